@@ -1,0 +1,52 @@
+# The habits of the house: each target is one command that a person types.
+#   make demo    the whole loop on the flights of 2013 (DEMO=once exits at the end)
+#   make test    everything that must hold; make lint is part of it
+PYTHON ?= python3
+VENV := .venv
+UV := $(VENV)/bin/uv
+SHIPWAY := $(VENV)/bin/shipway
+DEMO ?= stay
+JOBS ?= 2
+
+.PHONY: demo test lint docs bench lock slow clean
+
+demo: $(VENV)/.demo
+	$(VENV)/bin/python examples/flights/story.py --demo $(DEMO) --report report.json
+
+test: lint
+	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile
+
+lint: $(VENV)/.dev
+	$(VENV)/bin/ruff check src tests examples bench
+	$(VENV)/bin/ruff format --check src tests examples bench
+	$(VENV)/bin/mypy
+
+slow: $(VENV)/.dev
+	$(VENV)/bin/python -m pytest -m slow
+
+docs: $(VENV)/.dev
+	$(VENV)/bin/python -m pytest tests/docs
+
+bench: $(VENV)/.dev
+	$(VENV)/bin/python bench/start.py
+
+$(UV): requirements/uv.lock
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --require-hashes -r requirements/uv.lock
+	touch $@
+
+$(VENV)/.demo: $(UV) requirements/demo.lock pyproject.toml
+	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --require-hashes -r requirements/demo.lock
+	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.demo requirements/dev.lock
+	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --require-hashes -r requirements/dev.lock
+	touch $@
+
+lock: $(UV)
+	for name in uv demo; do $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url requirements/$$name.in -o requirements/$$name.lock; done
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -c requirements/demo.lock requirements/dev.in -o requirements/dev.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache report.json

@@ -1,0 +1,25 @@
+"""Who sits at this machine. On a laptop that one person is the admin."""
+
+from __future__ import annotations
+
+import getpass
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from shipway.access._authorize import Actor
+
+
+def local_actor(environ: Mapping[str, str], folder: Path) -> Actor:
+    """The person at the keyboard: $SHIPWAY_ACTOR, else Git's user.email, else the login name."""
+    return Actor(environ.get("SHIPWAY_ACTOR") or _git_email(folder) or getpass.getuser(), frozenset({"admin"}))
+
+
+def _git_email(folder: Path) -> str:
+    try:
+        asked = subprocess.run(
+            ["git", "config", "user.email"], cwd=folder, capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return asked.stdout.strip()

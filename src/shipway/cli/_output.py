@@ -1,0 +1,53 @@
+"""What a command says: text for people on stdout, or with --json one versioned document there and the text on stderr.
+
+The last line for people is the next command worth typing.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+
+import click
+
+from shipway.cli._exit import FAILED, INCONCLUSIVE
+from shipway.kernel.canonical import Json
+from shipway.kernel.errors import ShipwayError
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, everything else on stderr.")
+
+
+class Output:
+    """Collects nothing: says lines at once, and ends with the document or the next command."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+
+    def say(self, text: str = "") -> None:
+        click.echo(text, err=self.as_json)
+
+    def note(self, text: str) -> None:
+        """Progress and remarks: always on stderr."""
+        click.echo(text, err=True)
+
+    def end(self, kind: str, document: Mapping[str, Json], *, then: str | None = None) -> None:
+        if self.as_json:
+            click.echo(json.dumps({"kind": kind, "version": 1, **document}, ensure_ascii=False))
+        elif then:
+            click.echo(f"next: {then}")
+
+
+def show_error(problem: ShipwayError, *, as_json: bool) -> int:
+    """Print an error and give its exit code: 2 where a gate could not decide, else 1."""
+    click.echo(problem.render(), err=True)
+    if as_json:
+        fields = {
+            "code": problem.code,
+            "what": problem.what,
+            "where": problem.where,
+            "mend": problem.mend,
+            "retry": problem.retry,
+        }
+        sys.stdout.write(json.dumps({"kind": "error", "version": 1, "error": fields}) + "\n")
+    return INCONCLUSIVE if getattr(problem, "inconclusive", False) else FAILED

@@ -1,0 +1,80 @@
+"""Settings: read once, at the top, from the environment; everything below gets values."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shipway.access import Actor, KeyRing, Signer
+    from shipway.spec import Spec
+    from shipway.store import Store
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where this invocation works. environ: the variables that Shipway reads, docs/settings.md."""
+
+    directory: Path
+    debug: bool
+    environ: Mapping[str, str]
+
+    @property
+    def keys_folder(self) -> Path:
+        """$SHIPWAY_KEYS, else `shipway/keys` in the configuration folder: always outside the store."""
+        explicit = self.environ.get("SHIPWAY_KEYS")
+        base = self.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+        return Path(explicit) if explicit else Path(base) / "shipway" / "keys"
+
+
+class Project:
+    """One project as a command needs it; each part is opened when it is first asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def spec(self) -> Spec:
+        from shipway.spec import find_spec, load_spec
+
+        return load_spec(find_spec(self.settings.directory))
+
+    @cached_property
+    def store(self) -> Store:
+        from shipway.store import open_store
+
+        return open_store(self.spec.root, self.spec.project, create=True)
+
+    @cached_property
+    def actor(self) -> Actor:
+        from shipway.access import local_actor
+
+        return local_actor(self.settings.environ, self.spec.root)
+
+    @cached_property
+    def _opened_keys(self) -> tuple[Signer, KeyRing]:
+        from shipway.access import open_keys
+
+        return open_keys(self.settings.keys_folder)
+
+    @property
+    def signer(self) -> Signer:
+        return self._opened_keys[0]
+
+    @property
+    def keys(self) -> KeyRing:
+        return self._opened_keys[1]
+
+    @cached_property
+    def cache(self) -> Path:
+        from shipway.environment import default_cache
+
+        return default_cache()
+
+
+def read_settings(*, directory: str, debug: bool) -> Settings:
+    return Settings(Path(directory).absolute(), debug, dict(os.environ))

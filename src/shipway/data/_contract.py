@@ -1,0 +1,117 @@
+"""A contract against a table: one query counts what breaks every rule, a second fetches three samples of each broken one.
+
+Never changes or drops a row, and never decides what a violation means: that is the gate's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import polars as pl
+
+from shipway.data._contract_result import ContractResult, Sample, Violation
+from shipway.data._contract_rules import Rule, rules_of
+from shipway.data._errors import DataUnreadable
+from shipway.kernel.canonical import Json, JsonObject
+from shipway.kernel.check import Check, Verdict
+from shipway.spec import ContractSpec
+
+_SAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A check, how many rows break it, and the rule that finds them (none for row counts)."""
+
+    check: Check
+    broken_rows: int = 0
+    rule: Rule | None = None
+
+
+def measure_contract(contract: JsonObject, frame: pl.LazyFrame) -> ContractResult:
+    """Judge every rule of a contract (the object of kind contract, version 1) on the rows of a table.
+
+    Checks are named `contract.COLUMN.RULE` (exists, type, nulls, between, one_of), `contract.A+B.unique` and
+    `contract.rows.at_least`, `.at_most`; value and threshold are rows, for nulls their share in 0..1. Rules on a
+    missing column are inconclusive beside the failing `exists`. Reads the columns it needs, in a stream where polars can.
+    Raises SpecMalformed for what is no contract, DataUnreadable when the table cannot be read.
+    """
+    spec = ContractSpec.from_json(contract)
+    try:
+        rules = tuple(rules_of(spec, frame.collect_schema()))
+        rows, counts = _count(frame, rules)
+        judged = [*_judge_rows(spec, rows), *(_judge(rule, count, rows) for rule, count in zip(rules, counts, strict=True))]
+        broken = [item for item in judged if item.check.verdict is Verdict.FAIL]
+        samples = _samples(frame, [item.rule for item in broken])
+    except pl.exceptions.PolarsError as problem:
+        raise DataUnreadable(f"the table cannot be read: {str(problem).splitlines()[0]}", mend="verify the snapshot") from problem
+    violations = (Violation(item.check.name, item.broken_rows, found) for item, found in zip(broken, samples, strict=True))
+    return ContractResult((_overall(len(judged), len(broken), rows), *(item.check for item in judged)), tuple(violations))
+
+
+def _count(frame: pl.LazyFrame, rules: Sequence[Rule]) -> tuple[int, list[int]]:
+    """Rows of the table, and for each rule the rows that break it."""
+    masks = {str(place): rule.mask.sum() for place, rule in enumerate(rules) if rule.mask is not None}
+    found = frame.select(pl.len().alias("rows"), **masks).collect(engine="streaming").row(0, named=True)
+    return found["rows"], [found.get(str(place)) or 0 for place in range(len(rules))]
+
+
+def _judge_rows(spec: ContractSpec, rows: int) -> Iterator[_Judged]:
+    limits = (("at_least", spec.rows_at_least, 1), ("at_most", spec.rows_at_most, -1))
+    for word, limit, sign in limits:
+        if limit is not None:
+            far = max(0, sign * (limit - rows))
+            verdict = Verdict.FAIL if far else Verdict.PASS
+            text = f"{rows:,} rows, {word.replace('_', ' ')} {limit:,} expected"
+            yield _Judged(Check(f"contract.rows.{word}", verdict, rows, threshold=limit, n=rows, text=text), far)
+
+
+def _judge(rule: Rule, count: int, rows: int) -> _Judged:
+    if rule.unknown:
+        return _Judged(Check(rule.name, Verdict.INCONCLUSIVE, text="not measured: the column is missing"))
+    if rule.broken:
+        return _Judged(Check(rule.name, Verdict.FAIL, float(count or rows), threshold=0.0, n=rows, text=rule.broken), count or rows, rule)
+    # Rows, not shares, are compared: 29 of 100 is 29 %, but 0.29 * 100 is a little less than 29.
+    verdict = Verdict.FAIL if count > math.floor(rule.allowed * rows + 1e-9) else Verdict.PASS
+    value = count / max(rows, 1) if rule.name.endswith(".nulls") else float(count)
+    text = f"{count:,} of {rows:,} rows break it ({rule.says})" if count else f"{rows:,} rows ({rule.says})"
+    return _Judged(Check(rule.name, verdict, value, threshold=rule.allowed, n=rows, text=text), count, rule)
+
+
+def _overall(rules: int, broken: int, rows: int) -> Check:
+    text = f"{broken} of {rules} rules violated in {rows:,} rows" if broken else f"{rules} rules hold in {rows:,} rows"
+    return Check("contract", Verdict.FAIL if broken else Verdict.PASS, float(broken), threshold=0.0, n=rows, text=text)
+
+
+def _samples(frame: pl.LazyFrame, rules: Sequence[Rule | None]) -> list[tuple[Sample, ...]]:
+    """For each rule its first broken rows; none where the rule is about no row."""
+    columns: list[pl.Expr] = []
+    for place, rule in enumerate(rules):
+        if rule is not None and rule.mask is not None:
+            value = pl.struct(rule.columns) if len(rule.columns) > 1 else pl.col(rule.columns[0])
+            columns.append(rule.mask.arg_true().head(_SAMPLES).implode().alias(f"{place} rows"))
+            columns.append(value.filter(rule.mask).head(_SAMPLES).implode().alias(f"{place} values"))
+    if not columns:
+        return [() for _ in rules]
+    found = frame.select(columns).collect().row(0, named=True)
+    return [_pairs(found.get(f"{place} rows", ()), found.get(f"{place} values", ())) for place in range(len(rules))]
+
+
+def _pairs(rows: Sequence[int], values: Sequence[object]) -> tuple[Sample, ...]:
+    return tuple(Sample(row, _json(value)) for row, value in zip(rows, values, strict=True))
+
+
+def _json(value: object) -> Json:
+    """A cell as JSON; what JSON has no form for (NaN, a date, a decimal) as its text."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(name): _json(item) for name, item in value.items()}
+    return str(value)

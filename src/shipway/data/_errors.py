@@ -1,0 +1,29 @@
+"""What can be wrong with a user's data before any rule of a contract is asked."""
+
+from __future__ import annotations
+
+from shipway.kernel.errors import ShipwayError
+
+
+class DataMissing(ShipwayError):
+    """There is no file or folder at the path of a data set."""
+
+    code = "data.missing"
+
+
+class DataEmpty(ShipwayError):
+    """A folder without any file, or a snapshot without any table."""
+
+    code = "data.empty"
+
+
+class DataUnreadable(ShipwayError):
+    """A file that is not what its name says (a cut Parquet file), or tables that do not fit together."""
+
+    code = "data.unreadable"
+
+
+class ProfileMismatch(ShipwayError):
+    """Rows that cannot be profiled against this reference: another type, other edges, unequal lengths."""
+
+    code = "data.profile-mismatch"

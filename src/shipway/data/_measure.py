@@ -1,0 +1,91 @@
+"""Rows to a profile: the reference fixes the edges, every later window is measured over them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from numpy.typing import ArrayLike
+
+from shipway.data._category import measure_category, reference_category
+from shipway.data._columns import Numbers, Words, columns_of, rows_of
+from shipway.data._errors import ProfileMismatch
+from shipway.data._numeric import NumericProfile, measure_numeric, numeric_edges
+from shipway.data._profile import ColumnProfile, Profile
+from shipway.data._scores import calibration_edges, measure_outcome, measure_score, probabilities_of
+
+if TYPE_CHECKING:
+    from shipway.data._columns import Table
+
+
+def reference_profile(table: Table, *, score: ArrayLike | None = None, label: ArrayLike | None = None) -> Profile:
+    """The profile of the reference rows; its edges and categories are those of every profile measured against it.
+
+    table: arrays or a polars frame of the features, numbers or words; score: (n,) probabilities, NaN for none;
+    label: (n,) 0, 1 or NaN, needs score. A reference is time-ordered: rows after those a model was trained on.
+    Raises ProfileMismatch for times and lists, unequal lengths, a score outside 0..1, another label.
+    """
+    columns = {name: _reference_column(column) for name, column in columns_of(table)}
+    rows = rows_of(table)
+    if score is None:
+        return Profile(rows or 0, columns)
+    scores = probabilities_of(score)
+    outcomes = measure_outcome(scores, label if label is not None else scores * float("nan"), calibration_edges(scores))
+    return Profile(_same_rows(rows, scores.size), columns, measure_score(scores), outcomes)
+
+
+def measure_profile(reference: Profile, table: Table, *, score: ArrayLike | None = None, label: ArrayLike | None = None) -> Profile:
+    """The profile of a window over the edges of the reference; arguments as there, columns it does not know are left out.
+
+    Features and scores count every row, outcomes those with a label. Raises ProfileMismatch as reference_profile, and
+    for a column that has turned from numbers to words or back.
+    """
+    known = {name: reference.columns[name] for name in table_names(table) if name in reference.columns}
+    columns = {name: _column(name, known[name], column) for name, column in columns_of(_only(table, list(known)))}
+    rows = rows_of(table)
+    if score is None:
+        return Profile(rows or 0, columns)
+    scores = probabilities_of(score)
+    outcomes = measure_outcomes(reference, score=scores, label=label).outcomes if label is not None else None
+    return Profile(_same_rows(rows, scores.size), columns, measure_score(scores), outcomes)
+
+
+def measure_outcomes(reference: Profile, *, score: ArrayLike, label: ArrayLike) -> Profile:
+    """The outcomes alone of predictions whose rows were measured before; merge it with their profile.
+
+    score, label: (n,) as in reference_profile; each prediction once, when its label is known. Raises ProfileMismatch.
+    """
+    if reference.outcomes is None:
+        raise ProfileMismatch("the reference was profiled without scores", mend="make the reference profile with score and label")
+    return Profile(0, {}, None, measure_outcome(probabilities_of(score), label, reference.outcomes.edges))
+
+
+def table_names(table: Table) -> list[str]:
+    return list(table.keys()) if not hasattr(table, "columns") else list(table.columns)
+
+
+def _only(table: Table, names: list[str]) -> Table:
+    return {name: table[name] for name in names} if not hasattr(table, "columns") else table.select(names)
+
+
+def _reference_column(column: Numbers | Words) -> ColumnProfile:
+    if isinstance(column, Words):
+        return reference_category(column.counts, column.nulls)
+    low, high = numeric_edges(column.values)
+    return measure_numeric(column.values, column.nulls, low=low, high=high)
+
+
+def _column(name: str, reference: ColumnProfile, column: Numbers | Words) -> ColumnProfile:
+    """A column without any value fits both types."""
+    if isinstance(reference, NumericProfile):
+        if isinstance(column, Words):
+            column = Numbers(_nothing(name, "words", "numbers", column.counts), column.nulls)
+        return measure_numeric(column.values, column.nulls, low=reference.low, high=reference.high)
+    if isinstance(column, Numbers):
+        raise _turned(name, "numbers", "words")
+    return measure_category(reference, column.counts, column.nulls)
+
+
+def _same_rows(rows: int | None, scores: int) -> int:
+    if rows is not None and rows != scores:
+        raise ProfileMismatch(f"{scores:,} scores for {rows:,} rows", mend="pass the score of every row, NaN for none")
+    return scores

@@ -1,0 +1,89 @@
+"""A profile: what a window of rows looks like, in counts and sums over edges that its reference fixed.
+
+Profiles of one reference add up: the profile of a month is the sum of its hours, and no row is read twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import cast
+
+from shipway.data._category import CategoryProfile, category_from_json
+from shipway.data._errors import ProfileMismatch
+from shipway.data._numeric import NumericProfile, numeric_from_json
+from shipway.data._scores import OutcomeProfile, ScoreProfile, outcomes_from_json, score_from_json
+from shipway.kernel.canonical import JsonObject
+
+ColumnProfile = NumericProfile | CategoryProfile
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Profile:
+    """`rows` rows; a column with a smaller n than that was absent in some of them. score and outcomes: None if never given."""
+
+    rows: int
+    columns: Mapping[str, ColumnProfile] = field(default_factory=dict)
+    score: ScoreProfile | None = None
+    outcomes: OutcomeProfile | None = None
+
+    def to_json(self) -> JsonObject:
+        """The object that a store keeps; bins without rows are left out."""
+        return {
+            "kind": "profile",
+            "version": 1,
+            "rows": self.rows,
+            "columns": {name: column.to_json() for name, column in self.columns.items()},
+            "score": self.score.to_json() if self.score else None,
+            "outcomes": self.outcomes.to_json() if self.outcomes else None,
+        }
+
+    @classmethod
+    def from_json(cls, record: JsonObject) -> Profile:
+        """Raises ProfileMismatch for what is no profile of version 1."""
+        if record.get("kind") != "profile" or record.get("version") != 1:
+            raise ProfileMismatch("this record is no profile of version 1")
+        try:
+            columns = cast("Mapping[str, JsonObject]", record["columns"])
+            score, outcomes = cast("JsonObject | None", record["score"]), cast("JsonObject | None", record["outcomes"])
+            return cls(
+                int(cast("int", record["rows"])),
+                {name: _column_from_json(column) for name, column in columns.items()},
+                score_from_json(score) if score else None,
+                outcomes_from_json(outcomes) if outcomes else None,
+            )
+        except (KeyError, TypeError, ValueError, IndexError) as problem:
+            raise ProfileMismatch(f"this record is no profile: {problem!r}") from problem
+
+
+def merge_profiles(*profiles: Profile) -> Profile:
+    """The profile of all their rows together; none at all give an empty one. Raises ProfileMismatch.
+
+    A profile of outcomes alone (measure_outcomes) adds labels to the predictions measured before.
+    """
+    return reduce(_merge, profiles) if profiles else Profile(0)
+
+
+def _merge(one: Profile, other: Profile) -> Profile:
+    columns = dict(one.columns)
+    for name, column in other.columns.items():
+        columns[name] = _add(name, columns[name], column) if name in columns else column
+    return Profile(
+        one.rows + other.rows,
+        columns,
+        one.score + other.score if one.score and other.score else one.score or other.score,
+        one.outcomes + other.outcomes if one.outcomes and other.outcomes else one.outcomes or other.outcomes,
+    )
+
+
+def _add(name: str, one: ColumnProfile, other: ColumnProfile) -> ColumnProfile:
+    if isinstance(one, NumericProfile) and isinstance(other, NumericProfile):
+        return one + other
+    if isinstance(one, CategoryProfile) and isinstance(other, CategoryProfile):
+        return one + other
+    raise ProfileMismatch(f"column {name} holds numbers in one profile and words in the other", where=name)
+
+
+def _column_from_json(record: JsonObject) -> ColumnProfile:
+    return numeric_from_json(record) if record["type"] == "numeric" else category_from_json(record)

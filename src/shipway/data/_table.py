@@ -1,0 +1,102 @@
+"""A snapshot's tables as one lazy frame, read in place from the object files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from shipway.data._errors import DataEmpty, DataUnreadable
+from shipway.data._snapshot import object_file, snapshot_files
+from shipway.kernel.digest import Digest
+from shipway.store import Store
+
+Scan = Callable[[list[Path]], pl.LazyFrame]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One file: the name a person knows it by, its format, where its bytes are, its columns."""
+
+    name: str
+    scan: Scan
+    path: Path
+    schema: pl.Schema
+
+
+def load_table(store: Store, digest: Digest, *, name: str) -> pl.LazyFrame:
+    """The rows of a snapshot's Parquet, Arrow, CSV and JSON lines files (gzip or zstd too), in the order of their paths.
+
+    Other files are left out. Types of text formats are those that fit all rows; a number type widens where files differ.
+    The bytes are not verified (verify_snapshot does that). Raises DataEmpty when there is no table, DataUnreadable
+    for a file that cannot be read or whose columns are not those of the first, ObjectMissing.
+    """
+    parts = [_part(scan, object_file(store, file, name=name), f"{name}/{file.path}")
+             for file in snapshot_files(store, digest) if (scan := _scan_of(file.path))]  # fmt: skip
+    if not parts:
+        raise DataEmpty(f"{name} holds no table", where=digest, mend="add a file ending in .parquet, .arrow, .csv or .jsonl")
+    first = parts[0]
+    if all(part.scan is first.scan and part.schema == first.schema for part in parts):
+        return first.scan([part.path for part in parts])
+    for part in parts[1:]:
+        _check_same(first, part)
+    columns = first.schema.names()
+    return pl.concat([part.scan([part.path]).select(columns) for part in parts], how="vertical_relaxed")
+
+
+def _part(scan: Scan, path: Path, name: str) -> _Part:
+    try:
+        return _Part(name, scan, path, scan([path]).collect_schema())
+    except (pl.exceptions.PolarsError, OSError) as problem:
+        reason = str(problem).split("\n")[0]
+        raise DataUnreadable(f"{name} cannot be read: {reason}", where=str(path), mend="write this file again") from problem
+
+
+def _check_same(first: _Part, part: _Part) -> None:
+    mend = "write these files with the same columns, or keep them as two data sets"
+    if odd := sorted(first.schema.keys() ^ part.schema.keys()):
+        raise DataUnreadable(f"{part.name} and {first.name} differ in columns: {', '.join(odd[:5])}", where=part.name, mend=mend)
+    for column, kind in part.schema.items():
+        if not _fit(kind, first.schema[column]):
+            what = f"column {column} is {kind} in {part.name} and {first.schema[column]} in {first.name}"
+            raise DataUnreadable(what, where=part.name, mend=mend)
+
+
+def _fit(one: pl.DataType, other: pl.DataType) -> bool:
+    """Whether values of both can stand in one column and stay what they are; pl.Null is a column without a value."""
+    return one == other or pl.Null in (one, other) or (one.is_numeric() and other.is_numeric())
+
+
+def _scan_of(path: str) -> Scan | None:
+    stem = path.lower().removesuffix(".gz").removesuffix(".zst")
+    return next((scan for suffix, scan in _SCANS.items() if stem.endswith(suffix)), None)
+
+
+def _parquet(paths: list[Path]) -> pl.LazyFrame:
+    # No globs and no hive partitions: a bracket or a = in the folder of the store means nothing.
+    return pl.scan_parquet(paths, glob=False, hive_partitioning=False)
+
+
+def _arrow(paths: list[Path]) -> pl.LazyFrame:
+    return pl.scan_ipc(paths, glob=False, hive_partitioning=False)
+
+
+def _csv(paths: list[Path]) -> pl.LazyFrame:
+    return pl.scan_csv(paths, glob=False, try_parse_dates=True, infer_schema_length=None)
+
+
+def _lines(paths: list[Path]) -> pl.LazyFrame:
+    return pl.scan_ndjson(paths, infer_schema_length=None)
+
+
+_SCANS: dict[str, Scan] = {
+    ".parquet": _parquet,
+    ".pq": _parquet,
+    ".arrow": _arrow,
+    ".feather": _arrow,
+    ".csv": _csv,
+    ".jsonl": _lines,
+    ".ndjson": _lines,
+}

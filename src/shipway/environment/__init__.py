@@ -1,0 +1,44 @@
+"""Project environments: locks, the virtual environments made from them, the serving overlay, and the runner of steps.
+
+Shipway's own environment and a project's are two: nothing of the project is imported here, and the project's Python
+gets no more from us than one file (`runner/v1.py`) or the overlay. Resolving and installing is uv's work.
+"""
+
+from shipway.environment._cache import default_cache
+from shipway.environment._lock import LockUnpinned, Pin, environment_object, lock_requirements, parse_lock
+from shipway.environment._overlay import ensure_overlay, overlay_command
+from shipway.environment._project import ensure_environment
+from shipway.environment._runner import Runner
+from shipway.environment._step import (
+    Codec,
+    RunnerDied,
+    StepCall,
+    StepError,
+    StepFailed,
+    StepFile,
+    StepInput,
+    StepResult,
+)
+from shipway.environment._uv import EnvironmentFailed
+
+__all__ = [
+    "Codec",
+    "EnvironmentFailed",
+    "LockUnpinned",
+    "Pin",
+    "Runner",
+    "RunnerDied",
+    "StepCall",
+    "StepError",
+    "StepFailed",
+    "StepFile",
+    "StepInput",
+    "StepResult",
+    "default_cache",
+    "ensure_environment",
+    "ensure_overlay",
+    "environment_object",
+    "lock_requirements",
+    "overlay_command",
+    "parse_lock",
+]

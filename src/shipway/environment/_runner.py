@@ -1,0 +1,97 @@
+"""The parent's side of the runner: a child in the project's Python that runs steps until it is closed."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from shipway.environment._lock import RUNNER
+from shipway.environment._step import RunnerDied, StepCall, StepResult, result_of
+from shipway.environment.boot import ONE_THREAD
+from shipway.kernel.canonical import NotCanonical, canonical_json, parse_object
+
+_GOODBYE = 10.0  # seconds for exit handlers of the user's libraries, as MLflow's that empties its queue
+_LAST_LINES = 5
+
+
+class Runner:
+    """Runs steps one after another in one child process: `with Runner(python, environ=os.environ) as runner: runner.run(call)`.
+
+    environ: the child's whole environment; Python's own variables in it are dropped. threads: of numeric libraries, one
+    unless asked for more. The child leads its own process group and does not outlive the parent, however that ends.
+    """
+
+    def __init__(self, python: Path, *, environ: Mapping[str, str], threads: int = 1) -> None:
+        self._python, self._environ = python, _child_environ(environ, threads)
+        self._last_lines: deque[str] = deque(maxlen=_LAST_LINES)
+
+    def __enter__(self) -> Self:
+        script = Path(__file__).parent / "runner" / f"{RUNNER}.py"
+        self._child = subprocess.Popen(
+            [str(self._python), "-s", str(script)],  # not -I: it would ignore PYTHONHASHSEED
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self._environ, process_group=0,
+        )  # fmt: skip
+        self._relay = threading.Thread(target=self._relay_lines, args=(self._child.stderr,), daemon=True)
+        self._relay.start()
+        return self
+
+    def run(self, call: StepCall) -> StepResult:
+        """The step's result; raises StepFailed (the child lives on), RunnerDied (it does not)."""
+        stdin, stdout = self._child.stdin, self._child.stdout
+        assert stdin is not None
+        assert stdout is not None
+        try:
+            stdin.write(canonical_json(call.to_json()) + b"\n")
+            stdin.flush()
+            answer = parse_object(stdout.readline())
+        except (OSError, NotCanonical) as problem:
+            raise self._died(call.function) from problem
+        return result_of(answer, step=call.function)
+
+    def close(self) -> None:
+        """Ends the child: politely between steps, at once in the middle of one."""
+        if self._child.stdin is not None and not self._child.stdin.closed:
+            with suppress(BrokenPipeError):  # it is dead already
+                self._child.stdin.close()
+        try:
+            self._child.wait(_GOODBYE)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        self._relay.join(1)
+        if self._child.stdout is not None:
+            self._child.stdout.close()
+
+    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        """Process id of the child, which is also its process group."""
+        return self._child.pid
+
+    def _relay_lines(self, lines: IO[bytes]) -> None:
+        with lines:
+            for line in lines:
+                text = line.decode(errors="replace")
+                self._last_lines.append(text.rstrip())
+                sys.stderr.write(text)
+
+    def _died(self, step: str) -> RunnerDied:
+        self.close()
+        code = self._child.returncode
+        ending = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return RunnerDied(step, ending, tuple(self._last_lines))
+
+
+def _child_environ(environ: Mapping[str, str], threads: int) -> dict[str, str]:
+    kept = {name: value for name, value in environ.items() if not name.startswith("PYTHON")}
+    return {**kept, **dict.fromkeys(ONE_THREAD, str(threads)), "PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}

@@ -1,0 +1,34 @@
+"""Policy, verdicts, evidence, and the one function that moves a ref."""
+
+from shipway.gate._evidence import EvidenceInvalid, Statement, attest, load_evidence, seal, unseal
+from shipway.gate._judge import Facts, Judgement, judge
+from shipway.gate._move import Judged, Moved, MoveRefused, judge_move, move_ref
+from shipway.gate._policy import DEFAULT_POLICY, POLICY_REF, Policy, load_policy, policy_in_force, policy_object
+from shipway.gate._subjects import ANNOTATION, Subject, release_of, subjects_of
+
+__all__ = [
+    "ANNOTATION",
+    "DEFAULT_POLICY",
+    "POLICY_REF",
+    "EvidenceInvalid",
+    "Facts",
+    "Judged",
+    "Judgement",
+    "MoveRefused",
+    "Moved",
+    "Policy",
+    "Statement",
+    "Subject",
+    "attest",
+    "judge",
+    "judge_move",
+    "load_evidence",
+    "load_policy",
+    "move_ref",
+    "policy_in_force",
+    "policy_object",
+    "release_of",
+    "seal",
+    "subjects_of",
+    "unseal",
+]

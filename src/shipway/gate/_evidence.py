@@ -1,0 +1,100 @@
+"""Evidence: signed statements about one digest (in-toto Statement v1 inside a DSSE envelope), kept as objects."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+from shipway.access import KeyRing, Signer
+from shipway.kernel import media
+from shipway.kernel.canonical import Json, JsonObject, canonical_json, parse_object
+from shipway.kernel.digest import Digest
+from shipway.kernel.errors import ShipwayError
+from shipway.store import EvidenceRow, Store
+
+
+class EvidenceInvalid(ShipwayError):
+    """A statement is malformed, about something else, or signed by nobody trusted."""
+
+    code = "gate.evidence-invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A verified statement; `envelope` is the digest that a verdict cites."""
+
+    envelope: Digest
+    subject: Digest
+    predicate_type: str
+    predicate: JsonObject
+    signer: str
+    at: datetime
+
+
+def attest(
+    store: Store, signer: Signer, *, subject: Digest, name: str, predicate_type: str, predicate: JsonObject, label: str
+) -> Digest:
+    """Sign a statement about `subject` (called `name` by people), keep and index it under `label`; the envelope's digest."""
+    statement: JsonObject = {
+        "_type": media.STATEMENT,
+        "subject": [{"name": name, "digest": {"sha256": subject.removeprefix("sha256:")}}],
+        "predicateType": predicate_type,
+        "predicate": predicate,
+    }
+    envelope = store.objects.put(seal(signer, canonical_json(statement)))
+    store.add_evidence(EvidenceRow(envelope, subject, predicate_type, label, store.clock.now()))
+    return envelope
+
+
+def seal(signer: Signer, payload: bytes) -> bytes:
+    """The DSSE envelope of a payload (protocol v1.0.2), as canonical JSON."""
+    signature = signer.sign(_to_sign(media.INTOTO, payload))
+    return canonical_json(
+        {
+            "payloadType": media.INTOTO,
+            "payload": base64.b64encode(payload).decode(),
+            "signatures": [{"keyid": signer.key_id, "sig": base64.b64encode(signature).decode()}],
+        }
+    )
+
+
+def unseal(keys: KeyRing, envelope: bytes) -> tuple[dict[str, Json], str]:
+    """The payload of an envelope and the id of the trusted key that signed it; raises EvidenceInvalid."""
+    try:
+        record = parse_object(envelope)
+        kind, payload = str(record["payloadType"]), base64.b64decode(str(record["payload"]), validate=True)
+        signatures = cast("list[Mapping[str, str]]", record["signatures"])
+        for entry in signatures:
+            if keys.verify(entry["keyid"], _to_sign(kind, payload), base64.b64decode(entry["sig"], validate=True)):
+                return parse_object(payload), entry["keyid"]
+    except (KeyError, TypeError, ValueError) as problem:
+        raise EvidenceInvalid(f"not a DSSE envelope: {problem}") from problem
+    raise EvidenceInvalid("no trusted key signed this evidence", mend="add the signer's public key to the trusted keys")
+
+
+def load_evidence(store: Store, keys: KeyRing, subject: Digest) -> list[Statement]:
+    """Every valid statement about a digest, oldest first. Statements that no trusted key signed do not count and are left out."""
+    found = []
+    for row in store.evidence(subject):
+        try:
+            found.append(_statement(store, keys, row))
+        except EvidenceInvalid:
+            continue
+    return found
+
+
+def _statement(store: Store, keys: KeyRing, row: EvidenceRow) -> Statement:
+    payload, signer = unseal(keys, store.objects.get(row.envelope))
+    subjects = cast("list[Mapping[str, Mapping[str, str]]]", payload.get("subject") or [])
+    if not any("sha256:" + entry["digest"]["sha256"] == row.subject for entry in subjects):
+        raise EvidenceInvalid("the evidence is about another digest", where=row.envelope)
+    predicate = cast("JsonObject", payload.get("predicate") or {})
+    return Statement(row.envelope, row.subject, str(payload.get("predicateType")), predicate, signer, row.at)
+
+
+def _to_sign(kind: str, payload: bytes) -> bytes:
+    """DSSE pre-authentication encoding."""
+    return b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(payload), payload)

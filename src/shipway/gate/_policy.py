@@ -1,0 +1,50 @@
+"""The policy in force: the object at `policy/main`, or the built-in default before there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from shipway.kernel.canonical import Json, JsonObject
+from shipway.kernel.digest import Digest, parse_digest
+from shipway.spec import ContractSpec, PolicyRule, policy_from_json, policy_to_json
+from shipway.store import Store
+
+POLICY_REF = "policy/main"
+
+DEFAULT_POLICY: JsonObject = {"kind": "policy", "version": 1, "rules": [], "definitions": {"contract": {}}}
+"""Asks nothing of any move: what holds on a laptop until a project states its own rules."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Rules per ref and the digests of the check definitions that count, by data name."""
+
+    digest: Digest
+    rules: Mapping[str, PolicyRule]
+    contracts: Mapping[str, Digest]
+
+    def rule(self, ref: str) -> PolicyRule:
+        """What the policy asks of a move of `ref`; a ref without a rule is asked nothing."""
+        return self.rules.get(ref) or PolicyRule(ref=ref)
+
+
+def policy_object(store: Store, rules: Mapping[str, PolicyRule], contracts: Mapping[str, ContractSpec]) -> JsonObject:
+    """The policy of a spec; the contracts become objects of their own, and their digests are what counts."""
+    digests: dict[str, Json] = {name: store.put(contract.to_json()) for name, contract in sorted(contracts.items())}
+    return {**policy_to_json(rules), "definitions": {"contract": digests}}
+
+
+def policy_in_force(store: Store) -> Policy:
+    """What judges every move now."""
+    ref = store.ref(POLICY_REF)
+    return load_policy(store, ref.digest if ref else store.put(DEFAULT_POLICY))
+
+
+def load_policy(store: Store, digest: Digest) -> Policy:
+    """The policy of that digest. Raises ObjectMissing, ObjectUnexpected, SpecMalformed."""
+    record = store.get(digest, "policy")
+    definitions = cast("Mapping[str, Mapping[str, str]]", record["definitions"])
+    contracts = {name: parse_digest(text) for name, text in definitions["contract"].items()}
+    return Policy(digest, policy_from_json(record), contracts)

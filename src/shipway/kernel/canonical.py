@@ -1,0 +1,95 @@
+"""Canonical JSON (RFC 8785) with two rules for what JSON cannot say, so that one value has one digest.
+
+Integers beyond 2^53 are written as decimal strings (RFC 8785 forbids them as numbers, because they change in a double);
+names that are not UTF-8 are written as `base64:` and their bytes. NaN and infinities are refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import rfc8785
+
+from shipway.kernel.errors import ShipwayError
+
+Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+JsonObject = Mapping[str, Json]
+
+_SAFE = 2**53 - 1  # the largest integer that every JSON reader keeps exactly
+
+
+class NotCanonical(ShipwayError):
+    """A value that has no canonical form: NaN, an infinity, a key that is not text, an unknown type."""
+
+    code = "kernel.not-canonical"
+
+
+def canonical_json(value: Json) -> bytes:
+    """The one byte form of a JSON value; raises NotCanonical.
+
+    >>> canonical_json({"b": 1.0, "a": [True, None, 2**60]})
+    b'{"a":[true,null,"1152921504606846976"],"b":1}'
+    """
+    try:
+        return rfc8785.dumps(cast("dict[str, object]", _plain(value)))  # type: ignore[arg-type]
+    except (rfc8785.CanonicalizationError, ValueError) as problem:
+        raise NotCanonical(f"no canonical JSON: {problem}") from problem
+
+
+def parse_json(data: bytes | str) -> Json:
+    """The value of a JSON text; raises NotCanonical for what is no JSON (NaN included)."""
+
+    def refuse(name: str) -> Json:
+        raise NotCanonical(f"{name} is not JSON")
+
+    try:
+        return cast("Json", json.loads(data, parse_constant=refuse))
+    except (ValueError, RecursionError) as problem:
+        raise NotCanonical(f"not JSON: {problem}") from problem
+
+
+def parse_object(data: bytes | str) -> dict[str, Json]:
+    """As parse_json, for a text that must be a JSON object."""
+    value = parse_json(data)
+    if not isinstance(value, dict):
+        raise NotCanonical(f"a JSON object was expected, not {type(value).__name__}")
+    return value
+
+
+def text_of_name(name: bytes) -> str:
+    """A file name as JSON text: itself when UTF-8, otherwise `base64:` and its bytes.
+
+    >>> text_of_name(b"caf\\xc3\\xa9"), text_of_name(b"\\xff")
+    ('café', 'base64:/w==')
+    """
+    try:
+        text = name.decode("utf-8")
+    except UnicodeDecodeError:
+        return "base64:" + base64.b64encode(name).decode()
+    return "base64:" + base64.b64encode(name).decode() if text.startswith("base64:") else text
+
+
+def name_of_text(text: str) -> bytes:
+    """The inverse of text_of_name; raises NotCanonical."""
+    if not text.startswith("base64:"):
+        return text.encode("utf-8")
+    try:
+        return base64.b64decode(text.removeprefix("base64:"), validate=True)
+    except ValueError as problem:
+        raise NotCanonical(f"{text!r} is no name: {problem}") from problem
+
+
+def _plain(value: Json) -> Json:
+    """The value with oversized integers as text and containers as list and dict."""
+    if isinstance(value, bool) or value is None or isinstance(value, str | float):
+        return value
+    if isinstance(value, int):
+        return value if -_SAFE <= value <= _SAFE else str(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+        return [_plain(item) for item in value]
+    raise NotCanonical(f"{type(value).__name__} is not a JSON value")

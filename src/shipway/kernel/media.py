@@ -1,0 +1,29 @@
+"""The namespaces: media types of our objects and leaves, predicate types of our evidence. Frozen in docs/format.md."""
+
+from __future__ import annotations
+
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+PARQUET = "application/vnd.apache.parquet"
+NPY = "application/vnd.shipway.npy.v1"
+SKOPS = "application/vnd.shipway.model.skops.v1"
+JSON = "application/json"
+TEXT = "text/plain"
+BYTES = "application/octet-stream"
+INTOTO = "application/vnd.in-toto+json"
+DSSE = "application/vnd.dsse.envelope.v1+json"
+
+STATEMENT = "https://in-toto.io/Statement/v1"
+CHECK_PREDICATE = "https://shipway.dev/check/v1"
+APPROVAL_PREDICATE = "https://shipway.dev/approval/v1"
+REBUILD_PREDICATE = "https://shipway.dev/rebuild/v1"
+PROVENANCE_PREDICATE = "https://slsa.dev/provenance/v1"
+
+
+def media_type(kind: str, version: int = 1) -> str:
+    """The media type of one of our objects.
+
+    >>> media_type("snapshot")
+    'application/vnd.shipway.snapshot.v1+json'
+    """
+    return f"application/vnd.shipway.{kind}.v{version}+json"

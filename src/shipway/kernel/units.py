@@ -1,0 +1,45 @@
+"""Plain words for quantities: `60d`, `5%`. Parsed once, at the edge."""
+
+from __future__ import annotations
+
+import re
+from typing import NewType
+
+from shipway.kernel.errors import ShipwayError
+
+Seconds = NewType("Seconds", float)
+Usd = NewType("Usd", float)
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+_SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+
+
+class UnitMalformed(ShipwayError):
+    """A text that should be a duration or a share is none."""
+
+    code = "kernel.unit-malformed"
+
+
+def parse_duration(text: str) -> Seconds:
+    """Seconds of a duration in s, m, h, d or w; raises UnitMalformed.
+
+    >>> parse_duration("60d")
+    5184000.0
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if not match:
+        raise UnitMalformed(f"{text!r} is not a duration", mend="write a number and s, m, h, d or w, as in 28d")
+    return Seconds(float(match[1]) * _UNITS[match[2]])
+
+
+def parse_share(text: str) -> float:
+    """A share in 0..1 of a percentage; raises UnitMalformed.
+
+    >>> parse_share("95%")
+    0.95
+    """
+    match = _SHARE.fullmatch(text.strip())
+    if not match or float(match[1]) > 100:
+        raise UnitMalformed(f"{text!r} is not a share", mend="write a percentage, as in 95%")
+    return float(match[1]) / 100

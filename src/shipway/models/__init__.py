@@ -1,0 +1,59 @@
+"""Models: signature, the bytes of columns, safe loading, bare prediction and golden rows.
+
+Runs in Shipway's own Python and, under the overlay, in a project's: standard library, numpy, msgspec and the kernel only.
+scikit-learn and skops are imported when a model is loaded, never before; pickles are not read at all.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shipway.models._columns import Array, ColumnsMalformed, datatype_of, decode_columns, encode_columns
+    from shipway.models._golden import GoldenMismatch, check_golden, golden_blob
+    from shipway.models._load import ModelDamaged, ModelUnknown, ModelUntrusted, Predictable, load_model
+    from shipway.models._manifest import model_object
+    from shipway.models._signature import DATATYPES, Column, Signature, SignatureMalformed
+    from shipway.models._stack import InputMismatch, stack
+
+_HOME = {
+    "_columns": ["Array", "ColumnsMalformed", "datatype_of", "decode_columns", "encode_columns"],
+    "_golden": ["GoldenMismatch", "check_golden", "golden_blob"],
+    "_load": ["ModelDamaged", "ModelUnknown", "ModelUntrusted", "Predictable", "load_model"],
+    "_manifest": ["model_object"],
+    "_signature": ["DATATYPES", "Column", "Signature", "SignatureMalformed"],
+    "_stack": ["InputMismatch", "stack"],
+}
+
+__all__ = [
+    "DATATYPES",
+    "Array",
+    "Column",
+    "ColumnsMalformed",
+    "GoldenMismatch",
+    "InputMismatch",
+    "ModelDamaged",
+    "ModelUnknown",
+    "ModelUntrusted",
+    "Predictable",
+    "Signature",
+    "SignatureMalformed",
+    "check_golden",
+    "datatype_of",
+    "decode_columns",
+    "encode_columns",
+    "golden_blob",
+    "load_model",
+    "model_object",
+    "stack",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Imports the module of a name when it is first asked for: numpy takes 80 ms that `--help` should not pay."""
+    for module, names in _HOME.items():
+        if name in names:
+            value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+            return value
+    raise AttributeError(f"module {__name__} has no attribute {name}")

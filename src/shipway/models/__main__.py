@@ -1,0 +1,84 @@
+"""`python -m shipway.models score|describe`: bare prediction from files, for a project's Python under the overlay.
+
+    score     --manifest M.json --file MODEL --columns IN --outputs OUT
+    describe  --format skops --inputs COLUMNS.json --file MODEL --columns IN --outputs OUT
+
+IN and OUT are encoded columns; COLUMNS.json is the list of a signature's inputs. One JSON line is printed: what was found,
+or {"error": {"code", "what", "where", "mend"}} with exit code 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from shipway.kernel.canonical import Json, JsonObject, parse_json, parse_object
+from shipway.kernel.errors import ShipwayError
+from shipway.models._columns import decode_columns, encode_columns
+from shipway.models._load import Predictable, load_bytes, load_model
+from shipway.models._signature import columns_of
+
+_LIBRARIES = ("scikit-learn", "skops", "numpy")
+
+
+def main(arguments: list[str]) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        answer = _score(options) if options.command == "score" else _describe(options)
+    except ShipwayError as problem:
+        answer = _error(problem.code, problem.what, problem.where, problem.mend)
+    except Exception as problem:  # the estimator's own: whoever started us reads one line, not a traceback
+        answer = _error("models.scoring-failed", f"{type(problem).__name__}: {problem}", options.file, None)
+    print(json.dumps(answer))
+    return 1 if "error" in answer else 0
+
+
+def _score(options: argparse.Namespace) -> JsonObject:
+    model = load_model(parse_object(Path(options.manifest).read_bytes()), Path(options.file))
+    return {"rows": _predict(model, options)}
+
+
+def _describe(options: argparse.Namespace) -> JsonObject:
+    inputs = columns_of(parse_json(Path(options.inputs).read_bytes()))
+    model = load_bytes(options.format, Path(options.file).read_bytes(), inputs)
+    return {
+        "rows": _predict(model, options),
+        "outputs": [column.to_json() for column in model.signature.outputs],
+        "classes": getattr(model, "classes", None),
+        "library": {name: found for name in _LIBRARIES if (found := _version(name))},
+    }
+
+
+def _predict(model: Predictable, options: argparse.Namespace) -> int:
+    outputs = model.predict(decode_columns(Path(options.columns).read_bytes()))
+    Path(options.outputs).write_bytes(encode_columns(outputs))
+    return len(next(iter(outputs.values())))
+
+
+def _error(code: str, what: str, where: str | None, mend: str | None) -> JsonObject:
+    problem: dict[str, Json] = {"code": code, "what": what, "where": where, "mend": mend}
+    return {"error": problem}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m shipway.models")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, own in (("score", ["--manifest"]), ("describe", ["--format", "--inputs"])):
+        command = commands.add_parser(name)
+        for option in (*own, "--file", "--columns", "--outputs"):
+            command.add_argument(option, required=True)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,81 @@
+"""Golden rows: inputs and the outputs they gave when the model was made. A model is ready only when it gives them again."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from shipway.kernel.canonical import Json, canonical_json, parse_object
+from shipway.kernel.errors import ShipwayError
+from shipway.models._columns import Array, ColumnsMalformed, decode_columns, encode_columns
+from shipway.models._load import Predictable
+
+
+class GoldenMismatch(ShipwayError):
+    """The model does not give what it gave when it was made: `row` (from 0) is the first that differs."""
+
+    code = "models.golden-mismatch"
+
+    def __init__(self, *, output: str, row: int | None, expected: object, given: object) -> None:
+        place = f"output {output}" if row is None else f"golden row {row}, output {output}"
+        super().__init__(
+            f"{place}: expected {expected!r}, given {given!r}",
+            mend="load the model in the environment of its release; if that is so, the machine computes otherwise",
+        )
+        self.output, self.row, self.expected, self.given = output, row, expected, given
+
+
+def golden_blob(columns: Mapping[str, Array], outputs: Mapping[str, Array]) -> bytes:
+    """The canonical bytes of golden rows: inputs and outputs exactly, both as encoded columns. Raises ColumnsMalformed."""
+    return canonical_json({"kind": "golden", "version": 1, "columns": _text(columns), "outputs": _text(outputs)})
+
+
+def check_golden(model: Predictable, blob: bytes, *, tolerance: float = 0.0) -> None:
+    """Raises GoldenMismatch unless the model answers the golden rows as recorded.
+
+    tolerance: largest absolute difference of a number that passes; 0 asks for the same bits.
+    """
+    record = parse_object(blob)
+    if record.get("kind") != "golden" or record.get("version") != 1:
+        raise ColumnsMalformed("these are no golden rows of version 1")
+    given = model.predict(_columns(record.get("columns")))
+    for name, expected in _columns(record.get("outputs")).items():
+        _compare(name, expected, given.get(name), tolerance)
+
+
+def _compare(name: str, expected: Array, given: Array | None, tolerance: float) -> None:
+    if given is None:
+        raise GoldenMismatch(output=name, row=None, expected=f"{expected.dtype} values", given="no such output")
+    if expected.dtype != given.dtype or expected.shape != given.shape:
+        described = (f"{array.dtype} of shape {array.shape}" for array in (expected, given))
+        raise GoldenMismatch(output=name, row=None, expected=next(described), given=next(described))
+    rows = np.flatnonzero(_different(expected, given, tolerance))
+    if rows.size:
+        row = int(rows[0])
+        raise GoldenMismatch(output=name, row=row, expected=expected.tolist()[row], given=given.tolist()[row])
+
+
+def _different(expected: Array, given: Array, tolerance: float) -> npt.NDArray[np.bool_]:
+    if expected.dtype.hasobject:
+        return np.array([a != b for a, b in zip(expected, given, strict=True)], dtype=bool)
+    width = expected.dtype.itemsize
+    bits = [np.ascontiguousarray(array).view(np.uint8).reshape(-1, width) for array in (expected, given)]
+    differ: npt.NDArray[np.bool_] = np.any(bits[0] != bits[1], axis=1)
+    if tolerance == 0.0 or expected.dtype.kind != "f":
+        return differ
+    near: npt.NDArray[np.bool_] = np.isclose(expected.astype("f8"), given.astype("f8"), rtol=0, atol=tolerance)
+    return differ & ~near
+
+
+def _text(columns: Mapping[str, Array]) -> str:
+    return base64.b64encode(encode_columns(columns)).decode()
+
+
+def _columns(text: Json) -> dict[str, Array]:
+    try:
+        return decode_columns(base64.b64decode(str(text), validate=True))
+    except ValueError as problem:
+        raise ColumnsMalformed(f"golden rows that are not base64: {problem}") from problem

@@ -1,0 +1,143 @@
+"""Which types a skops file may hold, by scikit-learn version, and whether the trees in it stay within their arrays.
+
+skops trusts estimators by itself. The lists are what else it found in every estimator of scikit-learn 1.5 to 1.9 (dumped
+with skops 0.11 and 0.16), all first-party. It mistrusts trees because their indices are followed without a check of
+bounds: we trust the types and check the indices. KDTree and BallTree are left out, being not checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+_ALWAYS = frozenset(
+    f"sklearn.{name}"
+    for name in (
+        "_loss.link.HalfLogitLink",
+        "_loss.link.IdentityLink",
+        "_loss.link.Interval",
+        "_loss.link.LogLink",
+        "_loss.link.LogitLink",
+        "_loss.link.MultinomialLogit",
+        "_loss.loss.AbsoluteError",
+        "_loss.loss.ExponentialLoss",
+        "_loss.loss.HalfBinomialLoss",
+        "_loss.loss.HalfGammaLoss",
+        "_loss.loss.HalfMultinomialLoss",
+        "_loss.loss.HalfPoissonLoss",
+        "_loss.loss.HalfSquaredError",
+        "_loss.loss.HalfTweedieLossIdentity",
+        "_loss.loss.HuberLoss",
+        "_loss.loss.PinballLoss",
+        "calibration._CalibratedClassifier",
+        "calibration._SigmoidCalibration",
+        "cluster._bisect_k_means._BisectingTree",
+        "cluster._kmeans._kmeans_single_lloyd",
+        "ensemble._hist_gradient_boosting.binning._BinMapper",
+        "ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "feature_selection._univariate_selection.chi2",
+        "feature_selection._univariate_selection.f_classif",
+        "feature_selection._univariate_selection.f_regression",
+        "gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
+        "gaussian_process.kernels.ConstantKernel",
+        "gaussian_process.kernels.Matern",
+        "gaussian_process.kernels.Product",
+        "gaussian_process.kernels.RBF",
+        "gaussian_process.kernels.Sum",
+        "gaussian_process.kernels.WhiteKernel",
+        "metrics._classification.balanced_accuracy_score",
+        "metrics._dist_metrics.EuclideanDistance64",
+        "metrics._scorer._PassthroughScorer",
+        "metrics._scorer._Scorer",
+        "model_selection._search_successive_halving.HalvingGridSearchCV",
+        "model_selection._search_successive_halving.HalvingRandomSearchCV",
+        "model_selection._split.GroupKFold",
+        "model_selection._split.KFold",
+        "model_selection._split.StratifiedKFold",
+        "model_selection._split.TimeSeriesSplit",
+        "multiclass._ConstantPredictor",
+        "neural_network._stochastic_optimizers.AdamOptimizer",
+        "neural_network._stochastic_optimizers.SGDOptimizer",
+        "tree._tree.Tree",
+        "utils._bunch.Bunch",
+        "utils._metadata_requests.MetadataRequest",
+        "utils._metadata_requests.MethodMetadataRequest",
+    )
+) | {
+    "numpy.dtype",
+    "numpy.mean",
+    "scipy._lib.array_api_compat.numpy._aliases.asarray",
+    "scipy.interpolate._bsplines.BSpline",
+    "scipy.sparse._csr.csr_array",
+    "scipy.sparse._csr.csr_matrix",
+}
+_SINCE = {  # minor version from which scikit-learn has the name, and what it was called before
+    (1, 5): frozenset({"sklearn.model_selection._classification_threshold._CurveScorer"}),
+    (1, 6): frozenset({"sklearn.metrics._scorer._CurveScorer"}),
+}
+
+
+def trusted_types(version: str) -> frozenset[str]:
+    """The types that scikit-learn `version` may find in a file, beside those that skops trusts.
+
+    >>> "sklearn.metrics._scorer._CurveScorer" in trusted_types("1.5.2")
+    False
+    """
+    minor = tuple(int(part) for part in version.split(".")[:2])
+    return _ALWAYS.union(*(names for since, names in _SINCE.items() if since <= minor))
+
+
+def wild_trees(estimator: object) -> list[str]:
+    """What is wrong with the trees in a loaded model: nodes that point outside, backwards, or at no feature. Empty: nothing."""
+    return [problem for tree in _trees(estimator) if (problem := _problem(tree))]
+
+
+def _trees(model: object) -> Iterator[Any]:
+    """Every tree that can be reached from the model's attributes."""
+    seen, waiting = set[int](), [model]
+    while waiting:
+        thing = waiting.pop()
+        if id(thing) in seen or isinstance(thing, type):
+            continue
+        seen.add(id(thing))
+        if type(thing).__name__ in ("TreePredictor", "Tree") and type(thing).__module__.startswith("sklearn."):
+            yield thing
+        elif isinstance(thing, dict):
+            waiting.extend(thing.values())
+        elif isinstance(thing, list | tuple | set):
+            waiting.extend(thing)
+        elif isinstance(thing, np.ndarray):
+            waiting.extend(thing.ravel().tolist() if thing.dtype.hasobject else ())
+        else:
+            waiting.extend(getattr(thing, "__dict__", {}).values())
+
+
+def _problem(tree: Any) -> str | None:
+    if type(tree).__name__ == "Tree":
+        if tree.node_count > tree.capacity:
+            return "a tree claims more nodes than it has"
+        inner = tree.children_left != -1
+        return _outside(tree.children_left, tree.children_right, inner) or (
+            "a tree asks for a feature it does not have" if _beyond(tree.feature[inner], tree.n_features) else None
+        )
+    nodes = tree.nodes
+    inner = nodes["is_leaf"] == 0
+    split = inner & (nodes["is_categorical"] != 0)
+    if _beyond(nodes["bitset_idx"][split], len(tree.raw_left_cat_bitsets)):
+        return "a tree asks for categories it does not have"
+    return _outside(nodes["left"], nodes["right"], inner)
+
+
+def _outside(left: Any, right: Any, inner: Any) -> str | None:
+    """A child comes after its parent and within the array, so that every walk ends at a leaf."""
+    own = np.flatnonzero(inner)
+    for child in (left[inner].astype(np.int64), right[inner].astype(np.int64)):
+        if np.any(child <= own) or _beyond(child, len(left)):
+            return "a tree has a node that points outside it"
+    return None
+
+
+def _beyond(index: Any, size: int) -> bool:
+    return bool(np.any(index.astype(np.int64) < 0) or np.any(index.astype(np.int64) >= size))

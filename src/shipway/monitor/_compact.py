@@ -1,0 +1,118 @@
+"""Compaction: sealed log segments become Parquet tables, dead writers' losses become gaps that have a size.
+
+Every step may be repeated: a table and a gap are named after what they were made from, and a segment goes only after
+its table is on the device. Killed anywhere, the next call ends where this one would have. Open segments are not touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from shipway.kernel.digest import Digest
+from shipway.kernel.errors import ShipwayError
+from shipway.monitor._gaps import record_damage, record_gap
+from shipway.monitor._lock import exclusive
+from shipway.monitor._outcomes import outcome_table
+from shipway.monitor._prediction_table import prediction_table
+from shipway.monitor._tables import sync_folder, table_folder, write_table
+from shipway.store import Store
+from shipway.store._records import OutcomeRecord, PredictionRecord, decode_record
+from shipway.store._segments import Frame, SegmentFile, SegmentForeign, SegmentRead, list_segments, read_segment, recover_writers
+
+TimeColumn = Callable[[Digest], str | None]
+"""The name of a release's event-time column, None when it has none."""
+
+STREAMS = ("predictions", "outcomes")
+
+
+class Compacted(NamedTuple):
+    """What one call did: prediction rows and outcomes put into tables, gaps found. All 0 when another process is at it."""
+
+    rows: int
+    outcomes: int
+    gaps: int
+
+
+class _Taken(NamedTuple):
+    """What a segment gave: its table, rows in frames that nobody could read, bytes after the last whole frame."""
+
+    table: pl.DataFrame
+    unread_rows: int
+    lost_bytes: int
+
+
+def compact_logs(store: Store, *, now: datetime, time_column: TimeColumn) -> Compacted:
+    """Puts everything sealed into tables. Killable, idempotent; of several at once all but one do nothing."""
+    folders = {stream: store.log_folder(stream) for stream in STREAMS}
+    with exclusive(store.log_folder("predictions").parent / "compact.lock", wait=False) as free:
+        if not free:
+            return Compacted(0, 0, 0)
+        gaps = sum(_recover(store, stream, folder, now) for stream, folder in folders.items())
+        done = {stream: _compact_stream(store, stream, now, time_column) for stream in STREAMS}
+    gaps += sum(found for _, found in done.values())
+    return Compacted(done["predictions"][0], done["outcomes"][0], gaps)
+
+
+def _recover(store: Store, stream: str, folder: Path, now: datetime) -> int:
+    return len(recover_writers(folder, lambda gap: record_gap(store, stream, gap, now=now)))
+
+
+def _compact_stream(store: Store, stream: str, now: datetime, time_column: TimeColumn) -> tuple[int, int]:
+    """Rows put into tables, damaged segments found."""
+    rows = damaged = 0
+    for segment in list_segments(store.log_folder(stream)):
+        if segment.sealed:
+            taken = _take(segment, stream, time_column)
+            if taken.table.height:
+                write_table(taken.table, table_folder(store, stream) / f"{segment.path.stem}.parquet")
+            whole = not (taken.unread_rows or taken.lost_bytes)
+            if not whole:
+                record_damage(store, stream, segment.path.stem, rows=taken.unread_rows, lost_bytes=taken.lost_bytes, now=now)
+            _put_away(segment.path, whole=whole)
+            rows, damaged = rows + taken.table.height, damaged + (not whole)
+    return rows, damaged
+
+
+def _take(segment: SegmentFile, stream: str, time_column: TimeColumn) -> _Taken:
+    try:
+        read = read_segment(segment.path)
+    except SegmentForeign:  # its beginning is destroyed: nothing in it can be read
+        read = SegmentRead((), 0, segment.path.stat().st_size)
+    make = _take_predictions if stream == "predictions" else _take_outcomes
+    table, unread = make(read.frames, time_column)
+    return _Taken(table, unread, read.lost_bytes)
+
+
+def _take_predictions(frames: tuple[Frame, ...], time_column: TimeColumn) -> tuple[pl.DataFrame, int]:
+    good = [record for _, record in _records(frames) if isinstance(record, PredictionRecord)]
+    table = prediction_table(good, time_column)
+    return table, sum(frame.rows for frame in frames) - table.height
+
+
+def _take_outcomes(frames: tuple[Frame, ...], _time_column: TimeColumn) -> tuple[pl.DataFrame, int]:
+    good = [record for _, record in _records(frames) if isinstance(record, OutcomeRecord)]
+    table = outcome_table(good)
+    return table, sum(frame.rows for frame in frames) - table.height
+
+
+def _records(frames: tuple[Frame, ...]) -> Iterator[tuple[Frame, object]]:
+    for frame in frames:
+        with suppress(ShipwayError):  # of a newer Shipway, perhaps: counted by the caller, its segment is kept
+            yield frame, decode_record(frame.payload)
+
+
+def _put_away(path: Path, *, whole: bool) -> None:
+    """Removes a segment that is all in its table; one that is not goes to `unread`, for a person or a newer Shipway."""
+    if whole:
+        path.unlink()
+    else:
+        shelf = path.parent / "unread"
+        shelf.mkdir(exist_ok=True)
+        path.rename(shelf / path.name)
+    sync_folder(path.parent)

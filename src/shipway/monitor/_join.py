@@ -1,0 +1,78 @@
+"""Predictions joined with what became true: by id, within their release, the last recorded outcome wins.
+
+An outcome counts once its prediction has matured; younger rows are without a label, not wrong. An outcome that nobody
+asked for (an orphan) joins nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+
+import polars as pl
+
+from shipway.kernel.digest import Digest
+from shipway.kernel.units import Seconds
+from shipway.monitor._tables import INSTANT, SCORE, scan_outcomes, scan_predictions
+from shipway.store import Store
+
+
+class Coverage(NamedTuple):
+    """How many rows there are, how many are old enough for a label, how many have one; mean scores of both kinds.
+
+    Scores of labelled rows far from those of unlabelled ones say that labels are missing not by chance.
+    """
+
+    rows: int
+    mature: int
+    labels: int
+    score_labelled: float | None
+    score_unlabelled: float | None
+
+
+def joined(
+    store: Store,
+    *,
+    release: Digest | None,
+    start: date,
+    end: date,
+    outcome: str,
+    matures: Seconds = Seconds(0.0),
+    as_of: datetime | None = None,
+) -> pl.LazyFrame:
+    """Predictions of the event days start to end (both included), each with `label`, `label_time` and `mature`.
+
+    release: only its predictions, None for all. mature: event time + matures (seconds) is not after as_of (always,
+    without one). label: the last recorded value of the outcome, null where there is none or the row is not mature.
+    """
+    predictions = scan_predictions(store, first=start, last=end)
+    if release is not None:
+        predictions = predictions.filter(pl.col("release") == release)
+    return with_labels(predictions, scan_outcomes(store), outcome=outcome, matures=matures, as_of=as_of)
+
+
+def with_labels(
+    predictions: pl.LazyFrame, outcomes: pl.LazyFrame, *, outcome: str, matures: Seconds, as_of: datetime | None
+) -> pl.LazyFrame:
+    """As `joined`, for predictions (id, time) and outcomes (id, name, value, time) in the order recorded."""
+    newest = (
+        outcomes.filter(pl.col("name") == outcome)
+        .unique("id", keep="last", maintain_order=True)
+        .select("id", label="value", label_time="time")
+    )
+    mature = pl.lit(True) if as_of is None else pl.col("time") + timedelta(seconds=matures) <= pl.lit(as_of, dtype=INSTANT)
+    counted = pl.when("mature").then(pl.col("label", "label_time"))
+    return predictions.join(newest, on="id", how="left", maintain_order="left").with_columns(mature=mature).with_columns(counted)
+
+
+def measure_coverage(frame: pl.LazyFrame) -> Coverage:
+    """How many of the joined rows have a label, and whether those are like the others."""
+    labelled = pl.col("label").is_not_null()
+    found = frame.select(
+        pl.len().alias("rows"),
+        pl.col("mature").sum().alias("mature"),
+        labelled.sum().alias("labels"),
+        pl.col(SCORE).filter(labelled).mean().alias("score_labelled"),
+        pl.col(SCORE).filter(~labelled).mean().alias("score_unlabelled"),
+    ).collect()
+    return Coverage(*found.row(0))

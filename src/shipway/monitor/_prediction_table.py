@@ -1,0 +1,108 @@
+"""Prediction records as one table: an id, the event time and the user's columns for each row.
+
+Records of one release and one set of columns are joined array by array before Polars sees them, because a record is
+often one row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from shipway.kernel.digest import Digest
+from shipway.kernel.errors import ShipwayError
+from shipway.models import decode_columns
+from shipway.monitor._tables import PREDICTION_COLUMNS, SCORE, input_column, output_column, parse_instants
+from shipway.store._records import PredictionRecord
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class _Read(NamedTuple):
+    """A record with its columns decoded."""
+
+    record: PredictionRecord
+    inputs: Arrays
+    outputs: Arrays
+
+    def shape(self) -> tuple[object, ...]:
+        """What records must share to be joined array by array."""
+        columns = [*self.inputs.items(), ("", None), *self.outputs.items()]
+        return self.record.release, *((name, None if array is None else array.dtype.kind) for name, array in columns)
+
+
+def prediction_table(records: Iterable[PredictionRecord], time_column: Callable[[Digest], str | None]) -> pl.DataFrame:
+    """PREDICTION_COLUMNS, inputs and outputs of these records, in their order; a column that a record lacks is null.
+
+    A record whose columns cannot be read, or have another number of rows than it says, is left out.
+    """
+    groups: dict[tuple[object, ...], list[_Read]] = {}
+    for record in records:
+        read = _read(record)
+        if read is not None:
+            groups.setdefault(read.shape(), []).append(read)
+    frames = [_group_table(group, time_column(Digest(group[0].record.release))) for group in groups.values()]
+    if not frames:
+        return pl.DataFrame(schema=PREDICTION_COLUMNS)
+    return pl.concat(frames, how="diagonal_relaxed")
+
+
+def _read(record: PredictionRecord) -> _Read | None:
+    try:
+        read = _Read(record, decode_columns(record.columns), decode_columns(record.outputs))
+    except ShipwayError:  # written by a newer Shipway, perhaps
+        return None
+    arrays = [*read.inputs.values(), *read.outputs.values()]
+    return read if all(len(array) == record.rows for array in arrays) else None
+
+
+def _group_table(group: list[_Read], time_column: str | None) -> pl.DataFrame:
+    inputs = {name: _joined([read.inputs[name] for read in group]) for name in group[0].inputs}
+    outputs = {name: _joined([read.outputs[name] for read in group]) for name in group[0].outputs}
+    columns = _identity(group)
+    event = _event_times(inputs[time_column]) if time_column in inputs else None
+    time = columns["recorded"] if event is None else event.fill_null(columns["recorded"])
+    named = {input_column(name): series for name, series in inputs.items()}
+    named |= {output_column(name, inputs): _scored(name, series) for name, series in outputs.items()}
+    frame = columns.with_columns(time.alias("time"), time.dt.date().alias("day"))
+    return frame.select(PREDICTION_COLUMNS.keys()).with_columns(**named)
+
+
+def _identity(group: list[_Read]) -> pl.DataFrame:
+    """The columns that a record says once, on each of its rows, and the row's id."""
+    records = [read.record for read in group]
+    fields = ("request", "release", "deployment", "arm", "recorded", "latency_us")
+    said = pl.DataFrame({field: [getattr(record, field) for record in records] for field in fields})
+    rows = np.array([record.rows for record in records])
+    place = np.repeat(np.arange(len(records)), rows)
+    number = np.arange(rows.sum()) - np.repeat(np.cumsum(rows) - rows, rows)
+    numbers = pl.Series("row", number).cast(pl.String)
+    return said[place].select(
+        pl.concat_str([pl.col("request"), pl.lit(":"), numbers]).alias("id"),
+        pl.exclude("recorded"),
+        pl.col("recorded").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
+    )
+
+
+def _joined(arrays: list[NDArray[Any]]) -> pl.Series:
+    array = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+    if array.dtype.kind == "O":
+        return pl.Series(array.tolist(), dtype=pl.String, strict=False)
+    return pl.Series(array)
+
+
+def _scored(name: str, series: pl.Series) -> pl.Series:
+    return series.cast(pl.Float64) if name == SCORE and series.dtype.is_numeric() else series
+
+
+def _event_times(series: pl.Series) -> pl.Series | None:
+    """Instants in UTC, null where there is none; None when the column's type says no time."""
+    if series.dtype == pl.String:
+        return parse_instants(series)
+    if isinstance(series.dtype, pl.Datetime):
+        return series.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    return series.cast(pl.Datetime("us")).dt.replace_time_zone("UTC") if series.dtype == pl.Date else None

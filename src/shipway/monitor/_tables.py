@@ -1,0 +1,159 @@
+"""The logs as Parquet tables: where they lie, which columns every one of them has, and how one is written and read.
+
+A table is named after the segment it was made from, so that making it twice is making it once. Columns of the user that
+would hide one of ours are called `input.<name>` or `output.<name>`. Nothing here knows records or statistics.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+
+from shipway.kernel.clock import parse_instant
+from shipway.store import Store
+
+INSTANT = pl.Datetime("us", "UTC")
+SCORE = "probability"  # the output that is the model's probability of the outcome
+
+PREDICTION_COLUMNS: dict[str, pl.DataType] = {
+    "id": pl.String(),
+    "request": pl.String(),
+    "release": pl.String(),
+    "deployment": pl.String(),
+    "arm": pl.String(),
+    "time": INSTANT,
+    "day": pl.Date(),
+    "recorded": INSTANT,
+    "latency_us": pl.Int64(),
+}
+SCORE_COLUMNS = PREDICTION_COLUMNS | {SCORE: pl.Float64()}
+OUTCOME_COLUMNS: dict[str, pl.DataType] = {
+    "id": pl.String(),
+    "name": pl.String(),
+    "value": pl.Float64(),
+    "time": INSTANT,
+    "recorded": INSTANT,
+}
+_LABEL_COLUMNS = {"label", "label_time", "mature"}  # what a join adds
+# No globs and no hive partitions: a bracket or a = in the folder of the store means nothing.
+_scan = partial(pl.scan_parquet, glob=False, hive_partitioning=False)
+
+
+def input_column(name: str) -> str:
+    """What the model input or key `name` is called in a prediction table.
+
+    >>> input_column("carrier"), input_column("time")
+    ('carrier', 'input.time')
+    """
+    ours = name in PREDICTION_COLUMNS or name in _LABEL_COLUMNS or name == SCORE
+    return f"input.{name}" if ours else name
+
+
+def output_column(name: str, inputs: Iterable[str]) -> str:
+    """What the model output `name` is called beside these inputs.
+
+    >>> output_column("probability", ["carrier"]), output_column("carrier", ["carrier"])
+    ('probability', 'output.carrier')
+    """
+    ours = name in PREDICTION_COLUMNS or name in _LABEL_COLUMNS or name in set(inputs)
+    return f"output.{name}" if ours else name
+
+
+def table_folder(store: Store, stream: str) -> Path:
+    """Where the tables of a log are; made when missing."""
+    folder = store.log_folder(stream) / "table"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def write_table(frame: pl.DataFrame, path: Path) -> None:
+    """The whole table under its name and on the device, or nothing under that name."""
+    draft = path.with_suffix(".draft")  # a killed writer's draft is overwritten by the one that repeats its work
+    with draft.open("wb") as file:
+        frame.write_parquet(file)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Names made or removed in it survive a loss of power."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def list_tables(store: Store, stream: str) -> list[Path]:
+    """The tables of a log, in an order that never changes between two of them."""
+    return sorted(table_folder(store, stream).glob("*.parquet"))
+
+
+def scan_predictions(store: Store, *, first: date | None = None, last: date | None = None) -> pl.LazyFrame:
+    """Every logged prediction of the days first to last (both included) with all its columns, a retried one once.
+
+    Releases may have different columns: what a row's release does not have is null.
+    """
+    groups: dict[tuple[tuple[str, str], ...], list[Path]] = {}
+    for path in list_tables(store, "predictions"):
+        schema = pl.read_parquet_schema(path)
+        groups.setdefault(tuple((name, str(dtype)) for name, dtype in schema.items()), []).append(path)
+    parts = [_between(_scan(paths), first, last) for paths in groups.values()]
+    if not parts:
+        return pl.LazyFrame(schema=SCORE_COLUMNS)
+    whole = pl.concat(parts, how="diagonal_relaxed") if len(parts) > 1 else parts[0]
+    return _once(whole)
+
+
+def scan_scores(store: Store) -> pl.LazyFrame:
+    """Every logged prediction, a retried one once, without the model's inputs: cheap at any number of columns."""
+    paths = list_tables(store, "predictions")
+    if not paths:
+        return pl.LazyFrame(schema=SCORE_COLUMNS)
+    return _once(_scan(paths, schema=SCORE_COLUMNS, missing_columns="insert", extra_columns="ignore"))
+
+
+def scan_outcomes(store: Store) -> pl.LazyFrame:
+    """Every recorded outcome, corrections and repeats included, in the order recorded."""
+    paths = list_tables(store, "outcomes")
+    if not paths:
+        return pl.LazyFrame(schema=OUTCOME_COLUMNS)
+    return _scan(paths).sort("recorded", maintain_order=True)
+
+
+def parse_instants(texts: pl.Series) -> pl.Series:
+    """ISO 8601 texts as instants, null for what is none; a text without an offset is taken as UTC."""
+    name = texts.name
+    plain = texts.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", strict=False, time_unit="us").dt.replace_time_zone("UTC")
+    rest = texts.filter(plain.is_null() & texts.is_not_null()).unique()
+    if rest.is_empty():
+        return plain.alias(name)
+    odd = pl.DataFrame({"text": rest, "instant": pl.Series([_instant(text) for text in rest], dtype=INSTANT)})
+    found = pl.DataFrame({"text": texts}).join(odd, on="text", how="left", maintain_order="left")["instant"]
+    return plain.fill_null(found).alias(name)
+
+
+def _instant(text: str) -> object:
+    try:
+        return parse_instant(text)
+    except ValueError:
+        return None
+
+
+def _between(frame: pl.LazyFrame, first: date | None, last: date | None) -> pl.LazyFrame:
+    if first is not None:
+        frame = frame.filter(pl.col("day") >= first)
+    return frame if last is None else frame.filter(pl.col("day") <= last)
+
+
+def _once(predictions: pl.LazyFrame) -> pl.LazyFrame:
+    """A client that got no answer asks again under the same id: the last answer is the one that it acted on."""
+    ordered = predictions.sort("recorded", maintain_order=True)
+    return ordered.unique(["id", "release", "deployment"], keep="last", maintain_order=True)

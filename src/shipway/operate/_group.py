@@ -1,0 +1,139 @@
+"""The worker group of one ref: processes that share one listening socket, so that a new release takes over without a gap."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from shipway.kernel.errors import ShipwayError
+from shipway.operate._serving import Serving
+
+READY_SECONDS = 60.0
+DRAIN_SECONDS = 15.0
+
+
+class PredictorFailed(ShipwayError):
+    """A predictor process ended or was not ready in time; what ran before goes on."""
+
+    code = "operate.predictor-failed"
+
+
+def bind_loopback(port: int) -> socket.socket:
+    """A listening socket on 127.0.0.1; any free port when the wanted one is taken."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind(("127.0.0.1", port))
+    except OSError:
+        sock.bind(("127.0.0.1", 0))
+    sock.listen(1024)
+    return sock
+
+
+class Worker:
+    """One predictor process."""
+
+    def __init__(self, serving: Serving, sock: socket.socket, log: Path, environ: Mapping[str, str]) -> None:
+        self.serving, self._log = serving, log
+        reader, writer = os.pipe()
+        command = [*serving.command, "--fd", str(sock.fileno()), "--ready-fd", str(writer), "--die-with-parent"]
+        with log.open("ab") as out:
+            self.process = subprocess.Popen(
+                command, pass_fds=(sock.fileno(), writer), stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=dict(environ)
+            )
+        os.close(writer)
+        self._ready, self._started = reader, time.monotonic()
+
+    def wait_ready(self) -> None:
+        """Return when the golden rows reproduced and it accepts requests. Raises PredictorFailed."""
+        try:
+            left = READY_SECONDS - (time.monotonic() - self._started)
+            found, _, _ = select.select([self._ready], [], [], max(0.0, left))
+            if not found or not os.read(self._ready, 64):
+                self.kill()
+                raise PredictorFailed(f"a predictor of {self.serving.ref} did not start: {self._tail()}", where=str(self._log))
+        finally:
+            os.close(self._ready)
+
+    def running(self) -> bool:
+        return self.process.poll() is None
+
+    def drain(self) -> None:
+        """Ask it to finish what it has and end."""
+        if self.running():
+            self.process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        if self.running():
+            self.process.kill()
+        self.process.wait()
+
+    def finish(self) -> None:
+        """Wait until it has drained; kill it when it does not."""
+        try:
+            self.process.wait(timeout=DRAIN_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def _tail(self) -> str:
+        lines = self._log.read_text(errors="replace").strip().splitlines()
+        return lines[-1][-300:] if lines else f"it ended with {self.process.poll()}"
+
+
+class Group:
+    """All workers of one ref behind one address."""
+
+    def __init__(self, ref: str, port: int, log: Path, environ: Mapping[str, str]) -> None:
+        self.ref, self._log, self._environ = ref, log, environ
+        self._socket = bind_loopback(port)
+        self.workers: list[Worker] = []
+        self._leaving: list[Worker] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+
+    @property
+    def serving(self) -> Serving | None:
+        return self.workers[0].serving if self.workers else None
+
+    def switch(self, serving: Serving) -> None:
+        """Start the new workers beside the old; when all are ready the old ones drain. Raises PredictorFailed, old kept."""
+        fresh = [self._spawn(serving) for _ in range(serving.workers)]
+        try:
+            for worker in fresh:
+                worker.wait_ready()
+        except PredictorFailed:
+            for worker in fresh:
+                worker.kill()
+            raise
+        old, self.workers = self.workers, fresh
+        for worker in old:
+            worker.drain()
+        self._leaving = [*(worker for worker in self._leaving if worker.running()), *old]
+
+    def replace_dead(self) -> int:
+        """Start a new worker for each that died; how many. Raises PredictorFailed."""
+        dead = [worker for worker in self.workers if not worker.running()]
+        for worker in dead:
+            fresh = self._spawn(worker.serving)
+            fresh.wait_ready()
+            self.workers[self.workers.index(worker)] = fresh
+        return len(dead)
+
+    def stop(self) -> None:
+        """Drain all and close the address."""
+        for worker in self.workers:
+            worker.drain()
+        for worker in (*self.workers, *self._leaving):
+            worker.finish()
+        self._socket.close()
+
+    def _spawn(self, serving: Serving) -> Worker:
+        return Worker(serving, self._socket, self._log, self._environ)

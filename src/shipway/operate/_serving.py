@@ -1,0 +1,81 @@
+"""What a predictor process is given: one folder with serving.json, and the command that starts it in the project's Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from shipway.environment import ensure_environment, ensure_overlay, overlay_command
+from shipway.kernel.canonical import JsonObject, canonical_json
+from shipway.kernel.digest import Descriptor, Digest, short
+from shipway.kernel.errors import ShipwayError
+from shipway.release import find_component, load_components, release_descriptor, workers_of
+from shipway.store import Store
+
+
+class NotServable(ShipwayError):
+    """The release cannot be served by a local predictor."""
+
+    code = "operate.not-servable"
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A command line that serves one deployment, and how many processes of it are wanted."""
+
+    ref: str
+    deployment: Digest
+    release: Digest
+    command: tuple[str, ...]
+    workers: int
+
+
+def prepare_serving(store: Store, ref: str, deployment: Digest, *, cache: Path, report: Callable[[str], None]) -> Serving:
+    """Write the folder of a deployment and give its command. Raises NotServable, EnvironmentFailed, ObjectDamaged."""
+    value = store.get(deployment, "deployment")
+    release = release_descriptor(value).digest
+    components = load_components(store, release)
+    models = [component for component in components if component.kind == "model"]
+    if len(models) != 1:
+        raise NotServable(
+            f"{ref} has {len(models)} models", where=release, mend="one model an application: say which with uses:"
+        )
+    python = _python(store, find_component(components, "environment").digest, cache, report)
+    overlay = ensure_overlay(python, cache=cache, report=report)
+    config = _config(store, value, deployment, release, models[0].name, models[0].digest)
+    folder = store.root / "serving" / short(deployment)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "serving.json"
+    temporary = file.with_suffix(".tmp")
+    temporary.write_bytes(canonical_json(config))
+    temporary.replace(file)
+    command = overlay_command(python, overlay, "shipway.protocols.predictor", "--config", str(file))
+    return Serving(ref, deployment, release, tuple(command), workers_of(value))
+
+
+def _python(store: Store, environment: Digest, cache: Path, report: Callable[[str], None]) -> Path:
+    value = store.get(environment, "environment")
+    lock = store.objects.get(Descriptor.from_json(value["lock"]).digest)
+    return ensure_environment(environment, lock, python=str(value["python"]), cache=cache, report=report)
+
+
+def _config(store: Store, deployment: JsonObject, digest: Digest, release: Digest, name: str, model: Digest) -> JsonObject:
+    manifest = store.get(model, "model")
+    file, golden = (Descriptor.from_json(manifest[key]).digest for key in ("file", "golden"))
+    return {
+        "kind": "serving",
+        "version": 1,
+        "application": deployment["application"],
+        "environment": deployment["environment"],
+        "release": release,
+        "deployment": digest,
+        "arm": "live",
+        "model": manifest,
+        "model_file": str(store.objects.path(file)),
+        "golden_file": str(store.objects.path(golden)),
+        "model_name": name,
+        "log_directory": str(store.log_folder("predictions")),
+        "key": manifest["key"],
+        "time": manifest["time"],
+    }

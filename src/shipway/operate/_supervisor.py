@@ -1,0 +1,105 @@
+"""Keeps the predictors that the refs ask for: one step looks at what is desired and what runs, and acts on the difference."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from shipway.kernel.canonical import JsonObject
+from shipway.kernel.digest import Digest
+from shipway.kernel.errors import ShipwayError
+from shipway.operate._group import Group
+from shipway.operate._reconcile import Start, Stop, reconcile
+from shipway.operate._serving import Serving, prepare_serving
+from shipway.store import Store
+
+ENDPOINT = "endpoint"  # state rows: where a ref is served, by ref
+RETRY_SECONDS = 5.0  # a release that does not start is tried again this often; what ran before goes on meanwhile
+
+
+class Supervisor:
+    """The worker groups of one project. ports: wanted port by ref; report: told one line for every change."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        cache: Path,
+        environ: Mapping[str, str],
+        report: Callable[[str], None],
+        ports: Callable[[str], int] = lambda ref: 0,
+        only: str | None = None,
+    ) -> None:
+        self._store, self._cache, self._environ, self._report = store, cache, environ, report
+        self._ports, self._only = ports, only
+        self._groups: dict[str, Group] = {}
+        self._failed: dict[str, tuple[Digest, float]] = {}
+
+    def step(self) -> None:
+        """One look and what follows from it; safe to repeat at any time. Never raises for a release that does not start."""
+        live = {ref: group.serving.deployment for ref, group in self._groups.items() if group.serving}
+        for action in reconcile(self._desired(), live):
+            if isinstance(action, Stop):
+                self._stop(action.ref)
+            else:
+                self._start(action)
+        for ref, group in self._groups.items():
+            self._mend(ref, group)
+
+    def close(self) -> None:
+        for ref in list(self._groups):
+            self._stop(ref)
+
+    def _desired(self) -> dict[str, Digest]:
+        return {ref.name: ref.digest for ref in self._store.refs("deploy/") if self._only in (None, ref.name)}
+
+    def _start(self, action: Start) -> None:
+        failed = self._failed.get(action.ref)
+        if failed and failed[0] == action.deployment and time.monotonic() < failed[1]:
+            return
+        try:
+            serving = prepare_serving(self._store, action.ref, action.deployment, cache=self._cache, report=self._report)
+            group = self._groups.get(action.ref) or self._open(action.ref)
+            group.switch(serving)
+        except ShipwayError as problem:
+            self._failed[action.ref] = (action.deployment, time.monotonic() + RETRY_SECONDS)
+            self._note(action.ref, self._groups.get(action.ref), problem)
+            return
+        self._failed.pop(action.ref, None)
+        self._note(action.ref, group, None)
+        self._report(f"{action.ref} serves {serving.release[7:19]} at {group.url}")
+
+    def _open(self, ref: str) -> Group:
+        folder = self._store.root / "serving"
+        folder.mkdir(exist_ok=True)
+        log = folder / (ref.removeprefix("deploy/").replace("/", "-") + ".log")
+        group = self._groups[ref] = Group(ref, self._ports(ref), log, self._environ)
+        return group
+
+    def _mend(self, ref: str, group: Group) -> None:
+        try:
+            replaced = group.replace_dead()
+        except ShipwayError as problem:
+            self._note(ref, group, problem)
+            return
+        if replaced:
+            self._report(f"{ref}: {replaced} predictor died and was replaced")
+            self._note(ref, group, None)
+
+    def _stop(self, ref: str) -> None:
+        self._groups.pop(ref).stop()
+        self._store.delete_state(ENDPOINT, ref)
+
+    def _note(self, ref: str, group: Group | None, problem: ShipwayError | None) -> None:
+        serving: Serving | None = group.serving if group else None
+        value: JsonObject = {
+            "url": group.url if group else None,
+            "deployment": serving.deployment if serving else None,
+            "release": serving.release if serving else None,
+            "pids": [worker.process.pid for worker in group.workers] if group else [],
+            "problem": f"{problem.what} ({problem.where})" if problem else None,
+        }
+        self._store.put_state(ENDPOINT, ref, value)
+        if problem:
+            self._report(f"{ref}: {problem.what}")

@@ -1,0 +1,140 @@
+"""The source that a step's value depends on, so that editing anything else keeps its cached result.
+
+A step's closure is its own function, the module-level statements whose names it uses, transitively, and whole local
+modules that these import. Module-level statements that only act (`pl.Config.set_...`, an `if`, a loop) belong to
+every step, since they may change what any of them does. Nothing is imported or run here.
+"""
+
+from __future__ import annotations
+
+import ast
+import symtable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from shipway.kernel.canonical import Json, canonical_json
+from shipway.kernel.digest import Digest, digest_bytes
+from shipway.pipeline._imports import local_modules, packages_of, parse_source, read_source
+from shipway.pipeline._types import Pipeline, Step
+
+_BINDING = (
+    ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom,
+)  # fmt: skip
+
+
+def closure_bytes(pipeline: Pipeline, step: Step) -> bytes:
+    """Canonical JSON of the normalised source: `{"kind":"closure","version":1,"step","statements","modules"}`.
+
+    Comments, blank lines and formatting are gone (`ast.unparse`); docstrings stay. Raises PipelineMalformed.
+    """
+    statements = list(_reached(_statements(pipeline), step))
+    files = reachable([statement.tree for statement in statements], pipeline.root, pipeline.entry)
+    modules: dict[str, Json] = {
+        path: ast.unparse(parse_source(read_source(pipeline.root, path), path)) for path in sorted(files)
+    }
+    texts: list[Json] = [statement.text for statement in statements]
+    return canonical_json({"kind": "closure", "version": 1, "step": step.name, "statements": texts, "modules": modules})
+
+
+def closure(pipeline: Pipeline, step: Step) -> Digest:
+    """The digest of closure_bytes."""
+    return digest_bytes(closure_bytes(pipeline, step))
+
+
+def reachable(trees: Iterable[ast.AST], root: Path, path: str) -> set[str]:
+    """The local files that these parts of `path` load, and those that they load in turn. Raises PipelineMalformed."""
+    waiting = [*packages_of(root, path), *(file for tree in trees for file in local_modules(tree, root, path))]
+    found: set[str] = set()
+    while waiting:
+        file = waiting.pop()
+        if file not in found:
+            found.add(file)
+            waiting += local_modules(parse_source(read_source(root, file), file), root, file)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    """A module-level statement: the names it binds, the module-level names it uses, whether every step depends on it."""
+
+    tree: ast.stmt
+    binds: frozenset[str]
+    uses: frozenset[str]
+    always: bool
+
+    @property
+    def text(self) -> str:
+        return ast.unparse(self.tree)
+
+
+def _reached(statements: list[_Statement], step: Step) -> Iterator[_Statement]:
+    """The statements that the step depends on, in the file's order."""
+    chosen = {place for place, statement in enumerate(statements) if statement.always or step.name in statement.binds}
+    waiting = list(chosen)
+    while waiting:
+        uses = statements[waiting.pop()].uses
+        more = {place for place, statement in enumerate(statements) if statement.binds & uses} - chosen
+        chosen |= more
+        waiting += more
+    return (statements[place] for place in sorted(chosen))
+
+
+def _statements(pipeline: Pipeline) -> list[_Statement]:
+    tree = parse_source(pipeline.source, pipeline.entry)
+    facts = [(statement, *_names(statement)) for statement in tree.body if not _is_inert(statement)]
+    used = frozenset[str]().union(*(uses for _, _, uses in facts))
+    return [
+        _Statement(statement, binds, uses, _acts(statement) or _only_loads(pipeline, statement, binds, used))
+        for statement, binds, uses in facts
+    ]
+
+
+def _names(statement: ast.stmt) -> tuple[frozenset[str], frozenset[str]]:
+    """The module-level names that a statement binds and those it uses; a local variable of the same name is neither."""
+    top = symtable.symtable(ast.unparse(statement), "<step>", "exec")
+    binds = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
+    uses = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_referenced()}
+    for scope in _below(top):
+        in_class = scope.get_type() == "class"  # a class body falls back to the module for names it has not bound yet
+        uses |= {s.get_name() for s in scope.get_symbols() if s.is_global() or (in_class and s.is_referenced())}
+    return frozenset(binds), frozenset(uses)
+
+
+def _below(scope: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
+    for child in scope.get_children():
+        yield child
+        yield from _below(child)
+
+
+def _is_inert(statement: ast.stmt) -> bool:
+    """A text that stands alone, and what runs only when the file is a script: no step depends on either."""
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+        return True
+    return isinstance(statement, ast.If) and ast.unparse(statement.test) == "__name__ == '__main__'"
+
+
+def _acts(statement: ast.stmt) -> bool:
+    """Whether a statement may change something beyond the names it binds: MODEL["x"] = 1 does, a star import may."""
+    if isinstance(statement, ast.ImportFrom):
+        return statement.module == "__future__" or any(alias.name == "*" for alias in statement.names)
+    if isinstance(statement, ast.Assign):
+        return not all(_is_plain(target) for target in statement.targets)
+    if isinstance(statement, ast.AnnAssign):
+        return not _is_plain(statement.target)
+    if isinstance(statement, ast.If):  # imports for annotations bind names and do nothing else
+        return ast.unparse(statement.test) not in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+    return not isinstance(statement, _BINDING)
+
+
+def _is_plain(target: ast.expr) -> bool:
+    if isinstance(target, ast.Tuple | ast.List):
+        return all(_is_plain(part) for part in target.elts)
+    return isinstance(target, ast.Name) or (isinstance(target, ast.Starred) and _is_plain(target.value))
+
+
+def _only_loads(pipeline: Pipeline, statement: ast.stmt, binds: frozenset[str], used: frozenset[str]) -> bool:
+    """A local module that is imported for what its loading does: nothing in the file uses its name."""
+    if not isinstance(statement, ast.Import | ast.ImportFrom) or binds & used:
+        return False
+    return any(local_modules(statement, pipeline.root, pipeline.entry))

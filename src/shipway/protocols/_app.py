@@ -1,0 +1,178 @@
+"""The predictor's ASGI application: routes, one table of statuses, and an answer for whatever goes wrong."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from shipway.kernel.clock import Ids, RandomIds
+from shipway.kernel.errors import ShipwayError
+from shipway.models import InputMismatch
+from shipway.protocols._http import (
+    BodyMalformed,
+    BodyTooLarge,
+    ClientGone,
+    EncodingUnknown,
+    Headers,
+    Receive,
+    Reply,
+    Scope,
+    Send,
+    json_reply,
+    read_body,
+    send_reply,
+)
+from shipway.protocols._metrics import CONTENT_TYPE, RequestMetrics, Samples
+from shipway.protocols._open_inference import describe_model, parse_infer, render_infer
+from shipway.serve import Batcher, Overloaded
+
+BODY_BYTES = 64 << 20
+
+# none: tritonclient sends JSON without saying so; the last: what `curl -d` says of any body
+_MEDIA_TYPES = (b"", b"application/json", b"application/octet-stream", b"application/x-www-form-urlencoded")
+
+_logger = logging.getLogger(__name__)
+
+
+class NotHere(ShipwayError):
+    """No such address, model or version."""
+
+    code = "protocols.not-here"
+
+
+class MethodWrong(ShipwayError):
+    """The address is right, the HTTP method is not."""
+
+    code = "protocols.method-wrong"
+
+
+class MediaTypeUnknown(ShipwayError):
+    """A Content-Type that this protocol does not read."""
+
+    code = "protocols.media-type-unknown"
+
+
+_STATUSES: tuple[tuple[type[ShipwayError], int], ...] = (
+    (BodyMalformed, 400),
+    (InputMismatch, 400),
+    (NotHere, 404),
+    (MethodWrong, 405),
+    (BodyTooLarge, 413),
+    (EncodingUnknown, 415),
+    (MediaTypeUnknown, 415),
+    (Overloaded, 503),
+)
+
+
+class PredictorApp:
+    """Open Inference v2, health and metrics of one predictor, as an ASGI application.
+
+    server_version: what server metadata says; body_bytes: the largest body, packed or unpacked.
+    """
+
+    def __init__(
+        self, batcher: Batcher, *, server_version: str, body_bytes: int = BODY_BYTES, ids: Ids | None = None
+    ) -> None:
+        self._batcher, self._predictor, self._body_bytes = batcher, batcher.predictor, body_bytes
+        self._ids = ids or RandomIds()
+        self._metrics = RequestMetrics()
+        who = self._predictor.identity
+        self._headers = [(b"x-shipway-release", who.release.encode())]
+        self._model = f"/v2/models/{who.model_name}"
+        self._versioned = f"{self._model}/versions/{who.release}"
+        self._infer_paths = (f"{self._model}/infer", f"{self._versioned}/infer")
+        self._pages = self._fixed_pages(server_version)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request; nothing that goes wrong inside leaves as a traceback."""
+        if scope["type"] != "http":
+            return
+        try:
+            if scope["path"] in self._infer_paths and scope["method"] == "POST":
+                reply = await self._infer(dict(scope["headers"]), receive)
+            else:
+                reply = self._page(scope["path"], scope["method"])
+        except ClientGone:
+            return
+        await send_reply(send, reply, self._headers)
+
+    async def _infer(self, headers: Headers, receive: Receive) -> Reply:
+        rows, started = 0, time.perf_counter()
+        try:
+            _check_media_type(headers)
+            body = await read_body(receive, headers, limit=self._body_bytes)
+            started = time.perf_counter()
+            request, wanted = parse_infer(body, headers, self._predictor.signature)
+            response = await self._batcher.predict(request)
+            rows, reply = response.rows, render_infer(response, wanted)
+        except ClientGone:
+            raise
+        except Exception as problem:
+            reply = self._refusal(problem)
+        self._metrics.observe(status=reply.status, seconds=time.perf_counter() - started, rows=rows)
+        return reply
+
+    def _page(self, path: str, method: str) -> Reply:
+        if path == "/metrics" and method == "GET":
+            return Reply(200, self._metrics.render(self._gauges()).encode(), CONTENT_TYPE.encode())
+        method = "GET" if method == "HEAD" else method
+        if page := self._pages.get((method, path)):
+            return page
+        return self._refusal(self._nothing_at(path))
+
+    def _nothing_at(self, path: str) -> ShipwayError:
+        if path in self._infer_paths or path == "/metrics" or any(path == known for _, known in self._pages):
+            return MethodWrong(f"{path} does not answer this method", mend="POST to infer and index, GET everything else")
+        who = self._predictor.identity
+        parts = path.split("/")
+        if path.startswith("/v2/models/") and parts[3] != who.model_name:
+            return NotHere(f"no model {parts[3]!r}: expected {who.model_name!r}")
+        if path.startswith(f"{self._model}/versions/") and parts[5] != who.release:
+            return NotHere(f"no version {parts[5]!r} of {who.model_name!r}: expected {who.release!r}")
+        return NotHere(f"nothing at {path!r}")
+
+    def _refusal(self, problem: Exception) -> Reply:
+        """The answer to what went wrong: what and how to mend it, or, for a fault of ours, an id to look for in our log."""
+        if not isinstance(problem, ShipwayError):
+            id = self._ids.new()
+            _logger.error("request %s: internal error", id, exc_info=problem)
+            return json_reply({"error": f"internal error, request {id}"}, 500)
+        status = next((status for kind, status in _STATUSES if isinstance(problem, kind)), 500)
+        headers: tuple[tuple[bytes, bytes], ...] = ()
+        if isinstance(problem, Overloaded):
+            headers = ((b"retry-after", str(problem.after).encode()),)
+        elif isinstance(problem, BodyTooLarge):
+            headers = ((b"connection", b"close"),)  # rather than read the rest of it
+        return json_reply({"error": "; ".join(filter(None, (problem.what, problem.where, problem.mend)))}, status, headers)
+
+    def _gauges(self) -> dict[str, Samples]:
+        who = self._predictor.identity
+        gauges: dict[str, Samples] = {
+            "shipway_predictor_info": [({**who._asdict()}, 1)],
+            "shipway_predictor_queued_rows": [({}, self._batcher.queued_rows)],
+        }
+        if self._predictor.log is not None:
+            counts = self._predictor.log.counts()
+            for name in ("accepted", "written", "dropped"):
+                gauges[f"shipway_log_{name}_rows_total"] = [({}, getattr(counts, name))]
+        return gauges
+
+    def _fixed_pages(self, server_version: str) -> dict[tuple[str, str], Reply]:
+        """Every answer that never changes while this process lives, by method and path."""
+        who, extensions = self._predictor.identity, ["binary_tensor_data", "model_repository"]
+        live, ready = json_reply({"live": True}), json_reply({"live": True, "ready": True})
+        model = json_reply(describe_model(who.model_name, version=who.release, signature=self._predictor.signature))
+        model_ready = json_reply({"name": who.model_name, "ready": True})
+        index = [{"name": who.model_name, "version": who.release, "state": "READY", "reason": ""}]
+        pages = {"/healthz": live, "/readyz": ready, "/v2/health/live": live, "/v2/health/ready": ready}
+        pages["/v2"] = json_reply({"name": "shipway", "version": server_version, "extensions": extensions})
+        for base in (self._model, self._versioned):
+            pages |= {base: model, f"{base}/ready": model_ready}
+        return {("GET", path): page for path, page in pages.items()} | {("POST", "/v2/repository/index"): json_reply(index)}
+
+
+def _check_media_type(headers: Headers) -> None:
+    given = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+    if given not in _MEDIA_TYPES:
+        expected = "application/json, or application/octet-stream with binary tensors"
+        raise MediaTypeUnknown(f"Content-Type: expected {expected}, given {given.decode('latin-1')!r}")

@@ -1,0 +1,74 @@
+"""Plain counters and one latency histogram of a predictor process, written as Prometheus text (exposition format 0.0.4).
+
+The names below are the whole list; each has its heading in the documentation.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds
+
+METRICS = {
+    "shipway_predictor_info": ("gauge", "1, labelled with the release that this process serves."),
+    "shipway_predictor_requests_total": ("counter", "Requests to predict, by HTTP status."),
+    "shipway_predictor_rows_total": ("counter", "Rows predicted."),
+    "shipway_predictor_request_seconds": ("histogram", "Time from the last byte of a request to its answer."),
+    "shipway_predictor_queued_rows": ("gauge", "Rows that wait for the model."),
+    "shipway_log_accepted_rows_total": ("counter", "Rows that the prediction log has taken."),
+    "shipway_log_written_rows_total": ("counter", "Rows that the prediction log has given to the file system."),
+    "shipway_log_dropped_rows_total": ("counter", "Rows that the prediction log refused because its buffer was full."),
+}
+
+Samples = Iterable[tuple[Mapping[str, str], float]]
+
+
+class RequestMetrics:
+    """What happened to the requests of this process; one thread, the event loop, writes it."""
+
+    def __init__(self) -> None:
+        self._statuses: dict[int, int] = {}
+        self._buckets = [0] * (len(BUCKETS) + 1)
+        self._seconds = 0.0
+        self._rows = 0
+
+    def observe(self, *, status: int, seconds: float, rows: int) -> None:
+        """One request to predict was answered."""
+        self._statuses[status] = self._statuses.get(status, 0) + 1
+        self._buckets[bisect_left(BUCKETS, seconds)] += 1
+        self._seconds += seconds
+        self._rows += rows
+
+    def render(self, gauges: Mapping[str, Samples]) -> str:
+        """The metrics page; gauges are values read by the caller at this moment, by metric name."""
+        lines: list[str] = []
+        own: dict[str, Samples] = {
+            "shipway_predictor_requests_total": [({"status": str(code)}, n) for code, n in sorted(self._statuses.items())],
+            "shipway_predictor_rows_total": [({}, self._rows)],
+        }
+        for name, (kind, text) in METRICS.items():
+            lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]
+            if kind == "histogram":
+                lines += self._render_histogram(name)
+            else:
+                lines += [_line(name, labels, value) for labels, value in {**own, **gauges}.get(name, ())]
+        return "\n".join(lines) + "\n"
+
+    def _render_histogram(self, name: str) -> list[str]:
+        lines, total = [], 0
+        for bound, count in zip((*map(str, BUCKETS), "+Inf"), self._buckets, strict=True):
+            total += count
+            lines.append(_line(f"{name}_bucket", {"le": bound}, total))
+        return [*lines, _line(f"{name}_sum", {}, self._seconds), _line(f"{name}_count", {}, total)]
+
+
+def _line(name: str, labels: Mapping[str, str], value: float) -> str:
+    inside = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
+    return f"{name}{{{inside}}} {value}" if inside else f"{name} {value}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,0 +1,214 @@
+"""Open Inference Protocol v2 over REST: bodies to requests of the Predictor and its responses to bodies; nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from shipway.models import DATATYPES, Array, InputMismatch, Signature
+from shipway.protocols._http import BodyMalformed, Headers, Reply, json_reply
+from shipway.protocols._tensors import binary_data, parse_binary_tensor, parse_json_tensor, wire_datatype
+from shipway.serve import Request, Response
+
+BINARY_LENGTH = b"inference-header-content-length"
+_ID_LENGTH = 256  # characters; an id is written into the record of every request
+MATRIX = "input"  # one FP64 tensor of this name stands for all inputs of a numeric model, in the signature's order
+
+
+class _TensorParameters(msgspec.Struct):
+    binary_data_size: int | None = None
+
+
+class _OutputParameters(msgspec.Struct):
+    binary_data: bool | None = None
+
+
+class _RequestParameters(msgspec.Struct):
+    binary_data_output: bool = False
+
+
+class _Tensor(msgspec.Struct):
+    name: str
+    shape: list[int]
+    datatype: str
+    parameters: _TensorParameters = msgspec.field(default_factory=_TensorParameters)
+    data: msgspec.Raw | None = None
+
+
+class _RequestedOutput(msgspec.Struct):
+    name: str
+    parameters: _OutputParameters = msgspec.field(default_factory=_OutputParameters)
+
+
+class _InferRequest(msgspec.Struct):
+    inputs: list[_Tensor]
+    id: str = ""
+    parameters: _RequestParameters = msgspec.field(default_factory=_RequestParameters)
+    outputs: list[_RequestedOutput] | None = None
+
+
+_decoder = msgspec.json.Decoder(_InferRequest)
+
+
+class Wanted(NamedTuple):
+    """How the client wants its answer: which outputs, in which order, and which of them as binary data."""
+
+    outputs: tuple[str, ...]
+    binary: frozenset[str]
+
+
+def parse_infer(body: bytes, headers: Headers, signature: Signature) -> tuple[Request, Wanted]:
+    """The request in a body and how to answer it; raises BodyMalformed and InputMismatch (which input, expected, given)."""
+    text, binary = _split(body, headers)
+    message = _parse_message(text)
+    if len(message.id) > _ID_LENGTH:
+        raise BodyMalformed(f"id: expected at most {_ID_LENGTH} characters, given {len(message.id)}")
+    wanted = _wanted(message, signature)
+    return Request(message.id or None, _all_columns(message.inputs, binary, signature)), wanted
+
+
+def render_infer(response: Response, wanted: Wanted) -> Reply:
+    """The body of an answer."""
+    outputs, tail = [], []
+    for name in wanted.outputs:
+        array, as_binary = response.outputs[name], name in wanted.binary
+        tensor: dict[str, object] = {"name": name, "datatype": wire_datatype(array), "shape": list(array.shape)}
+        if as_binary:
+            tail.append(binary_data(array))
+            tensor["parameters"] = {"binary_data_size": len(tail[-1])}
+        else:
+            tensor["data"] = array.ravel().tolist()
+        outputs.append(tensor)
+    head = {
+        "model_name": response.model_name,
+        "model_version": response.release,
+        "id": response.id,
+        "parameters": {"release": response.release},
+        "outputs": outputs,
+    }
+    if not tail:
+        return json_reply(head)
+    text = msgspec.json.encode(head)
+    length = (b"inference-header-content-length", str(len(text)).encode())
+    return Reply(200, b"".join((text, *tail)), b"application/octet-stream", (length,))
+
+
+def describe_model(name: str, *, version: str, signature: Signature) -> dict[str, object]:
+    """Model metadata; -1 is the number of rows."""
+    return {
+        "name": name,
+        "versions": [version],
+        "platform": "shipway",
+        "inputs": [{"name": column.name, "datatype": column.datatype, "shape": [-1]} for column in signature.inputs],
+        "outputs": [{"name": column.name, "datatype": column.datatype, "shape": [-1]} for column in signature.outputs],
+    }
+
+
+def _split(body: bytes, headers: Headers) -> tuple[bytes, memoryview]:
+    declared = headers.get(BINARY_LENGTH)
+    if declared is None:
+        return body, memoryview(b"")
+    if not declared.isdigit() or int(declared) > len(body):
+        given = declared.decode("latin-1")
+        raise BodyMalformed(f"Inference-Header-Content-Length: expected at most the body's {len(body)} bytes, given {given!r}")
+    return body[: int(declared)], memoryview(body)[int(declared) :]
+
+
+def _parse_message(text: bytes) -> _InferRequest:
+    try:
+        try:
+            return _decoder.decode(text)
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:
+            if b"NaN" not in text:
+                raise
+            return _decoder.decode(_without_nan(text))
+    except msgspec.ValidationError as problem:
+        raise BodyMalformed(f"not an Open Inference request: {problem}") from problem
+    except (ValueError, RecursionError) as problem:  # a DecodeError is a ValueError
+        raise BodyMalformed(f"the body is not JSON: {problem}") from problem
+
+
+def _without_nan(text: bytes) -> bytes:
+    """The same JSON with null for NaN, which Python's clients write although JSON has no such word. Raises ValueError."""
+
+    def constant(name: str) -> None:
+        if name != "NaN":
+            raise ValueError(f"{name} can only be sent as binary data")
+
+    return json.dumps(json.loads(text, parse_constant=constant)).encode()
+
+
+def _all_columns(tensors: list[_Tensor], binary: memoryview, signature: Signature) -> dict[str, Array]:
+    columns: dict[str, Array] = {}
+    at = 0
+    for tensor in tensors:
+        size = tensor.parameters.binary_data_size or 0
+        array = _parse_tensor(tensor, binary[at : at + size])
+        at += size
+        for name, column in _columns(tensor.name, array, signature).items():
+            if name in columns:
+                raise InputMismatch(column=name, expected="each input once", given="two of this name")
+            columns[name] = column
+    if at != len(binary):
+        raise BodyMalformed(f"binary data: expected {at} bytes after the JSON, given {len(binary)}")
+    return columns
+
+
+def _parse_tensor(tensor: _Tensor, binary: memoryview) -> Array:
+    size = tensor.parameters.binary_data_size
+    if size is None:
+        if tensor.data is None:
+            raise InputMismatch(column=tensor.name, expected="data, or binary_data_size in parameters", given="neither")
+        return parse_json_tensor(tensor.name, tensor.datatype, tensor.shape, tensor.data)
+    if size < 0 or len(binary) != size:
+        raise InputMismatch(column=tensor.name, expected=f"{size} bytes of binary data", given=f"{len(binary)} bytes")
+    return parse_binary_tensor(tensor.name, tensor.datatype, tensor.shape, binary)
+
+
+def _columns(name: str, array: Array, signature: Signature) -> dict[str, Array]:
+    """A column is [n] or [n, 1]; the matrix is cut into the signature's columns, in their types."""
+    if name == MATRIX and array.ndim == 2 and MATRIX not in [column.name for column in signature.inputs]:
+        return _cut(array, signature)
+    if array.ndim == 2 and array.shape[1] == 1:
+        return {name: array.reshape(-1)}
+    if array.ndim != 1:
+        raise InputMismatch(column=name, expected="shape [n]", given=f"shape {list(array.shape)}")
+    return {name: array}
+
+
+def _cut(array: Array, signature: Signature) -> dict[str, Array]:
+    texts = [column.name for column in signature.inputs if column.datatype == "BYTES"]
+    if texts:
+        raise InputMismatch(column=MATRIX, expected=f"one tensor per input, for {texts[0]!r} is text", given="one matrix")
+    if array.dtype != np.float64 or array.shape[1] != len(signature.inputs):
+        expected = f"FP64 of shape [n, {len(signature.inputs)}]"
+        raise InputMismatch(column=MATRIX, expected=expected, given=f"{wire_datatype(array)} of shape {list(array.shape)}")
+    return {
+        column.name: _cast(column.name, array[:, i], column.datatype) for i, column in enumerate(signature.inputs)
+    }
+
+
+def _cast(name: str, column: Array, datatype: str) -> Array:
+    """The column in its own type, refused when a value would change."""
+    dtype = np.dtype(DATATYPES[datatype])
+    with np.errstate(invalid="ignore"):
+        cast = column.astype(dtype)
+    if dtype != column.dtype and not np.array_equal(cast, column):
+        wrong = column[cast != column][0]
+        raise InputMismatch(column=name, expected=f"values that {datatype} can hold", given=repr(float(wrong)))
+    return cast
+
+
+def _wanted(message: _InferRequest, signature: Signature) -> Wanted:
+    known, default = [column.name for column in signature.outputs], message.parameters.binary_data_output
+    asked = {output.name: output.parameters.binary_data for output in message.outputs or ()} or dict.fromkeys(known)
+    for name in asked:
+        if name not in known:
+            raise BodyMalformed(f"output {name!r}: expected one of {', '.join(known)}")
+    binary = (name for name, own in asked.items() if (default if own is None else own))
+    return Wanted(tuple(asked), frozenset(binary))

@@ -1,0 +1,69 @@
+"""Apply and rollback: the moves of a deployment's ref."""
+
+from __future__ import annotations
+
+from shipway.access import Actor, KeyRing
+from shipway.gate import POLICY_REF, Moved, Policy, load_policy, move_ref, policy_object, release_of
+from shipway.kernel.digest import Digest
+from shipway.kernel.errors import ShipwayError
+from shipway.release._deployment import with_release
+from shipway.release._plan import Plan, make_plan
+from shipway.spec import DeploySpec, Spec
+from shipway.store import Store
+
+
+class NothingToReturnTo(ShipwayError):
+    """Nothing else was live here before."""
+
+    code = "release.nothing-before"
+
+
+def policy_change(store: Store, spec: Spec) -> Policy | None:
+    """The spec's policy when it is not the one in force: what `apply` will publish first."""
+    contracts = {name: data.contract for name, data in spec.data.items() if data.contract}
+    target, present = store.put(policy_object(store, spec.policy, contracts)), store.ref(POLICY_REF)
+    return None if present and present.digest == target else load_policy(store, target)
+
+
+def publish_policy(store: Store, keys: KeyRing, actor: Actor, spec: Spec, *, why: str = "") -> Moved | None:
+    """Move `policy/main` to the spec's policy when it differs: its own move, judged by the policy in force until then."""
+    change = policy_change(store, spec)
+    if change is None:
+        return None
+    return move_ref(store, keys, actor, ref=POLICY_REF, target=change.digest, why=why or "the policy of shipway.yaml")
+
+
+def apply_plan(store: Store, keys: KeyRing, actor: Actor, plan: Plan, *, why: str = "") -> Moved:
+    """Move the ref to what was planned. Raises MoveRefused, RefMoved, Forbidden."""
+    return move_ref(store, keys, actor, ref=plan.ref, target=plan.target, why=why)
+
+
+def apply_release(
+    store: Store, keys: KeyRing, actor: Actor, spec: Spec, deploy: DeploySpec, *, release: Digest | None = None, why: str = ""
+) -> tuple[Plan, Moved]:
+    """Publish a changed policy, plan, move. Raises MoveRefused, RefMoved, Forbidden, NoCandidate."""
+    publish_policy(store, keys, actor, spec)
+    plan = make_plan(store, keys, actor, deploy, release=release)
+    return plan, apply_plan(store, keys, actor, plan, why=why)
+
+
+def roll_back(store: Store, keys: KeyRing, actor: Actor, ref: str, *, release: Digest | None = None, why: str = "") -> Moved:
+    """Return to the release that was live before this one, or to a named one that was live; everything else stays as it is.
+
+    Raises NothingToReturnTo, RefMissing, Forbidden, RefMoved.
+    """
+    present = store.resolve(ref)
+    chosen = release or _previous(store, ref, present)
+    target = store.put(with_release(store, present, chosen))
+    return move_ref(store, keys, actor, ref=ref, target=target, why=why or "rollback")
+
+
+def _previous(store: Store, ref: str, present: Digest) -> Digest:
+    now = release_of(store, present)
+    for record in store.history(ref, limit=10_000):
+        if record.outcome != "moved" or record.target is None:
+            continue
+        release = release_of(store, record.target)
+        if release and release != now:
+            return release
+    raise NothingToReturnTo(f"no other release was live at {ref}", where=ref, mend=f"shipway log {ref}")

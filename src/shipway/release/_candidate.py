@@ -1,0 +1,82 @@
+"""The candidate: a release made from what the component refs name now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from shipway.access import Actor, KeyRing
+from shipway.gate import move_ref
+from shipway.kernel.canonical import Json, JsonObject
+from shipway.kernel.digest import Digest, parse_digest, short
+from shipway.kernel.errors import ShipwayError
+from shipway.release._manifest import Component, put_release
+from shipway.spec import DeploySpec, Spec
+from shipway.store import Store
+
+MADE = "made"  # state rows: what made a model, by the model's digest
+
+
+class NothingToRelease(ShipwayError):
+    """A component that the release needs does not exist yet."""
+
+    code = "release.nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A release that was made, the ref that names it, and remarks for the person who made it."""
+
+    ref: str
+    release: Digest
+    components: tuple[Component, ...]
+    notes: tuple[str, ...]
+
+
+def make_release(store: Store, keys: KeyRing, actor: Actor, spec: Spec, deploy: DeploySpec, *, why: str = "") -> Candidate:
+    """Lock the components of an application into a release and point `release/<application>` at it.
+
+    Data, code and environment are those that made the model, not what their refs name by now. Raises NothingToRelease.
+    """
+    models = [name for name in spec.models if not deploy.uses or f"model/{name}" in deploy.uses or name in deploy.uses]
+    if not models:
+        raise NothingToRelease(f"{deploy.name} has no model", where=str(spec.path), mend="add it under models:")
+    components: set[Component] = set()
+    notes: list[str] = []
+    for name in models:
+        found = _components_of(store, name)
+        components |= found
+        notes += _moved_since(store, found)
+    release = put_release(store, sorted(components))
+    ref = f"release/{deploy.application}"
+    move_ref(store, keys, actor, ref=ref, target=release, why=why)
+    return Candidate(ref, release, tuple(sorted(components)), tuple(notes))
+
+
+def _components_of(store: Store, name: str) -> set[Component]:
+    ref = store.ref(f"model/{name}")
+    made = store.state(MADE, ref.digest) if ref else None
+    if ref is None or made is None:
+        raise NothingToRelease(f"there is no model {name} yet", where=f"model/{name}", mend="shipway run")
+    value: JsonObject = made.value
+    single = {kind: parse_digest(str(value[kind])) for kind in ("code", "environment", "pipeline", "profile")}
+    data = cast("Mapping[str, Json]", value["data"])
+    return {
+        Component("model", name, ref.digest),
+        Component("profile", name, single["profile"]),
+        *(Component(kind, "", single[kind]) for kind in ("code", "environment", "pipeline")),
+        *(Component("data", key, parse_digest(str(digest))) for key, digest in data.items()),
+    }
+
+
+def _moved_since(store: Store, components: set[Component]) -> list[str]:
+    """Data refs that moved after the model was made from an older snapshot."""
+    notes = []
+    for component in sorted(c for c in components if c.kind == "data"):
+        ref = store.ref(f"data/{component.name}")
+        if ref and ref.digest != component.digest:
+            notes.append(
+                f"data/{component.name} is at {short(ref.digest)} by now; the model was made from {short(component.digest)}"
+            )
+    return notes

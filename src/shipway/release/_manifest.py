@@ -1,0 +1,120 @@
+"""A release: an OCI image index of its components. Same components, same digest.
+
+A component stands in it as a thin OCI manifest that is a pure function of its object: config = the object, layers = every
+blob that the object reaches (a folder's nodes and files too), so that a registry keeps all of it and a second push sends
+only what changed. Evidence binds to the object, whose digest stands in the annotations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from shipway.gate import ANNOTATION
+from shipway.kernel import media
+from shipway.kernel.canonical import Json, JsonObject
+from shipway.kernel.digest import Descriptor, Digest, parse_digest
+from shipway.kernel.errors import ShipwayError
+from shipway.store import TREE, Store
+
+RELEASE_TYPE = "application/vnd.shipway.release.v1+json"
+_WITHOUT_LAYERS = frozenset({"pipeline"})  # what its steps made can be made again, and is no part of an answer
+
+
+class ReleaseMalformed(ShipwayError):
+    """A digest that should be a release is none."""
+
+    code = "release.malformed"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Component:
+    """One thing that determines an answer: its kind (data, code, model ...), its name, its object."""
+
+    kind: str
+    name: str
+    digest: Digest
+
+
+def put_release(store: Store, components: list[Component]) -> Digest:
+    """Keep the index of these components; the order in which they are given does not count."""
+    entries = [_entry(store, component) for component in sorted(components)]
+    return store.put({"schemaVersion": 2, "mediaType": media.OCI_INDEX, "artifactType": RELEASE_TYPE, "manifests": entries})
+
+
+def load_components(store: Store, release: Digest) -> tuple[Component, ...]:
+    """The components of a release, by kind and name. Raises ReleaseMalformed, ObjectMissing, ObjectDamaged."""
+    index = store.get(release)
+    if index.get("artifactType") != RELEASE_TYPE:
+        raise ReleaseMalformed(f"{release} is not a release", where=release, mend="list releases with: shipway log")
+    found = []
+    for entry in cast("list[Mapping[str, Json]]", index["manifests"]):
+        notes = cast("Mapping[str, str]", entry["annotations"])
+        digest = parse_digest(notes[ANNOTATION + "object"])
+        found.append(Component(notes[ANNOTATION + "kind"], notes[ANNOTATION + "name"], digest))
+    return tuple(found)
+
+
+def find_component(components: tuple[Component, ...], kind: str, name: str | None = None) -> Component:
+    """The one component of a kind (and name). Raises ReleaseMalformed."""
+    for component in components:
+        if component.kind == kind and name in (None, component.name):
+            return component
+    raise ReleaseMalformed(f"the release holds no {kind} {name or ''}".rstrip())
+
+
+def component_manifest(store: Store, component: Component) -> JsonObject:
+    """The thin OCI manifest of an object (OCI image spec 1.1)."""
+    config = store.descriptor(component.digest, media.media_type(_object_kind(component.kind)))
+    layers = {} if component.kind in _WITHOUT_LAYERS else {leaf.digest: leaf for leaf in reach(store, component.digest)}
+    return {
+        "schemaVersion": 2,
+        "mediaType": media.OCI_MANIFEST,
+        "artifactType": config.media_type,
+        "config": config.to_json(),
+        "layers": [layers[digest].to_json() for digest in sorted(layers)],
+    }
+
+
+def reach(store: Store, digest: Digest) -> Iterator[Descriptor]:
+    """Every blob that an object names, folders' nodes and files included."""
+    for leaf in _descriptors(store.get(digest)):
+        if leaf.media_type != TREE:
+            yield leaf
+            continue
+        for node, data in store.tree_nodes(leaf.digest):
+            yield Descriptor(TREE, node, len(data))
+        for file in store.tree(leaf.digest):
+            yield Descriptor(media.BYTES, file.digest, file.size)
+
+
+def _entry(store: Store, component: Component) -> JsonObject:
+    manifest = component_manifest(store, component)
+    digest = store.put(manifest)
+    return {
+        **store.descriptor(digest, media.OCI_MANIFEST).to_json(),
+        "artifactType": manifest["artifactType"],
+        "annotations": {
+            ANNOTATION + "kind": component.kind,
+            ANNOTATION + "name": component.name,
+            ANNOTATION + "object": component.digest,
+        },
+    }
+
+
+def _object_kind(kind: str) -> str:
+    return "snapshot" if kind == "data" else kind
+
+
+def _descriptors(value: Json) -> Iterator[Descriptor]:
+    """Every descriptor inside a JSON value."""
+    if isinstance(value, Mapping):
+        if {"mediaType", "digest", "size"} <= value.keys():
+            yield Descriptor.from_json(value)
+            return
+        for item in value.values():
+            yield from _descriptors(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _descriptors(item)

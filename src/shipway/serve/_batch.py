@@ -1,0 +1,127 @@
+"""Who goes to the model next: whatever is queued when it is free, never waiting for company.
+
+Requests that arrive in one turn of the event loop share one prediction. A call expected to be slow goes to a worker thread, so that
+health stays answered; meanwhile others queue, and beyond the bound they are refused with the time after which to come back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from shipway.kernel.errors import ShipwayError
+from shipway.serve._predictor import PredictionFailed, Predictor
+from shipway.serve._request import Checked, Request, Response
+
+LARGE_ROWS = 256  # a request of so many rows gains nothing from company, and would make the company wait
+BATCH_ROWS = 1024
+INLINE_SECONDS = 0.02  # the longest that a prediction may keep the event loop from answering a health probe
+
+Answers = list[Response | PredictionFailed]
+
+
+class Overloaded(ShipwayError):
+    """The queue before the model is full; `after` is in how many seconds there should be room."""
+
+    code = "serve.overloaded"
+    retry = True
+
+    def __init__(self, queued: int, *, after: int) -> None:
+        super().__init__(f"{queued} rows wait for the model already", mend=f"try again in {after} s")
+        self.after = after
+
+
+class Cost(NamedTuple):
+    """What a prediction takes: seconds for a call and for each row more."""
+
+    call: float
+    row: float
+
+    def seconds(self, rows: int) -> float:
+        """
+        >>> Cost(call=0.001, row=0.0001).seconds(10)
+        0.002
+        """
+        return self.call + rows * self.row
+
+
+class _Waiting(NamedTuple):
+    request: Checked
+    answer: asyncio.Future[Response]
+
+
+class Batcher:
+    """Feeds one predictor from one event loop. queue_rows bounds what waits; one request may always wait."""
+
+    def __init__(self, predictor: Predictor, cost: Cost, *, queue_rows: int = 100_000) -> None:
+        self.predictor, self.queued_rows = predictor, 0
+        self._cost, self._limit = cost, queue_rows
+        self._queue: deque[_Waiting] = deque()
+        self._thread = ThreadPoolExecutor(1, "predict")
+        self._busy = False
+
+    async def predict(self, request: Request) -> Response:
+        """The answer, in its turn; raises InputMismatch, Overloaded, PredictionFailed."""
+        checked = self.predictor.check(request)
+        if self._queue and self.queued_rows + checked.rows > self._limit:
+            raise Overloaded(self.queued_rows, after=math.ceil(self._cost.seconds(self.queued_rows)))
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(checked, loop.create_future())
+        if not self._busy and not self._queue:
+            loop.call_soon(self._next)  # after the other requests that this turn of the loop decodes
+        self._queue.append(waiting)
+        self.queued_rows += checked.rows
+        return await waiting.answer
+
+    def close(self) -> None:
+        """Ends the worker thread."""
+        self._thread.shutdown()
+
+    def _next(self) -> None:
+        """The model is free: the next batch, here if that is quick, on the thread otherwise."""
+        batch = self._take()
+        if not batch:
+            return
+        loop = asyncio.get_running_loop()
+        checked = [waiting.request for waiting in batch]
+        if self._cost.seconds(sum(request.rows for request in checked)) > INLINE_SECONDS:
+            self._busy = True
+            future = loop.run_in_executor(self._thread, self.predictor.answer, checked)
+            future.add_done_callback(lambda done: self._free(batch, done))
+            return
+        if self._queue:
+            loop.call_soon(self._next)
+        _settle(batch, self.predictor.answer(checked))
+
+    def _free(self, batch: Sequence[_Waiting], done: asyncio.Future[Answers]) -> None:
+        self._busy = False
+        _settle(batch, done.result())
+        self._next()
+
+    def _take(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        rows = 0
+        while self._queue:
+            size = self._queue[0].request.rows
+            if batch and (size >= LARGE_ROWS or rows + size > BATCH_ROWS):
+                break
+            batch.append(self._queue.popleft())
+            rows += size
+            if size >= LARGE_ROWS:
+                break
+        self.queued_rows -= rows
+        return batch
+
+
+def _settle(batch: Sequence[_Waiting], answers: Answers) -> None:
+    for waiting, answer in zip(batch, answers, strict=True):
+        if waiting.answer.done():  # its client is gone
+            continue
+        if isinstance(answer, PredictionFailed):
+            waiting.answer.set_exception(answer)
+        else:
+            waiting.answer.set_result(answer)

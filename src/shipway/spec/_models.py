@@ -1,0 +1,69 @@
+"""The `models:`, `outcomes:` and `parameters:` sections."""
+
+from __future__ import annotations
+
+import msgspec
+
+from shipway.kernel.canonical import Json
+from shipway.kernel.units import Seconds
+from shipway.spec._fields import duration, fields, text, texts
+from shipway.spec._names import name_of, step_name
+from shipway.spec._node import Node
+
+
+class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A model: the step that returns it, the step whose table is held out, and the columns that are not features.
+
+    key: logged with each prediction, not fed; time: the event time, logged, not fed; target: what is predicted.
+    """
+
+    name: str
+    step: str
+    target: str
+    reference: str = "reference"
+    key: tuple[str, ...] = ()
+    time: str | None = None
+
+
+class OutcomeSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What came true later, named as its target column, and the age at which labels count as complete."""
+
+    name: str
+    matures: Seconds = Seconds(0.0)
+
+
+def read_model(key: Node, node: Node) -> ModelSpec:
+    name = name_of(key, "a model")
+    what = f"model {name}"
+    entries = fields(node, ("step", "reference", "target", "key", "time"), what)
+    if "step" not in entries and not name.isidentifier():
+        raise key.fail(f"{what} needs a step: Python has no name like that", mend="step: the function that returns it")
+    if "target" not in entries:
+        raise key.fail(f"{what} has no target", mend="target: the column that it predicts")
+    model = ModelSpec(
+        name=name,
+        step=step_name(entries.get("step", key), f"the step of {what}"),
+        target=text(entries["target"], f"the target of {what}"),
+        reference=_read_reference(entries.get("reference"), what),
+        key=texts(entries["key"], f"the key of {what}") if "key" in entries else (),
+        time=text(entries["time"], f"the time of {what}") if "time" in entries else None,
+    )
+    if model.target in (*model.key, model.time):
+        raise entries["target"].fail(f"the target of {what} is its key or time too", mend="name another column")
+    return model
+
+
+def _read_reference(node: Node | None, what: str) -> str:
+    return step_name(node, f"the reference of {what}") if node else "reference"
+
+
+def read_outcome(key: Node, node: Node) -> OutcomeSpec:
+    name = text(Node(key.raw, key.where, raw=key.raw), "an outcome")  # a column's name, so of any form
+    entries = fields(node, ("matures",), f"outcome {name}")
+    matures = duration(entries["matures"], "matures") if "matures" in entries else Seconds(0.0)
+    return OutcomeSpec(name=name, matures=matures)
+
+
+def read_parameter(key: Node, node: Node) -> Json:
+    step_name(key, "a parameter")
+    return node.plain()

@@ -1,0 +1,80 @@
+"""Spec: the whole of shipway.yaml as one frozen value. Pure: text in, value or an error at line and column out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from shipway.kernel.canonical import Json
+from shipway.spec._data import DataSpec, EnvironmentSpec, LoadContract, read_data, read_environment
+from shipway.spec._deploy import DeploySpec, check_order, read_deploy
+from shipway.spec._fields import fields, named
+from shipway.spec._models import ModelSpec, OutcomeSpec, read_model, read_outcome, read_parameter
+from shipway.spec._names import inside_path, name_of
+from shipway.spec._node import Node
+from shipway.spec._policy import PolicyRule, check_policy, read_policy
+from shipway.spec._yaml import parse_yaml
+
+SECTIONS = ("project", "environment", "data", "pipeline", "parameters", "models", "outcomes", "deploy", "policy")
+
+
+class Spec(msgspec.Struct, frozen=True, kw_only=True):
+    """What a project says of itself. Sections map a name to its struct, in the order written; paths stay as given."""
+
+    project: str
+    path: Path
+    environment: EnvironmentSpec | None = None
+    data: Mapping[str, DataSpec] = {}
+    pipeline: str | None = None
+    parameters: Mapping[str, Json] = {}
+    models: Mapping[str, ModelSpec] = {}
+    outcomes: Mapping[str, OutcomeSpec] = {}
+    deploy: Mapping[str, DeploySpec] = {}
+    policy: Mapping[str, PolicyRule] = {}
+
+    @property
+    def root(self) -> Path:
+        """The folder that relative paths start from."""
+        return self.path.parent
+
+
+def parse_spec(text: str, *, path: str) -> Spec:
+    """The spec of this text; raises SpecMalformed at `path:line:column`. Reads no files: see DataSpec.contract_path."""
+    return read_spec(text, path=path, load_contract=None)
+
+
+def read_spec(text: str, *, path: str, load_contract: LoadContract | None) -> Spec:
+    """As parse_spec; contracts in files of their own come from `load_contract`."""
+    root = parse_yaml(text, path=path)
+    entries = _sections(root)
+    spec = Spec(
+        project=_project(root, entries),
+        path=Path(path),
+        environment=read_environment(entries["environment"]) if "environment" in entries else None,
+        data=named(entries.get("data"), "data", lambda key, node: read_data(key, node, load_contract)),
+        pipeline=inside_path(entries["pipeline"], "pipeline") if "pipeline" in entries else None,
+        parameters=named(entries.get("parameters"), "parameters", read_parameter),
+        models=named(entries.get("models"), "models", read_model),
+        outcomes=named(entries.get("outcomes"), "outcomes", read_outcome),
+        deploy=named(entries.get("deploy"), "deploy", read_deploy),
+        policy=read_policy(entries.get("policy")),
+    )
+    check_order(spec.deploy, entries.get("deploy", root))
+    check_policy(entries.get("policy"), {"data": spec.data, "model": spec.models, "deploy": spec.deploy})
+    return spec
+
+
+def _sections(root: Node) -> Mapping[str, Node]:
+    """The sections that say something: one with all its lines commented out counts as absent."""
+    entries = root.value if isinstance(root.value, dict) else {}
+    written = {name: node for name, node in entries.items() if node.value is not None or name not in SECTIONS}
+    return fields(msgspec.structs.replace(root, value=written), SECTIONS, "shipway.yaml")
+
+
+def _project(root: Node, entries: Mapping[str, Node]) -> str:
+    if "project" not in entries:
+        place = root.keys.get("project", root)
+        raise place.fail("the spec names no project", mend="its first line is `project: NAME`")
+    return name_of(entries["project"], "a project")

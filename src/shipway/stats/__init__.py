@@ -1,0 +1,52 @@
+"""Statistics as part of the product: intervals that know about days, calibration, distances between histograms.
+
+Pure: numpy and the standard library, no I/O, no clock, no randomness. Every estimate that a gate or a monitor judges
+is an `Interval` made here.
+"""
+
+from ._auc import auc_difference, auc_interval, auc_interval_binned, roc_auc
+from ._calibration import (
+    CalibrationTable,
+    base_rate_interval,
+    calibration_error,
+    calibration_error_binned,
+    calibration_table,
+)
+from ._calibration_interval import calibration_interval
+from ._discoveries import benjamini_hochberg
+from ._distances import jensen_shannon, ks_binned, psi, wasserstein_binned
+from ._interval import NEVER, Interval, rows_still_needed, wilson
+from ._means import mean_interval, ratio_interval
+from ._probability_scores import brier_interval, brier_score, brier_skill_interval, log_loss, log_loss_interval
+from ._quantiles import normal_quantile, t_quantile
+
+__all__ = [
+    "NEVER",
+    "CalibrationTable",
+    "Interval",
+    "auc_difference",
+    "auc_interval",
+    "auc_interval_binned",
+    "base_rate_interval",
+    "benjamini_hochberg",
+    "brier_interval",
+    "brier_score",
+    "brier_skill_interval",
+    "calibration_error",
+    "calibration_error_binned",
+    "calibration_interval",
+    "calibration_table",
+    "jensen_shannon",
+    "ks_binned",
+    "log_loss",
+    "log_loss_interval",
+    "mean_interval",
+    "normal_quantile",
+    "psi",
+    "ratio_interval",
+    "roc_auc",
+    "rows_still_needed",
+    "t_quantile",
+    "wasserstein_binned",
+    "wilson",
+]

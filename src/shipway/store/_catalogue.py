@@ -1,0 +1,137 @@
+"""The catalogue's writes, in SQLAlchemy Core: each public method is one transaction, old or new whatever is killed when."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from sqlalchemy import URL, Connection, Engine, create_engine, delete, event, insert, select, text, update
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from shipway.kernel.canonical import JsonObject, canonical_json
+from shipway.kernel.clock import instant
+from shipway.kernel.digest import Digest
+from shipway.store import _tables as tables
+from shipway.store._types import Edge, EvidenceRow, NewAudit, RefMoved, StateConflict, StoreBusy
+
+BUSY_SECONDS = 20.0  # a writer holds the file for milliseconds; this long means that something hangs
+
+
+def open_engine(url: str | URL) -> Engine:
+    """An engine whose SQLite transactions take the write lock when they begin, so that none fails half-way with busy."""
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare)
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return engine
+
+
+def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={int(BUSY_SECONDS * 1000)}"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+class Writer:
+    """All writes of one project."""
+
+    def __init__(self, engine: Engine, project: str) -> None:
+        self._engine, self._project = engine, project
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except OperationalError as problem:
+            if "locked" in str(problem) or "busy" in str(problem):
+                raise StoreBusy(
+                    "another process holds the catalogue", where=str(self._engine.url), mend="wait for it, then run this again"
+                ) from problem
+            raise
+
+    def move(self, record: NewAudit, *, expected: Digest | None) -> int:
+        """Put the ref `record.resource` from `expected` to `record.target` and keep the record. Raises RefMoved."""
+        assert record.target is not None
+        with self._transaction() as connection:
+            where = (tables.ref.c.project == self._project) & (tables.ref.c.name == record.resource)
+            found = connection.execute(select(tables.ref.c.digest, tables.ref.c.audit).where(where)).first()
+            if (found.digest if found else None) != expected:
+                raise self._moved(connection, record.resource, found.audit if found else None)
+            number = self._audit(connection, record)
+            values = {"digest": record.target, "audit": number}
+            if found:
+                connection.execute(update(tables.ref).where(where).values(**values))
+            else:
+                connection.execute(insert(tables.ref).values(project=self._project, name=record.resource, **values))
+            return number
+
+    def record(self, record: NewAudit) -> int:
+        """Keep an audit record that moves nothing: a refused move, an approval."""
+        with self._transaction() as connection:
+            return self._audit(connection, record)
+
+    def add_evidence(self, row: EvidenceRow) -> None:
+        """Index a statement; adding it twice is no error."""
+        values = {
+            "project": self._project,
+            "envelope": row.envelope,
+            "subject": row.subject,
+            "predicate": row.predicate,
+            "name": row.name,
+            "at": instant(row.at),
+        }
+        try:
+            with self._transaction() as connection:
+                connection.execute(insert(tables.evidence).values(**values))
+        except IntegrityError:
+            return
+
+    def put_state(self, kind: str, rows: Mapping[str, JsonObject], *, now: str, expected: int | None) -> None:
+        """Write rows of one kind in one transaction; `expected` is the version of a single row (0: new). Raises StateConflict."""
+        table = tables.state
+        with self._transaction() as connection:
+            for key, value in rows.items():
+                where = (table.c.project == self._project) & (table.c.kind == kind) & (table.c.key == key)
+                version = connection.execute(select(table.c.version).where(where)).scalar()
+                if expected is not None and (version or 0) != expected:
+                    raise StateConflict(f"{kind} {key} is at version {version or 0}, not {expected}")
+                values = {"value": canonical_json(value).decode(), "version": (version or 0) + 1, "updated": now}
+                if version is None:
+                    connection.execute(insert(table).values(project=self._project, kind=kind, key=key, **values))
+                else:
+                    connection.execute(update(table).where(where).values(**values))
+
+    def delete_state(self, kind: str, key: str) -> None:
+        table = tables.state
+        with self._transaction() as connection:
+            connection.execute(
+                delete(table).where((table.c.project == self._project) & (table.c.kind == kind) & (table.c.key == key))
+            )
+
+    def add_edges(self, edges: list[Edge]) -> None:
+        """Lineage; adding an edge twice is no error."""
+        sql = text(
+            "INSERT INTO edge (project, source, target, role) VALUES (:project, :source, :target, :role) ON CONFLICT DO NOTHING"
+        )
+        rows = [{"project": self._project, "source": e.source, "target": e.target, "role": e.role} for e in edges]
+        if rows:
+            with self._transaction() as connection:
+                connection.execute(sql, rows)
+
+    def _audit(self, connection: Connection, record: NewAudit) -> int:
+        values = {name: getattr(record, name) for name in record.__slots__} | {
+            "at": instant(record.at),
+            "project": self._project,
+        }
+        key = connection.execute(insert(tables.audit).values(**values)).inserted_primary_key
+        assert key is not None
+        return int(key[0])
+
+    def _moved(self, connection: Connection, name: str, number: int | None) -> RefMoved:
+        found = connection.execute(select(tables.audit).where(tables.audit.c.id == number)).first() if number else None
+        by = f"{found.actor} moved it at {found.at}" if found else "it does not exist"
+        return RefMoved(
+            f"{name} is not where it was when this began: {by}", where=name, mend="look at the plan again, then apply again"
+        )

@@ -1,0 +1,260 @@
+"""The one door: objects, trees, refs, evidence, logs, state and lineage of one project."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from shipway.kernel import media
+from shipway.kernel.canonical import Json, JsonObject, canonical_json, parse_object
+from shipway.kernel.clock import Clock, Ids, RandomIds, SystemClock, instant
+from shipway.kernel.digest import Descriptor, Digest
+from shipway.store import _reader as reader
+from shipway.store._migrations import HEAD, KNOWN
+from shipway.store._objects import Objects
+from shipway.store._stat_cache import StatCache
+from shipway.store._tree import TreeFile, TreeWriter, tree_nodes, walk_tree
+from shipway.store._types import (
+    AuditRecord,
+    Edge,
+    EvidenceRow,
+    MoveUnjustified,
+    NewAudit,
+    ObjectUnexpected,
+    Ref,
+    RefMissing,
+    StateRow,
+    StoreMissing,
+    StoreNewer,
+)
+
+if TYPE_CHECKING:
+    from shipway.store._catalogue import Writer
+
+FOLDER = ".shipway"
+
+
+class Store:
+    """A laptop's store: objects and logs as files, the catalogue in SQLite, all below `root`. Not for use by two threads."""
+
+    def __init__(self, root: Path, project: str, *, clock: Clock, ids: Ids) -> None:
+        self.root, self.project, self.clock, self.ids = root, project, clock, ids
+        self.objects = Objects(root / "objects")
+        self._file = root / "catalogue.sqlite"
+
+    # objects
+
+    def put(self, value: JsonObject) -> Digest:
+        """Keep an object: its canonical JSON, with `kind` and `version` inside."""
+        if "kind" not in value and "schemaVersion" not in value:
+            raise ObjectUnexpected("an object carries its kind and version", mend="add kind and version")
+        return self.objects.put(canonical_json(value))
+
+    def put_bytes(self, data: bytes, media_type: str = media.BYTES) -> Descriptor:
+        """Keep bytes as a leaf."""
+        return Descriptor(media_type, self.objects.put(data), len(data))
+
+    def put_file(self, path: Path, media_type: str = media.BYTES) -> Descriptor:
+        """Keep a file as a leaf, read once."""
+        digest, size = self.objects.put_file(path)
+        return Descriptor(media_type, digest, size)
+
+    def get(self, digest: Digest, kind: str | None = None) -> dict[str, Json]:
+        """An object, verified; `kind` is what it must be. Raises ObjectMissing, ObjectDamaged, ObjectUnexpected."""
+        value = parse_object(self.objects.get(digest))
+        if kind is not None and value.get("kind") != kind:
+            raise ObjectUnexpected(f"{digest} is a {value.get('kind', 'thing without kind')}, not a {kind}")
+        return value
+
+    def descriptor(self, digest: Digest, media_type: str) -> Descriptor:
+        """The descriptor of an object that is in the store."""
+        return Descriptor(media_type, digest, len(self.objects.get(digest)))
+
+    # trees
+
+    def put_tree(self, folder: Path, *, report: Callable[[str, int], None] | None = None) -> tuple[Descriptor, TreeWriter]:
+        """The hash tree of a folder or a file; the writer says how many files and bytes there were and were read."""
+        writer = TreeWriter(self.objects, self._stat_cache, report)
+        try:
+            return writer.put(folder), writer
+        finally:
+            self._stat_cache.save()
+
+    def put_files(self, files: Mapping[str, Path]) -> Descriptor:
+        """The hash tree of these files, keyed by their path below its root."""
+        return TreeWriter(self.objects, self._stat_cache).put_files(dict(files))
+
+    def tree(self, root: Digest) -> Iterator[TreeFile]:
+        """Every file of a hash tree."""
+        return walk_tree(self.objects, root)
+
+    def tree_nodes(self, root: Digest) -> Iterator[tuple[Digest, bytes]]:
+        """Every folder node of a hash tree with its bytes."""
+        return tree_nodes(self.objects, root)
+
+    # refs and audit
+
+    def ref(self, name: str) -> Ref | None:
+        return reader.find_ref(self._query, self.project, name)
+
+    def resolve(self, name: str) -> Digest:
+        """What a ref points at; raises RefMissing."""
+        found = self.ref(name)
+        if found is None:
+            raise RefMissing(f"{name} points at nothing yet", where=self.project, mend="list what exists with: shipway log")
+        return found.digest
+
+    def refs(self, prefix: str = "") -> list[Ref]:
+        return reader.list_refs(self._query, self.project, prefix)
+
+    def history(self, resource: str | None = None, *, before: int | None = None, limit: int = 100) -> list[AuditRecord]:
+        """Audit records of one resource (or all), newest first; refused moves are among them."""
+        return reader.list_audit(self._query, self.project, resource, before=before, limit=limit)
+
+    def audit(self, number: int) -> AuditRecord | None:
+        return reader.find_audit(self._query, self.project, number)
+
+    def move(self, record: NewAudit, *, expected: Digest | None) -> int:
+        """Move a ref with the verdict that allows exactly this move. Raises MoveUnjustified, RefMoved."""
+        self._justify(record, expected)
+        self.objects.sync()
+        return self._writer.move(record, expected=expected)
+
+    def record(self, record: NewAudit) -> int:
+        """Keep an audit record that moves nothing."""
+        return self._writer.record(record)
+
+    # evidence, state, lineage
+
+    def add_evidence(self, row: EvidenceRow) -> None:
+        self.objects.sync()
+        self._writer.add_evidence(row)
+
+    def evidence(self, subject: Digest) -> list[EvidenceRow]:
+        """Statements about one digest, oldest first."""
+        return reader.list_evidence(self._query, self.project, subject)
+
+    def state(self, kind: str, key: str) -> StateRow | None:
+        return reader.find_state(self._query, self.project, kind, key)
+
+    def states(self, kind: str, prefix: str = "") -> list[StateRow]:
+        return reader.list_state(self._query, self.project, kind, prefix)
+
+    def put_state(self, kind: str, key: str, value: JsonObject, *, expected: int | None = None) -> None:
+        """Write one row; `expected` is the version it must have (0: none yet). Raises StateConflict."""
+        self.objects.sync()
+        self._writer.put_state(kind, {key: value}, now=instant(self.clock.now()), expected=expected)
+
+    def put_states(self, kind: str, rows: Mapping[str, JsonObject]) -> None:
+        """Write many rows of one kind in one transaction."""
+        self.objects.sync()
+        self._writer.put_state(kind, rows, now=instant(self.clock.now()), expected=None)
+
+    def delete_state(self, kind: str, key: str) -> None:
+        self._writer.delete_state(kind, key)
+
+    def add_edges(self, edges: list[Edge]) -> None:
+        self._writer.add_edges(edges)
+
+    def edges_from(self, source: Digest) -> list[Edge]:
+        return reader.list_edges(self._query, self.project, source=source, target=None)
+
+    def edges_to(self, target: Digest) -> list[Edge]:
+        return reader.list_edges(self._query, self.project, source=None, target=target)
+
+    # logs and places
+
+    def log_folder(self, stream: str) -> Path:
+        """Where the segments and tables of one log of this project are; made when missing."""
+        folder = self.root / "logs" / self.project / stream
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def close(self) -> None:
+        for name in ("_connection", "_writer_engine"):
+            held = self.__dict__.pop(name, None)
+            if isinstance(held, sqlite3.Connection):
+                held.close()
+            elif held is not None:
+                held[0].dispose()
+
+    # inside
+
+    @cached_property
+    def _stat_cache(self) -> StatCache:
+        return StatCache(self.root / "cache" / "stat.sqlite")
+
+    @cached_property
+    def _connection(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._file, timeout=20, isolation_level=None)
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    def _query(self, sql: str, parameters: Mapping[str, reader.Value]) -> list[tuple[reader.Value, ...]]:
+        return cast("list[tuple[reader.Value, ...]]", self._connection.execute(sql, dict(parameters)).fetchall())
+
+    @cached_property
+    def _writer_engine(self) -> tuple[object, Writer]:
+        from shipway.store._catalogue import Writer, open_engine
+
+        engine = open_engine(f"sqlite:///{self._file}")
+        return engine, Writer(engine, self.project)
+
+    @property
+    def _writer(self) -> Writer:
+        return self._writer_engine[1]
+
+    def _justify(self, record: NewAudit, expected: Digest | None) -> None:
+        if record.verdict is None:
+            raise MoveUnjustified(f"{record.resource} moves only with a verdict", where=record.resource)
+        verdict = self.get(record.verdict, "verdict")
+        facts = (verdict.get("ref"), verdict.get("from"), verdict.get("to"), verdict.get("allowed"))
+        if facts != (record.resource, expected, record.target, True):
+            raise MoveUnjustified(
+                f"the verdict does not allow this move of {record.resource}", where=record.verdict, mend="judge the move again"
+            )
+
+
+def open_store(root: Path, project: str, *, create: bool = False, clock: Clock | None = None, ids: Ids | None = None) -> Store:
+    """The store in `<root>/.shipway`, made or migrated when needed. Raises StoreMissing, StoreNewer."""
+    folder = root / FOLDER
+    store = Store(folder, project, clock=clock or SystemClock(), ids=ids or RandomIds())
+    found = _revision(folder / "catalogue.sqlite")
+    if found == HEAD:
+        return store
+    if found is None and not create and not folder.is_dir():
+        raise StoreMissing(f"no store in {root}", where=str(folder), mend="shipway init")
+    if found is not None and found not in KNOWN:
+        raise StoreNewer(
+            f"the catalogue is at revision {found}, newer than this Shipway knows", where=str(folder), mend="upgrade Shipway"
+        )
+    _make(folder)
+    return store
+
+
+def _make(folder: Path) -> None:
+    from shipway.store._catalogue import open_engine
+    from shipway.store._migrate import migrate
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / ".gitignore").write_text("*\n")
+    engine = open_engine(f"sqlite:///{folder / 'catalogue.sqlite'}")
+    migrate(engine)
+    engine.dispose()
+
+
+def _revision(file: Path) -> str | None:
+    """The catalogue's revision, or None when there is no catalogue yet."""
+    if not file.exists():
+        return None
+    connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=20)
+    try:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.OperationalError:
+        return None
+    finally:
+        connection.close()
+    return str(row[0]) if row else None

@@ -1,0 +1,104 @@
+"""The catalogue's questions, each one SQL text with named parameters.
+
+The text runs on the driver at hand: `sqlite3` for a laptop's file, so that reading costs no import of SQLAlchemy, and
+SQLAlchemy's `text` elsewhere. Nothing here writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, cast
+
+from shipway.kernel.canonical import parse_object
+from shipway.kernel.clock import parse_instant
+from shipway.kernel.digest import Digest
+from shipway.store._types import AuditRecord, Edge, EvidenceRow, Ref, StateRow
+
+Value = str | int | None
+
+
+class Query(Protocol):
+    """Runs one SELECT and gives all its rows."""
+
+    def __call__(self, sql: str, parameters: Mapping[str, Value]) -> Sequence[Sequence[Value]]: ...
+
+
+_AUDIT = "SELECT id, at, actor, action, resource, outcome, source, target, verdict, why FROM audit"
+
+
+def find_ref(query: Query, project: str, name: str) -> Ref | None:
+    rows = query(
+        "SELECT name, digest, audit FROM ref WHERE project = :project AND name = :name", {"project": project, "name": name}
+    )
+    return _ref(rows[0]) if rows else None
+
+
+def list_refs(query: Query, project: str, prefix: str) -> list[Ref]:
+    sql = "SELECT name, digest, audit FROM ref WHERE project = :project AND name >= :low AND name < :high ORDER BY name"
+    return [_ref(row) for row in query(sql, {"project": project, "low": prefix, "high": prefix + "\U0010ffff"})]
+
+
+def list_audit(query: Query, project: str, resource: str | None, *, before: int | None, limit: int) -> list[AuditRecord]:
+    """Newest first; `before` is an audit id to page on from."""
+    where = "project = :project" + (" AND resource = :resource" if resource else "") + (" AND id < :before" if before else "")
+    sql = f"{_AUDIT} WHERE {where} ORDER BY id DESC LIMIT :limit"
+    values: dict[str, Value] = {"project": project, "limit": limit}
+    if resource:
+        values["resource"] = resource
+    if before:
+        values["before"] = before
+    return [_audit(row) for row in query(sql, values)]
+
+
+def find_audit(query: Query, project: str, number: int) -> AuditRecord | None:
+    rows = query(f"{_AUDIT} WHERE project = :project AND id = :id", {"project": project, "id": number})
+    return _audit(rows[0]) if rows else None
+
+
+def list_evidence(query: Query, project: str, subject: Digest) -> list[EvidenceRow]:
+    """Oldest first."""
+    sql = "SELECT envelope, subject, predicate, name, at FROM evidence WHERE project = :project AND subject = :subject ORDER BY id"
+    return [_evidence(row) for row in query(sql, {"project": project, "subject": subject})]
+
+
+def find_state(query: Query, project: str, kind: str, key: str) -> StateRow | None:
+    sql = "SELECT key, value, version, updated FROM state WHERE project = :project AND kind = :kind AND key = :key"
+    rows = query(sql, {"project": project, "kind": kind, "key": key})
+    return _state(rows[0]) if rows else None
+
+
+def list_state(query: Query, project: str, kind: str, prefix: str) -> list[StateRow]:
+    sql = (
+        "SELECT key, value, version, updated FROM state WHERE project = :project AND kind = :kind"
+        " AND key >= :low AND key < :high ORDER BY key"
+    )
+    rows = query(sql, {"project": project, "kind": kind, "low": prefix, "high": prefix + "\U0010ffff"})
+    return [_state(row) for row in rows]
+
+
+def list_edges(query: Query, project: str, *, source: Digest | None, target: Digest | None) -> list[Edge]:
+    where = "source = :digest" if source else "target = :digest"
+    sql = f"SELECT source, target, role FROM edge WHERE project = :project AND {where} ORDER BY role, source, target"
+    rows = query(sql, {"project": project, "digest": source or target})
+    return [Edge(Digest(str(row[0])), Digest(str(row[1])), str(row[2])) for row in rows]
+
+
+def _ref(row: Sequence[Value]) -> Ref:
+    return Ref(str(row[0]), Digest(str(row[1])), cast("int", row[2]))
+
+
+def _audit(row: Sequence[Value]) -> AuditRecord:
+    texts = [str(value) for value in row[1:6]]
+    source, target, verdict = (Digest(str(value)) if value else None for value in row[6:9])
+    at, actor, action, resource, outcome = texts
+    number = cast("int", row[0])
+    return AuditRecord(number, parse_instant(at), actor, action, resource, outcome, source, target, verdict, why=str(row[9]))
+
+
+def _evidence(row: Sequence[Value]) -> EvidenceRow:
+    envelope, subject, predicate, name, at = (str(value) for value in row)
+    return EvidenceRow(Digest(envelope), Digest(subject), predicate, name, parse_instant(at))
+
+
+def _state(row: Sequence[Value]) -> StateRow:
+    return StateRow(str(row[0]), parse_object(str(row[1])), cast("int", row[2]), parse_instant(str(row[3])))

@@ -1,0 +1,483 @@
+"""Log segments: append-only files of framed records that survive a killed writer and say how much a kill has cost.
+
+A segment is 8 bytes of magic, then frames: u32 payload length, u32 CRC-32 of (rows, payload), u32 rows, payload; all
+little-endian. The CRC covers the rows so that a tail of zeros is never taken for an empty frame. A writer owns
+`<writer>-<seq>.open`, renamed to `.seg` when full, old or closed, and `<writer>.count`: shared memory that names how
+many rows it has accepted, which outlives it. Payloads are opaque here; the standard library only.
+
+Order is what makes the gap exact after a kill: accepted rises before `append` returns, written after the bytes are in
+the kernel, sealed after the rename and before the next segment exists.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import re
+import struct
+import threading
+import time
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from shipway.kernel.errors import ShipwayError
+
+MAGIC = b"SHWLOG1\n"
+_COUNT_MAGIC = b"SHWCNT1\n"
+_HEAD = struct.Struct("<III")
+_ROWS = struct.Struct("<I")
+_NAME = re.compile(r"(?P<writer>[A-Za-z0-9_.-]+)-(?P<seq>\d{8})\.(?P<state>open|seg)")
+_WRITER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,119}")
+_CHUNK = 1 << 20  # bytes given to one write: large enough to be cheap, small enough that a failed one costs little
+
+
+class SegmentForeign(ShipwayError):
+    """A file that is no log segment at all (a damaged one is read as far as it is whole)."""
+
+    code = "store.segment-foreign"
+
+
+class WriterTaken(ShipwayError):
+    """The name of a log writer is in use, or belongs to a dead writer whose gap nobody has recorded yet."""
+
+    code = "store.writer-taken"
+
+
+class LogNotWritten(ShipwayError):
+    """A record that had to be on disk before the answer could not be put there; the sender keeps it."""
+
+    code = "store.log-not-written"
+    retry = True
+
+
+class Frame(NamedTuple):
+    """One payload and the number of rows that it stands for."""
+
+    rows: int
+    payload: bytes
+
+
+class SegmentRead(NamedTuple):
+    """The whole frames from an offset; `end` is where the next reading starts, lost_bytes what follows it and is no frame."""
+
+    frames: tuple[Frame, ...]
+    end: int
+    lost_bytes: int
+
+
+class Counts(NamedTuple):
+    """What a writer has done, in rows; times in microseconds of the Unix epoch, 0 for never.
+
+    accepted: appended and acknowledged; written: of these, given to the kernel; sealed: of these, in `.seg` files;
+    dropped: refused because the buffer was full. started, offered, flushed: birth, last append, last successful write.
+    """
+
+    accepted: int
+    written: int
+    sealed: int
+    dropped: int
+    started: int
+    offered: int
+    flushed: int
+
+
+class Gap(NamedTuple):
+    """Rows of a finished writer that no reader will ever see: accepted - readable + dropped, between two times (us)."""
+
+    writer: str
+    accepted: int
+    readable: int
+    dropped: int
+    lost_rows: int
+    first: int
+    last: int
+
+
+class SegmentFile(NamedTuple):
+    """A segment in a log directory; open ones still grow."""
+
+    path: Path
+    writer: str
+    seq: int
+    sealed: bool
+
+
+def read_segment(path: Path, *, offset: int = 0) -> SegmentRead:
+    """Every whole frame from `offset` (0, or an earlier `end`); stops at the first cut or wrong one, never raises on it.
+
+    Raises SegmentForeign when the file does not begin as a segment.
+    """
+    with path.open("rb") as file:
+        head = file.read(len(MAGIC))
+        if head != MAGIC:
+            if not MAGIC.startswith(head) and head.strip(b"\0"):
+                raise SegmentForeign("not a log segment", where=str(path))
+            return SegmentRead((), 0, os.fstat(file.fileno()).st_size)  # killed, or lost power, before its first write
+        start = max(offset, len(MAGIC))
+        file.seek(start)
+        data = file.read()
+    frames = tuple(_whole_frames(data))
+    length = sum(_HEAD.size + len(frame.payload) for frame in frames)
+    return SegmentRead(frames, start + length, len(data) - length)
+
+
+def list_segments(directory: Path) -> tuple[SegmentFile, ...]:
+    """The segments of a log directory by writer and age; of a name that was renamed meanwhile, the sealed one."""
+    found: dict[tuple[str, int], SegmentFile] = {}
+    for path in directory.iterdir():
+        match = _NAME.fullmatch(path.name)
+        if match:
+            key, sealed = (match["writer"], int(match["seq"])), match["state"] == "seg"
+            if sealed or key not in found:
+                found[key] = SegmentFile(path, *key, sealed)
+    return tuple(found[key] for key in sorted(found))
+
+
+def read_counts(path: Path) -> Counts | None:
+    """The counts in a `.count` file, of a living writer too; None when the file is not one."""
+    data = path.read_bytes()
+    if len(data) != _Count.SIZE or not data.startswith(_COUNT_MAGIC):
+        return None
+    return Counts(*struct.unpack_from("=7Q", data, len(_COUNT_MAGIC)))
+
+
+def recover_writers(directory: Path, record: Callable[[Gap], None]) -> tuple[Gap, ...]:
+    """Seals the segments of every finished writer in a directory and gives `record` each gap that one has left.
+
+    A count file goes only after `record` has returned, so a crash here repeats a call: record must be idempotent by
+    writer name. Living writers are left alone. Safe to call at any time, by several processes.
+    """
+    gaps = []
+    for path in sorted(directory.glob("*.count")):
+        with _unowned(path) as free:
+            counts = read_counts(path) if free else None
+            if counts is None:
+                continue
+            gap = _account(directory, path, counts)
+            if gap.lost_rows:
+                record(gap)
+                gaps.append(gap)
+            path.unlink()
+    return tuple(gaps)
+
+
+class SegmentWriter:
+    """The one writer of a name in a log directory. Any thread may append; one thread of its own writes.
+
+    flush_seconds bounds what a kill can take; capacity_bytes bounds memory: beyond it append refuses and counts.
+    rotate_*: when an open segment is sealed; fsync: flush to the device after every write, not only when sealing.
+    Raises WriterTaken, and OSError when the directory cannot be written at the start. A full disk later raises
+    nowhere: what is accepted waits in memory and is tried again.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        writer: str,
+        *,
+        flush_seconds: float = 0.2,
+        rotate_bytes: int = 16 << 20,
+        rotate_seconds: float = 30.0,
+        capacity_bytes: int = 64 << 20,
+        fsync: bool = False,
+        now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+    ) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._count = _Count(directory, writer, now_us())
+        self._file = _OpenSegment(directory, writer, self._count)
+        self._flush_seconds, self._now_us, self._fsync = flush_seconds, now_us, fsync
+        self._rotate_bytes, self._rotate_seconds, self._capacity = rotate_bytes, rotate_seconds, capacity_bytes
+        self._waiting: deque[Frame] = deque()
+        self._held = 0  # bytes accepted and not yet written
+        self._mutex, self._disk, self._wake = threading.Lock(), threading.Lock(), threading.Event()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name=f"log-{writer}", daemon=True)
+        self._thread.start()
+
+    def append(self, payload: bytes, rows: int) -> bool:
+        """Takes the payload for writing soon and says so; False, counted, when the buffer is full. Never blocks on disk."""
+        with self._mutex:
+            self._count.set(_Count.OFFERED, self._now_us())
+            if self._closed or (self._held and self._held + len(payload) > self._capacity):
+                self._count.add(_Count.DROPPED, rows)
+                return False
+            before, self._held = self._held, self._held + len(payload)
+            self._waiting.append(Frame(rows, payload))
+            self._count.add(_Count.ACCEPTED, rows)
+            urgent = before <= self._capacity // 4 < self._held
+        if urgent:
+            self._wake.set()
+        return True
+
+    def append_durable(self, payload: bytes, rows: int) -> None:
+        """Returns once the payload, and all that was appended before it, is on the device. Raises LogNotWritten."""
+        with self._disk:
+            if self._closed:
+                raise LogNotWritten("the log is closed", mend="send it again to the running server")
+            self._accept(rows)  # before the write, as in append: a kill here may say one row too many, never one too few
+            try:
+                self._drain()
+                self._write([Frame(rows, payload)], durable=True)
+            except OSError as problem:
+                self._accept(-rows)
+                mend = "free disk space, then send it again"
+                raise LogNotWritten(f"the log cannot be written: {problem}", mend=mend) from problem
+
+    def counts(self) -> Counts:
+        """What this writer has done so far."""
+        return self._count.read()
+
+    def close(self) -> None:
+        """Writes what waits, seals the segment and ends the thread; a second call does nothing.
+
+        Leaves the count file behind only when rows are missing, for recover_writers to say so.
+        """
+        with self._mutex:
+            already, self._closed = self._closed, True
+        if already:
+            return
+        self._wake.set()
+        self._thread.join()
+        with self._disk, suppress(OSError):  # a disk still full: the count file tells
+            self._drain()
+            self._file.seal()
+        self._file.close()
+        with self._mutex:
+            self._count.close()
+
+    def _accept(self, rows: int) -> None:
+        with self._mutex:
+            self._count.set(_Count.OFFERED, self._now_us())
+            self._count.add(_Count.ACCEPTED, rows)
+
+    def _run(self) -> None:
+        while not self._closed:
+            self._wake.wait(self._flush_seconds)
+            self._wake.clear()
+            with self._disk, suppress(OSError):  # full or failing: the frames stay and are tried at the next tick
+                self._drain()
+                if self._file.age() > self._rotate_seconds:
+                    self._file.seal()
+
+    def _drain(self) -> None:
+        """Writes every waiting frame, a chunk at a time; on OSError the unwritten ones still wait."""
+        while self._waiting:
+            chunk = self._next_chunk()
+            self._write(chunk, durable=self._fsync)
+            with self._mutex:
+                for frame in chunk:
+                    self._waiting.popleft()
+                    self._held -= len(frame.payload)
+
+    def _next_chunk(self) -> list[Frame]:
+        chunk, size = [], 0
+        with self._mutex:  # a deque must not grow while it is iterated
+            for frame in self._waiting:
+                chunk.append(frame)
+                size += len(frame.payload)
+                if size > _CHUNK:
+                    break
+        return chunk
+
+    def _write(self, frames: list[Frame], *, durable: bool) -> None:
+        if self._file.size > self._rotate_bytes:
+            self._file.seal()
+        self._file.write(b"".join(map(_frame_bytes, frames)), durable=durable)
+        self._count.add(_Count.WRITTEN, sum(frame.rows for frame in frames))
+        self._count.set(_Count.FLUSHED, self._now_us())
+
+
+class _OpenSegment:
+    """The file that grows: made with its first frame, whole frames only, sealed by rename."""
+
+    def __init__(self, directory: Path, writer: str, count: _Count) -> None:
+        self._directory, self._writer, self._count = directory, writer, count
+        earlier = [segment.seq for segment in list_segments(directory) if segment.writer == writer]
+        self._seq = max(earlier, default=0) + 1
+        self._fd = -1
+        self._born = 0.0
+        self.size = 0
+
+    def age(self) -> float:
+        """Seconds since the first frame; 0 without a file."""
+        return time.monotonic() - self._born if self._fd >= 0 else 0.0
+
+    def write(self, data: bytes, *, durable: bool) -> None:
+        """All of the data or none of it; raises OSError."""
+        if self._fd < 0:
+            self._create()
+        try:
+            _write_all(self._fd, data)
+            if durable:
+                os.fsync(self._fd)
+        except OSError:
+            os.ftruncate(self._fd, self.size)
+            os.lseek(self._fd, self.size, os.SEEK_SET)
+            raise
+        self.size += len(data)
+
+    def seal(self) -> None:
+        """Flushes and renames, when there is a file; raises OSError."""
+        if self._fd < 0:
+            return
+        os.fsync(self._fd)
+        path = self._path()
+        path.rename(path.with_suffix(".seg"))
+        self.close()
+        self._count.set(_Count.SEALED, self._count.read().written)
+        _sync_directory(self._directory)
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd, self.size, self._seq = -1, 0, self._seq + 1
+
+    def _create(self) -> None:
+        path = self._path()
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        try:
+            _write_all(fd, MAGIC)
+        except OSError:
+            os.close(fd)
+            path.unlink()
+            raise
+        self._fd, self.size, self._born = fd, len(MAGIC), time.monotonic()
+
+    def _path(self) -> Path:
+        return self._directory / f"{self._writer}-{self._seq:08d}.open"
+
+
+class _Count:
+    """The `.count` file: magic and seven u64 in shared memory, locked for as long as the writer lives."""
+
+    ACCEPTED, WRITTEN, SEALED, DROPPED, STARTED, OFFERED, FLUSHED = range(7)
+    SIZE = len(_COUNT_MAGIC) + 7 * 8
+
+    def __init__(self, directory: Path, writer: str, started: int) -> None:
+        if not _WRITER.fullmatch(writer):
+            raise WriterTaken(f"{writer!r} is no name for a log writer", mend="use letters, digits, dot, dash, underscore")
+        self._path = directory / f"{writer}.count"
+        self._fd = _claim(self._path, _COUNT_MAGIC + struct.pack("=7Q", 0, 0, 0, 0, started, 0, 0))
+        self._map = mmap.mmap(self._fd, self.SIZE)
+        self._last: Counts | None = None  # once closed
+        self._cells = memoryview(self._map)[len(_COUNT_MAGIC) :].cast("Q")  # one aligned store per cell: never half a number
+
+    def add(self, cell: int, rows: int) -> None:
+        if self._last is None:
+            self._cells[cell] += rows
+
+    def set(self, cell: int, value: int) -> None:
+        if self._last is None:
+            self._cells[cell] = value
+
+    def read(self) -> Counts:
+        return self._last or Counts(*self._cells)
+
+    def close(self) -> None:
+        """Ends the claim; a writer that lost nothing leaves no file."""
+        self._last = self.read()
+        if self._last.accepted == self._last.sealed and not self._last.dropped:
+            self._path.unlink(missing_ok=True)
+        self._cells.release()
+        self._map.close()
+        os.close(self._fd)
+
+
+def _claim(path: Path, content: bytes) -> int:
+    """A locked descriptor of a new file; locked and complete before it has its name, so nobody takes it for an orphan."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
+    fd = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _write_all(fd, content)  # real bytes: a hole touched through the map on a full disk would be a SIGBUS
+        os.fsync(fd)
+        os.link(draft, path)
+    except FileExistsError:
+        os.close(fd)
+        raise WriterTaken(
+            f"a log writer {path.stem!r} exists already", where=str(path), mend="give each process a name of its own"
+        ) from None
+    except OSError:
+        os.close(fd)
+        raise
+    finally:
+        draft.unlink()
+    return fd
+
+
+@contextmanager
+def _unowned(path: Path) -> Iterator[bool]:
+    """Whether the count file is there and nobody owns it; while inside, we do."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:  # another process has just recovered it
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield os.fstat(fd).st_nlink > 0
+    finally:
+        os.close(fd)
+
+
+def _account(directory: Path, path: Path, counts: Counts) -> Gap:
+    """Seals what the dead writer left open and says what is missing; the same answer when a crash repeats it."""
+    left = [segment for segment in list_segments(directory) if segment.writer == path.stem and not segment.sealed]
+    readable = counts.sealed + sum(map(_readable_rows, left)) if left else counts.written
+    with path.open("r+b") as file:  # before the rename, for then no open segment is left to be counted again
+        file.seek(len(_COUNT_MAGIC) + 8 * _Count.WRITTEN)
+        file.write(struct.pack("=Q", readable))
+    for segment in left:
+        segment.path.rename(segment.path.with_suffix(".seg"))
+    lost = max(0, counts.accepted - readable) + counts.dropped
+    first = counts.started if counts.dropped or not counts.flushed else counts.flushed
+    return Gap(path.stem, counts.accepted, readable, counts.dropped, lost, first, max(first, counts.offered))
+
+
+def _readable_rows(segment: SegmentFile) -> int:
+    try:
+        return sum(frame.rows for frame in read_segment(segment.path).frames)
+    except SegmentForeign:  # its beginning is destroyed: nothing in it can be read
+        return 0
+
+
+def _whole_frames(data: bytes) -> Iterator[Frame]:
+    at = 0
+    while at + _HEAD.size <= len(data):
+        length, crc, rows = _HEAD.unpack_from(data, at)
+        payload = data[at + _HEAD.size : at + _HEAD.size + length]
+        if len(payload) < length or crc != _checksum(rows, payload):
+            return
+        yield Frame(rows, payload)
+        at += _HEAD.size + length
+
+
+def _frame_bytes(frame: Frame) -> bytes:
+    return _HEAD.pack(len(frame.payload), _checksum(frame.rows, frame.payload), frame.rows) + frame.payload
+
+
+def _checksum(rows: int, payload: bytes) -> int:
+    return zlib.crc32(payload, zlib.crc32(_ROWS.pack(rows)))
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _sync_directory(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,70 @@
+"""Remembers the digest of files by (path, inode, size, mtime, ctime), so that an unchanged file is not read again.
+
+Raw `sqlite3`: this is a cache that may be deleted at any time, not part of the catalogue.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+from shipway.kernel.digest import Digest, parse_digest
+
+_RACY_NS = 2_000_000_000  # a file changed this recently may change again within one tick of its timestamp: never trusted
+
+
+class StatCache:
+    """One file; a damaged or locked one is worked without."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[str, tuple[tuple[int, int, int, int], str]] = {}
+        self._new: dict[str, tuple[int, int, int, int, str]] = {}
+        self._load()
+
+    def find(self, path: Path, status: os.stat_result) -> Digest | None:
+        """The digest of the file as it was last read, when nothing about it has changed since."""
+        known = self._known.get(str(path.absolute()))
+        return parse_digest(known[1]) if known and known[0] == _key(status) else None
+
+    def add(self, path: Path, status: os.stat_result, digest: Digest) -> None:
+        """Remember what was read; `status` was taken before reading."""
+        if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _RACY_NS:
+            self._new[str(path.absolute())] = (*_key(status), digest)
+
+    def save(self) -> None:
+        """Write what is new; failure costs a later read, nothing else."""
+        if not self._new:
+            return
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with sqlite3.connect(self._path, timeout=5) as connection:
+                connection.execute(_TABLE)
+                rows = [(name, *row) for name, row in self._new.items()]
+                connection.executemany("INSERT OR REPLACE INTO stat VALUES (?, ?, ?, ?, ?, ?)", rows)
+        except sqlite3.Error:
+            return
+        finally:
+            self._new.clear()
+
+    def _load(self) -> None:
+        if not self._path.exists():
+            return
+        try:
+            with sqlite3.connect(self._path, timeout=5) as connection:
+                rows = connection.execute("SELECT path, ino, size, mtime, ctime, digest FROM stat").fetchall()
+        except sqlite3.Error:
+            return
+        self._known = {row[0]: ((row[1], row[2], row[3], row[4]), row[5]) for row in rows}
+
+
+_TABLE = (
+    "CREATE TABLE IF NOT EXISTS stat (path TEXT PRIMARY KEY, ino INTEGER, size INTEGER, mtime INTEGER, ctime INTEGER,"
+    " digest TEXT) WITHOUT ROWID"
+)
+
+
+def _key(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

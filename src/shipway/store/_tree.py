@@ -1,0 +1,146 @@
+"""Hash trees of folders: one object a folder, so that a changed file rewrites only the nodes on its path."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import cast
+
+from shipway.kernel import media
+from shipway.kernel.canonical import JsonObject, canonical_json, name_of_text, parse_object, text_of_name
+from shipway.kernel.digest import Descriptor, Digest, parse_digest
+from shipway.store._objects import Objects
+from shipway.store._stat_cache import StatCache
+from shipway.store._types import FileUnreadable, ObjectUnexpected
+
+TREE = media.media_type("tree")
+
+
+@dataclass(frozen=True, slots=True)
+class TreeFile:
+    """One file of a tree: its path below the root, digest, size in bytes, and whether it is executable."""
+
+    path: str
+    digest: Digest
+    size: int
+    executable: bool
+
+
+class TreeWriter:
+    """Puts folders and files into the store; files that the stat cache knows are not read again."""
+
+    def __init__(self, objects: Objects, cache: StatCache, report: Callable[[str, int], None] | None = None) -> None:
+        self._objects, self._cache, self._report = objects, cache, report
+        self.files = self.bytes = self.read = 0
+
+    def put(self, root: Path) -> Descriptor:
+        """The tree of a folder, or of a folder that holds this one file. Raises FileUnreadable, StoreFull."""
+        if root.is_dir():
+            return self._folder(root, top=root.resolve())
+        return self.put_files({root.name: root})
+
+    def put_files(self, files: dict[str, Path]) -> Descriptor:
+        """The tree of these files, keyed by their path below the root with `/` between names."""
+        folders: dict[str, dict[str, Path]] = {}
+        entries: list[JsonObject] = []
+        for path, source in files.items():
+            head, _, rest = path.partition("/")
+            if rest:
+                folders.setdefault(head, {})[rest] = source
+            else:
+                entries.append(self._file(source, head))
+        entries += [_folder_entry(name, self.put_files(below)) for name, below in folders.items()]
+        return self._node(entries)
+
+    def _folder(self, folder: Path, *, top: Path) -> Descriptor:
+        entries: list[JsonObject] = []
+        try:
+            children = sorted(os.scandir(os.fsencode(folder)), key=lambda child: child.name)
+        except OSError as problem:
+            raise FileUnreadable(f"cannot list {folder.name}: {problem.strerror}", where=str(folder)) from problem
+        for child in children:
+            path = Path(os.fsdecode(child.path))
+            if child.is_symlink():
+                raise FileUnreadable(
+                    f"{path.name} is a symbolic link",
+                    where=str(path),
+                    mend="copy the file into the folder",
+                )
+            if child.is_dir():
+                entries.append(_folder_entry(text_of_name(child.name), self._folder(path, top=top)))
+            else:
+                entries.append(self._file(path, text_of_name(child.name)))
+        return self._node(entries)
+
+    def _file(self, source: Path, name: str) -> JsonObject:
+        try:
+            status = source.stat()
+        except OSError as problem:
+            raise FileUnreadable(f"cannot read {source.name}: {problem.strerror}", where=str(source)) from problem
+        if not stat.S_ISREG(status.st_mode):
+            raise FileUnreadable(f"{source.name} is not a regular file", where=str(source))
+        digest = self._cache.find(source, status)
+        if digest is None or not self._objects.has(digest):
+            digest, size = self._objects.put_file(source)
+            self._cache.add(source, status, digest)
+            self.read += size
+        self.files += 1
+        self.bytes += status.st_size
+        if self._report:
+            self._report(name, status.st_size)
+        return {
+            "name": name,
+            "type": "file",
+            "digest": digest,
+            "size": status.st_size,
+            "executable": bool(status.st_mode & 0o100),
+        }
+
+    def _node(self, entries: list[JsonObject]) -> Descriptor:
+        ordered = sorted(entries, key=lambda entry: name_of_text(str(entry["name"])))
+        data = canonical_json({"kind": "tree", "version": 1, "entries": ordered})
+        return Descriptor(TREE, self._objects.put(data), len(data))
+
+
+def walk_tree(objects: Objects, root: Digest) -> Iterator[TreeFile]:
+    """Every file of a tree in the order of its nodes. Raises ObjectMissing, ObjectDamaged, ObjectUnexpected."""
+    return _walk(objects, root, PurePosixPath())
+
+
+def tree_nodes(objects: Objects, root: Digest) -> Iterator[tuple[Digest, bytes]]:
+    """Every folder node of a tree with its bytes, the root first."""
+    data = objects.get(root)
+    yield root, data
+    for entry in _entries(data):
+        if entry["type"] == "tree":
+            yield from tree_nodes(objects, parse_digest(str(entry["digest"])))
+
+
+def _walk(objects: Objects, node: Digest, below: PurePosixPath) -> Iterator[TreeFile]:
+    for entry in _entries(objects.get(node)):
+        path, digest = below / _safe_name(str(entry["name"])), parse_digest(str(entry["digest"]))
+        if entry["type"] == "tree":
+            yield from _walk(objects, digest, path)
+        else:
+            yield TreeFile(str(path), digest, int(cast("int", entry["size"])), bool(entry["executable"]))
+
+
+def _entries(data: bytes) -> list[JsonObject]:
+    node = parse_object(data)
+    if node.get("kind") != "tree" or node.get("version") != 1:
+        raise ObjectUnexpected(f"a tree was expected, not {node.get('kind')} version {node.get('version')}")
+    return cast("list[JsonObject]", node["entries"])
+
+
+def _safe_name(name: str) -> str:
+    """A tree that somebody else made must not climb out of the folder it is checked out into."""
+    if name in ("", ".", "..") or "/" in name or "\0" in name:
+        raise ObjectUnexpected(f"a tree holds the name {name!r}, which no file can have")
+    return os.fsdecode(name_of_text(name))
+
+
+def _folder_entry(name: str, node: Descriptor) -> JsonObject:
+    return {"name": name, "type": "tree", "digest": node.digest, "size": node.size}

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from monitor_logs import (
+    NOW,
+    OTHER_RELEASE,
+    REF,
+    RELEASE,
+    Day,
+    log_outcomes,
+    log_predictions,
+    make_days,
+    new_store,
+    prediction,
+    time_column,
+)
+
+from shipway.kernel.digest import Digest
+from shipway.monitor import Compacted, compact_logs, scan_outcomes, scan_predictions
+from shipway.monitor._lock import exclusive
+from shipway.store import Store
+from shipway.store._records import encode_record
+from shipway.store._segments import SegmentWriter
+
+
+def compact(store: Store) -> Compacted:
+    return compact_logs(store, now=NOW, time_column=time_column)
+
+
+def segments(store: Store, stream: str = "predictions") -> list[Path]:
+    return sorted(store.log_folder(stream).glob("*.seg"))
+
+
+def test_a_sealed_segment_becomes_a_table_with_an_id_and_an_event_time_for_each_row(tmp_path: Path) -> None:
+    store, days = new_store(tmp_path), make_days(1, days=2, rows=250)
+    log_predictions(store, days)
+    log_outcomes(store, days)
+    assert compact(store) == Compacted(500, 500, 0)
+    table = scan_predictions(store).collect()
+    assert (table.height, segments(store), segments(store, "outcomes")) == (500, [], [])
+    last = table.row(-1, named=True)
+    assert (last["id"], last["request"], last["release"], last["arm"]) == ("2013-02-02-2:49", "2013-02-02-2", RELEASE, "live")
+    assert (last["day"], last["recorded"], last["latency_us"]) == (date(2013, 2, 2), NOW, 1234)
+    assert last["time"].isoformat() == last["scheduled"] + "+00:00"
+    assert table["probability"].to_list() == np.concatenate([day.score for day in days]).tolist()
+    assert table["carrier"].to_list() == [name for day in days for name in day.columns["carrier"]]
+
+
+def test_a_release_without_an_event_time_and_a_time_that_is_none_fall_back_to_when_it_was_recorded(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    day = make_days(1, days=1, rows=3)[0]
+    texts = np.array(["2013-02-01T10:00:00+02:00", "no time", None], dtype=object)
+    log_predictions(store, [day._replace(columns={**day.columns, "scheduled": texts})])
+    compact(store)
+    times = scan_predictions(store).collect()["time"]
+    assert [str(time) for time in times] == ["2013-02-01 08:00:00+00:00", str(NOW), str(NOW)]
+    log_predictions(store, [day], writer="timeless", release=OTHER_RELEASE)
+    compact_logs(store, now=NOW, time_column=lambda _release: None)
+    assert scan_predictions(store).filter(pl.col("release") == OTHER_RELEASE).collect()["day"].unique().to_list() == [NOW.date()]
+
+
+def test_columns_of_the_user_that_are_called_as_ours_keep_both(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    log = SegmentWriter(store.log_folder("predictions"), "one")
+    record = prediction("r", {"time": np.array([1.0]), "day": np.array([2]), "probability": np.array([3])}, np.array([0.5]))
+    log.append(encode_record(record), 1)
+    log.close()
+    compact_logs(store, now=NOW, time_column=lambda _release: None)
+    row = scan_predictions(store).collect().row(0, named=True)
+    assert (row["time"], row["input.time"], row["day"], row["input.day"]) == (NOW, 1.0, NOW.date(), 2)
+    assert row["input.probability"] == 3
+    assert row["output.probability" if "output.probability" in row else "probability"] == 0.5
+
+
+def test_open_segments_are_left_alone(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    log = SegmentWriter(store.log_folder("predictions"), "living", flush_seconds=0.01)
+    log.append(encode_record(prediction("r", {"x": np.array([1.0])}, np.array([0.5]))), 1)
+    while not list(store.log_folder("predictions").glob("*.open")):
+        time.sleep(0.01)
+    assert compact(store) == Compacted(0, 0, 0)
+    assert list(store.log_folder("predictions").glob("*.open"))
+    log.close()
+    assert compact(store) == Compacted(1, 0, 0)
+
+
+def test_releases_with_different_columns_lie_side_by_side(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    old, new = make_days(1, days=2, rows=100)
+    changed = {**new.columns, "x0": np.array([str(x) for x in new.columns["x0"]], dtype=object), "wing": np.arange(100)}
+    del changed["x1"]
+    log_predictions(store, [old], writer="a")
+    log_predictions(store, [new._replace(columns=changed)], writer="a", release=OTHER_RELEASE)
+    log_predictions(store, [old._replace(day=date(2013, 3, 1))], writer="b")
+    assert compact(store).rows == 300
+    table = scan_predictions(store).collect()
+    other = table.filter(pl.col("release") == OTHER_RELEASE)
+    assert (table.height, other["wing"].to_list(), other["x1"].null_count()) == (300, list(range(100)), 100)
+    assert table.filter(pl.col("release") == RELEASE)["wing"].null_count() == 200
+
+
+def test_a_row_that_is_compacted_twice_or_asked_for_twice_counts_once(tmp_path: Path) -> None:
+    store, days = new_store(tmp_path), make_days(1, days=1, rows=100)
+    log_predictions(store, days, writer="a")
+    (segment,) = segments(store)
+    kept = segment.read_bytes()
+    compact(store)
+    segment.write_bytes(kept)  # as a crash between rename and removal leaves it
+    compact(store)
+    assert scan_predictions(store).collect().height == 100
+    again = days[0]._replace(score=days[0].score / 2)
+    log_predictions(store, [again], writer="b")  # a client that got no answer, and asked again
+    compact(store)
+    table = scan_predictions(store).collect()
+    assert (table.height, table["probability"].to_list()) == (100, again.score.tolist())
+
+
+def test_a_damaged_segment_gives_what_is_whole_and_a_gap_with_its_size_once(tmp_path: Path) -> None:
+    store, days = new_store(tmp_path), make_days(1, days=1, rows=300)
+    log_predictions(store, days)
+    (segment,) = segments(store)
+    data = bytearray(segment.read_bytes())
+    at = data.rindex(b"2013-02-01-2")
+    data[at] ^= 1
+    segment.write_bytes(data)
+    assert compact(store) == Compacted(200, 0, 1)
+    assert scan_predictions(store).collect().height == 200
+    (gap,) = store.states("gap")
+    assert (gap.key, gap.value["rows"]) == (f"predictions/{segment.name}", 0)
+    assert 0 < int(str(gap.value["bytes"])) < len(data) // 2
+    (shelved,) = (store.log_folder("predictions") / "unread").iterdir()
+    assert shelved.read_bytes() == data
+    assert (compact(store), len(store.states("gap"))) == (Compacted(0, 0, 0), 1)
+
+
+def test_frames_that_nobody_can_read_are_counted_and_kept(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    log = SegmentWriter(store.log_folder("predictions"), "mixed")
+    log.append(b"of a newer Shipway", 7)
+    log.append(encode_record(prediction("r", {"x": np.array([1.0])}, np.array([0.5]))), 1)
+    log.close()
+    (store.log_folder("predictions") / "foreign-00000001.seg").write_bytes(b"GIF89a, no log")
+    assert compact(store) == Compacted(1, 0, 2)
+    assert [(gap.value["rows"], gap.value["bytes"]) for gap in store.states("gap")] == [(0, 14), (7, 0)]
+
+
+def test_a_killed_writer_leaves_a_gap_of_the_rows_that_it_had_accepted(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    child = multiprocessing.get_context("fork").Process(target=_write_and_die, args=(tmp_path,))
+    child.start()
+    child.join()
+    done = compact(store)
+    assert (done, compact(store)) == (Compacted(2, 0, 1), Compacted(0, 0, 0))
+    (gap,) = store.states("gap")
+    assert (gap.value["rows"], gap.value["accepted"], gap.value["readable"]) == (3, 5, 2)
+    (table,) = (store.log_folder("gaps") / "table").glob("*.parquet")
+    assert pl.read_parquet(table)["rows"].to_list() == [3]
+
+
+def _write_and_die(folder: Path) -> None:
+    log = SegmentWriter(new_store(folder).log_folder("predictions"), "dying", flush_seconds=3600)
+    two = prediction("r", {"x": np.array([1.0, 2.0])}, np.array([0.5, 0.5]))
+    log.append_durable(encode_record(two), 2)
+    log.append(encode_record(two), 3)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_of_two_compactors_the_second_does_nothing(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    log_predictions(store, make_days(1, days=1, rows=100))
+    with exclusive(store.log_folder("predictions").parent / "compact.lock", wait=False) as ours:
+        assert ours
+        assert compact(store) == Compacted(0, 0, 0)
+    assert compact(store).rows == 100
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_killed_at_any_moment_it_loses_nothing_and_repeats_nothing(tmp_path: Path, seed: int) -> None:
+    _kill_and_compact(tmp_path, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100, 200))
+def test_killed_at_any_moment_in_a_hundred_rounds(tmp_path: Path, seed: int) -> None:
+    _kill_and_compact(tmp_path, seed)
+
+
+def _kill_and_compact(folder: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    store, days = new_store(folder), make_days(seed, days=20, rows=100)
+    log_predictions(store, days, rotate_bytes=4000)
+    log_outcomes(store, days)
+    assert len(segments(store)) > 10
+    for _ in range(4):
+        child = multiprocessing.get_context("fork").Process(target=_compact_in, args=(folder,))
+        child.start()
+        time.sleep(chance.uniform(0.0, 0.15))
+        child.kill()
+        child.join()
+    compact(store)
+    table = scan_predictions(store).collect()
+    assert sorted(table["id"]) == sorted(_ids(days))
+    assert scan_outcomes(store).collect().height == 2000
+    assert not list((store.log_folder("predictions") / "table").glob("*.draft"))
+
+
+def _compact_in(folder: Path) -> None:
+    compact(new_store(folder))
+
+
+def _ids(days: list[Day]) -> list[str]:
+    return [f"{day.day}-{row // 100}:{row % 100}" for day in days for row in range(len(day.score))]
+
+
+def test_a_release_is_asked_for_its_time_column_by_its_digest(tmp_path: Path) -> None:
+    store, asked = new_store(tmp_path), list[Digest]()
+    log_predictions(store, make_days(1, days=1, rows=10), deployment=REF)
+    compact_logs(store, now=NOW, time_column=lambda release: asked.append(release))
+    assert set(asked) == {RELEASE}
