@@ -29,14 +29,21 @@ def overlay() -> Path:
     return ensure_overlay(project_python(), cache=default_cache(), report=print)
 
 
+START = """
+import runpy, sys
+folder, *sys.argv = sys.argv[1:]
+sys.path.append(folder)
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
 def probe(overlay: Path, folder: Path, *, environ: dict[str, str]) -> dict[str, object]:
-    """What a module sees that boot started; it comes from a .pth-less folder that the project has on its path."""
+    """What a module of `folder`, which the project has on its path, sees when boot starts it."""
     folder.mkdir(exist_ok=True)
     (folder / "probe_of_boot.py").write_text(PROBE)
-    command = overlay_command(project_python(), overlay, "probe_of_boot", "one", "two")
-    # -I hides PYTHONPATH, as it should: the module under test is put beside the overlay's own
-    start = f"import sys; sys.path.append({str(folder)!r}); sys.argv = {command[2:]!r}; import runpy; runpy.run_path(sys.argv[0], run_name='__main__')"
-    done = subprocess.run([command[0], "-I", "-c", start], check=True, capture_output=True, text=True, env=environ)
+    python, isolated, *boot = overlay_command(project_python(), overlay, "probe_of_boot", "one", "two")
+    command = [python, isolated, "-c", START, str(folder), *boot]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environ)
     found: dict[str, object] = json.loads(done.stdout)
     return found
 

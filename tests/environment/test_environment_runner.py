@@ -98,10 +98,15 @@ def test_what_a_step_prints_reaches_our_standard_error(
     runner: Runner, project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runner.run(project.call("noisy", "json"))
-    time.sleep(0.2)  # the relay is a thread of its own
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert all(text in printed.err for text in ("printed by print", "written to descriptor 1", "printed by a child"))
+    printed = []
+
+    def everything_came() -> bool:  # sooner or later: the relay is a thread of its own
+        out, err = capsys.readouterr()
+        assert out == ""
+        printed.append(err)
+        return all(text in "".join(printed) for text in ("by print", "written to descriptor 1", "by a child"))
+
+    _wait_until(everything_came)
 
 
 def test_numeric_libraries_have_one_thread_and_the_environment_is_what_was_asked(runner: Runner, project: Project) -> None:

@@ -63,16 +63,12 @@ assert v1.normalise_skops(normal) == normal, "normalising twice"
 assert plain != normal
 loaded = skops.loads(normal, trusted=sorted(v1.TRUSTED))
 np.testing.assert_array_equal(loaded.predict_proba(table.to_numpy()), original.predict_proba(table.to_numpy()), strict=True)
-again = v1.normalise_skops(skops.dumps(loaded))
-print(again == normal)
 """
 
 
 def test_a_normalised_model_loads_and_predicts_the_same_bits(tmp_path: Path) -> None:
     project = Project(tmp_path)
-    command = [project_python(), "-c", COMPARE, RUNNER, project.root]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=ENVIRON | {"OMP_NUM_THREADS": "1"})
-    assert done.stdout.strip() in ("True", "False")  # what was loaded may share less than what was fitted
+    subprocess.run([project_python(), "-c", COMPARE, RUNNER, project.root], check=True, env=ENVIRON | {"OMP_NUM_THREADS": "1"})
 
 
 def test_equal_scalars_share_a_number_and_order_of_keys_is_kept() -> None:

@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 
 from shipway.kernel.digest import Digest, digest_bytes
 from shipway.models import encode_columns
-from shipway.store import Store, open_store
-from shipway.store._records import OutcomeRecord, PredictionRecord, encode_record
-from shipway.store._segments import SegmentWriter
+from shipway.store import OutcomeRecord, PredictionRecord, SegmentWriter, Store, encode_record, open_store
 
 RELEASE = digest_bytes(b"first release")
 OTHER_RELEASE = digest_bytes(b"second release")
@@ -53,7 +51,14 @@ def time_column(_release: Digest) -> str:
 
 
 def make_days(
-    seed: int, *, days: int = 60, rows: int = 300, shift: float = 0.0, from_day: int = 0, effect: float = 0.2, features: int = 3
+    seed: int,
+    *,
+    days: int = 60,
+    rows: int = 300,
+    shift: float = 0.0,
+    from_day: int = 0,
+    effect: float = 0.2,
+    features: int = 3,
 ) -> list[Day]:
     """A calibrated model under day effects (s.d. in logits); from from_day on the true rate is higher by `shift`."""
     random = np.random.default_rng(seed)
@@ -92,7 +97,12 @@ def log_predictions(
         for number, start in enumerate(range(0, len(day.score), batch)):
             columns = {name: array[start : start + batch] for name, array in day.columns.items()}
             record = prediction(
-                f"{day.day}-{number}", columns, day.score[start : start + batch], release=release, deployment=deployment, arm=arm
+                f"{day.day}-{number}",
+                columns,
+                day.score[start : start + batch],
+                release=release,
+                deployment=deployment,
+                arm=arm,
             )
             assert log.append(encode_record(record), record.rows)
     log.close()

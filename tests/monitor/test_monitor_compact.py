@@ -6,6 +6,7 @@ import random
 import signal
 import time
 from datetime import date
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +29,10 @@ from monitor_logs import (
 from shipway.kernel.digest import Digest
 from shipway.monitor import Compacted, compact_logs, scan_outcomes, scan_predictions
 from shipway.monitor._lock import exclusive
-from shipway.store import Store
-from shipway.store._records import encode_record
-from shipway.store._segments import SegmentWriter
+from shipway.store import SegmentWriter, Store, encode_record
+
+_FORKS = multiprocessing.get_context("forkserver")  # a fork of this process would inherit the locks of Polars' threads
+_FORKS.set_forkserver_preload(["shipway.monitor._compact", "shipway.store._catalogue"])
 
 
 def compact(store: Store) -> Compacted:
@@ -49,14 +51,14 @@ def test_a_sealed_segment_becomes_a_table_with_an_id_and_an_event_time_for_each_
     table = scan_predictions(store).collect()
     assert (table.height, segments(store), segments(store, "outcomes")) == (500, [], [])
     last = table.row(-1, named=True)
-    assert (last["id"], last["request"], last["release"], last["arm"]) == ("2013-02-02-2:49", "2013-02-02-2", RELEASE, "live")
+    assert (last["id"], last["request"], last["release"]) == ("2013-02-02-2:49", "2013-02-02-2", RELEASE)
     assert (last["day"], last["recorded"], last["latency_us"]) == (date(2013, 2, 2), NOW, 1234)
     assert last["time"].isoformat() == last["scheduled"] + "+00:00"
     assert table["probability"].to_list() == np.concatenate([day.score for day in days]).tolist()
     assert table["carrier"].to_list() == [name for day in days for name in day.columns["carrier"]]
 
 
-def test_a_release_without_an_event_time_and_a_time_that_is_none_fall_back_to_when_it_was_recorded(tmp_path: Path) -> None:
+def test_without_an_event_time_a_row_has_the_time_that_it_was_recorded(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     day = make_days(1, days=1, rows=3)[0]
     texts = np.array(["2013-02-01T10:00:00+02:00", "no time", None], dtype=object)
@@ -66,13 +68,15 @@ def test_a_release_without_an_event_time_and_a_time_that_is_none_fall_back_to_wh
     assert [str(time) for time in times] == ["2013-02-01 08:00:00+00:00", str(NOW), str(NOW)]
     log_predictions(store, [day], writer="timeless", release=OTHER_RELEASE)
     compact_logs(store, now=NOW, time_column=lambda _release: None)
-    assert scan_predictions(store).filter(pl.col("release") == OTHER_RELEASE).collect()["day"].unique().to_list() == [NOW.date()]
+    others = scan_predictions(store).filter(pl.col("release") == OTHER_RELEASE).collect()
+    assert others["day"].unique().to_list() == [NOW.date()]
 
 
 def test_columns_of_the_user_that_are_called_as_ours_keep_both(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     log = SegmentWriter(store.log_folder("predictions"), "one")
-    record = prediction("r", {"time": np.array([1.0]), "day": np.array([2]), "probability": np.array([3])}, np.array([0.5]))
+    columns = {"time": np.array([1.0]), "day": np.array([2]), "probability": np.array([3])}
+    record = prediction("r", columns, np.array([0.5]))
     log.append(encode_record(record), 1)
     log.close()
     compact_logs(store, now=NOW, time_column=lambda _release: None)
@@ -156,7 +160,7 @@ def test_frames_that_nobody_can_read_are_counted_and_kept(tmp_path: Path) -> Non
 
 def test_a_killed_writer_leaves_a_gap_of_the_rows_that_it_had_accepted(tmp_path: Path) -> None:
     store = new_store(tmp_path)
-    child = multiprocessing.get_context("fork").Process(target=_write_and_die, args=(tmp_path,))
+    child = _FORKS.Process(target=_write_and_die, args=(tmp_path,))
     child.start()
     child.join()
     done = compact(store)
@@ -198,13 +202,15 @@ def test_killed_at_any_moment_in_a_hundred_rounds(tmp_path: Path, seed: int) -> 
 def _kill_and_compact(folder: Path, seed: int) -> None:
     chance = random.Random(seed)
     store, days = new_store(folder), make_days(seed, days=20, rows=100)
-    log_predictions(store, days, rotate_bytes=4000)
+    for number, day in enumerate(days):
+        log_predictions(store, [day], writer=f"predictor-{number}")
     log_outcomes(store, days)
-    assert len(segments(store)) > 10
     for _ in range(4):
-        child = multiprocessing.get_context("fork").Process(target=_compact_in, args=(folder,))
+        begun = _FORKS.Event()
+        child = _FORKS.Process(target=_compact_in, args=(folder, begun))
         child.start()
-        time.sleep(chance.uniform(0.0, 0.15))
+        begun.wait()
+        time.sleep(chance.uniform(0.0, 0.1))
         child.kill()
         child.join()
     compact(store)
@@ -214,8 +220,10 @@ def _kill_and_compact(folder: Path, seed: int) -> None:
     assert not list((store.log_folder("predictions") / "table").glob("*.draft"))
 
 
-def _compact_in(folder: Path) -> None:
-    compact(new_store(folder))
+def _compact_in(folder: Path, begun: Event) -> None:
+    store = new_store(folder)
+    begun.set()
+    compact(store)
 
 
 def _ids(days: list[Day]) -> list[str]:

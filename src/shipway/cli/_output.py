@@ -12,7 +12,6 @@ from collections.abc import Mapping
 import click
 
 from shipway.cli._exit import FAILED, INCONCLUSIVE
-from shipway.kernel.canonical import Json
 from shipway.kernel.errors import ShipwayError
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, everything else on stderr.")
@@ -31,7 +30,7 @@ class Output:
         """Progress and remarks: always on stderr."""
         click.echo(text, err=True)
 
-    def end(self, kind: str, document: Mapping[str, Json], *, then: str | None = None) -> None:
+    def end(self, kind: str, document: Mapping[str, object], *, then: str | None = None) -> None:
         if self.as_json:
             click.echo(json.dumps({"kind": kind, "version": 1, **document}, ensure_ascii=False))
         elif then:

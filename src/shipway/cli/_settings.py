@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from shipway.access import Actor, KeyRing, Signer
+    from shipway.pipeline import Hands
     from shipway.spec import Spec
     from shipway.store import Store
 
@@ -74,6 +75,20 @@ class Project:
         from shipway.environment import default_cache
 
         return default_cache()
+
+    @cached_property
+    def hands(self) -> Hands:
+        from shipway.pipeline import Hands
+
+        return Hands(self.store, self.signer, self.keys, self.actor, self.cache)
+
+    def step_environ(self) -> dict[str, str]:
+        """The variables of a step's process: this one's, with the address of the MLflow server when `up` runs one."""
+        from shipway.operate import tracking_url
+
+        environ = dict(self.settings.environ)
+        url = tracking_url(self.store)
+        return environ | {"MLFLOW_TRACKING_URI": url, "MLFLOW_DISABLE_TELEMETRY": "true"} if url else environ
 
 
 def read_settings(*, directory: str, debug: bool) -> Settings:

@@ -26,9 +26,8 @@ def command(settings: Settings, deployment: str | None, release: str | None, as_
     project, out = Project(settings), Output(as_json)
     deploy = find_deploy(project.spec, deployment)
     chosen = find_release(project.store, release) if release else None
-    plan = make_plan(
-        project.store, project.keys, project.actor, deploy, release=chosen, policy=policy_change(project.store, project.spec)
-    )
+    policy = policy_change(project.store, project.spec)
+    plan = make_plan(project.store, project.keys, project.actor, project.spec, deploy, release=chosen, policy=policy)
     say_plan(out, plan)
     then = f"shipway apply {deploy.name}" if plan.judged.judgement.allowed else f"shipway check {deploy.name}"
     out.end("plan", plan_document(plan), then=then)

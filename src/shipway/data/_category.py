@@ -1,4 +1,4 @@
-"""The profile of a column of words or of yes and no: exact counts of what the reference knows, and a count of the rest."""
+"""The profile of a column of words or of yes and no: exact counts of the reference's values, one count of the rest."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,14 +45,14 @@ def rows_of(table: Table) -> int | None:
     return lengths.pop()[0] if lengths else None
 
 
-def columns_of(table: Table) -> Iterator[tuple[str, Numbers | Words]]:
-    """Every column by name. Raises ProfileMismatch for a type that has no profile (times, lists)."""
-    if isinstance(table, Mapping):
-        for name, array in table.items():
-            yield name, _of_array(name, np.asarray(array))
-    else:
-        for series in table.iter_columns():
-            yield series.name, _of_series(series)
+def columns_of(table: Table, *, known: Container[str] | None = None) -> Iterator[tuple[str, Numbers | Words]]:
+    """Every column (that is `known`) by name. Raises ProfileMismatch for a type that has no profile (times, lists)."""
+    for name in table.keys() if isinstance(table, Mapping) else table.columns:
+        if known is None or name in known:
+            yield (
+                name,
+                _of_array(name, np.asarray(table[name])) if isinstance(table, Mapping) else _of_series(table[name]),
+            )
 
 
 def _of_array(name: str, array: NDArray[np.generic]) -> Numbers | Words:
@@ -105,4 +105,8 @@ def _booleans(yes: int, no: int, *, nulls: int) -> Words:
 
 
 def _unsupported(name: str, kind: str) -> ProfileMismatch:
-    return ProfileMismatch(f"column {name} is {kind}, which has no profile", where=name, mend="leave it out: profiles are of numbers and words")
+    return ProfileMismatch(
+        f"column {name} is {kind}, which has no profile",
+        where=name,
+        mend="leave it out: profiles are of numbers and words",
+    )

@@ -1,4 +1,4 @@
-"""A contract against a table: one query counts what breaks every rule, a second fetches three samples of each broken one.
+"""A contract against a table: one query counts what breaks every rule, a second fetches three samples each.
 
 Never changes or drops a row, and never decides what a violation means: that is the gate's.
 """
@@ -36,20 +36,23 @@ def measure_contract(contract: JsonObject, frame: pl.LazyFrame) -> ContractResul
 
     Checks are named `contract.COLUMN.RULE` (exists, type, nulls, between, one_of), `contract.A+B.unique` and
     `contract.rows.at_least`, `.at_most`; value and threshold are rows, for nulls their share in 0..1. Rules on a
-    missing column are inconclusive beside the failing `exists`. Reads the columns it needs, in a stream where polars can.
+    missing column are inconclusive beside the failing `exists`. Reads only the columns it needs, in a stream.
     Raises SpecMalformed for what is no contract, DataUnreadable when the table cannot be read.
     """
     spec = ContractSpec.from_json(contract)
     try:
         rules = tuple(rules_of(spec, frame.collect_schema()))
         rows, counts = _count(frame, rules)
-        judged = [*_judge_rows(spec, rows), *(_judge(rule, count, rows) for rule, count in zip(rules, counts, strict=True))]
+        judged = [*_judge_rows(spec, rows)]
+        judged += [_judge(rule, count, rows) for rule, count in zip(rules, counts, strict=True)]
         broken = [item for item in judged if item.check.verdict is Verdict.FAIL]
         samples = _samples(frame, [item.rule for item in broken])
     except pl.exceptions.PolarsError as problem:
-        raise DataUnreadable(f"the table cannot be read: {str(problem).splitlines()[0]}", mend="verify the snapshot") from problem
-    violations = (Violation(item.check.name, item.broken_rows, found) for item, found in zip(broken, samples, strict=True))
-    return ContractResult((_overall(len(judged), len(broken), rows), *(item.check for item in judged)), tuple(violations))
+        reason = str(problem).split("\n")[0]
+        raise DataUnreadable(f"the table cannot be read: {reason}", mend="verify the snapshot") from problem
+    checks = (_overall(len(judged), len(broken), rows), *(item.check for item in judged))
+    pairs = zip(broken, samples, strict=True)
+    return ContractResult(checks, tuple(Violation(item.check.name, item.broken_rows, found) for item, found in pairs))
 
 
 def _count(frame: pl.LazyFrame, rules: Sequence[Rule]) -> tuple[int, list[int]]:
@@ -70,20 +73,21 @@ def _judge_rows(spec: ContractSpec, rows: int) -> Iterator[_Judged]:
 
 
 def _judge(rule: Rule, count: int, rows: int) -> _Judged:
-    if rule.unknown:
-        return _Judged(Check(rule.name, Verdict.INCONCLUSIVE, text="not measured: the column is missing"))
-    if rule.broken:
-        return _Judged(Check(rule.name, Verdict.FAIL, float(count or rows), threshold=0.0, n=rows, text=rule.broken), count or rows, rule)
-    # Rows, not shares, are compared: 29 of 100 is 29 %, but 0.29 * 100 is a little less than 29.
+    if rule.seen is Verdict.FAIL:
+        bad = count if rule.mask is not None else rows
+        return _Judged(Check(rule.name, rule.seen, bad, threshold=0, n=rows, text=rule.says), bad, rule)
+    if rule.seen:
+        return _Judged(Check(rule.name, rule.seen, text=rule.says))
+    # Rows are compared, not shares: 29 of 100 is 29 %, but 0.29 * 100 is a little less than 29.
     verdict = Verdict.FAIL if count > math.floor(rule.allowed * rows + 1e-9) else Verdict.PASS
-    value = count / max(rows, 1) if rule.name.endswith(".nulls") else float(count)
-    text = f"{count:,} of {rows:,} rows break it ({rule.says})" if count else f"{rows:,} rows ({rule.says})"
+    value = count / max(rows, 1) if rule.name.endswith(".nulls") else count
+    text = f"{count:,} of {rows:,} rows are {rule.says}"
     return _Judged(Check(rule.name, verdict, value, threshold=rule.allowed, n=rows, text=text), count, rule)
 
 
 def _overall(rules: int, broken: int, rows: int) -> Check:
     text = f"{broken} of {rules} rules violated in {rows:,} rows" if broken else f"{rules} rules hold in {rows:,} rows"
-    return Check("contract", Verdict.FAIL if broken else Verdict.PASS, float(broken), threshold=0.0, n=rows, text=text)
+    return Check("contract", Verdict.FAIL if broken else Verdict.PASS, broken, threshold=0, n=rows, text=text)
 
 
 def _samples(frame: pl.LazyFrame, rules: Sequence[Rule | None]) -> list[tuple[Sample, ...]]:

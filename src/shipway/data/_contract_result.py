@@ -34,7 +34,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class ContractResult:
-    """The check `contract` first (value: violated rules, n: rows), then one per rule; a violation for each that fails."""
+    """The check `contract` first (value: violated rules, n: rows), then one per rule; a violation per failed one."""
 
     checks: tuple[Check, ...]
     violations: tuple[Violation, ...]

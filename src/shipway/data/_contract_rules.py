@@ -12,6 +12,7 @@ from datetime import timedelta
 
 import polars as pl
 
+from shipway.kernel.check import Verdict
 from shipway.kernel.clock import parse_instant
 from shipway.spec import ColumnRule, ContractSpec
 
@@ -20,62 +21,69 @@ Value = bool | int | float | str
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`mask` marks the rows that break the rule; `allowed` is the share of rows that may. `broken` was seen from the schema alone."""
+    """`mask` marks the rows that break the rule, `allowed` is the share of rows that may.
+
+    seen: the verdict when the schema alone decides it; says: then the finding, otherwise what a broken row is.
+    """
 
     name: str
     says: str
     columns: tuple[str, ...]
     mask: pl.Expr | None = None
     allowed: float = 0.0
-    broken: str | None = None
-    unknown: bool = False
+    seen: Verdict | None = None
 
 
 def rules_of(contract: ContractSpec, schema: pl.Schema) -> Iterator[Rule]:
     """Every rule on columns and keys, in the order of the contract; those on a missing column cannot be measured."""
     for name, rule in contract.columns.items():
         if name in schema:
-            yield Rule(f"contract.{name}.exists", "is there", (name,))
+            yield Rule(f"contract.{name}.exists", "the column is there", (name,), seen=Verdict.PASS)
             yield from _column_rules(name, rule, schema[name])
         else:
-            yield Rule(f"contract.{name}.exists", "is there", (name,), broken="the column is missing")
-            yield from _unknown_rules(name, rule)
+            yield Rule(f"contract.{name}.exists", "the column is missing", (name,), seen=Verdict.FAIL)
+            yield from _unmeasured(name, rule)
     for columns in contract.unique:
         yield _unique(columns, schema)
 
 
 def _column_rules(name: str, rule: ColumnRule, kind: pl.DataType) -> Iterator[Rule]:
-    column = pl.col(name)
+    column, columns = pl.col(name), (name,)
     if rule.type:
-        broken = None if _is_type(kind, rule.type) else f"the column is {kind}, not {rule.type}"
-        mask = column.is_not_null() if broken else None
-        yield Rule(f"contract.{name}.type", f"is {rule.type}", (name,), mask, broken=broken)
+        yield _type(name, rule.type, kind)
     if rule.nulls_at_most < 1:
-        says = f"null in at most {rule.nulls_at_most:.6g} of rows" if rule.nulls_at_most else "never null"
-        yield Rule(f"contract.{name}.nulls", says, (name,), _null(column, kind), rule.nulls_at_most)
+        says = f"null (at most {rule.nulls_at_most * 100:.6g} % allowed)" if rule.nulls_at_most else "null"
+        yield Rule(f"contract.{name}.nulls", says, columns, _null(column, kind), rule.nulls_at_most)
     if rule.between:
         low, high = rule.between
-        yield Rule(f"contract.{name}.between", f"between {low} and {high}", (name,), _outside(column, kind, low, high))
+        yield Rule(f"contract.{name}.between", f"not between {low} and {high}", columns, _outside(column, kind, low, high))
     if rule.one_of:
-        yield Rule(f"contract.{name}.one_of", f"one of {_listed(rule.one_of)}", (name,), _not_among(column, kind, rule.one_of))
+        says = f"not one of {_listed(rule.one_of)}"
+        yield Rule(f"contract.{name}.one_of", says, columns, _not_among(column, kind, rule.one_of))
 
 
-def _unknown_rules(name: str, rule: ColumnRule) -> Iterator[Rule]:
+def _type(name: str, asked: str, kind: pl.DataType) -> Rule:
+    if _is_type(kind, asked):
+        return Rule(f"contract.{name}.type", f"the column is {kind}", (name,), seen=Verdict.PASS)
+    says = f"the column is {kind}, not {asked}"
+    return Rule(f"contract.{name}.type", says, (name,), pl.col(name).is_not_null(), seen=Verdict.FAIL)
+
+
+def _unmeasured(name: str, rule: ColumnRule) -> Iterator[Rule]:
     asked = {"type": rule.type, "nulls": rule.nulls_at_most < 1, "between": rule.between, "one_of": rule.one_of}
-    for word, there in asked.items():
-        if there:
-            yield Rule(f"contract.{name}.{word}", "", (name,), unknown=True)
+    for word in (word for word, there in asked.items() if there):
+        says = "not measured: the column is missing"
+        yield Rule(f"contract.{name}.{word}", says, (name,), seen=Verdict.INCONCLUSIVE)
 
 
-def _unique(columns: Sequence[str], schema: pl.Schema) -> Rule:
+def _unique(columns: tuple[str, ...], schema: pl.Schema) -> Rule:
     """As SQL's UNIQUE: a row with a null in its key equals no other."""
-    name, says = f"contract.{'+'.join(columns)}.unique", f"unique by {', '.join(columns)}"
-    missing = [column for column in columns if column not in schema]
-    if missing:
-        return Rule(name, says, tuple(columns), broken=f"no column {', '.join(missing)}")
-    twice = pl.struct(columns).is_duplicated() if len(columns) > 1 else pl.col(columns[0]).is_duplicated()
+    name, key = f"contract.{'+'.join(columns)}.unique", ", ".join(columns)
+    if missing := [column for column in columns if column not in schema]:
+        return Rule(name, f"the table has no column {', '.join(missing)}", columns, seen=Verdict.FAIL)
+    twice = pl.struct(columns).is_duplicated() if len(columns) > 1 else pl.col(key).is_duplicated()
     whole = pl.all_horizontal([~_null(pl.col(column), schema[column]) for column in columns])
-    return Rule(name, says, tuple(columns), twice & whole)
+    return Rule(name, f"not unique by {key}", columns, twice & whole)
 
 
 def _is_type(kind: pl.DataType, name: str) -> bool:
@@ -98,53 +106,57 @@ def _null(column: pl.Expr, kind: pl.DataType) -> pl.Expr:
 
 
 def _outside(column: pl.Expr, kind: pl.DataType, low: Value, high: Value) -> pl.Expr:
-    found = _comparable(column, kind, (low, high))
-    if found is None:
+    subject, ends = _comparable(column, kind, (low, _end_of_day(high) if kind == pl.Datetime else high))
+    if len(ends) < 2:
         return ~_null(column, kind)
-    subject, ends = found
-    return ((subject < ends[0]) | (subject > ends[1])).fill_null(value=False)
+    return ((subject < pl.lit(ends[0])) | (subject > pl.lit(ends[1]))).fill_null(value=False)
+
+
+def _end_of_day(high: Value) -> Value:
+    """A range of times that ends with a day ends with its last microsecond."""
+    return f"{high}T23:59:59.999999" if isinstance(high, str) and len(high) == len("2013-12-31") else high
 
 
 def _not_among(column: pl.Expr, kind: pl.DataType, values: Sequence[Value]) -> pl.Expr:
-    found = _comparable(column, kind, values)
-    if found is None:
+    subject, known = _comparable(column, kind, values)
+    if not known:
         return ~_null(column, kind)
-    subject, known = found
     return (~subject.is_in(pl.Series(known, dtype=_dtype(known)).implode())).fill_null(value=False)
 
 
-def _comparable(column: pl.Expr, kind: pl.DataType, values: Sequence[Value]) -> tuple[pl.Expr, list[object]] | None:
-    """The column and the values in one type that compares them exactly (to a double), or None when nothing does."""
-    if kind == pl.Null:
-        return column.cast(_dtype(values)), list(values)
-    if kind == pl.Boolean and all(isinstance(value, bool) for value in values):
-        return column, list(values)
-    if kind.is_numeric() and all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
-        if kind.is_integer() and all(isinstance(value, int) for value in values):
-            return column.cast(pl.Int128), list(values)  # holds UInt64 and every Int64
-        return column.cast(pl.Float64).fill_nan(None), [float(value) for value in values]
-    if _is_text(kind) and all(isinstance(value, str) for value in values):
-        return column.cast(pl.String), list(values)
-    if (kind == pl.Date or kind == pl.Datetime) and (moments := _moments(values)):
-        return _instant(column, kind), moments
-    return None
+def _comparable(column: pl.Expr, kind: pl.DataType, values: Sequence[Value]) -> tuple[pl.Expr, list[Value]]:
+    """The column in a type that compares exactly (to a double), and those of the values that can be in such a column."""
+    if kind == pl.Boolean:
+        return column, [value for value in values if isinstance(value, bool)]
+    if kind.is_numeric():
+        numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+        if kind.is_integer() and all(isinstance(value, int) for value in numbers):
+            return column.cast(pl.Int128), list(numbers)  # holds UInt64 and every Int64
+        return column.cast(pl.Float64).fill_nan(None), [float(value) for value in numbers]
+    texts = [value for value in values if isinstance(value, str)]
+    if _is_text(kind):
+        return column.cast(pl.String), list(texts)
+    if kind == pl.Date or kind == pl.Datetime:
+        return _instant(column, kind), [moment for text in texts for moment in _moment(text)]
+    return column, []  # a column without a value, or of lists
 
 
 def _instant(column: pl.Expr, kind: pl.DataType) -> pl.Expr:
     """A date or a time as microseconds in UTC; a time without a zone is taken as UTC, as a text without offset is."""
-    zoned = isinstance(kind, pl.Datetime) and kind.time_zone is not None
-    return (column.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if zoned else column).cast(pl.Datetime("us")).cast(pl.Int64)
+    if isinstance(kind, pl.Datetime) and kind.time_zone is not None:
+        column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return column.cast(pl.Datetime("us")).cast(pl.Int64)
 
 
-def _moments(values: Sequence[Value]) -> list[object]:
-    """Microseconds since 1970 of ISO texts; empty when one is no instant."""
+def _moment(text: str) -> list[int]:
+    """Microseconds since 1970 of an ISO text; none when it is no instant."""
     try:
-        return [(parse_instant(str(value)) - _EPOCH) // _MICROSECOND for value in values]
+        return [(parse_instant(text) - _EPOCH) // _MICROSECOND]
     except ValueError:
         return []
 
 
-def _dtype(values: Sequence[object]) -> pl.DataType:
+def _dtype(values: Sequence[Value]) -> pl.DataType:
     kinds = {type(value) for value in values}
     if kinds <= {int}:
         return pl.Int128()

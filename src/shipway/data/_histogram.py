@@ -1,7 +1,7 @@
 """Rows and the sum of their values per bin: the part that every profile is made of, and that merges by addition.
 
-A bin is found by arithmetic, not by search, so that profiling costs nanoseconds a value; and it depends on the value and
-on the fixed edges alone, so that any partition of the rows gives the same counts.
+A bin is found by arithmetic, not by search, so that profiling costs nanoseconds a value; and it depends on the value
+and on the fixed edges alone, so that any partition of the rows gives the same counts.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def histogram_from_json(record: JsonObject, bins: int) -> Histogram:
 def histogram_of(place: Ints, values: Floats, bins: int) -> Histogram:
     """place: (n,) the bin of each value."""
     return Histogram(
-        np.bincount(place, minlength=bins).astype(np.int64), np.bincount(place, weights=values, minlength=bins).astype(np.float64)
+        np.bincount(place, minlength=bins).astype(np.int64),
+        np.bincount(place, weights=values, minlength=bins).astype(np.float64),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from shipway.data._category import measure_category, reference_category
@@ -24,8 +25,8 @@ def reference_profile(table: Table, *, score: ArrayLike | None = None, label: Ar
     label: (n,) 0, 1 or NaN, needs score. A reference is time-ordered: rows after those a model was trained on.
     Raises ProfileMismatch for times and lists, unequal lengths, a score outside 0..1, another label.
     """
-    columns = {name: _reference_column(column) for name, column in columns_of(table)}
     rows = rows_of(table)
+    columns = {name: _reference_column(column) for name, column in columns_of(table)}
     if score is None:
         return Profile(rows or 0, columns)
     scores = probabilities_of(score)
@@ -33,15 +34,16 @@ def reference_profile(table: Table, *, score: ArrayLike | None = None, label: Ar
     return Profile(_same_rows(rows, scores.size), columns, measure_score(scores), outcomes)
 
 
-def measure_profile(reference: Profile, table: Table, *, score: ArrayLike | None = None, label: ArrayLike | None = None) -> Profile:
-    """The profile of a window over the edges of the reference; arguments as there, columns it does not know are left out.
+def measure_profile(
+    reference: Profile, table: Table, *, score: ArrayLike | None = None, label: ArrayLike | None = None
+) -> Profile:
+    """The profile of a window over the edges of the reference; arguments as there, unknown columns are left out.
 
     Features and scores count every row, outcomes those with a label. Raises ProfileMismatch as reference_profile, and
     for a column that has turned from numbers to words or back.
     """
-    known = {name: reference.columns[name] for name in table_names(table) if name in reference.columns}
-    columns = {name: _column(name, known[name], column) for name, column in columns_of(_only(table, list(known)))}
-    rows = rows_of(table)
+    known, rows = reference.columns, rows_of(table)
+    columns = {name: _column(name, known[name], column) for name, column in columns_of(table, known=known)}
     if score is None:
         return Profile(rows or 0, columns)
     scores = probabilities_of(score)
@@ -55,16 +57,10 @@ def measure_outcomes(reference: Profile, *, score: ArrayLike, label: ArrayLike) 
     score, label: (n,) as in reference_profile; each prediction once, when its label is known. Raises ProfileMismatch.
     """
     if reference.outcomes is None:
-        raise ProfileMismatch("the reference was profiled without scores", mend="make the reference profile with score and label")
+        raise ProfileMismatch(
+            "the reference was profiled without scores", mend="make the reference profile with score and label"
+        )
     return Profile(0, {}, None, measure_outcome(probabilities_of(score), label, reference.outcomes.edges))
-
-
-def table_names(table: Table) -> list[str]:
-    return list(table.keys()) if not hasattr(table, "columns") else list(table.columns)
-
-
-def _only(table: Table, names: list[str]) -> Table:
-    return {name: table[name] for name in names} if not hasattr(table, "columns") else table.select(names)
 
 
 def _reference_column(column: Numbers | Words) -> ColumnProfile:
@@ -75,14 +71,28 @@ def _reference_column(column: Numbers | Words) -> ColumnProfile:
 
 
 def _column(name: str, reference: ColumnProfile, column: Numbers | Words) -> ColumnProfile:
-    """A column without any value fits both types."""
     if isinstance(reference, NumericProfile):
-        if isinstance(column, Words):
-            column = Numbers(_nothing(name, "words", "numbers", column.counts), column.nulls)
-        return measure_numeric(column.values, column.nulls, low=reference.low, high=reference.high)
+        numbers = _as_numbers(name, column)
+        return measure_numeric(numbers.values, numbers.nulls, low=reference.low, high=reference.high)
+    words = _as_words(name, column)
+    return measure_category(reference, words.counts, words.nulls)
+
+
+def _as_numbers(name: str, column: Numbers | Words) -> Numbers:
+    """A column without any value fits both types."""
     if isinstance(column, Numbers):
-        raise _turned(name, "numbers", "words")
-    return measure_category(reference, column.counts, column.nulls)
+        return column
+    if column.counts:
+        raise ProfileMismatch(f"column {name} holds words, and numbers in the reference", where=name)
+    return Numbers(np.empty(0), column.nulls)
+
+
+def _as_words(name: str, column: Numbers | Words) -> Words:
+    if isinstance(column, Words):
+        return column
+    if not np.isnan(column.values).all():
+        raise ProfileMismatch(f"column {name} holds numbers, and words in the reference", where=name)
+    return Words({}, column.nulls + column.values.size)
 
 
 def _same_rows(rows: int | None, scores: int) -> int:

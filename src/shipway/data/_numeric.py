@@ -49,11 +49,16 @@ class NumericProfile:
     def std(self) -> float | None:
         """Standard deviation of the finite values (divided by n)."""
         mean, rows = self.mean, self.n - self.missing
-        return None if mean is None else math.sqrt(max(0.0, self.squares / rows - (mean - _middle(self.low, self.high)) ** 2))
+        if mean is None:
+            return None
+        return math.sqrt(max(0.0, self.squares / rows - (mean - _middle(self.low, self.high)) ** 2))
+
+    def same_edges(self, other: NumericProfile) -> bool:
+        return (self.low, self.high) == (other.low, other.high)
 
     def __add__(self, other: NumericProfile) -> NumericProfile:
         """Raises ProfileMismatch when the edges differ."""
-        if (self.low, self.high) != (other.low, other.high):
+        if not self.same_edges(other):
             raise ProfileMismatch("profiles with different edges do not add up", mend="measure both against one reference")
         lows = [end for end in (self.minimum, other.minimum) if end is not None]
         highs = [end for end in (self.maximum, other.maximum) if end is not None]
@@ -88,10 +93,11 @@ class NumericProfile:
 
 def numeric_from_json(record: JsonObject) -> NumericProfile:
     """Raises KeyError, TypeError, ValueError on what to_json did not write."""
-    ends = [None if (end := record[key]) is None else float(cast("float", end)) for key in ("min", "max")]
     low, high, squares = (float(cast("float", record[key])) for key in ("low", "high", "squares"))
-    counts = (int(cast("int", record[key])) for key in ("n", "nulls", "nans", "infinities"))
-    return NumericProfile(low, high, *counts, squares, *ends, bins=histogram_from_json(cast("JsonObject", record["bins"]), BINS + 2))
+    n, nulls, nans, infinities = (int(cast("int", record[key])) for key in ("n", "nulls", "nans", "infinities"))
+    minimum, maximum = (None if (end := record[key]) is None else float(cast("float", end)) for key in ("min", "max"))
+    bins = histogram_from_json(cast("JsonObject", record["bins"]), BINS + 2)
+    return NumericProfile(low, high, n, nulls, nans, infinities, squares, minimum, maximum, bins)
 
 
 def numeric_edges(values: Floats) -> tuple[float, float]:

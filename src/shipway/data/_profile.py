@@ -21,7 +21,7 @@ ColumnProfile = NumericProfile | CategoryProfile
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Profile:
-    """`rows` rows; a column with a smaller n than that was absent in some of them. score and outcomes: None if never given."""
+    """`rows` rows; a column with a smaller n was absent in some of them. score and outcomes: None if never given."""
 
     rows: int
     columns: Mapping[str, ColumnProfile] = field(default_factory=dict)

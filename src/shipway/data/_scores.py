@@ -123,7 +123,9 @@ def probabilities_of(score: ArrayLike) -> Floats:
     """(n,) scores, NaN where there is none; raises ProfileMismatch for what is no probability."""
     values = np.asarray(score, dtype=np.float64)
     if values.ndim != 1 or (values < 0).any() or (values > 1).any():
-        raise ProfileMismatch("a score is one probability in 0..1 per row", mend="profile the probability of the positive class")
+        raise ProfileMismatch(
+            "a score is one probability in 0..1 per row", mend="profile the probability of the positive class"
+        )
     return values
 
 
@@ -147,7 +149,8 @@ def measure_outcome(score: Floats, label: ArrayLike, edges: Floats) -> OutcomePr
         raise ProfileMismatch("a label is 0, 1 or unknown (NaN), one per score", mend="pass the outcomes of the same rows")
     scores, labels = score[known], truth[known]
     if not scores.size:
-        nothing = CalibrationTable(np.zeros(edges.size + 1, np.int64), np.zeros(edges.size + 1), np.zeros(edges.size + 1))
+        bins = edges.size + 1
+        nothing = CalibrationTable(np.zeros(bins, np.int64), np.zeros(bins), np.zeros(bins))
         return OutcomeProfile(empty_histogram(BINS), empty_histogram(BINS), edges, nothing, 0.0)
     place, yes = unit_place(scores), labels == 1
     return OutcomeProfile(

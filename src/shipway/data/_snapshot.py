@@ -104,7 +104,9 @@ def check_exists(path: Path) -> None:
 def _check_place(store: Store, path: Path) -> None:
     check_exists(path)
     if store.root.resolve().is_relative_to(path.resolve()):
-        raise DataUnreadable(f"{path} holds the store itself", where=str(store.root), mend="put the data into a folder of its own")
+        raise DataUnreadable(
+            f"{path} holds the store itself", where=str(store.root), mend="put the data into a folder of its own"
+        )
 
 
 def _root(store: Store, digest: Digest) -> Digest:

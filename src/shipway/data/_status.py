@@ -46,7 +46,7 @@ def measure_status(store: Store, digest: Digest | None, path: Path) -> Status:
     except OSError as problem:
         raise DataUnreadable(f"cannot read {problem.filename}: {problem.strerror}", where=str(path)) from problem
     finally:
-        store._stat_cache.save()
+        store.save_digests()
     return Status(
         added=tuple(sorted(now.keys() - then.keys())),
         removed=tuple(sorted(then.keys() - now.keys())),
@@ -57,13 +57,12 @@ def measure_status(store: Store, digest: Digest | None, path: Path) -> Status:
 
 def _is_same(store: Store, path: Path, file: TreeFile) -> bool:
     status = path.lstat()
-    if not stat.S_ISREG(status.st_mode) or (status.st_size, bool(status.st_mode & 0o100)) != (file.size, file.executable):
+    if not stat.S_ISREG(status.st_mode) or (status.st_size, bool(status.st_mode & 0o100)) != (
+        file.size,
+        file.executable,
+    ):
         return False
-    digest = store._stat_cache.find(path, status)
-    if digest is None:
-        digest = hash_file(path)
-        store._stat_cache.add(path, status, digest)
-    return digest == file.digest
+    return store.digest_of(path) == file.digest
 
 
 def _files(path: Path) -> Iterator[tuple[str, Path]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +28,9 @@ class _Part:
 
 
 def load_table(store: Store, digest: Digest, *, name: str) -> pl.LazyFrame:
-    """The rows of a snapshot's Parquet, Arrow, CSV and JSON lines files (gzip or zstd too), in the order of their paths.
+    """The rows of a snapshot's Parquet, Arrow, CSV and JSON lines files (gzip or zstd too), in path order.
 
-    Other files are left out. Types of text formats are those that fit all rows; a number type widens where files differ.
+    Other files are left out. Types of text formats are those that fit all rows; numbers widen where files differ.
     The bytes are not verified (verify_snapshot does that). Raises DataEmpty when there is no table, DataUnreadable
     for a file that cannot be read or whose columns are not those of the first, ObjectMissing.
     """
@@ -57,7 +58,9 @@ def _part(scan: Scan, path: Path, name: str) -> _Part:
 def _check_same(first: _Part, part: _Part) -> None:
     mend = "write these files with the same columns, or keep them as two data sets"
     if odd := sorted(first.schema.keys() ^ part.schema.keys()):
-        raise DataUnreadable(f"{part.name} and {first.name} differ in columns: {', '.join(odd[:5])}", where=part.name, mend=mend)
+        raise DataUnreadable(
+            f"{part.name} and {first.name} differ in columns: {', '.join(odd[:5])}", where=part.name, mend=mend
+        )
     for column, kind in part.schema.items():
         if not _fit(kind, first.schema[column]):
             what = f"column {column} is {kind} in {part.name} and {first.schema[column]} in {first.name}"
@@ -88,7 +91,7 @@ def _csv(paths: list[Path]) -> pl.LazyFrame:
 
 
 def _lines(paths: list[Path]) -> pl.LazyFrame:
-    return pl.scan_ndjson(paths, infer_schema_length=None)
+    return pl.scan_ndjson([glob.escape(str(path)) for path in paths], infer_schema_length=None)
 
 
 _SCANS: dict[str, Scan] = {

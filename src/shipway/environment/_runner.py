@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -48,11 +49,12 @@ class Runner:
         stdin, stdout = self._child.stdin, self._child.stdout
         assert stdin is not None
         assert stdout is not None
+        request = canonical_json(call.to_json()) + b"\n"
         try:
-            stdin.write(canonical_json(call.to_json()) + b"\n")
+            stdin.write(request)
             stdin.flush()
             answer = parse_object(stdout.readline())
-        except (OSError, NotCanonical) as problem:
+        except (OSError, ValueError, NotCanonical) as problem:  # a broken pipe, one closed before, half an answer
             raise self._died(call.function) from problem
         return result_of(answer, step=call.function)
 
@@ -64,7 +66,7 @@ class Runner:
         try:
             self._child.wait(_GOODBYE)
         except subprocess.TimeoutExpired:
-            self._child.kill()
+            os.killpg(self._child.pid, signal.SIGKILL)  # not reaped yet, so the group is still its own
             self._child.wait()
         self._relay.join(1)
         if self._child.stdout is not None:

@@ -25,7 +25,7 @@ class EnvironmentFailed(ShipwayError):
         self.retry = any(word in output.lower() for word in _NETWORK)
 
 
-def useful_lines(output: str, *, keep: int = 4) -> list[str]:
+def useful_lines(output: str, *, keep: int = 6) -> list[str]:
     """The last lines that say something, without progress and decoration.
 
     >>> useful_lines("Resolved 3 packages in 4ms\\n  × No solution found\\n  ╰─▶ nothing provides b\\n")

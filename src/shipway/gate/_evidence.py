@@ -76,7 +76,7 @@ def unseal(keys: KeyRing, envelope: bytes) -> tuple[dict[str, Json], str]:
 
 
 def load_evidence(store: Store, keys: KeyRing, subject: Digest) -> list[Statement]:
-    """Every valid statement about a digest, oldest first. Statements that no trusted key signed do not count and are left out."""
+    """Every valid statement about a digest, oldest first; those that no trusted key signed do not count and are left out."""
     found = []
     for row in store.evidence(subject):
         try:

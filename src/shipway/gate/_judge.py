@@ -74,6 +74,10 @@ def judge(policy: Policy, facts: Facts) -> Judgement:
     given = _approvals(facts, outcome)
     if given < rule.approvals:
         outcome.miss("approvals", f"approval: {given} of {rule.approvals}")
+    elif rule.approvals:
+        outcome.add(
+            Check("approvals", Verdict.PASS, given, threshold=rule.approvals, text=", ".join(sorted(_approvers(facts)))), None
+        )
     verdict = worst([check.verdict for check in outcome.checks])
     tolerated = rule.inconclusive == "warn" or (rule.inconclusive == "ask" and given >= max(1, rule.approvals))
     allowed = verdict is Verdict.PASS or (verdict is measured is Verdict.INCONCLUSIVE and tolerated)
@@ -155,21 +159,16 @@ def _against(threshold: float, measured: Check, requirement: Requirement, *, hig
 
 def _approvals(facts: Facts, outcome: _Outcome) -> int:
     """How many people approved the candidate; each counts once."""
-    approvers: set[str] = set()
-    for _, statement in facts.about():
-        if statement.predicate_type == media.APPROVAL_PREDICATE:
-            approver = str(statement.predicate.get("approver"))
-            outcome.evidence.append(statement.envelope)
-            approvers.add(approver)
-    return len(approvers)
+    outcome.evidence += [statement.envelope for statement in _approval_statements(facts)]
+    return len(_approvers(facts))
 
 
 def _approvers(facts: Facts) -> set[str]:
-    return {
-        str(statement.predicate.get("approver"))
-        for _, statement in facts.about()
-        if statement.predicate_type == media.APPROVAL_PREDICATE
-    }
+    return {str(statement.predicate.get("approver")) for statement in _approval_statements(facts)}
+
+
+def _approval_statements(facts: Facts) -> list[Statement]:
+    return [statement for _, statement in facts.about() if statement.predicate_type == media.APPROVAL_PREDICATE]
 
 
 def _newest(facts: Facts, wanted: Callable[[Subject, JsonObject], bool]) -> Statement | None:

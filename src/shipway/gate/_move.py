@@ -99,7 +99,9 @@ def _judge(
 
 
 def _was_live(store: Store, ref: str, target: Digest) -> bool:
-    """Whether this deployment's release stood at this ref before. Component refs have no such way back: nothing is live there."""
+    """Whether this deployment's release stood at this ref before. Component refs have no such way back: nothing is live
+    there.
+    """
     release = release_of(store, target)
     if release is None:
         return False

@@ -46,8 +46,8 @@ def parse_json(data: bytes | str) -> Json:
         raise NotCanonical(f"{name} is not JSON")
 
     try:
-        return cast("Json", json.loads(data, parse_constant=refuse))
-    except (ValueError, RecursionError) as problem:
+        return cast("Json", json.loads(data, parse_constant=refuse, parse_int=_whole_number))
+    except (ValueError, OverflowError, RecursionError) as problem:
         raise NotCanonical(f"not JSON: {problem}") from problem
 
 
@@ -80,6 +80,16 @@ def name_of_text(text: str) -> bytes:
         return base64.b64decode(text.removeprefix("base64:"), validate=True)
     except ValueError as problem:
         raise NotCanonical(f"{text!r} is no name: {problem}") from problem
+
+
+def _whole_number(digits: str) -> int | float:
+    """An integer; beyond 2^53 canonical JSON has only doubles, so that is what the digits are.
+
+    >>> _whole_number("9007199254740992")
+    9007199254740992.0
+    """
+    number = int(digits)
+    return number if -_SAFE <= number <= _SAFE else float(number)
 
 
 def _plain(value: Json) -> Json:

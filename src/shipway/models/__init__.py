@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from shipway.models._columns import Array, ColumnsMalformed, datatype_of, decode_columns, encode_columns
-    from shipway.models._golden import GoldenMismatch, check_golden, golden_blob
-    from shipway.models._load import ModelDamaged, ModelUnknown, ModelUntrusted, Predictable, load_model
+    from shipway.models._golden import GoldenMismatch, check_golden, golden_blob, read_golden
+    from shipway.models._load import load_model
     from shipway.models._manifest import model_object
+    from shipway.models._model import ModelDamaged, ModelUnknown, ModelUntrusted, Predictable
     from shipway.models._signature import DATATYPES, Column, Signature, SignatureMalformed
     from shipway.models._stack import InputMismatch, stack
 
 _HOME = {
     "_columns": ["Array", "ColumnsMalformed", "datatype_of", "decode_columns", "encode_columns"],
-    "_golden": ["GoldenMismatch", "check_golden", "golden_blob"],
-    "_load": ["ModelDamaged", "ModelUnknown", "ModelUntrusted", "Predictable", "load_model"],
+    "_golden": ["GoldenMismatch", "check_golden", "golden_blob", "read_golden"],
+    "_load": ["load_model"],
     "_manifest": ["model_object"],
+    "_model": ["ModelDamaged", "ModelUnknown", "ModelUntrusted", "Predictable"],
     "_signature": ["DATATYPES", "Column", "Signature", "SignatureMalformed"],
     "_stack": ["InputMismatch", "stack"],
 }
@@ -46,6 +48,7 @@ __all__ = [
     "golden_blob",
     "load_model",
     "model_object",
+    "read_golden",
     "stack",
 ]
 

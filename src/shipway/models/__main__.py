@@ -18,7 +18,8 @@ from pathlib import Path
 from shipway.kernel.canonical import Json, JsonObject, parse_json, parse_object
 from shipway.kernel.errors import ShipwayError
 from shipway.models._columns import decode_columns, encode_columns
-from shipway.models._load import Predictable, load_bytes, load_model
+from shipway.models._load import load_bytes, load_model
+from shipway.models._model import Predictable
 from shipway.models._signature import columns_of
 
 _LIBRARIES = ("scikit-learn", "skops", "numpy")

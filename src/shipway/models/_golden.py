@@ -11,7 +11,7 @@ import numpy.typing as npt
 from shipway.kernel.canonical import Json, canonical_json, parse_object
 from shipway.kernel.errors import ShipwayError
 from shipway.models._columns import Array, ColumnsMalformed, decode_columns, encode_columns
-from shipway.models._load import Predictable
+from shipway.models._model import Predictable
 
 
 class GoldenMismatch(ShipwayError):
@@ -38,12 +38,18 @@ def check_golden(model: Predictable, blob: bytes, *, tolerance: float = 0.0) -> 
 
     tolerance: largest absolute difference of a number that passes; 0 asks for the same bits.
     """
+    columns, outputs = read_golden(blob)
+    given = model.predict(columns)
+    for name, expected in outputs.items():
+        _compare(name, expected, given.get(name), tolerance)
+
+
+def read_golden(blob: bytes) -> tuple[dict[str, Array], dict[str, Array]]:
+    """The inputs and the outputs of golden rows. Raises ColumnsMalformed."""
     record = parse_object(blob)
     if record.get("kind") != "golden" or record.get("version") != 1:
         raise ColumnsMalformed("these are no golden rows of version 1")
-    given = model.predict(_columns(record.get("columns")))
-    for name, expected in _columns(record.get("outputs")).items():
-        _compare(name, expected, given.get(name), tolerance)
+    return _columns(record.get("columns")), _columns(record.get("outputs"))
 
 
 def _compare(name: str, expected: Array, given: Array | None, tolerance: float) -> None:

@@ -18,11 +18,14 @@ def model_object(
     key: Sequence[str],
     time: str | None,
     target: str,
+    step: str | None = None,
+    reference: str | None = None,
 ) -> JsonObject:
     """What a model is; the digest of its canonical JSON names it.
 
     key: the columns that name a row, time: the one with its event time (none: the time of the request); both are logged
-    and never fed to the model. target: the column it predicts.
+    and never fed to the model. target: the column it predicts. step and reference: the steps that gave the model and its
+    held-out table (None: no pipeline made it), so that a release alone is enough to make it again.
     """
     return {
         "kind": "model",
@@ -34,4 +37,6 @@ def model_object(
         "key": list(key),
         "time": time,
         "target": target,
+        "step": step,
+        "reference": reference,
     }

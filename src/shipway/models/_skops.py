@@ -1,4 +1,4 @@
-"""scikit-learn models in skops files. Imported only when one is loaded, in the Python that has scikit-learn."""
+"""scikit-learn models in skops files. Both libraries are imported when a model is loaded, in the Python that has them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from shipway.models._columns import Array
-from shipway.models._load import ModelUnknown, ModelUntrusted
+from shipway.models._model import ModelUnknown, ModelUntrusted
 from shipway.models._signature import Column, Signature
 from shipway.models._stack import check_inputs, stack
 from shipway.models._trust import trusted_types, wild_trees

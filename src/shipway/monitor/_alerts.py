@@ -1,7 +1,7 @@
 """Alerts: what failing checks become. Their whole life is a pure fold over the verdicts of the days.
 
-An alert opens when its monitor fails, lasts while it fails, and is resolved by three days of pass, or by another release
-taking over. An inconclusive day neither opens nor resolves. A monitor has at most one open alert.
+An alert opens when its monitor fails, lasts while it fails, and is resolved by three days of pass, or by another
+release taking over. An inconclusive day neither opens nor resolves. A monitor has at most one open alert.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Compaction: sealed log segments become Parquet tables, dead writers' losses become gaps that have a size.
 
 Every step may be repeated: a table and a gap are named after what they were made from, and a segment goes only after
-its table is on the device. Killed anywhere, the next call ends where this one would have. Open segments are not touched.
+its table is on the device. Killed anywhere, the next call ends where this one would have. Open segments are not
+touched.
 """
 
 from __future__ import annotations
@@ -21,18 +22,32 @@ from shipway.monitor._lock import exclusive
 from shipway.monitor._outcomes import outcome_table
 from shipway.monitor._prediction_table import prediction_table
 from shipway.monitor._tables import sync_folder, table_folder, write_table
-from shipway.store import Store
-from shipway.store._records import OutcomeRecord, PredictionRecord, decode_record
-from shipway.store._segments import Frame, SegmentFile, SegmentForeign, SegmentRead, list_segments, read_segment, recover_writers
+from shipway.store import (
+    Frame,
+    OutcomeRecord,
+    PredictionRecord,
+    SegmentFile,
+    SegmentForeign,
+    SegmentRead,
+    Store,
+    decode_record,
+    list_segments,
+    read_segment,
+    recover_writers,
+)
 
 TimeColumn = Callable[[Digest], str | None]
-"""The name of a release's event-time column, None when it has none."""
+"""The name of a release's event-time column, None when it has none or the release is unknown; never raises."""
 
 STREAMS = ("predictions", "outcomes")
+_BATCH = 8  # segments a turn: what a crash repeats, and what two flushes of the folders are shared by
 
 
 class Compacted(NamedTuple):
-    """What one call did: prediction rows and outcomes put into tables, gaps found. All 0 when another process is at it."""
+    """What one call did: prediction rows and outcomes put into tables, gaps found; all 0 when another is at it.
+
+    A table that is made again after a crash counts again.
+    """
 
     rows: int
     outcomes: int
@@ -45,6 +60,10 @@ class _Taken(NamedTuple):
     table: pl.DataFrame
     unread_rows: int
     lost_bytes: int
+
+    @property
+    def whole(self) -> bool:
+        return not (self.unread_rows or self.lost_bytes)
 
 
 def compact_logs(store: Store, *, now: datetime, time_column: TimeColumn) -> Compacted:
@@ -66,17 +85,28 @@ def _recover(store: Store, stream: str, folder: Path, now: datetime) -> int:
 def _compact_stream(store: Store, stream: str, now: datetime, time_column: TimeColumn) -> tuple[int, int]:
     """Rows put into tables, damaged segments found."""
     rows = damaged = 0
-    for segment in list_segments(store.log_folder(stream)):
-        if segment.sealed:
-            taken = _take(segment, stream, time_column)
-            if taken.table.height:
-                write_table(taken.table, table_folder(store, stream) / f"{segment.path.stem}.parquet")
-            whole = not (taken.unread_rows or taken.lost_bytes)
-            if not whole:
-                record_damage(store, stream, segment.path.stem, rows=taken.unread_rows, lost_bytes=taken.lost_bytes, now=now)
-            _put_away(segment.path, whole=whole)
-            rows, damaged = rows + taken.table.height, damaged + (not whole)
+    sealed = [segment for segment in list_segments(store.log_folder(stream)) if segment.sealed]
+    for at in range(0, len(sealed), _BATCH):
+        taken = [(segment, _take(segment, stream, time_column)) for segment in sealed[at : at + _BATCH]]
+        _keep(store, stream, taken, now)
+        rows += sum(found.table.height for _, found in taken)
+        damaged += sum(not found.whole for _, found in taken)
     return rows, damaged
+
+
+def _keep(store: Store, stream: str, taken: list[tuple[SegmentFile, _Taken]], now: datetime) -> None:
+    """Tables and gaps first; the segments go when both are on the device."""
+    folder = table_folder(store, stream)
+    for segment, found in taken:
+        name = segment.path.stem
+        if found.table.height:
+            write_table(found.table, folder / f"{name}.parquet")
+        if not found.whole:
+            record_damage(store, stream, name, rows=found.unread_rows, lost_bytes=found.lost_bytes, now=now)
+    sync_folder(folder)
+    for segment, found in taken:
+        _put_away(segment.path, whole=found.whole)
+    sync_folder(store.log_folder(stream))
 
 
 def _take(segment: SegmentFile, stream: str, time_column: TimeColumn) -> _Taken:
@@ -115,4 +145,3 @@ def _put_away(path: Path, *, whole: bool) -> None:
         shelf = path.parent / "unread"
         shelf.mkdir(exist_ok=True)
         path.rename(shelf / path.name)
-    sync_folder(path.parent)

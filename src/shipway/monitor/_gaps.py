@@ -11,9 +11,8 @@ import polars as pl
 
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.clock import instant
-from shipway.monitor._tables import table_folder, write_table
-from shipway.store import Store
-from shipway.store._segments import Gap
+from shipway.monitor._tables import sync_folder, table_folder, write_table
+from shipway.store import Gap, Store
 
 GAP = "gap"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -28,7 +27,7 @@ def record_gap(store: Store, stream: str, gap: Gap, *, now: datetime) -> None:
 
 
 def record_damage(store: Store, stream: str, segment: str, *, rows: int, lost_bytes: int, now: datetime) -> None:
-    """A segment that is not whole: rows of frames that nobody could read (0: not known), bytes that are no frame."""
+    """A segment that is not whole: rows of frames that nobody can read, bytes that are no frame (rows unknown)."""
     counts: JsonObject = {"accepted": None, "readable": None, "dropped": None}
     known: JsonObject = {"rows": rows, "bytes": lost_bytes, "first": None, "last": None, **counts}
     _record_once(store, f"{stream}/{segment}.seg", {"stream": stream, "source": segment, **known}, now)
@@ -38,7 +37,9 @@ def _record_once(store: Store, key: str, value: JsonObject, now: datetime) -> No
     if store.state(GAP, key) is not None:
         return
     whole = {**value, "recorded": instant(now)}
-    write_table(pl.DataFrame([whole], infer_schema_length=None), table_folder(store, "gaps") / f"{key.replace('/', '-')}.parquet")
+    folder = table_folder(store, "gaps")
+    write_table(pl.DataFrame([whole], infer_schema_length=None), folder / f"{key.replace('/', '-')}.parquet")
+    sync_folder(folder)
     store.put_state(GAP, key, whole)
 
 

@@ -16,6 +16,8 @@ from shipway.kernel.units import Seconds
 from shipway.monitor._tables import INSTANT, SCORE, scan_outcomes, scan_predictions
 from shipway.store import Store
 
+AT_ONCE = Seconds(0.0)
+
 
 class Coverage(NamedTuple):
     """How many rows there are, how many are old enough for a label, how many have one; mean scores of both kinds.
@@ -37,10 +39,10 @@ def joined(
     start: date,
     end: date,
     outcome: str,
-    matures: Seconds = Seconds(0.0),
+    matures: Seconds = AT_ONCE,
     as_of: datetime | None = None,
 ) -> pl.LazyFrame:
-    """Predictions of the event days start to end (both included), each with `label`, `label_time` and `mature`.
+    """Predictions of the event days start to end, both included, with label, label_time, label_recorded and mature.
 
     release: only its predictions, None for all. mature: event time + matures (seconds) is not after as_of (always,
     without one). label: the last recorded value of the outcome, null where there is none or the row is not mature.
@@ -58,11 +60,13 @@ def with_labels(
     newest = (
         outcomes.filter(pl.col("name") == outcome)
         .unique("id", keep="last", maintain_order=True)
-        .select("id", label="value", label_time="time")
+        .select("id", label="value", label_time="time", label_recorded="recorded")
     )
     mature = pl.lit(True) if as_of is None else pl.col("time") + timedelta(seconds=matures) <= pl.lit(as_of, dtype=INSTANT)
-    counted = pl.when("mature").then(pl.col("label", "label_time"))
-    return predictions.join(newest, on="id", how="left", maintain_order="left").with_columns(mature=mature).with_columns(counted)
+    counted = pl.when("mature").then(pl.col("label", "label_time", "label_recorded")).name.keep()
+    return (
+        predictions.join(newest, on="id", how="left", maintain_order="left").with_columns(mature=mature).with_columns(counted)
+    )
 
 
 def measure_coverage(frame: pl.LazyFrame) -> Coverage:

@@ -17,10 +17,7 @@ import polars as pl
 from shipway.kernel.clock import parse_instant
 from shipway.kernel.errors import ShipwayError, nearest
 from shipway.monitor._tables import OUTCOME_COLUMNS, parse_instants
-from shipway.store._records import OutcomeRecord, encode_record
-from shipway.store._segments import SegmentWriter
-
-from shipway.store import Store
+from shipway.store import OutcomeRecord, SegmentWriter, Store, encode_record
 
 FIELDS = ("id", "name", "value", "time")
 _ROTATE_SECONDS = 2.0  # an outcome waits at most this long before it can be joined

@@ -17,7 +17,7 @@ from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.models import decode_columns
 from shipway.monitor._tables import PREDICTION_COLUMNS, SCORE, input_column, output_column, parse_instants
-from shipway.store._records import PredictionRecord
+from shipway.store import PredictionRecord
 
 Arrays = Mapping[str, NDArray[Any]]
 

@@ -39,7 +39,7 @@ OUTCOME_COLUMNS: dict[str, pl.DataType] = {
     "time": INSTANT,
     "recorded": INSTANT,
 }
-_LABEL_COLUMNS = {"label", "label_time", "mature"}  # what a join adds
+_LABEL_COLUMNS = {"label", "label_time", "label_recorded", "mature"}  # what a join adds
 # No globs and no hive partitions: a bracket or a = in the folder of the store means nothing.
 _scan = partial(pl.scan_parquet, glob=False, hive_partitioning=False)
 
@@ -57,11 +57,11 @@ def input_column(name: str) -> str:
 def output_column(name: str, inputs: Iterable[str]) -> str:
     """What the model output `name` is called beside these inputs.
 
-    >>> output_column("probability", ["carrier"]), output_column("carrier", ["carrier"])
+    >>> output_column("probability", ["probability"]), output_column("carrier", ["carrier"])
     ('probability', 'output.carrier')
     """
-    ours = name in PREDICTION_COLUMNS or name in _LABEL_COLUMNS or name in set(inputs)
-    return f"output.{name}" if ours else name
+    taken = name in PREDICTION_COLUMNS or name in _LABEL_COLUMNS or name in {input_column(given) for given in inputs}
+    return f"output.{name}" if taken else name
 
 
 def table_folder(store: Store, stream: str) -> Path:
@@ -72,14 +72,13 @@ def table_folder(store: Store, stream: str) -> Path:
 
 
 def write_table(frame: pl.DataFrame, path: Path) -> None:
-    """The whole table under its name and on the device, or nothing under that name."""
+    """The whole table under its name, or nothing; the name itself is on the device after sync_folder."""
     draft = path.with_suffix(".draft")  # a killed writer's draft is overwritten by the one that repeats its work
     with draft.open("wb") as file:
         frame.write_parquet(file)
         file.flush()
         os.fsync(file.fileno())
     draft.rename(path)
-    sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:
@@ -112,12 +111,22 @@ def scan_predictions(store: Store, *, first: date | None = None, last: date | No
     return _once(whole)
 
 
-def scan_scores(store: Store) -> pl.LazyFrame:
-    """Every logged prediction, a retried one once, without the model's inputs: cheap at any number of columns."""
+def scan_scores(store: Store, *, first: date | None = None, last: date | None = None) -> pl.LazyFrame:
+    """As scan_predictions without the model's inputs: cheap at any number of columns."""
     paths = list_tables(store, "predictions")
     if not paths:
         return pl.LazyFrame(schema=SCORE_COLUMNS)
-    return _once(_scan(paths, schema=SCORE_COLUMNS, missing_columns="insert", extra_columns="ignore"))
+    rows = _scan(paths, schema=SCORE_COLUMNS, missing_columns="insert", extra_columns="ignore")
+    return _once(_between(rows, first, last))
+
+
+def list_deployments(store: Store) -> list[str]:
+    """Every deployment that a prediction was answered for."""
+    paths = list_tables(store, "predictions")
+    if not paths:
+        return []
+    named = _scan(paths, schema=SCORE_COLUMNS, missing_columns="insert", extra_columns="ignore").select("deployment")
+    return named.unique().sort("deployment").collect()["deployment"].to_list()
 
 
 def scan_outcomes(store: Store) -> pl.LazyFrame:

@@ -59,17 +59,23 @@ class DayVerdict:
         loud = (Severity.PAGE, Severity.TICKET)
         return worst([finding.check.verdict for finding in self.findings if finding.severity in loud])
 
+    def window(self) -> JsonObject:
+        """What was looked at, without what was found."""
+        return {
+            "ref": self.ref,
+            "first_day": self.first_day.isoformat(),
+            "day": self.day.isoformat(),
+            "days": self.days,
+            "rows": self.rows,
+            "labels": self.labels,
+        }
+
     def to_json(self) -> JsonObject:
         """The value of a row of state."""
         return {
             "version": 1,
-            "ref": self.ref,
-            "day": self.day.isoformat(),
+            **self.window(),
             "release": self.release,
-            "first_day": self.first_day.isoformat(),
-            "days": self.days,
-            "rows": self.rows,
-            "labels": self.labels,
             "verdict": self.verdict.value,
             "checks": [finding.to_json() for finding in self.findings],
         }

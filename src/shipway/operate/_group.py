@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from shipway.kernel.canonical import parse_object
 from shipway.kernel.errors import ShipwayError
 from shipway.operate._serving import Serving
 
@@ -55,9 +56,11 @@ class Worker:
         try:
             left = READY_SECONDS - (time.monotonic() - self._started)
             found, _, _ = select.select([self._ready], [], [], max(0.0, left))
-            if not found or not os.read(self._ready, 64):
+            said = os.read(self._ready, 1 << 16) if found else b""
+            problem = _problem(said) if said else self._tail()
+            if problem:
                 self.kill()
-                raise PredictorFailed(f"a predictor of {self.serving.ref} did not start: {self._tail()}", where=str(self._log))
+                raise PredictorFailed(f"a predictor of {self.serving.ref} did not start: {problem}", where=str(self._log))
         finally:
             os.close(self._ready)
 
@@ -137,3 +140,12 @@ class Group:
 
     def _spawn(self, serving: Serving) -> Worker:
         return Worker(serving, self._socket, self._log, self._environ)
+
+
+def _problem(said: bytes) -> str:
+    """What a predictor that is not ready says of itself; empty when it is ready."""
+    record = parse_object(said)
+    if record.get("ready") is True:
+        return ""
+    error = record.get("error")
+    return str(error.get("what")) if isinstance(error, Mapping) else "it is not ready"

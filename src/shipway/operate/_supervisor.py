@@ -28,7 +28,7 @@ class Supervisor:
         cache: Path,
         environ: Mapping[str, str],
         report: Callable[[str], None],
-        ports: Callable[[str], int] = lambda ref: 0,
+        ports: Callable[[str], int] = lambda _: 0,
         only: str | None = None,
     ) -> None:
         self._store, self._cache, self._environ, self._report = store, cache, environ, report

@@ -56,7 +56,7 @@ def reachable(trees: Iterable[ast.AST], root: Path, path: str) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Statement:
-    """A module-level statement: the names it binds, the module-level names it uses, whether every step depends on it."""
+    """A module-level statement: names that it binds, names of the module that it uses, whether every step has it."""
 
     tree: ast.stmt
     binds: frozenset[str]

@@ -10,7 +10,9 @@ from shipway.environment import Codec
 from shipway.pipeline._imports import dotted
 
 JSON_CODEC: Codec = "json"
-POSSIBLE = "pl.DataFrame, pl.LazyFrame, pa.Table, np.ndarray, a scikit-learn class, dict, list, str, int, float, bool, Path, bytes"
+POSSIBLE = (
+    "pl.DataFrame, pl.LazyFrame, pa.Table, np.ndarray, a scikit-learn class, dict, list, str, int, float, bool, Path, bytes"
+)
 
 _BY_NAME: dict[str, Codec] = {
     "polars.DataFrame": "polars.frame",
@@ -27,7 +29,7 @@ _PLAIN = frozenset(
     | {f"typing.{name}" for name in ("Any", "Dict", "List", "Mapping", "Sequence", "Literal")}
     | {f"collections.abc.{name}" for name in ("Mapping", "Sequence")}
 )
-_TABLES = frozenset({"polars.frame", "polars.lazy", "arrow.table"})  # one Parquet file serves all three
+TABLES = frozenset({"polars.frame", "polars.lazy", "arrow.table"})  # one Parquet file serves all three
 _FILES = frozenset({"path", "bytes"})  # what takes any file as it is
 
 
@@ -59,7 +61,7 @@ def fits(produced: Codec, taken: Codec) -> bool:
     >>> fits("polars.frame", "arrow.table"), fits("json", "polars.frame"), fits("sklearn.model", "bytes")
     (True, False, True)
     """
-    return produced == taken or taken in _FILES or {produced, taken} <= _TABLES
+    return produced == taken or taken in _FILES or {produced, taken} <= TABLES
 
 
 def _of_name(name: str | None) -> Codec | None:

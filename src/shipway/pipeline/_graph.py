@@ -20,9 +20,7 @@ from shipway.pipeline._types import (
 )
 
 
-def resolve(
-    pipeline: Pipeline, *, data: Collection[str], parameters: Mapping[str, Json], wanted: Iterable[str] = ()
-) -> Graph:
+def resolve(pipeline: Pipeline, *, data: Collection[str], parameters: Mapping[str, Json], wanted: Iterable[str] = ()) -> Graph:
     """The graph of the wanted steps (all when empty) and of those that they need.
 
     Raises PipelineMalformed (file and line) for a name that is nothing or two things, a value of the wrong form and a
@@ -40,7 +38,9 @@ def _check_names(pipeline: Pipeline, data: Collection[str], parameters: Mapping[
         for names, what in ((data, "data set"), (parameters, "parameter")):
             if step.name in names:
                 raise PipelineMalformed(
-                    f"{step.name} is a step and a {what}", where=f"{pipeline.entry}:{step.line}", mend="rename one of the two"
+                    f"{step.name} is a step and a {what}",
+                    where=f"{pipeline.entry}:{step.line}",
+                    mend="rename one of the two",
                 )
     taken = sorted({argument.name for step in pipeline.steps for argument in step.arguments})
     for name in parameters:
@@ -79,7 +79,7 @@ def _mend(name: str, known: list[str]) -> str:
 def _check_fit(step: Step, argument: Argument, producer: Step, where: str) -> None:
     if not fits(producer.codec, argument.codec):
         raise PipelineMalformed(
-            f"the step {step.name} takes {argument.name} as {argument.codec}, but {argument.name} returns {producer.codec}",
+            f"the step {step.name} takes {argument.name} as {argument.codec}, but it is kept as {producer.codec}",
             where=where, mend="make the two annotations agree",
         )  # fmt: skip
 
@@ -113,7 +113,9 @@ def _ordered(entry: str, nodes: Mapping[str, Node]) -> list[Node]:
 def _circle(entry: str, nodes: Mapping[str, Node], path: tuple[str, ...]) -> PipelineMalformed:
     names = " -> ".join((*path, path[0]))
     return PipelineMalformed(
-        f"steps need each other in a circle: {names}", where=f"{entry}:{nodes[path[0]].step.line}", mend="an argument names what it needs"
+        f"steps need each other in a circle: {names}",
+        where=f"{entry}:{nodes[path[0]].step.line}",
+        mend="an argument names what it needs",
     )
 
 

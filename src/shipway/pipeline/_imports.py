@@ -27,7 +27,9 @@ def read_source(root: Path, path: str) -> str:
     except (OSError, UnicodeDecodeError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8"
         raise PipelineMalformed(
-            f"cannot read {path}: {reason}", where=str(root / path), mend="name the file of the steps in shipway.yaml, as in pipeline: steps.py"
+            f"cannot read {path}: {reason}",
+            where=str(root / path),
+            mend="name the file of the steps in shipway.yaml, as in pipeline: steps.py",
         ) from problem
 
 
@@ -41,7 +43,9 @@ def import_table(module: ast.Module) -> dict[str, str]:
     for node in ast.walk(module):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                table[alias.asname or alias.name.partition(".")[0]] = alias.name if alias.asname else alias.name.partition(".")[0]
+                table[alias.asname or alias.name.partition(".")[0]] = (
+                    alias.name if alias.asname else alias.name.partition(".")[0]
+                )
         elif isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 table[alias.asname or alias.name] = f"{'.' * node.level}{node.module or ''}.{alias.name}"
@@ -57,7 +61,7 @@ def dotted(node: ast.expr, table: Mapping[str, str]) -> str | None:
 
 
 def local_modules(tree: ast.AST, root: Path, path: str) -> Iterator[str]:
-    """The files below root that the imports in `tree` load, parent packages included; `path` is the file it is part of."""
+    """The files below root that the imports in `tree` load, parent packages too; `path` is the file it is part of."""
     package = PurePosixPath(path).parent
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

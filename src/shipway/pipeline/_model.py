@@ -5,20 +5,20 @@ A model is made only when a fresh process, loading it as a server would, has giv
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import polars as pl
+from typing import NamedTuple
 
 from shipway.data import reference_profile
 from shipway.environment import ensure_overlay
 from shipway.kernel import media
-from shipway.kernel.canonical import JsonObject
+from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.models import Array, Signature, check_golden, golden_blob, model_object
-from shipway.models import Column as ModelColumn
 from shipway.pipeline._model_rows import (
+    LABEL,
+    SCORE,
     Inputs,
     ModelDeclared,
     ModelRefused,
@@ -30,7 +30,7 @@ from shipway.pipeline._model_rows import (
 from shipway.pipeline._report import Report
 from shipway.pipeline._request import RunResult
 from shipway.pipeline._scored import put_scores, scored_table
-from shipway.pipeline._scoring import Scored, Scoring
+from shipway.pipeline._scoring import Scoring
 from shipway.pipeline._work import open_work
 from shipway.store import Edge, Store
 
@@ -40,7 +40,7 @@ _ANSWER = "probability"  # what a classifier of two classes answers; the profile
 
 @dataclass(frozen=True, slots=True)
 class ModelMade:
-    """The model and its reference profile as objects; `scores` is the scored reference (Parquet), `rows` how many it has."""
+    """The model and its reference profile as objects; `scores` is the scored reference (Parquet) of `rows` rows."""
 
     model: Digest
     profile: Digest
@@ -63,7 +63,85 @@ def make_model(
     overlay = ensure_overlay(python, cache=cache, report=report.note)
     with open_work(cache) as work:
         scoring = Scoring(python, overlay, store.objects.verify(file.digest), work)
-        made, classes, scores = _ready(store, model, file, inputs, scoring)
-    scored = scored_table(table, model, scores, labels_of(table[model.target], classes))
-    profile = reference_profile(inputs.values, scored["score"].to_numpy(), scored["label"].to_numpy())
-    return _put(store, file, reference, made, profile, scored, work=cache)
+        described = _describe(scoring, inputs, model)
+        label = labels_of(table[model.target], described.classes)
+        golden = golden_blob(described.rows, described.answers)
+        manifest = _manifest(model, file, described.signature, store.put_bytes(golden, GOLDEN))
+        scored = scored_table(table, model, _ready(scoring, manifest, inputs, golden), label)
+    profile = reference_profile(inputs.values, score=scored[SCORE].to_numpy(), label=scored[LABEL].to_numpy())
+    made = ModelMade(store.put(manifest), store.put(profile.to_json()), put_scores(store, scored), table.height)
+    _record_lineage(store, made, file, reference)
+    return made
+
+
+class _Described(NamedTuple):
+    """A model as it first shows itself: signature, classes, the golden rows and its answers to them."""
+
+    signature: Signature
+    classes: Sequence[Json]
+    rows: Mapping[str, Array]
+    answers: Mapping[str, Array]
+
+
+def _leaf(result: RunResult, step: str, media_type: str, what: str) -> Descriptor:
+    output = result.output(step)
+    if output.media_type != media_type:
+        needed = "a scikit-learn model" if media_type == media.SKOPS else "a table"
+        raise ModelRefused(f"step {step} is {what} and does not return {needed}", mend=f"annotate {step} as {needed}")
+    return output
+
+
+def _manifest(model: ModelDeclared, file: Descriptor, signature: Signature, golden: Descriptor) -> JsonObject:
+    return model_object(
+        format="skops",
+        file=file,
+        signature=signature,
+        golden=golden,
+        key=model.key,
+        time=model.time,
+        target=model.target,
+        step=model.step,
+        reference=model.reference,
+    )
+
+
+def _describe(scoring: Scoring, inputs: Inputs, model: ModelDeclared) -> _Described:
+    """Asks the golden rows alone: a library may answer the same row otherwise among others, in the last bit."""
+    rows = inputs.take(golden_places(inputs.rows))
+    record, answers = scoring.describe(inputs, rows)
+    classes = record.get("classes")
+    if list(answers) != [_ANSWER] or not isinstance(classes, Sequence):
+        raise ModelRefused(
+            f"model {model.name} answers {', '.join(answers)}", mend="this version releases classifiers of two classes"
+        )
+    signature = Signature.from_json({"inputs": inputs.to_json(), "outputs": record["outputs"]})
+    return _Described(signature, classes, rows, answers)
+
+
+def _ready(scoring: Scoring, manifest: JsonObject, inputs: Inputs, golden: bytes) -> Array:
+    """The score of every row, once a fresh process that loads the model as a server has given the golden rows again."""
+    everything, fresh = inputs.values, inputs.take(golden_places(inputs.rows))
+    with scoring.score(manifest, everything) as all_rows, scoring.score(manifest, fresh) as golden_rows:
+        check_golden(_Answered(Signature.from_json(manifest["signature"]), golden_rows.answer()[1]), golden)
+        return all_rows.answer()[1][_ANSWER]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """A Predictable that has been asked already, in another process."""
+
+    signature: Signature
+    answers: dict[str, Array]
+
+    def predict(self, columns: Mapping[str, Array]) -> dict[str, Array]:  # noqa: ARG002  the Protocol's form
+        return self.answers
+
+
+def _record_lineage(store: Store, made: ModelMade, file: Descriptor, reference: Descriptor) -> None:
+    pairs = [
+        (file.digest, made.model),
+        (reference.digest, made.profile),
+        (made.model, made.profile),
+        (made.model, made.scores.digest),
+    ]
+    store.add_edges([Edge(source, target, "input") for source, target in pairs])

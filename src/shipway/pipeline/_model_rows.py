@@ -1,4 +1,4 @@
-"""The reference table as a model meets it: its inputs as typed columns, golden rows among them, the outcome as 0 and 1."""
+"""The reference table as a model meets it: inputs as typed columns, golden rows among them, outcomes as 0 and 1."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from shipway.kernel.canonical import Json
 from shipway.kernel.errors import ShipwayError, nearest
 from shipway.models import Array, Column
 
+TIME, SCORE, LABEL = "time", "score", "label"  # the columns of a scored reference beside its keys
 GOLDEN_ROWS = 64  # enough to meet every kind of missing value and category that is not rare; 40 kB in a release
 
 
 class ModelRefused(ShipwayError):
-    """What the steps returned cannot be made a model: a column is missing or of a type no model takes, no such answer."""
+    """The values of the steps make no model: a column is missing or of a type that no model takes."""
 
     code = "pipeline.model-refused"
 
@@ -47,15 +49,23 @@ class Inputs:
     columns: tuple[Column, ...]
     values: Mapping[str, Array]
 
+    def to_json(self) -> list[Json]:
+        """The columns as a signature writes them."""
+        return [column.to_json() for column in self.columns]
+
+    @property
+    def rows(self) -> int:
+        return len(next(iter(self.values.values())))
+
     def take(self, rows: npt.NDArray[np.int64]) -> dict[str, Array]:
         """These rows of every column."""
         return {name: values[rows] for name, values in self.values.items()}
 
 
 def read_reference(path: Path, model: ModelDeclared) -> pl.DataFrame:
-    """The reference table. Raises ModelRefused when it is empty or lacks a column that the model names."""
+    """The reference table. Raises ModelRefused when it has no rows, or not the columns that the model names."""
     table = pl.read_parquet(path, glob=False, hive_partitioning=False)
-    for column in (model.target, *model.key, *([model.time] if model.time else [])):
+    for column in (model.target, *_aside(model)):
         if column not in table.columns:
             close = nearest(column, table.columns)
             raise ModelRefused(
@@ -64,12 +74,31 @@ def read_reference(path: Path, model: ModelDeclared) -> pl.DataFrame:
             )
     if table.is_empty():
         raise ModelRefused(f"{model.reference}, the reference of model {model.name}, has no rows")
+    _check_aside(table, model)
     return table
+
+
+def _aside(model: ModelDeclared) -> tuple[str, ...]:
+    """The columns that go along and are not fed: the keys, and the time that is none of them."""
+    return (*model.key, *([model.time] if model.time and model.time not in model.key else []))
+
+
+def _check_aside(table: pl.DataFrame, model: ModelDeclared) -> None:
+    if taken := sorted({TIME, SCORE, LABEL} & (set(model.key) - {model.time})):
+        raise ModelRefused(f"a key of model {model.name} is called {taken[0]}", mend="rename it in the reference")
+    if model.time is None:
+        return
+    kind, gaps = table[model.time].dtype, table[model.time].has_nulls()
+    if gaps or not isinstance(kind, pl.Datetime | pl.Date):
+        raise ModelRefused(
+            f"the time {model.time} of model {model.name} is {'sometimes missing' if gaps else kind} in {model.reference}",
+            mend="an event time is a date or a datetime in every row",
+        )
 
 
 def model_inputs(table: pl.DataFrame, model: ModelDeclared) -> Inputs:
     """Every column but target, key and time. Raises ModelRefused for a type that no model takes."""
-    features = table.drop([model.target, *model.key, *([model.time] if model.time else [])])
+    features = table.drop([model.target, *_aside(model)])
     if not features.columns:
         raise ModelRefused(f"{model.reference} has no column left for the model {model.name} to look at")
     values = {series.name: _values(series, model) for series in features}
@@ -89,17 +118,14 @@ def golden_places(rows: int) -> npt.NDArray[np.int64]:
 
 def labels_of(target: pl.Series, classes: Sequence[object]) -> pl.Series:
     """1 where the outcome is the second of the two classes, 0 where it is the first. Raises ModelRefused for others."""
-    column = target.cast(pl.Int8) if target.dtype == pl.Boolean else target
-    first, second = (int(value) if isinstance(value, bool) else value for value in classes)
-    comparable = column.dtype.is_numeric() and not isinstance(second, str) or column.dtype == pl.String and isinstance(second, str)
-    known = ((column == first) | (column == second)).fill_null(False) if comparable else column.is_null() & False
-    if not known.all():
-        odd = target.filter(~known).to_list()[0]
+    odd = [value for value in target.unique().sort().to_list() if value not in classes]
+    if odd:
+        known = " and ".join(repr(value) for value in classes)
         raise ModelRefused(
-            f"the target {target.name} holds {odd!r} in the reference, which is none of {classes[0]!r} and {classes[1]!r}",
+            f"the target {target.name} holds {odd[0]!r} in the reference; the model knows {known}",
             mend="leave rows without a known outcome out of the reference",
         )
-    return (column == second).cast(pl.Int8).alias("label")
+    return pl.Series("label", [int(value == classes[-1]) for value in target.to_list()], dtype=pl.Int8)
 
 
 _DATATYPES = {"f": "FP64", "i": "INT64", "b": "BOOL", "O": "BYTES"}

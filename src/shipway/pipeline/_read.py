@@ -50,7 +50,9 @@ class _Reader:
                 continue
             if statement.name in lines:
                 raise self._fail(
-                    statement, f"the step {statement.name} is there twice, first at line {lines[statement.name]}", "rename one of the two"
+                    statement,
+                    f"the step {statement.name} is there twice, first at line {lines[statement.name]}",
+                    "rename one of the two",
                 )
             lines[statement.name] = statement.lineno
             yield self._step(statement)
@@ -85,7 +87,11 @@ class _Reader:
     def _codec(self, annotation: ast.expr, what: str) -> Codec:
         codec = codec_of(annotation, self._names)
         if codec is None:
-            raise self._fail(annotation, f"{what} is annotated {ast.unparse(annotation)}, which cannot be kept", f"possible: {POSSIBLE}")
+            raise self._fail(
+                annotation,
+                f"{what} is annotated {ast.unparse(annotation)}, which cannot be kept",
+                f"possible: {POSSIBLE}",
+            )
         return codec
 
     def _fail(self, node: ast.AST, what: str, mend: str) -> PipelineMalformed:

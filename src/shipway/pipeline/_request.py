@@ -12,7 +12,7 @@ from shipway.pipeline._types import Graph, InputKind, InputMissing, Node
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """Objects by digest: code, the snapshot of each data set by name, the environment. wanted: step names, all when empty."""
+    """By digest: code, a snapshot for each data set's name, environment. wanted: names of steps, all when empty."""
 
     code: Digest
     data: Mapping[str, Digest]
@@ -48,7 +48,7 @@ class RunResult:
 
 
 def locked_parameters(parameters: Mapping[str, Json]) -> Mapping[str, Json]:
-    """The parameters as a record gives them back, so that what runs is what is locked. Raises InputMissing, NotCanonical."""
+    """The parameters as a record gives them back, so that what runs is locked. Raises InputMissing, NotCanonical."""
     locked = parse_object(canonical_json(parameters))
     for name, value in parameters.items():
         if locked[name] != value:

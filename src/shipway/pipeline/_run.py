@@ -17,9 +17,17 @@ from shipway.pipeline._actions import action_key, find_result, input_record, rec
 from shipway.pipeline._closure import closure
 from shipway.pipeline._code import checkout_code
 from shipway.pipeline._graph import resolve
+from shipway.pipeline._interrupt import hear_interrupts
 from shipway.pipeline._read import read_pipeline
 from shipway.pipeline._report import Report
-from shipway.pipeline._request import RunRequest, RunResult, StepOutcome, locked_parameters, pipeline_object, used_parameters
+from shipway.pipeline._request import (
+    RunRequest,
+    RunResult,
+    StepOutcome,
+    locked_parameters,
+    pipeline_object,
+    used_parameters,
+)
 from shipway.pipeline._types import Argument, Input, InputKind, Node, Pipeline
 from shipway.pipeline._values import data_input, keep_value, parameter_input, step_input
 from shipway.pipeline._work import open_work
@@ -29,7 +37,7 @@ from shipway.store import Edge, Store
 def run_pipeline(
     store: Store, request: RunRequest, *, cache: Path, report: Report, environ: Mapping[str, str], reuse: bool = True
 ) -> RunResult:
-    """Runs the wanted steps and those they need; puts the pipeline object. environ: of the child; reuse: take cached results.
+    """Runs the wanted steps and those they need. environ: the child's; reuse: take cached results.
 
     Raises StepFailed and RunnerDied (a step), PipelineMalformed and InputMissing (before anything runs), ObjectDamaged
     and ObjectMissing (an input, named as the user names it), EnvironmentFailed, StoreFull.
@@ -50,7 +58,14 @@ class _Child:
     """The one child of a run, made with its environment when a step first needs it."""
 
     def __init__(
-        self, store: Store, environment: Digest, *, cache: Path, environ: Mapping[str, str], report: Report, stack: ExitStack
+        self,
+        store: Store,
+        environment: Digest,
+        *,
+        cache: Path,
+        environ: Mapping[str, str],
+        report: Report,
+        stack: ExitStack,
     ) -> None:
         self._store, self._record = store, store.get(environment, "environment")
         self._digest, self._cache, self._environ, self._report, self._stack = environment, cache, environ, report, stack
@@ -76,7 +91,15 @@ class _Run:
     """One run: steps that come one after another, each after those it needs."""
 
     def __init__(
-        self, store: Store, request: RunRequest, pipeline: Pipeline, child: _Child, *, work: Path, report: Report, reuse: bool
+        self,
+        store: Store,
+        request: RunRequest,
+        pipeline: Pipeline,
+        child: _Child,
+        *,
+        work: Path,
+        report: Report,
+        reuse: bool,
     ) -> None:
         self._store, self._request, self._pipeline, self._child = store, request, pipeline, child
         self._work, self._report, self._reuse = work, report, reuse
@@ -99,7 +122,9 @@ class _Run:
         return action_key(
             node.step,
             closure=closure(self._pipeline, node.step),
-            inputs={name: input_record(given, data=self._request.data, outputs=self._outputs) for name, given in node.inputs.items()},
+            inputs={
+                name: input_record(given, data=self._request.data, outputs=self._outputs) for name, given in node.inputs.items()
+            },
             environment=self._request.environment,
             runner=self._child.version,
         )
@@ -107,6 +132,7 @@ class _Run:
     def _make(self, node: Node, action: Digest) -> StepOutcome:
         name = node.step.name
         self._report.started(name)
+        hear_interrupts()
         result = self._child.runner().run(self._call(node))
         output = keep_value(self._store, result)
         self._store.add_edges(self._edges(node, output.digest))
@@ -121,7 +147,10 @@ class _Run:
             function=node.step.name,
             file=self._pipeline.entry,
             root=self._pipeline.root,
-            inputs={argument.name: self._given(argument, node.inputs[argument.name], work / "in" / argument.name) for argument in given},
+            inputs={
+                argument.name: self._given(argument, node.inputs[argument.name], work / "in" / argument.name)
+                for argument in given
+            },
             codec=node.step.codec,
             directory=work / "out",
         )
@@ -138,5 +167,8 @@ class _Run:
         return data_input(self._store, name, self._request.data[name], codec=codec, work=work)
 
     def _edges(self, node: Node, output: Digest) -> list[Edge]:
-        sources = {*(self._request.data[name] for name in node.reads), *(self._outputs[name].digest for name in node.needs)}
+        sources = {
+            *(self._request.data[name] for name in node.reads),
+            *(self._outputs[name].digest for name in node.needs),
+        }
         return [Edge(source, output, "input") for source in sorted(sources - {output})]

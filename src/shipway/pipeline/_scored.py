@@ -1,3 +1,35 @@
 """The scored reference: for each of its rows the key, the event time, the score and the label, as one Parquet file."""
 
 from __future__ import annotations
+
+import io
+
+import polars as pl
+
+from shipway.kernel import media
+from shipway.kernel.digest import Descriptor
+from shipway.models import Array
+from shipway.pipeline._model_rows import LABEL, SCORE, TIME, ModelDeclared
+from shipway.store import Store
+
+_ROW_GROUP = 262_144  # polars' default; said aloud because it decides the bytes of the file
+
+
+def scored_table(table: pl.DataFrame, model: ModelDeclared, score: Array, label: pl.Series) -> pl.DataFrame:
+    """The key columns by their own names, then `time` (when the model has one), `score` and `label` (0 or 1)."""
+    columns = [table[name] for name in model.key if name != model.time]
+    if model.time:
+        columns.append(table[model.time].alias(TIME))
+    return pl.DataFrame([*columns, pl.Series(SCORE, score), label.alias(LABEL)])
+
+
+def put_scores(store: Store, table: pl.DataFrame) -> Descriptor:
+    """Puts the table as a leaf: equal rows have equal bytes."""
+    buffer = io.BytesIO()
+    table.rechunk().write_parquet(buffer, compression="zstd", compression_level=3, statistics=True, row_group_size=_ROW_GROUP)
+    return store.put_bytes(buffer.getvalue(), media.PARQUET)
+
+
+def load_scores(store: Store, scores: Descriptor) -> pl.DataFrame:
+    """The table of such a leaf, verified. Raises ObjectMissing, ObjectDamaged."""
+    return pl.read_parquet(io.BytesIO(store.objects.get(scores.digest)))

@@ -10,6 +10,7 @@ from shipway.environment import overlay_command
 from shipway.kernel.canonical import Json, JsonObject, NotCanonical, canonical_json, parse_object
 from shipway.kernel.errors import ShipwayError
 from shipway.models import Array, decode_columns, encode_columns
+from shipway.pipeline._interrupt import hear_interrupts
 from shipway.pipeline._model_rows import Inputs
 
 
@@ -27,9 +28,8 @@ class Scoring:
         self._count = 0
 
     def describe(self, inputs: Inputs, columns: Mapping[str, Array]) -> tuple[JsonObject, dict[str, Array]]:
-        """What a skops file is (`outputs`, `classes`, `library`) and its answers to these rows. Raises ScoringFailed."""
-        schema: list[Json] = [column.to_json() for column in inputs.columns]
-        with self._start("describe", {"format": "skops", "inputs": schema}, columns) as scored:
+        """What the file is (`outputs`, `classes`, `library`) and its answers to these rows. Raises ScoringFailed."""
+        with self._start("describe", {"format": "skops", "inputs": inputs.to_json()}, columns) as scored:
             return scored.answer()
 
     def score(self, manifest: JsonObject, columns: Mapping[str, Array]) -> Scored:
@@ -58,6 +58,7 @@ class Scored:
 
     def answer(self) -> tuple[JsonObject, dict[str, Array]]:
         """Waits for the process: its record and the columns that the model answered. Raises ScoringFailed."""
+        hear_interrupts()
         record = self._record(self._child.wait())
         if isinstance(problem := record.get("error"), Mapping):
             what, where, mend = (str(problem[name]) if problem.get(name) else None for name in ("what", "where", "mend"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from shipway.data import snapshot_files
@@ -11,10 +10,12 @@ from shipway.kernel import media
 from shipway.kernel.canonical import Json, canonical_json
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.pipeline._code import checkout_tree
+from shipway.pipeline._codecs import TABLES
 from shipway.store import TREE, ObjectDamaged, Store
 
 _FOLDER = "inode/directory"  # the runner's media type of a folder
 _EXTENSIONS = {media.PARQUET: ".parquet", media.NPY: ".npy", media.SKOPS: ".skops", media.JSON: ".json"}
+_TABLE_FILES = (".parquet", ".pq", ".arrow", ".feather", ".csv", ".jsonl", ".ndjson")  # as data.load_table has them
 _MEDIA = {extension: media_type for media_type, extension in _EXTENSIONS.items()}
 
 
@@ -36,18 +37,22 @@ def step_input(store: Store, step: str, output: Descriptor, *, codec: Codec, wor
         path = store.objects.verify(output.digest)
     except ObjectDamaged as problem:
         raise ObjectDamaged(
-            f"the value of step {step} is damaged", where=problem.where, mend="remove that file and run again: the step makes it anew"
+            f"the value of step {step} is damaged",
+            where=problem.where,
+            mend="remove that file and run again: the step makes it anew",
         ) from problem
     file = StepFile(path, step + _EXTENSIONS.get(output.media_type, ""))
     return StepInput(codec, [_link(file, work) if codec == "path" else file])
 
 
 def data_input(store: Store, name: str, snapshot: Digest, *, codec: Codec, work: Path) -> StepInput:
-    """The files of a data set in the order of their paths; as a Path it is the folder that holds them, even when it is one.
+    """The files of a data set in the order of their paths; as a Path, the folder that holds them (even one).
 
     They are as `verify_snapshot` has found them, which is for the caller to ask once a run.
     """
     files = [StepFile(store.objects.path(file.digest), file.path) for file in snapshot_files(store, snapshot)]
+    if codec in TABLES:
+        files = [file for file in files if _is_table(file.name)] or files
     if codec != "path":
         return StepInput(codec, files)
     for file in files:
@@ -61,6 +66,11 @@ def parameter_input(value: Json, *, codec: Codec, work: Path) -> StepInput:
     path = work / "parameter.json"
     path.write_bytes(canonical_json(value))
     return StepInput(codec, [StepFile(path, path.name)])
+
+
+def _is_table(name: str) -> bool:
+    """Whether a file is meant as a table; a README beside the tables is none. What the runner cannot read it refuses."""
+    return name.lower().removesuffix(".gz").removesuffix(".zst").endswith(_TABLE_FILES)
 
 
 def _link(file: StepFile, work: Path) -> StepFile:

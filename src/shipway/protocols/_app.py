@@ -70,9 +70,7 @@ class PredictorApp:
     server_version: what server metadata says; body_bytes: the largest body, packed or unpacked.
     """
 
-    def __init__(
-        self, batcher: Batcher, *, server_version: str, body_bytes: int = BODY_BYTES, ids: Ids | None = None
-    ) -> None:
+    def __init__(self, batcher: Batcher, *, server_version: str, body_bytes: int = BODY_BYTES, ids: Ids | None = None) -> None:
         self._batcher, self._predictor, self._body_bytes = batcher, batcher.predictor, body_bytes
         self._ids = ids or RandomIds()
         self._metrics = RequestMetrics()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import NamedTuple
 
 import msgspec
@@ -16,6 +17,9 @@ from shipway.serve import Request, Response
 BINARY_LENGTH = b"inference-header-content-length"
 _ID_LENGTH = 256  # characters; an id is written into the record of every request
 MATRIX = "input"  # one FP64 tensor of this name stands for all inputs of a numeric model, in the signature's order
+
+
+_NO_DATA = msgspec.Raw()
 
 
 class _TensorParameters(msgspec.Struct):
@@ -35,7 +39,7 @@ class _Tensor(msgspec.Struct):
     shape: list[int]
     datatype: str
     parameters: _TensorParameters = msgspec.field(default_factory=_TensorParameters)
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = _NO_DATA
 
 
 class _RequestedOutput(msgspec.Struct):
@@ -51,6 +55,9 @@ class _InferRequest(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(_InferRequest)
+
+
+_PYTHONS_OWN = re.compile(rb"NaN|Infinity")  # words that Python's json writes and JSON does not have
 
 
 class Wanted(NamedTuple):
@@ -124,7 +131,7 @@ def _parse_message(text: bytes) -> _InferRequest:
         except msgspec.ValidationError:
             raise
         except msgspec.DecodeError:
-            if b"NaN" not in text:
+            if not _PYTHONS_OWN.search(text):
                 raise
             return _decoder.decode(_without_nan(text))
     except msgspec.ValidationError as problem:
@@ -134,7 +141,7 @@ def _parse_message(text: bytes) -> _InferRequest:
 
 
 def _without_nan(text: bytes) -> bytes:
-    """The same JSON with null for NaN, which Python's clients write although JSON has no such word. Raises ValueError."""
+    """The same JSON with null for NaN; raises ValueError for what null cannot stand for."""
 
     def constant(name: str) -> None:
         if name != "NaN":
@@ -162,7 +169,7 @@ def _all_columns(tensors: list[_Tensor], binary: memoryview, signature: Signatur
 def _parse_tensor(tensor: _Tensor, binary: memoryview) -> Array:
     size = tensor.parameters.binary_data_size
     if size is None:
-        if tensor.data is None:
+        if tensor.data == _NO_DATA:
             raise InputMismatch(column=tensor.name, expected="data, or binary_data_size in parameters", given="neither")
         return parse_json_tensor(tensor.name, tensor.datatype, tensor.shape, tensor.data)
     if size < 0 or len(binary) != size:
@@ -188,9 +195,7 @@ def _cut(array: Array, signature: Signature) -> dict[str, Array]:
     if array.dtype != np.float64 or array.shape[1] != len(signature.inputs):
         expected = f"FP64 of shape [n, {len(signature.inputs)}]"
         raise InputMismatch(column=MATRIX, expected=expected, given=f"{wire_datatype(array)} of shape {list(array.shape)}")
-    return {
-        column.name: _cast(column.name, array[:, i], column.datatype) for i, column in enumerate(signature.inputs)
-    }
+    return {column.name: _cast(column.name, array[:, i], column.datatype) for i, column in enumerate(signature.inputs)}
 
 
 def _cast(name: str, column: Array, datatype: str) -> Array:

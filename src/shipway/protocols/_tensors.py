@@ -107,5 +107,5 @@ def _decoder(datatype: str, depth: int) -> msgspec.json.Decoder[Any]:
 
 
 def _plain(problem: Exception) -> str:
-    text = str(problem)
-    return text[:1].lower() + text[1:] if text else type(problem).__name__
+    """Of msgspec's "Expected `int`, got `float` - at `$[2]`" what was got; of numpy's sentences all."""
+    return str(problem).rpartition(", got ")[2].replace(" - at `$", " at `")

@@ -2,24 +2,36 @@
 
 from shipway.release._apply import NothingToReturnTo, apply_plan, apply_release, policy_change, publish_policy, roll_back
 from shipway.release._approve import approve_release
-from shipway.release._candidate import MADE, Candidate, NothingToRelease, make_release
-from shipway.release._deployment import deploy_ref, deployment_object, release_descriptor, with_release, workers_of
+from shipway.release._candidate import Candidate, NothingToRelease, make_release
+from shipway.release._deployment import (
+    deploy_ref,
+    deployment_object,
+    monitors_of,
+    outcomes_of,
+    release_descriptor,
+    with_release,
+    workers_of,
+)
 from shipway.release._manifest import Component, ReleaseMalformed, find_component, load_components, put_release, reach
 from shipway.release._plan import Change, NoCandidate, Plan, candidate_of, make_plan
+from shipway.release._rebuild import Equality, RebuildRefused, Rebuilt, attest_rebuild, rebuild_release
 
 __all__ = [
-    "MADE",
     "Candidate",
     "Change",
     "Component",
+    "Equality",
     "NoCandidate",
     "NothingToRelease",
     "NothingToReturnTo",
     "Plan",
+    "RebuildRefused",
+    "Rebuilt",
     "ReleaseMalformed",
     "apply_plan",
     "apply_release",
     "approve_release",
+    "attest_rebuild",
     "candidate_of",
     "deploy_ref",
     "deployment_object",
@@ -27,10 +39,13 @@ __all__ = [
     "load_components",
     "make_plan",
     "make_release",
+    "monitors_of",
+    "outcomes_of",
     "policy_change",
     "publish_policy",
     "put_release",
     "reach",
+    "rebuild_release",
     "release_descriptor",
     "roll_back",
     "with_release",

@@ -43,7 +43,7 @@ def apply_release(
 ) -> tuple[Plan, Moved]:
     """Publish a changed policy, plan, move. Raises MoveRefused, RefMoved, Forbidden, NoCandidate."""
     publish_policy(store, keys, actor, spec)
-    plan = make_plan(store, keys, actor, deploy, release=release)
+    plan = make_plan(store, keys, actor, spec, deploy, release=release)
     return plan, apply_plan(store, keys, actor, plan, why=why)
 
 

@@ -11,11 +11,10 @@ from shipway.gate import move_ref
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Digest, parse_digest, short
 from shipway.kernel.errors import ShipwayError
+from shipway.pipeline import MADE
 from shipway.release._manifest import Component, put_release
 from shipway.spec import DeploySpec, Spec
 from shipway.store import Store
-
-MADE = "made"  # state rows: what made a model, by the model's digest
 
 
 class NothingToRelease(ShipwayError):

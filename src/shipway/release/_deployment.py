@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import cast
 
 from shipway.kernel import media
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Descriptor, Digest
-from shipway.spec import DeploySpec
+from shipway.kernel.units import Seconds
+from shipway.spec import DeploySpec, MonitorSpec, OutcomeSpec
 from shipway.store import Store
 
 
-def deployment_object(store: Store, release: Digest, deploy: DeploySpec) -> JsonObject:
+def deployment_object(store: Store, release: Digest, deploy: DeploySpec, outcomes: Mapping[str, OutcomeSpec]) -> JsonObject:
     """The object that `deploy/<application>@<environment>` points at."""
     monitors: dict[str, Json] = {
         name: {"page": monitor.page, "inform": monitor.inform, "window_seconds": monitor.window}
@@ -26,6 +28,7 @@ def deployment_object(store: Store, release: Digest, deploy: DeploySpec) -> Json
         "target": deploy.target,
         "scale": {"workers": deploy.workers},
         "monitors": monitors,
+        "outcomes": {name: {"matures_seconds": outcome.matures} for name, outcome in sorted(outcomes.items())},
         "after": deploy.after,
         "follow": list(deploy.follow),
     }
@@ -49,3 +52,18 @@ def deploy_ref(deploy: DeploySpec) -> str:
 def workers_of(deployment: JsonObject) -> int:
     """How many predictor processes the deployment asks for."""
     return cast("int", cast("JsonObject", deployment["scale"])["workers"])
+
+
+def monitors_of(deployment: JsonObject) -> dict[str, MonitorSpec]:
+    """The monitors of a deployment, by name."""
+    found = {}
+    for name, value in cast("Mapping[str, Mapping[str, float | None]]", deployment["monitors"]).items():
+        window = Seconds(float(value["window_seconds"] or 0.0))
+        found[name] = MonitorSpec(name=name, page=value["page"], inform=value["inform"], window=window)
+    return found
+
+
+def outcomes_of(deployment: JsonObject) -> dict[str, Seconds]:
+    """The outcomes that users and systems report later, and the age in seconds at which they count as complete."""
+    outcomes = cast("Mapping[str, Mapping[str, float]]", deployment["outcomes"])
+    return {name: Seconds(float(value["matures_seconds"])) for name, value in outcomes.items()}

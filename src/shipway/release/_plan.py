@@ -11,7 +11,7 @@ from shipway.kernel.errors import ShipwayError
 from shipway.release._deployment import deploy_ref, deployment_object
 from shipway.release._describe import describe_change
 from shipway.release._manifest import Component, load_components
-from shipway.spec import DeploySpec
+from shipway.spec import DeploySpec, Spec
 from shipway.store import Store
 
 
@@ -48,6 +48,7 @@ def make_plan(
     store: Store,
     keys: KeyRing,
     actor: Actor,
+    spec: Spec,
     deploy: DeploySpec,
     *,
     release: Digest | None = None,
@@ -58,7 +59,7 @@ def make_plan(
     """
     ref = deploy_ref(deploy)
     chosen = release or candidate_of(store, deploy)
-    target = store.put(deployment_object(store, chosen, deploy))
+    target = store.put(deployment_object(store, chosen, deploy, spec.outcomes))
     judged = judge_move(store, keys, actor, ref=ref, target=target, policy=policy)
     live = release_of(store, judged.source) if judged.source else None
     return Plan(ref, live, chosen, target, _changes(store, live, chosen, judged), judged)

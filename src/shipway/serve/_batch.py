@@ -1,7 +1,7 @@
 """Who goes to the model next: whatever is queued when it is free, never waiting for company.
 
-Requests that arrive in one turn of the event loop share one prediction. A call expected to be slow goes to a worker thread, so that
-health stays answered; meanwhile others queue, and beyond the bound they are refused with the time after which to come back.
+Requests that arrive in one turn of the event loop share one prediction. A call expected to be slow goes to a worker thread,
+so that health stays answered; meanwhile others queue, and beyond the bound they are told when to come back.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Batcher:
         """The answer, in its turn; raises InputMismatch, Overloaded, PredictionFailed."""
         checked = self.predictor.check(request)
         if self._queue and self.queued_rows + checked.rows > self._limit:
-            raise Overloaded(self.queued_rows, after=math.ceil(self._cost.seconds(self.queued_rows)))
+            raise Overloaded(self.queued_rows, after=max(1, math.ceil(self._cost.seconds(self.queued_rows))))
         loop = asyncio.get_running_loop()
         waiting = _Waiting(checked, loop.create_future())
         if not self._busy and not self._queue:

@@ -1,21 +1,21 @@
-"""From serving.json to a predictor that has proved itself: intact files, a model that repeats its golden rows, a measured cost."""
+"""From serving.json to a predictor that has proved itself: intact files, golden rows repeated, its cost measured."""
 
 from __future__ import annotations
 
-import base64
+import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-from shipway.kernel.canonical import JsonObject, parse_object
-from shipway.kernel.clock import Clock, Ids, RandomIds
+from shipway.kernel.clock import Ids, RandomIds
 from shipway.kernel.digest import Descriptor, digest_bytes, short
 from shipway.kernel.errors import ShipwayError
-from shipway.models import ModelDamaged, check_golden, decode_columns, load_model
+from shipway.models import Array, ModelDamaged, Predictable, Signature, check_golden, load_model
 from shipway.serve._batch import Cost
 from shipway.serve._config import ServingConfig
 from shipway.serve._predictor import Predictor
 from shipway.serve._request import Arrays, Identity
-from shipway.store._segments import SegmentWriter
+from shipway.store import LogNotWritten, SegmentWriter
 
 
 class ModelMissing(ShipwayError):
@@ -24,7 +24,79 @@ class ModelMissing(ShipwayError):
     code = "serve.model-missing"
 
 
+class ReadyModel(NamedTuple):
+    """A model that has reproduced its golden rows, and what a prediction of it takes."""
+
+    model: Predictable
+    cost: Cost
+
+
+def open_model(config: ServingConfig) -> ReadyModel:
+    """Loads the model and proves it; raises ModelMissing, ModelDamaged, ModelUntrusted, GoldenMismatch, naming file or row."""
+    golden = Descriptor.from_json(config.model.get("golden"))
+    try:
+        blob = Path(config.golden_file).read_bytes()
+        if (found := digest_bytes(blob)) != golden.digest:
+            raise ModelDamaged(Path(config.golden_file), expected=golden.digest, found=found)
+        model = _Watched(load_model(config.model, Path(config.model_file)))
+    except OSError as problem:
+        raise ModelMissing(f"cannot read the model: {problem.strerror}", where=problem.filename) from problem
+    check_golden(model, blob)
+    return ReadyModel(model.watched, measure_cost(model.watched, model.seen))
+
+
+def open_predictor(config: ServingConfig, model: Predictable, log: SegmentWriter | None) -> Predictor:
+    """The predictor of this configuration, logging to `log`."""
+    identity = Identity(
+        config.application, config.environment, config.release, config.deployment, config.arm, config.model_name
+    )
+    return Predictor(model, identity, key=config.key, time_column=config.time, log=log)
+
+
 def open_log(config: ServingConfig, *, ids: Ids | None = None) -> SegmentWriter:
-    """The prediction log of one process; its writer's name is never used again, so that a gap is recorded once."""
+    """The prediction log of one process; raises LogNotWritten.
+
+    Its writer's name is never used again, so that a gap is recorded once.
+    """
     name = f"{short(config.deployment)}-{(ids or RandomIds()).new()}"
-    return SegmentWriter(Path(config.log_directory), name)
+    try:
+        return SegmentWriter(Path(config.log_directory), name)
+    except OSError as problem:
+        what, mend = f"cannot begin the prediction log: {problem.strerror}", "free disk space, or check who may write there"
+        raise LogNotWritten(what, where=config.log_directory, mend=mend) from problem
+
+
+def measure_cost(model: Predictable, columns: Arrays) -> Cost:
+    """What predictions of one and of all these rows take, as a line; also warms the model up."""
+    rows = len(next(iter(columns.values())))
+    one = _best_seconds(model, {name: array[:1] for name, array in columns.items()})
+    if rows < 2:
+        return Cost(call=0.0, row=one)
+    row = max(0.0, (_best_seconds(model, columns) - one) / (rows - 1))
+    return Cost(call=max(0.0, one - row), row=row)
+
+
+def _best_seconds(model: Predictable, columns: Arrays) -> float:
+    """The best of five: noise only ever adds."""
+    best = float("inf")
+    for _ in range(5):
+        started = time.perf_counter()
+        model.predict(columns)
+        best = min(best, time.perf_counter() - started)
+    return best
+
+
+class _Watched:
+    """A model that remembers the columns it was asked about last: the golden rows, real ones to measure it with."""
+
+    def __init__(self, watched: Predictable) -> None:
+        self.watched = watched
+        self.seen: Arrays = {}
+
+    @property
+    def signature(self) -> Signature:
+        return self.watched.signature
+
+    def predict(self, columns: Mapping[str, Array]) -> dict[str, Array]:
+        self.seen = columns
+        return self.watched.predict(columns)

@@ -13,8 +13,7 @@ from shipway.kernel.clock import Clock, Ids, RandomIds, SystemClock
 from shipway.kernel.errors import ShipwayError
 from shipway.models import Predictable, encode_columns
 from shipway.serve._request import Arrays, Checked, Door, Identity, Request, Response
-from shipway.store._records import PredictionRecord, encode_record
-from shipway.store._segments import SegmentWriter
+from shipway.store import PredictionRecord, SegmentWriter, encode_record
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -70,15 +69,6 @@ class Predictor:
             _logger.exception("request %s: the model failed", requests[0].id)
             return [PredictionFailed(f"the model failed: {type(problem).__name__}", where=f"request {requests[0].id}")]
         return [self._finish(request, part) for request, part in zip(requests, outputs, strict=True)]
-
-    def seconds_for(self, columns: Arrays) -> float:
-        """How long the model takes for these columns, the best of three: noise only ever adds."""
-        best = float("inf")
-        for _ in range(3):
-            started = self._timer()
-            self._model.predict(columns)
-            best = min(best, self._timer() - started)
-        return best
 
     def _outputs(self, requests: Sequence[Checked]) -> list[Arrays]:
         rows = [request.rows for request in requests]

@@ -4,21 +4,21 @@ Pure: numpy and the standard library, no I/O, no clock, no randomness. Every est
 is an `Interval` made here.
 """
 
-from ._auc import auc_difference, auc_interval, auc_interval_binned, roc_auc
-from ._calibration import (
+from shipway.stats._auc import auc_difference, auc_interval, auc_interval_binned, roc_auc
+from shipway.stats._calibration import (
     CalibrationTable,
     base_rate_interval,
     calibration_error,
     calibration_error_binned,
     calibration_table,
 )
-from ._calibration_interval import calibration_interval
-from ._discoveries import benjamini_hochberg
-from ._distances import jensen_shannon, ks_binned, psi, wasserstein_binned
-from ._interval import NEVER, Interval, rows_still_needed, wilson
-from ._means import mean_interval, ratio_interval
-from ._probability_scores import brier_interval, brier_score, brier_skill_interval, log_loss, log_loss_interval
-from ._quantiles import normal_quantile, t_quantile
+from shipway.stats._calibration_interval import calibration_interval
+from shipway.stats._discoveries import benjamini_hochberg
+from shipway.stats._distances import jensen_shannon, ks_binned, psi, wasserstein_binned
+from shipway.stats._interval import NEVER, Interval, rows_still_needed, wilson
+from shipway.stats._means import mean_interval, ratio_interval
+from shipway.stats._probability_scores import brier_interval, brier_score, brier_skill_interval, log_loss, log_loss_interval
+from shipway.stats._quantiles import normal_quantile, t_quantile
 
 __all__ = [
     "NEVER",

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arrays import Bools, Floats, Ints, amounts, cluster_codes, floats, same_shape, scored, sums_by
-from ._interval import Interval, check_level, t_interval, wilson
-from ._means import check_clusters
+from shipway.stats._arrays import Bools, Floats, Ints, amounts, cluster_codes, floats, same_shape, scored, sums_by
+from shipway.stats._interval import Interval, check_level, t_interval, wilson
+from shipway.stats._means import check_clusters
 
 
 class _Components(NamedTuple):

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arrays import Floats, Ints, amounts, floats, probabilities, same_shape
-from ._interval import Interval
-from ._means import ratio_interval
+from shipway.stats._arrays import Floats, Ints, amounts, floats, probabilities, same_shape
+from shipway.stats._interval import Interval
+from shipway.stats._means import ratio_interval
 
 
 class CalibrationTable(NamedTuple):

@@ -9,9 +9,9 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arrays import Bools, Floats, amounts, same_shape
-from ._interval import Interval, t_interval
-from ._means import check_clusters, ratio_variance
+from shipway.stats._arrays import Bools, Floats, amounts, same_shape
+from shipway.stats._interval import Interval, t_interval
+from shipway.stats._means import check_clusters, ratio_variance
 
 _BLOCK = 7  # days: a week stays together, so that a sign is not learned from yesterday
 _SETTLED = 2.0  # standard errors, in each half

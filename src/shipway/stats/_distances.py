@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arrays import Floats, amounts, floats, same_shape
+from shipway.stats._arrays import Floats, amounts, floats, same_shape
 
 _EMPTY = 1e-4  # the share an empty bin counts as in psi; Evidently takes the same
 

@@ -6,7 +6,7 @@ Nothing here looks at rows; estimators hand over a value and a variance.
 import math
 from typing import NamedTuple
 
-from ._quantiles import normal_quantile, t_quantile
+from shipway.stats._quantiles import normal_quantile, t_quantile
 
 NEVER = 10**12  # rows_still_needed when the point estimate stands on the threshold itself
 

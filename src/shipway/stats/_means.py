@@ -7,8 +7,8 @@ times too narrow. Everything is computed from sums per cluster, so windows that 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arrays import Floats, amounts, cluster_codes, floats, same_shape, sums_by
-from ._interval import Interval, t_interval
+from shipway.stats._arrays import Floats, amounts, cluster_codes, floats, same_shape, sums_by
+from shipway.stats._interval import Interval, t_interval
 
 
 def mean_interval(values: ArrayLike, clusters: ArrayLike | None = None, *, level: float = 0.95) -> Interval:

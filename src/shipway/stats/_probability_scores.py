@@ -6,9 +6,9 @@ They judge ranking and calibration together; the skill compares with always sayi
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arrays import Floats, amounts, probabilities, same_shape
-from ._interval import Interval, t_interval
-from ._means import check_clusters, mean_interval
+from shipway.stats._arrays import Floats, amounts, probabilities, same_shape
+from shipway.stats._interval import Interval, t_interval
+from shipway.stats._means import check_clusters, mean_interval
 
 _SURE = float(np.finfo(np.float64).eps)  # a probability of 0 or 1 counts as this far from it, as in scikit-learn
 

@@ -1,49 +1,124 @@
 """Objects and hash trees, refs, evidence, typed log records, state and lineage behind one facade.
 
-The only room that touches the catalogue. Importing it imports no SQLAlchemy: that happens at the first write.
+The only room that touches the catalogue. Importing it imports next to nothing: SQLAlchemy comes at the first write, and a
+predictor in the project's Python takes the log's segments and records alone.
 """
 
 from __future__ import annotations
 
-from shipway.store._facade import FOLDER, Store, open_store
-from shipway.store._objects import damaged, hash_file
-from shipway.store._tree import TREE, TreeFile
-from shipway.store._types import (
-    AuditRecord,
-    Edge,
-    EvidenceRow,
-    FileUnreadable,
-    MoveUnjustified,
-    NewAudit,
-    ObjectDamaged,
-    ObjectMissing,
-    ObjectUnexpected,
-    Ref,
-    RefMissing,
-    RefMoved,
-    StateConflict,
-    StateRow,
-    StoreBusy,
-    StoreFull,
-    StoreMissing,
-    StoreNewer,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shipway.store._facade import FOLDER, Store, open_store
+    from shipway.store._objects import damaged, hash_file
+    from shipway.store._records import GapRecord, OutcomeRecord, PredictionRecord, RecordForeign, decode_record, encode_record
+    from shipway.store._segments import (
+        Counts,
+        Frame,
+        Gap,
+        LogNotWritten,
+        SegmentFile,
+        SegmentForeign,
+        SegmentRead,
+        SegmentWriter,
+        WriterTaken,
+        list_segments,
+        read_counts,
+        read_segment,
+        recover_writers,
+    )
+    from shipway.store._tree import TREE, TreeFile
+    from shipway.store._types import (
+        AuditRecord,
+        Edge,
+        EvidenceRow,
+        FileUnreadable,
+        MoveUnjustified,
+        NewAudit,
+        ObjectDamaged,
+        ObjectMissing,
+        ObjectUnexpected,
+        Ref,
+        RefMissing,
+        RefMoved,
+        StateConflict,
+        StateRow,
+        StoreBusy,
+        StoreFull,
+        StoreMissing,
+        StoreNewer,
+    )
+
+_HOME = {
+    "_facade": ["FOLDER", "Store", "open_store"],
+    "_objects": ["damaged", "hash_file"],
+    "_records": ["GapRecord", "OutcomeRecord", "PredictionRecord", "RecordForeign", "decode_record", "encode_record"],
+    "_segments": [
+        "Counts",
+        "Frame",
+        "Gap",
+        "LogNotWritten",
+        "SegmentFile",
+        "SegmentForeign",
+        "SegmentRead",
+        "SegmentWriter",
+        "WriterTaken",
+        "list_segments",
+        "read_counts",
+        "read_segment",
+        "recover_writers",
+    ],
+    "_tree": ["TREE", "TreeFile"],
+    "_types": [
+        "AuditRecord",
+        "Edge",
+        "EvidenceRow",
+        "FileUnreadable",
+        "MoveUnjustified",
+        "NewAudit",
+        "ObjectDamaged",
+        "ObjectMissing",
+        "ObjectUnexpected",
+        "Ref",
+        "RefMissing",
+        "RefMoved",
+        "StateConflict",
+        "StateRow",
+        "StoreBusy",
+        "StoreFull",
+        "StoreMissing",
+        "StoreNewer",
+    ],
+}
 
 __all__ = [
     "FOLDER",
     "TREE",
     "AuditRecord",
+    "Counts",
     "Edge",
     "EvidenceRow",
     "FileUnreadable",
+    "Frame",
+    "Gap",
+    "GapRecord",
+    "LogNotWritten",
     "MoveUnjustified",
     "NewAudit",
     "ObjectDamaged",
     "ObjectMissing",
     "ObjectUnexpected",
+    "OutcomeRecord",
+    "PredictionRecord",
+    "RecordForeign",
     "Ref",
     "RefMissing",
     "RefMoved",
+    "SegmentFile",
+    "SegmentForeign",
+    "SegmentRead",
+    "SegmentWriter",
     "StateConflict",
     "StateRow",
     "Store",
@@ -52,7 +127,23 @@ __all__ = [
     "StoreMissing",
     "StoreNewer",
     "TreeFile",
+    "WriterTaken",
     "damaged",
+    "decode_record",
+    "encode_record",
     "hash_file",
+    "list_segments",
     "open_store",
+    "read_counts",
+    "read_segment",
+    "recover_writers",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Imports the module of a name when it is first asked for."""
+    for module, names in _HOME.items():
+        if name in names:
+            value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+            return value
+    raise AttributeError(f"module {__name__} has no attribute {name}")

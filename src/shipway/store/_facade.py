@@ -14,7 +14,7 @@ from shipway.kernel.clock import Clock, Ids, RandomIds, SystemClock, instant
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.store import _reader as reader
 from shipway.store._migrations import HEAD, KNOWN
-from shipway.store._objects import Objects
+from shipway.store._objects import Objects, hash_file
 from shipway.store._stat_cache import StatCache
 from shipway.store._tree import TreeFile, TreeWriter, tree_nodes, walk_tree
 from shipway.store._types import (
@@ -86,6 +86,19 @@ class Store:
     def put_files(self, files: Mapping[str, Path]) -> Descriptor:
         """The hash tree of these files, keyed by their path below its root."""
         return TreeWriter(self.objects, self._stat_cache).put_files(dict(files))
+
+    def digest_of(self, path: Path) -> Digest:
+        """The digest of a file on disk: known from its stat when nothing changed since it was last read, else read now."""
+        status = path.stat()
+        digest = self._stat_cache.find(path, status)
+        if digest is None:
+            digest = hash_file(path)
+            self._stat_cache.add(path, status, digest)
+        return digest
+
+    def save_digests(self) -> None:
+        """Remember what digest_of had to read."""
+        self._stat_cache.save()
 
     def tree(self, root: Digest) -> Iterator[TreeFile]:
         """Every file of a hash tree."""

@@ -10,6 +10,7 @@ import sqlite3
 import time
 from pathlib import Path
 
+from shipway.kernel.canonical import text_of_name
 from shipway.kernel.digest import Digest, parse_digest
 
 _RACY_NS = 2_000_000_000  # a file changed this recently may change again within one tick of its timestamp: never trusted
@@ -26,13 +27,13 @@ class StatCache:
 
     def find(self, path: Path, status: os.stat_result) -> Digest | None:
         """The digest of the file as it was last read, when nothing about it has changed since."""
-        known = self._known.get(str(path.absolute()))
+        known = self._known.get(_name(path))
         return parse_digest(known[1]) if known and known[0] == _key(status) else None
 
     def add(self, path: Path, status: os.stat_result, digest: Digest) -> None:
         """Remember what was read; `status` was taken before reading."""
         if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _RACY_NS:
-            self._new[str(path.absolute())] = (*_key(status), digest)
+            self._new[_name(path)] = (*_key(status), digest)
 
     def save(self) -> None:
         """Write what is new; failure costs a later read, nothing else."""
@@ -44,9 +45,10 @@ class StatCache:
                 connection.execute(_TABLE)
                 rows = [(name, *row) for name, row in self._new.items()]
                 connection.executemany("INSERT OR REPLACE INTO stat VALUES (?, ?, ?, ?, ?, ?)", rows)
-        except sqlite3.Error:
+        except (sqlite3.Error, OSError):
             return
         finally:
+            self._known |= {name: (row[:4], row[4]) for name, row in self._new.items()}
             self._new.clear()
 
     def _load(self) -> None:
@@ -68,3 +70,7 @@ _TABLE = (
 
 def _key(status: os.stat_result) -> tuple[int, int, int, int]:
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _name(path: Path) -> str:
+    return text_of_name(os.fsencode(path.absolute()))

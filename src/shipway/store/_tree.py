@@ -135,11 +135,12 @@ def _entries(data: bytes) -> list[JsonObject]:
     return cast("list[JsonObject]", node["entries"])
 
 
-def _safe_name(name: str) -> str:
+def _safe_name(text: str) -> str:
     """A tree that somebody else made must not climb out of the folder it is checked out into."""
-    if name in ("", ".", "..") or "/" in name or "\0" in name:
-        raise ObjectUnexpected(f"a tree holds the name {name!r}, which no file can have")
-    return os.fsdecode(name_of_text(name))
+    name = name_of_text(text)
+    if name in (b"", b".", b"..") or b"/" in name or b"\0" in name:
+        raise ObjectUnexpected(f"a tree holds the name {text!r}, which no file can have")
+    return os.fsdecode(name)
 
 
 def _folder_entry(name: str, node: Descriptor) -> JsonObject:

@@ -118,8 +118,8 @@ def _polars_readers(pl: Any) -> dict[str, Callable[[Any], Any]]:
         ".csv": lambda source: pl.read_csv(source),
         ".jsonl": lambda source: pl.read_ndjson(source),
         ".ndjson": lambda source: pl.read_ndjson(source),
-        ".arrow": lambda source: pl.read_ipc(source, memory_map=False),
-        ".feather": lambda source: pl.read_ipc(source, memory_map=False),
+        ".arrow": lambda source: pl.read_ipc(source),
+        ".feather": lambda source: pl.read_ipc(source),
     }
 
 
@@ -277,7 +277,10 @@ def _load_model(files: list[File]) -> Any:
 def _save_model(value: Any, directory: Path) -> tuple[Path, str]:
     _expect(value, _library("sklearn.base").BaseEstimator, "a fitted scikit-learn estimator")
     skops = _library("skops.io")
-    data = skops.dumps(value)
+    try:
+        data = skops.dumps(value)
+    except Exception as problem:
+        raise StepProblem(f"skops cannot save it: {type(problem).__name__}: {problem}") from problem
     _trusted(skops, data)  # what nobody could load again is refused where its author can mend it
     path = directory / "value.skops"
     path.write_bytes(normalise_skops(data))
@@ -288,8 +291,10 @@ def _save_model(value: Any, directory: Path) -> tuple[Path, str]:
 
 # First-party types that skops does not trust by itself, seen by dumping every estimator of scikit-learn 1.5 to 1.9 with
 # skops 0.11 and 0.16. Left out: KDTree and BallTree, whose bytes can make scikit-learn read outside its own memory.
+# A partial is harmless because skops audits the function inside it.
 TRUSTED = frozenset(
     [
+        "functools.partial",
         "numpy.dtype",
         "numpy.mean",
         "scipy._lib.array_api_compat.numpy._aliases.asarray",
@@ -309,6 +314,7 @@ TRUSTED = frozenset(
         "sklearn._loss.loss.HalfMultinomialLoss",
         "sklearn._loss.loss.HalfPoissonLoss",
         "sklearn._loss.loss.HalfSquaredError",
+        "sklearn._loss.loss.HalfTweedieLoss",
         "sklearn._loss.loss.HalfTweedieLossIdentity",
         "sklearn._loss.loss.HuberLoss",
         "sklearn._loss.loss.PinballLoss",
@@ -318,6 +324,8 @@ TRUSTED = frozenset(
         "sklearn.cluster._kmeans._kmeans_single_lloyd",
         "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.feature_selection._mutual_info.mutual_info_classif",
+        "sklearn.feature_selection._mutual_info.mutual_info_regression",
         "sklearn.feature_selection._univariate_selection.chi2",
         "sklearn.feature_selection._univariate_selection.f_classif",
         "sklearn.feature_selection._univariate_selection.f_regression",
@@ -328,8 +336,21 @@ TRUSTED = frozenset(
         "sklearn.gaussian_process.kernels.RBF",
         "sklearn.gaussian_process.kernels.Sum",
         "sklearn.gaussian_process.kernels.WhiteKernel",
+        "sklearn.metrics._classification.accuracy_score",
         "sklearn.metrics._classification.balanced_accuracy_score",
+        "sklearn.metrics._classification.brier_score_loss",
+        "sklearn.metrics._classification.f1_score",
+        "sklearn.metrics._classification.log_loss",
+        "sklearn.metrics._classification.precision_score",
+        "sklearn.metrics._classification.recall_score",
         "sklearn.metrics._dist_metrics.EuclideanDistance64",
+        "sklearn.metrics._ranking.average_precision_score",
+        "sklearn.metrics._ranking.roc_auc_score",
+        "sklearn.metrics._regression.mean_absolute_error",
+        "sklearn.metrics._regression.mean_squared_error",
+        "sklearn.metrics._regression.median_absolute_error",
+        "sklearn.metrics._regression.r2_score",
+        "sklearn.metrics._regression.root_mean_squared_error",
         "sklearn.metrics._scorer._CurveScorer",
         "sklearn.metrics._scorer._PassthroughScorer",
         "sklearn.metrics._scorer._Scorer",
@@ -347,6 +368,7 @@ TRUSTED = frozenset(
         "sklearn.utils._bunch.Bunch",
         "sklearn.utils._metadata_requests.MetadataRequest",
         "sklearn.utils._metadata_requests.MethodMetadataRequest",
+        "sklearn.utils.validation.check_array",
     ]
 )
 

@@ -1,0 +1,69 @@
+"""`shipway check`: measure the candidate."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import click
+
+from shipway.cli._output import Output, json_option
+from shipway.cli._refs import find_deploy
+from shipway.cli._settings import Project, Settings
+
+
+def _days(_ctx: click.Context, _parameter: click.Parameter, text: str | None) -> tuple[date, date] | None:
+    if text is None:
+        return None
+    first, _, last = text.partition("..")
+    try:
+        return date.fromisoformat(first), date.fromisoformat(last)
+    except ValueError:
+        raise click.BadParameter(f"{text!r}: write the first and the last day, as in 2013-09-01..2013-09-30") from None
+
+
+@click.command(name="check")
+@click.argument("deployment", required=False)
+@click.option("--release", default=None, metavar="DIGEST", help="A release other than the newest candidate.")
+@click.option("--days", callback=_days, metavar="A..B", help="Event days to compare with live on; the last 30 logged.")
+@json_option
+@click.pass_obj
+def command(
+    settings: Settings, deployment: str | None, release: str | None, days: tuple[date, date] | None, as_json: bool
+) -> None:
+    """Measure the candidate and keep what is found as evidence.
+
+    The contract of each data set, the evaluation on held-out rows, and, when something is live, the paired difference on
+    the rows that live answered and whose outcomes are known. Exits 1 when a contract is violated; the rest is the gate's
+    to judge.
+    """
+    from shipway.cli._digests import find_release
+    from shipway.cli._progress import RunReport
+    from shipway.cli._verdicts import render_check
+    from shipway.kernel.check import Verdict
+    from shipway.kernel.digest import short
+    from shipway.operate import check_candidate
+    from shipway.release import candidate_of
+
+    project, out = Project(settings), Output(as_json)
+    deploy = find_deploy(project.spec, deployment)
+    chosen = find_release(project.store, release) if release else candidate_of(project.store, deploy)
+    measured = check_candidate(project.hands, project.spec, deploy, chosen, days=days, report=RunReport(out))
+    out.say(f"release {short(chosen)} of {deploy.application}: {len(measured)} checks, all kept as evidence")
+    for found in measured:
+        out.say(f"  {found.subject.kind}/{found.subject.name:<10} {render_check(found.check)}")
+        if found.detail:
+            out.say(found.detail)
+    checks = [
+        {
+            "subject": f"{found.subject.kind}/{found.subject.name}",
+            "digest": found.subject.digest,
+            "against": found.against,
+            "evidence": found.envelope,
+            **found.check.to_json(),
+        }
+        for found in measured
+    ]
+    failed = any(found.check.verdict is Verdict.FAIL for found in measured)
+    out.end("check", {"release": chosen, "checks": checks}, then=f"shipway plan {deploy.name}")
+    if failed:
+        raise click.exceptions.Exit(1)

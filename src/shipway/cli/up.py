@@ -1,0 +1,126 @@
+"""`shipway up`: the control plane of one project."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import click
+
+from shipway.cli._output import Output, json_option
+from shipway.cli._settings import Project, Settings
+
+if TYPE_CHECKING:
+    from shipway.monitor import OutcomeLog
+    from shipway.store import Store
+    from shipway.tracking import Tracking
+
+
+@click.command(name="up")
+@click.option(
+    "--port", default=4780, show_default=True, help="Of the page and the API, on loopback; predictors take those after it."
+)
+@click.option("--no-mlflow", is_flag=True, help="Do not start MLflow.")
+@json_option
+@click.pass_obj
+def command(settings: Settings, port: int, no_mlflow: bool, as_json: bool) -> None:
+    """Start the control plane: page, API, predictors of every deployment, MLflow.
+
+    Everything binds to loopback. The predictors are processes of their own: this one is never on the way of a prediction. Ends
+    with Ctrl-C or SIGTERM; what was accepted is finished first.
+    """
+    from shipway.cli._serving import free_port, stop_on_signals
+    from shipway.monitor import OutcomeLog
+    from shipway.operate import note_control
+
+    project, out, stop = Project(settings), Output(as_json), stop_on_signals()
+    chosen = free_port(port)
+    url = f"http://127.0.0.1:{chosen}"
+    with ExitStack() as running:
+        tracking = None if no_mlflow else _start_tracking(project, out)
+        if tracking:
+            running.callback(tracking.stop)
+        outcomes = running.enter_context(OutcomeLog(project.store))
+        running.enter_context(_Web(project, chosen, tracking, outcomes))
+        control = threading.Thread(target=_control, args=(settings, out, chosen, stop), name="control")
+        control.start()
+        running.callback(control.join)
+        running.callback(stop.set)
+        if tracking:
+            tracking.wait()
+        note_control(project.store, url=url, tracking=tracking.url if tracking else None)
+        out.say(f"shipway up: {url}" + (f", MLflow: {tracking.url}" if tracking else ""))
+        stop.wait()
+    out.end("up", {"url": url}, then="shipway log")
+
+
+def _start_tracking(project: Project, out: Output) -> Tracking | None:
+    from shipway.cli._serving import free_port, predictor_environ
+    from shipway.tracking import start_tracking, tracking_installed
+
+    if not tracking_installed():
+        out.note("MLflow is not installed here; training code that logs to it finds none (pip install 'shipway[mlflow]')")
+        return None
+    folder = project.store.root / "mlflow"
+    return start_tracking(folder, port=free_port(0), environ=predictor_environ(project.settings.environ))
+
+
+def _control(settings: Settings, out: Output, port: int, stop: threading.Event) -> None:
+    """The loop in its own thread, with its own store."""
+    from shipway.cli._serving import predictor_environ
+    from shipway.operate import Control, make_supervisor
+
+    project = Project(settings)
+    environ = predictor_environ(settings.environ)
+    supervisor = make_supervisor(project.store, cache=project.cache, environ=environ, report=out.note, port=port + 1)
+    try:
+        Control(project.store, project.signer, supervisor, out.note).run(stop)
+    except BaseException as problem:
+        out.note(f"the control loop ended: {type(problem).__name__}: {problem}")
+        raise
+    finally:
+        stop.set()
+        project.store.close()
+
+
+class _Web:
+    """The page and the API under uvicorn in a thread."""
+
+    def __init__(self, project: Project, port: int, tracking: Tracking | None, outcomes: OutcomeLog) -> None:
+        import uvicorn
+
+        from shipway.web import make_app
+
+        settings = project.settings
+
+        def open_store() -> Store:
+            return Project(settings).store
+
+        app = make_app(
+            open_store,
+            links={"MLflow": tracking.url} if tracking else {},
+            endpoints=lambda: _endpoints(open_store()),
+            record_outcomes=outcomes.record,
+        )
+        config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, name="web")
+
+    def __enter__(self) -> _Web:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_problem: object) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+
+
+def _endpoints(store: Store) -> dict[str, str]:
+    """Where each deployment's predictor answers."""
+    from shipway.operate import ENDPOINT
+
+    try:
+        return {row.key: str(row.value["url"]) for row in store.states(ENDPOINT) if row.value.get("url")}
+    finally:
+        store.close()

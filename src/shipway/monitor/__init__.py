@@ -1,0 +1,76 @@
+"""Windows over the logs: compaction, outcomes and their join, leaves, verdicts on a clock, alerts, challengers.
+
+Reads what predictors and people have logged and writes records; never moves a ref, and never sees a wire.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shipway.monitor._alerts import Alert, fold_alerts
+    from shipway.monitor._challenger import inputs_of, paired_comparison, window_rows
+    from shipway.monitor._compact import Compacted, TimeColumn, compact_logs
+    from shipway.monitor._deployments import Reference, release_reference
+    from shipway.monitor._gaps import GAP
+    from shipway.monitor._join import Coverage, joined, measure_coverage
+    from shipway.monitor._months import report_months
+    from shipway.monitor._outcomes import OutcomeLog, OutcomeMalformed
+    from shipway.monitor._tables import scan_outcomes, scan_predictions
+    from shipway.monitor._verdict import DayVerdict, Finding, Severity
+    from shipway.monitor._watch import AttestChecks, WatchResult, load_alerts, load_verdicts, watch, watermark
+
+_HOME = {
+    "_alerts": ["Alert", "fold_alerts"],
+    "_challenger": ["inputs_of", "paired_comparison", "window_rows"],
+    "_compact": ["Compacted", "TimeColumn", "compact_logs"],
+    "_deployments": ["Reference", "release_reference"],
+    "_gaps": ["GAP"],
+    "_join": ["Coverage", "joined", "measure_coverage"],
+    "_months": ["report_months"],
+    "_outcomes": ["OutcomeLog", "OutcomeMalformed"],
+    "_tables": ["scan_outcomes", "scan_predictions"],
+    "_verdict": ["DayVerdict", "Finding", "Severity"],
+    "_watch": ["AttestChecks", "WatchResult", "load_alerts", "load_verdicts", "watch", "watermark"],
+}
+
+__all__ = [
+    "GAP",
+    "Alert",
+    "AttestChecks",
+    "Compacted",
+    "Coverage",
+    "DayVerdict",
+    "Finding",
+    "OutcomeLog",
+    "OutcomeMalformed",
+    "Reference",
+    "Severity",
+    "TimeColumn",
+    "WatchResult",
+    "compact_logs",
+    "fold_alerts",
+    "inputs_of",
+    "joined",
+    "load_alerts",
+    "load_verdicts",
+    "measure_coverage",
+    "paired_comparison",
+    "release_reference",
+    "report_months",
+    "scan_outcomes",
+    "scan_predictions",
+    "watch",
+    "watermark",
+    "window_rows",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Imports the module of a name when it is first asked for: polars takes 100 ms that `log` should not pay."""
+    for module, names in _HOME.items():
+        if name in names:
+            value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+            return value
+    raise AttributeError(f"module {__name__} has no attribute {name}")

@@ -1,0 +1,50 @@
+"""A challenger against what is live: the logged rows to score it on, and the paired difference on the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import polars as pl
+
+from shipway.monitor._deployments import rows_of_ref
+from shipway.monitor._join import AT_ONCE, with_labels
+from shipway.monitor._tables import SCORE, input_column, scan_outcomes, scan_predictions
+from shipway.stats import Interval, auc_difference
+from shipway.store import Store
+
+
+def window_rows(store: Store, ref: str, *, start: date, end: date, outcome: str) -> pl.DataFrame:
+    """Every prediction behind a ref on the event days start to end (both included), in the order of their events.
+
+    The columns of the prediction table with all inputs and `probability` (the live score), and `label`, null where the
+    outcome is not known. Take the inputs out with `inputs_of`, score the challenger, compare with `paired_comparison`.
+    """
+    rows = rows_of_ref(store, scan_predictions(store, first=start, last=end), ref)
+    labelled = with_labels(rows, scan_outcomes(store), outcome=outcome, matures=AT_ONCE, as_of=None)
+    return labelled.sort("time", "id").collect()
+
+
+def inputs_of(rows: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """The logged model inputs of these names, called and ordered as the model knows them."""
+    return rows.select(pl.col(input_column(name)).alias(name) for name in names)
+
+
+def paired_comparison(
+    rows: pl.DataFrame, *, live: str = SCORE, challenger: str = "challenger", level: float = 0.95
+) -> Interval:
+    """AUC of the challenger minus AUC of live on the same rows, clustered by day; above 0 the challenger ranks better.
+
+    rows: `label` (0, 1, or null), `day`, and a column of scores for each. Rows without a label or without one of the
+    scores are left out. Raises ValueError on one class only or fewer than two days with a positive, or with a negative.
+    """
+    whole = (
+        rows.select("label", "day", live=live, challenger=challenger).drop_nulls().drop_nans(["label", "live", "challenger"])
+    )
+    return auc_difference(
+        whole["challenger"].to_numpy(),
+        whole["live"].to_numpy(),
+        whole["label"].to_numpy(),
+        whole["day"].cast(pl.Int32).to_numpy(),
+        level=level,
+    )

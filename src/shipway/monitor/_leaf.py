@@ -1,0 +1,102 @@
+"""What a leaf is, how it is kept, and the question that a set of leaves answers. Nothing here reads a log."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple, cast
+
+import msgspec
+
+from shipway.data import Profile
+from shipway.kernel.canonical import JsonObject
+from shipway.kernel.digest import Digest, parse_digest, short
+from shipway.kernel.units import Seconds
+from shipway.store import Store
+
+LEAF = "leaf"
+PROFILE_BYTES = "application/vnd.shipway.profile.v1+json+gzip"
+
+
+class Question(NamedTuple):
+    """What is asked of the logs: which ref, which outcome, at what age labels are complete, as of which day's end."""
+
+    ref: str
+    outcome: str
+    matures: Seconds
+    until: date
+
+    @property
+    def as_of(self) -> datetime:
+        return datetime.combine(self.until, time(), UTC) + timedelta(days=1)
+
+    @property
+    def last_mature_day(self) -> date:
+        """The last day all of whose rows have matured by the end of `until`."""
+        return (self.as_of - timedelta(seconds=self.matures)).date() - timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """rows and labels of one day of one release; features and outcomes: digests of their profiles.
+
+    rows_at, labels_at: when the last of them was recorded, microseconds of the epoch; label_sum: the sum of the labels.
+    A change of any of these means that the profiles are of old.
+    """
+
+    release: Digest
+    day: date
+    rows: int
+    rows_at: int
+    labels: int
+    labels_at: int
+    label_sum: float
+    features: Digest | None = None
+    outcomes: Digest | None = None
+
+    def key(self, ref: str) -> str:
+        """The key of its row of state."""
+        return f"{ref.removeprefix('deploy/')}/{short(self.release)}/{self.day}"
+
+    def to_json(self) -> JsonObject:
+        """The value of its row of state."""
+        return {
+            "version": 1,
+            "release": self.release,
+            "day": self.day.isoformat(),
+            "rows": self.rows,
+            "rows_at": self.rows_at,
+            "labels": self.labels,
+            "labels_at": self.labels_at,
+            "label_sum": self.label_sum,
+            "features": self.features,
+            "outcomes": self.outcomes,
+        }
+
+    @classmethod
+    def from_json(cls, record: JsonObject) -> Leaf:
+        """The inverse of to_json."""
+        counts = {name: int(cast("int", record[name])) for name in ("rows", "rows_at", "labels", "labels_at")}
+        profiles = [parse_digest(str(record[name])) if record[name] else None for name in ("features", "outcomes")]
+        day, total = date.fromisoformat(str(record["day"])), float(cast("float", record["label_sum"]))
+        release = parse_digest(str(record["release"]))
+        return cls(release, day, **counts, label_sum=total, features=profiles[0], outcomes=profiles[1])
+
+
+def load_leaves(store: Store, ref: str) -> list[Leaf]:
+    """Every leaf of a ref, by day."""
+    rows = store.states(LEAF, f"{ref.removeprefix('deploy/')}/")
+    return sorted((Leaf.from_json(row.value) for row in rows), key=lambda leaf: (leaf.day, leaf.release))
+
+
+def load_profile(store: Store, digest: Digest) -> Profile:
+    """The profile that a leaf names; raises ObjectMissing, ObjectDamaged, ProfileMismatch."""
+    return Profile.from_json(msgspec.json.decode(gzip.decompress(store.objects.get(digest))))
+
+
+def put_profile(store: Store, profile: Profile) -> Digest:
+    """Keeps a profile of a leaf as gzipped JSON."""
+    # Not canonical JSON, which takes 30 ms a leaf; a double has one shortest form, so these bytes are as stable.
+    data = msgspec.json.encode(profile.to_json())
+    return store.put_bytes(gzip.compress(data, compresslevel=1, mtime=0), PROFILE_BYTES).digest

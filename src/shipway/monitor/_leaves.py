@@ -1,0 +1,120 @@
+"""Leaves: one day of one release behind one ref as an additive profile, so that any window is a sum of leaves.
+
+A leaf is a row of state (kind `leaf`) with the digests of two profiles: the features and scores of every row, read
+once, and the outcomes of the rows whose label is known, made again when more labels or corrections have arrived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+
+from shipway.data import Profile, reference_profile
+from shipway.kernel.digest import Digest
+from shipway.monitor._deployments import Reference, rows_of_ref
+from shipway.monitor._join import with_labels
+from shipway.monitor._leaf import LEAF, Leaf, Question, load_leaves, put_profile
+from shipway.monitor._measure import Measure
+from shipway.monitor._tables import scan_outcomes, scan_predictions, scan_scores
+from shipway.store import Store
+
+_CHUNK_DAYS = 56  # read at a time: bounds memory
+# A release without a scored reference has its outcomes over twenty equal bins, and no features to compare.
+_BARE = reference_profile({}, score=np.linspace(0, 1, 1001))
+
+
+def refresh_leaves(store: Store, question: Question, reference: Reference) -> list[Leaf]:
+    """Makes what the mature days lack, or what new rows and labels have outdated; all leaves of the ref, by day.
+
+    Killed half-way, the next call goes on. Raises ObjectMissing when a release or deployment is not in the store.
+    """
+    held = {(leaf.release, leaf.day): leaf for leaf in load_leaves(store, question.ref)}
+    wanted = [leaf for leaf in _count_days(store, question) if not _same(leaf, held.get((leaf.release, leaf.day)))]
+    references = {release: _reference(reference, release) for release in {leaf.release for leaf in wanted}}
+    for chunk in _chunks(wanted):
+        made = _make(store, question, references, chunk, held)
+        store.put_states(LEAF, {leaf.key(question.ref): leaf.to_json() for leaf in made})
+    return load_leaves(store, question.ref)
+
+
+def _reference(reference: Reference, release: Digest) -> Profile:
+    found = reference(release) or _BARE
+    return found if found.outcomes is not None else replace(found, outcomes=_BARE.outcomes)
+
+
+def _count_days(store: Store, question: Question) -> list[Leaf]:
+    """A leaf without profiles for every mature day of every release."""
+    scores = rows_of_ref(store, scan_scores(store), question.ref).filter(pl.col("day") <= question.last_mature_day)
+    counted = (
+        _labelled(store, scores, question)
+        .group_by("release", "day")
+        .agg(
+            pl.len().alias("rows"),
+            pl.col("recorded").max().cast(pl.Int64).alias("rows_at"),
+            pl.col("label").count().alias("labels"),
+            pl.col("label_recorded").max().cast(pl.Int64).fill_null(0).alias("labels_at"),
+            pl.col("label").sum().alias("label_sum"),
+        )
+        .sort("day", "release")
+        .collect()
+    )
+    return [Leaf(**row) for row in counted.iter_rows(named=True)]
+
+
+def _labelled(store: Store, predictions: pl.LazyFrame, question: Question) -> pl.LazyFrame:
+    return with_labels(
+        predictions, scan_outcomes(store), outcome=question.outcome, matures=question.matures, as_of=question.as_of
+    )
+
+
+def _same(counted: Leaf, held: Leaf | None) -> bool:
+    return held is not None and replace(held, features=None, outcomes=None) == counted
+
+
+def _chunks(leaves: list[Leaf]) -> Iterator[list[Leaf]]:
+    at = 0
+    while at < len(leaves):
+        end = leaves[at].day + timedelta(days=_CHUNK_DAYS)
+        chunk = [leaf for leaf in leaves[at:] if leaf.day < end]
+        yield chunk
+        at += len(chunk)
+
+
+def _make(
+    store: Store,
+    question: Question,
+    references: Mapping[Digest, Profile],
+    chunk: list[Leaf],
+    held: Mapping[tuple[Digest, date], Leaf],
+) -> Iterator[Leaf]:
+    """The leaves of a chunk of days; features are measured only where the rows are not those measured before."""
+    ready = {leaf: old.features for leaf in chunk if (old := _same_rows(leaf, held.get((leaf.release, leaf.day))))}
+    scan = scan_scores if len(ready) == len(chunk) else scan_predictions
+    rows = rows_of_ref(store, scan(store, first=chunk[0].day, last=chunk[-1].day), question.ref)
+    table = _labelled(store, rows, question).sort("release", "day", maintain_order=True).collect()
+    spans = _spans(table)
+    for release in sorted({leaf.release for leaf in chunk}):
+        measure = Measure(references[release], table)
+        for leaf in (leaf for leaf in chunk if leaf.release == release):
+            span = spans[release, leaf.day]
+            features = ready[leaf] if leaf in ready else put_profile(store, measure.features(span))
+            yield replace(leaf, features=features, outcomes=put_profile(store, measure.outcomes(span)))
+
+
+def _same_rows(counted: Leaf, held: Leaf | None) -> Leaf | None:
+    """The leaf that is held, when it was made from the rows that are there now."""
+    return held if held and (held.rows, held.rows_at) == (counted.rows, counted.rows_at) else None
+
+
+def _spans(table: pl.DataFrame) -> dict[tuple[Digest, date], slice]:
+    """Where the rows of each release and day are in a table that is sorted by them."""
+    groups = table.group_by("release", "day", maintain_order=True).len()
+    ends = groups["len"].cum_sum()
+    return {
+        (Digest(release), day): slice(end - rows, end)
+        for (release, day, rows), end in zip(groups.iter_rows(), ends, strict=True)
+    }

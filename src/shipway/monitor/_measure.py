@@ -1,0 +1,59 @@
+"""Rows of the prediction table to profiles. A column is taken out of the table once, however many days are in it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from shipway.data import NumericProfile, Profile, measure_outcomes, measure_profile
+from shipway.monitor._tables import SCORE, input_column
+
+Array = NDArray[Any]
+
+
+class Measure:
+    """Profiles of spans of one joined table, over the edges of one release's reference."""
+
+    def __init__(self, reference: Profile, table: pl.DataFrame) -> None:
+        self._reference, self._table = reference, table
+
+    def features(self, span: slice) -> Profile:
+        """Features and scores of every row of the span; a feature that was not logged is left out."""
+        return measure_profile(self._reference, _cut(self._features, span), score=self._score[span])
+
+    def outcomes(self, span: slice) -> Profile:
+        """Outcomes of the rows of the span that have a label."""
+        return measure_outcomes(self._reference, score=self._score[span], label=self._label[span])
+
+    @cached_property
+    def _score(self) -> Array:
+        return self._table[SCORE].to_numpy() if SCORE in self._table.columns else np.full(self._table.height, np.nan)
+
+    @cached_property
+    def _label(self) -> Array:
+        """A label that is neither yes nor no is none that a probability could have told."""
+        label = self._table["label"]
+        return label.set(~label.is_in([0.0, 1.0]), None).to_numpy()
+
+    @cached_property
+    def _features(self) -> dict[str, Array]:
+        logged = {name: input_column(name) for name in self._reference.columns}
+        return {name: self._feature(name, column) for name, column in logged.items() if column in self._table.columns}
+
+    def _feature(self, name: str, column: str) -> Array:
+        """As its reference was measured, numbers or words: beside another release's rows it may have become text.
+
+        What is no number counts as missing, a number among words as an unknown word: both drift, and say so.
+        """
+        series = self._table[column]
+        if isinstance(self._reference.columns[name], NumericProfile):
+            return series.cast(pl.Float64, strict=False).to_numpy()
+        return series.to_numpy() if series.dtype == pl.Boolean else series.cast(pl.String, strict=False).to_numpy()
+
+
+def _cut(columns: dict[str, Array], span: slice) -> dict[str, Array]:
+    return {name: array[span] for name, array in columns.items()}

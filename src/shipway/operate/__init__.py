@@ -1,0 +1,57 @@
+"""The reconcile loop: what runs is made what the refs say. Level-triggered, killable, safe to run twice."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from shipway.operate._process import CONTROL, control_process, note_control, tracking_url
+
+if TYPE_CHECKING:
+    from shipway.operate._checks import ComparisonImpossible, Measured, check_candidate
+    from shipway.operate._control import Control, compact, make_supervisor, watch_all, watch_ref
+    from shipway.operate._group import PredictorFailed
+    from shipway.operate._reconcile import Action, Start, Stop, reconcile
+    from shipway.operate._serving import NotServable
+    from shipway.operate._supervisor import ENDPOINT, Supervisor
+
+_HOME = {
+    "_checks": ["ComparisonImpossible", "Measured", "check_candidate"],
+    "_control": ["Control", "compact", "make_supervisor", "watch_all", "watch_ref"],
+    "_group": ["PredictorFailed"],
+    "_reconcile": ["Action", "Start", "Stop", "reconcile"],
+    "_serving": ["NotServable"],
+    "_supervisor": ["ENDPOINT", "Supervisor"],
+}
+
+__all__ = [
+    "CONTROL",
+    "ENDPOINT",
+    "Action",
+    "ComparisonImpossible",
+    "Control",
+    "Measured",
+    "NotServable",
+    "PredictorFailed",
+    "Start",
+    "Stop",
+    "Supervisor",
+    "check_candidate",
+    "compact",
+    "control_process",
+    "make_supervisor",
+    "note_control",
+    "reconcile",
+    "tracking_url",
+    "watch_all",
+    "watch_ref",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Imports the module of a name when it is first asked for: a step's address costs no Polars."""
+    for module, names in _HOME.items():
+        if name in names:
+            value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+            return value
+    raise AttributeError(f"module {__name__} has no attribute {name}")

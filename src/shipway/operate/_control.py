@@ -1,0 +1,148 @@
+"""The control loop of `shipway up`: predictors as the refs say, logs compacted, days judged. Each turn may be the last."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import cache as memo
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shipway.access import Signer
+from shipway.gate import attest
+from shipway.kernel import media
+from shipway.kernel.canonical import JsonObject
+from shipway.kernel.check import Check
+from shipway.kernel.clock import instant
+from shipway.kernel.digest import Digest
+from shipway.kernel.errors import ShipwayError
+from shipway.operate._supervisor import Supervisor
+from shipway.release import find_component, load_components, monitors_of, outcomes_of, release_descriptor
+from shipway.store import Store
+
+if TYPE_CHECKING:
+    from shipway.monitor import AttestChecks
+
+TURN_SECONDS = 0.1  # a moved ref is noticed this soon; a turn without work is one read of the catalogue
+COMPACT_SECONDS = 1.0
+WATCH_SECONDS = 5.0
+
+
+class Control:
+    """One loop over one project. Run it in a thread of its own with a store of its own."""
+
+    def __init__(self, store: Store, signer: Signer, supervisor: Supervisor, report: Callable[[str], None]) -> None:
+        self._store, self._signer, self._supervisor, self._report = store, signer, supervisor, report
+        self._next = {"compact": 0.0, "watch": 0.0}
+
+    def run(self, stop: threading.Event) -> None:
+        """Turn until told to stop, then stop the predictors and compact what they left."""
+        try:
+            while not stop.is_set():
+                self.turn()
+                stop.wait(TURN_SECONDS)
+        finally:
+            self._supervisor.close()
+            self._guard("compact", lambda: compact(self._store))
+
+    def turn(self) -> None:
+        """One look at everything that is due."""
+        self._guard("predictors", self._supervisor.step)
+        self._due("compact", COMPACT_SECONDS, lambda: compact(self._store))
+        self._due("watch", WATCH_SECONDS, lambda: watch_all(self._store, self._signer))
+
+    def _due(self, name: str, every: float, work: Callable[[], object]) -> None:
+        if time.monotonic() >= self._next[name]:
+            self._guard(name, work)
+            self._next[name] = time.monotonic() + every
+
+    def _guard(self, name: str, work: Callable[[], object]) -> None:
+        """A fault of one part is told and tried again next turn: the others go on."""
+        try:
+            work()
+        except ShipwayError as problem:
+            self._report(f"{name}: {problem.what} ({problem.where})")
+
+
+def compact(store: Store) -> None:
+    """Turn sealed log segments into tables."""
+    from shipway.monitor import compact_logs
+
+    compact_logs(store, now=store.clock.now(), time_column=time_column_of(store))
+
+
+def watch_all(store: Store, signer: Signer) -> None:
+    """Judge every day that can be judged by now, of every deployment that is live."""
+    for ref in store.refs("deploy/"):
+        watch_ref(store, signer, ref.name)
+
+
+def watch_ref(store: Store, signer: Signer, name: str) -> JsonObject | None:
+    """Judge the days of one deployment up to the last event day logged; None when nothing can be judged."""
+    from shipway.monitor import watch, watermark
+
+    deployment = store.get(store.resolve(name), "deployment")
+    outcome = outcome_of(store, deployment)
+    until = watermark(store, name)
+    if outcome is None or until is None:
+        return None
+    result = watch(
+        store,
+        name,
+        monitors_of(deployment),
+        matures=outcomes_of(deployment)[outcome],
+        outcome=outcome,
+        until=until,
+        attest_checks=attester(store, signer),
+    )
+    return {"days": [day.to_json() for day in result.days], "alerts": [alert.to_json() for alert in result.alerts]}
+
+
+def outcome_of(store: Store, deployment: JsonObject) -> str | None:
+    """The outcome that answers the model's question: the one called like its target."""
+    components = load_components(store, release_descriptor(deployment).digest)
+    target = str(store.get(find_component(components, "model").digest, "model")["target"])
+    return target if target in outcomes_of(deployment) else None
+
+
+def attester(store: Store, signer: Signer) -> AttestChecks:
+    """Keeps the checks of a window as evidence about the release that answered in it."""
+
+    def keep(subject: Digest, name: str, checks: tuple[Check, ...], window: JsonObject) -> None:
+        predicate: JsonObject = {
+            "check": {"name": "window", "verdict": "pass"},
+            "checks": [check.to_json() for check in checks],
+            "window": window,
+            "at": instant(store.clock.now()),
+        }
+        kind = media.CHECK_PREDICATE
+        attest(store, signer, subject=subject, name=name, predicate_type=kind, predicate=predicate, label="window")
+
+    return keep
+
+
+def time_column_of(store: Store) -> Callable[[Digest], str | None]:
+    """The event-time column of each release's model, read once a release."""
+
+    @memo
+    def find(release: Digest) -> str | None:
+        model = find_component(load_components(store, release), "model")
+        column = store.get(model.digest, "model")["time"]
+        return str(column) if column else None
+
+    return find
+
+
+def make_supervisor(
+    store: Store, *, cache: Path, environ: Mapping[str, str], report: Callable[[str], None], port: int, only: str | None = None
+) -> Supervisor:
+    """A supervisor whose first deployment gets `port`, the next ones those after it (0: any free port)."""
+    taken: list[str] = []
+
+    def port_of(ref: str) -> int:
+        if ref not in taken:
+            taken.append(ref)
+        return port + taken.index(ref) if port else 0
+
+    return Supervisor(store, cache=cache, environ=environ, report=report, ports=port_of, only=only)

@@ -1,0 +1,211 @@
+"""A project's run: data snapshots, environment and code become objects, the pipeline runs, models and their refs follow."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from shipway.access import Actor, KeyRing, Signer
+from shipway.data import Snapshot, take_snapshot
+from shipway.environment import ensure_environment, environment_object, parse_lock
+from shipway.gate import attest, move_ref
+from shipway.kernel import media
+from shipway.kernel.canonical import Json, JsonObject
+from shipway.kernel.clock import instant
+from shipway.kernel.digest import Descriptor, Digest
+from shipway.kernel.errors import ShipwayError
+from shipway.pipeline._code import code_object
+from shipway.pipeline._report import Report
+from shipway.pipeline._request import RunRequest, RunResult
+from shipway.pipeline._run import run_pipeline
+from shipway.spec import DataSpec, EnvironmentSpec, Spec
+from shipway.store import Store
+
+if TYPE_CHECKING:
+    from shipway.pipeline._model import ModelMade
+
+MADE = "made"  # state rows: what made a model, by the model's digest
+
+
+class ProjectIncomplete(ShipwayError):
+    """The spec lacks something that a run needs, or names a file that is not there."""
+
+    code = "pipeline.project-incomplete"
+
+
+@dataclass(frozen=True, slots=True)
+class DataTaken:
+    """A data set's snapshot and whether its ref moved to it."""
+
+    name: str
+    snapshot: Snapshot
+    moved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRun:
+    """What a run took and made; `python` is that of the project's environment."""
+
+    data: tuple[DataTaken, ...]
+    result: RunResult
+    models: Mapping[str, ModelMade]
+    environment: Digest
+    python: Path
+
+
+class Hands:
+    """With what a run acts: the store, who signs and moves, and where environments are cached."""
+
+    def __init__(self, store: Store, signer: Signer, keys: KeyRing, actor: Actor, cache: Path) -> None:
+        self.store, self.signer, self.keys, self.actor, self.cache = store, signer, keys, actor, cache
+
+
+def snapshot_data(
+    hands: Hands, spec: Spec, data: DataSpec, *, report: Callable[[str, int], None] | None = None, why: str = ""
+) -> DataTaken:
+    """Take the snapshot of a data set and point `data/<name>` at it. Raises DataMissing, DataUnreadable, StoreFull."""
+    snapshot = take_snapshot(hands.store, spec.root / data.path, report=report)
+    moved = move_ref(hands.store, hands.keys, hands.actor, ref=f"data/{data.name}", target=snapshot.digest, why=why)
+    return DataTaken(data.name, snapshot, moved.changed)
+
+
+def put_environment(store: Store, spec: Spec) -> Digest:
+    """The environment object of the spec's lock. Raises ProjectIncomplete, LockUnpinned."""
+    environment = spec.environment or EnvironmentSpec()
+    try:
+        lock = (spec.root / environment.lock).read_bytes()
+    except OSError as problem:
+        raise ProjectIncomplete(
+            f"cannot read {environment.lock}: {problem.strerror}",
+            where=str(spec.path),
+            mend="make it with: shipway lock",
+        ) from problem
+    parse_lock(lock)
+    return store.put(environment_object(lock=store.put_bytes(lock, media.TEXT), python=environment.python or "3.11"))
+
+
+def open_environment(store: Store, environment: Digest, *, cache: Path, report: Callable[[str], None]) -> Path:
+    """The Python of an environment object, made when the cache has it not. Raises EnvironmentFailed."""
+    value = store.get(environment, "environment")
+    lock = store.objects.get(Descriptor.from_json(value["lock"]).digest)
+    return ensure_environment(environment, lock, python=str(value["python"]), cache=cache, report=report)
+
+
+def run_project(
+    hands: Hands, spec: Spec, *, report: Report, environ: Mapping[str, str], reuse: bool = True, why: str = ""
+) -> ProjectRun:
+    """Snapshot every data set, run the pipeline, make every model and move its ref.
+
+    Raises ProjectIncomplete, PipelineMalformed, StepFailed, and what taking snapshots and making models raises.
+    """
+    if spec.pipeline is None:
+        raise ProjectIncomplete("the spec names no pipeline", where=str(spec.path), mend="pipeline: FILE.py")
+    started = hands.store.clock.now()
+    data = tuple(snapshot_data(hands, spec, item, why=why) for item in spec.data.values())
+    environment = put_environment(hands.store, spec)
+    code = code_object(hands.store, spec.root, spec.pipeline)
+    digests = {taken.name: taken.snapshot.digest for taken in data}
+    request = RunRequest(code, digests, environment, spec.parameters)
+    result = run_pipeline(hands.store, request, cache=hands.cache, report=report, environ=environ, reuse=reuse)
+    python = open_environment(hands.store, environment, cache=hands.cache, report=report.note)
+    models = _make_models(hands, spec, request, result, python=python, report=report, started=started, why=why)
+    return ProjectRun(data, result, models, environment, python)
+
+
+def _make_models(
+    hands: Hands,
+    spec: Spec,
+    request: RunRequest,
+    result: RunResult,
+    *,
+    python: Path,
+    report: Report,
+    started: datetime,
+    why: str,
+) -> dict[str, ModelMade]:
+    from shipway.pipeline._model import make_model
+
+    made = {}
+    for name, model in spec.models.items():
+        made[name] = make_model(hands.store, result, model, python=python, cache=hands.cache, report=report)
+        _record(hands, spec, request, result, made[name], name=name, started=started)
+        move_ref(hands.store, hands.keys, hands.actor, ref=f"model/{name}", target=made[name].model, why=why)
+    return made
+
+
+def _record(
+    hands: Hands, spec: Spec, request: RunRequest, result: RunResult, made: ModelMade, *, name: str, started: datetime
+) -> None:
+    """What made the model, for a release to lock; and provenance, when anything ran."""
+    store, data = hands.store, data_read(hands.store, result.pipeline, request.data)
+    value: JsonObject = {
+        "name": name,
+        "code": request.code,
+        "environment": request.environment,
+        "pipeline": result.pipeline,
+        "profile": made.profile,
+        "scores": made.scores.to_json(),
+        "data": data,
+    }
+    known = store.state(MADE, made.model)
+    if known is None or known.value != value:
+        store.put_state(MADE, made.model, value)
+    if known is None or not all(step.cached for step in result.steps):
+        predicate = _provenance(hands, spec, request, result, data, started)
+        kind = media.PROVENANCE_PREDICATE
+        attest(store, hands.signer, subject=made.model, name=name, predicate_type=kind, predicate=predicate, label="run")
+
+
+def data_read(store: Store, pipeline: Digest, data: Mapping[str, Digest]) -> dict[str, Digest]:
+    """The data sets that a step of the pipeline really took, of those given."""
+    steps = cast("list[Mapping[str, Mapping[str, Mapping[str, Json]]]]", store.get(pipeline, "pipeline")["steps"])
+    names = {str(given["data"]) for step in steps for given in step["inputs"].values() if "data" in given}
+    return {name: digest for name, digest in sorted(data.items()) if name in names}
+
+
+def _provenance(
+    hands: Hands, spec: Spec, request: RunRequest, result: RunResult, data: Mapping[str, Digest], started: datetime
+) -> JsonObject:
+    """SLSA Provenance v1: data, code and environment are the resolved dependencies of the training run."""
+    dependencies = {"code": request.code, "environment": request.environment} | {f"data/{n}": d for n, d in data.items()}
+    return {
+        "buildDefinition": {
+            "buildType": "https://shipway.dev/run/v1",
+            "externalParameters": {
+                "project": spec.project,
+                "pipeline": result.pipeline,
+                "parameters": dict(spec.parameters),
+            },
+            "internalParameters": {"git": _commit(spec.root)},
+            "resolvedDependencies": [
+                {"name": name, "digest": {"sha256": digest.removeprefix("sha256:")}} for name, digest in dependencies.items()
+            ],
+        },
+        "runDetails": {
+            "builder": {"id": f"https://shipway.dev/local/{socket.gethostname()}", "actor": hands.actor.name},
+            "metadata": {
+                "invocationId": hands.store.ids.new(),
+                "startedOn": instant(started),
+                "finishedOn": instant(hands.store.clock.now()),
+            },
+        },
+    }
+
+
+def _commit(root: Path) -> JsonObject:
+    """The Git commit that the project's folder is at, and whether it differs from it; nothing outside a checkout."""
+    commit, dirty = (_git(root, *words) for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--", ".")))
+    return {"commit": commit, "dirty": bool(dirty)} if commit else {"commit": None, "dirty": None}
+
+
+def _git(root: Path, *words: str) -> str:
+    try:
+        asked = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return asked.stdout.strip() if asked.returncode == 0 else ""

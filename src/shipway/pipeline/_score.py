@@ -1,0 +1,25 @@
+"""Scores rows with a model that is in the store, in a process of the project's own Python, as a server would."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from shipway.environment import ensure_overlay
+from shipway.kernel.digest import Descriptor, Digest
+from shipway.models import Array
+from shipway.pipeline._report import Report
+from shipway.pipeline._scoring import Scoring
+from shipway.pipeline._work import open_work
+from shipway.store import Store
+
+
+def score_rows(
+    store: Store, model: Digest, columns: Mapping[str, Array], *, python: Path, cache: Path, report: Report
+) -> dict[str, Array]:
+    """The model's answers to these rows, one array an output. Raises ScoringFailed, ObjectDamaged, ObjectMissing."""
+    manifest = store.get(model, "model")
+    file = store.objects.verify(Descriptor.from_json(manifest["file"]).digest)
+    overlay = ensure_overlay(python, cache=cache, report=report.note)
+    with open_work(cache) as work, Scoring(python, overlay, file, work).score(manifest, columns) as scored:
+        return scored.answer()[1]

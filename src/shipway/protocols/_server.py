@@ -1,0 +1,138 @@
+"""The life of a predictor process: prove the model, open the log, listen, say so, drain, seal."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+import traceback
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import NamedTuple
+
+import uvicorn
+
+from shipway.kernel.errors import ShipwayError
+from shipway.protocols._app import PredictorApp
+from shipway.serve import Batcher, load_config, open_log, open_model, open_predictor
+from shipway.store import SegmentWriter
+
+_DRAIN_SECONDS = 30
+_KEEP_ALIVE_SECONDS = 75  # longer than the 60 s of the usual load balancer, so that it is the one to close
+
+
+class PortTaken(ShipwayError):
+    """The address to listen on cannot be had."""
+
+    code = "protocols.port-taken"
+
+
+class StartFailed(ShipwayError):
+    """Something that no other error describes kept the predictor from starting: a library that is missing, a bug."""
+
+    code = "protocols.start-failed"
+
+
+class _Process(NamedTuple):
+    server: uvicorn.Server
+    listener: socket.socket
+    batcher: Batcher
+    log: SegmentWriter
+
+
+def run(config_file: str, *, fd: int | None, port: int | None, ready_fd: int | None) -> int:
+    """Serves until SIGTERM or SIGINT; 0, or 1 when it could not start."""
+    try:
+        process = _open(config_file, fd, port, ready_fd)
+    except Exception as problem:
+        return _refuse(problem, ready_fd)
+    for name in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again once drained; that must not end us
+        signal.signal(name, process.server.handle_exit)
+    try:
+        process.server.run(sockets=[process.listener])
+    finally:
+        process.batcher.close()
+        process.log.close()
+    return 0
+
+
+def _open(config_file: str, fd: int | None, port: int | None, ready_fd: int | None) -> _Process:
+    config = load_config(Path(config_file))
+    ready = open_model(config)
+    listener = _listen(fd, port)
+    log = open_log(config)
+    batcher = Batcher(open_predictor(config, ready.model, log), ready.cost)
+    line = {"ready": True, "port": listener.getsockname()[1], "pid": os.getpid(), "release": config.release}
+    server = _Server(_settings(PredictorApp(batcher, server_version=_own_version())), line, ready_fd)
+    gc.collect()
+    gc.freeze()  # the libraries' half million objects: looking through them stopped a request in a hundred for 50 ms
+    return _Process(server, listener, batcher, log)
+
+
+def _refuse(problem: Exception, ready_fd: int | None) -> int:
+    if isinstance(problem, ShipwayError):
+        error = problem
+    else:
+        error = StartFailed(f"{type(problem).__name__}: {problem}")
+        traceback.print_exception(problem)
+    said = {"code": error.code, "what": error.what, "where": error.where, "mend": error.mend}
+    _announce({"ready": False, "error": said}, ready_fd)
+    print(error.render(), file=sys.stderr)
+    return 1
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, saying when it answers."""
+
+    def __init__(self, settings: uvicorn.Config, line: dict[str, object], ready_fd: int | None) -> None:
+        super().__init__(settings)
+        self._line, self._ready_fd = line, ready_fd
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        _announce(self._line, self._ready_fd)
+
+
+def _settings(app: PredictorApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        lifespan="off",
+        interface="asgi3",
+        access_log=False,
+        log_level="warning",
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+    )
+
+
+def _listen(fd: int | None, port: int | None) -> socket.socket:
+    try:
+        if fd is not None:
+            return socket.socket(fileno=fd)
+        return socket.create_server(("127.0.0.1", port or 0), backlog=2048)
+    except OSError as problem:
+        where = f"fd {fd}" if fd is not None else f"127.0.0.1:{port}"
+        raise PortTaken(f"cannot listen: {problem.strerror}", where=where, mend="choose another port") from problem
+
+
+def _announce(line: dict[str, object], ready_fd: int | None) -> None:
+    text = json.dumps(line) + "\n"
+    if ready_fd is None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    with os.fdopen(ready_fd, "w") as pipe:
+        pipe.write(text)
+
+
+def _own_version() -> str:
+    """Under the overlay Shipway is on the path without being installed."""
+    try:
+        return version("shipway")
+    except PackageNotFoundError:
+        return "unknown"

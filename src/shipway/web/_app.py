@@ -1,0 +1,148 @@
+"""The control plane's HTTP application: routes, one store a request, and an answer for whatever goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from shipway.kernel.errors import ShipwayError
+from shipway.store import Store
+from shipway.web import _documents as documents
+from shipway.web._answers import Counting, answer_broken, answer_not_here, answer_refused
+from shipway.web._gauges import read_gauges
+from shipway.web._guard import Guard
+from shipway.web._metrics import CONTENT_TYPE, Counters, render_metrics
+from shipway.web._outcomes import BODY_BYTES, RecordOutcomes, check_media_type, parse_rows, read_body
+from shipway.web._pages import STATIC, render_page
+from shipway.web._params import check_known, read_choice
+from shipway.web._query import load_project
+from shipway.web._view import make_page
+
+REFRESH = 10  # seconds between two looks at a page that is left open
+
+Endpoints = Callable[[], Mapping[str, str]]
+Read = Callable[[Store, Request], documents.Document]
+
+
+def make_app(
+    open_store: Callable[[], Store],
+    *,
+    links: Mapping[str, str],
+    endpoints: Endpoints,
+    record_outcomes: RecordOutcomes,
+    body_bytes: int = BODY_BYTES,
+) -> Starlette:
+    """The pages and `/api/v1` over one project's store, to be bound to a loopback address.
+
+    open_store: called once a request, in the thread that uses and closes it. links: text to address of neighbours such as
+    MLflow. endpoints: where the predictor of each deployment answers now, by ref. record_outcomes: makes rows durable before
+    it returns, all or none; threads call it. body_bytes: the largest body of outcomes.
+    """
+    site = _Site(open_store, links, endpoints, record_outcomes, body_bytes)
+    return Starlette(
+        routes=site.routes(),
+        middleware=[Middleware(Counting, counters=site.counters), Middleware(Guard)],
+        exception_handlers={ShipwayError: answer_refused, HTTPException: answer_not_here, Exception: answer_broken},
+    )
+
+
+class _Site:
+    """The endpoints of one application and what they were given. Plain functions run in threads, as sqlite3 wants it."""
+
+    def __init__(
+        self,
+        open_store: Callable[[], Store],
+        links: Mapping[str, str],
+        endpoints: Endpoints,
+        record_outcomes: RecordOutcomes,
+        body_bytes: int,
+    ) -> None:
+        self._open_store, self._links, self._endpoints = open_store, links, endpoints
+        self._record_outcomes, self._body_bytes = record_outcomes, body_bytes
+        self.counters = Counters()
+
+    def routes(self) -> list[Route | Mount]:
+        reads: dict[str, Read] = {
+            "deployments": lambda store, request: documents.deployments(store, request.query_params, self._endpoints()),
+            "refs": _with_params(documents.refs),
+            "log": _with_params(documents.log),
+            "releases/{digest}": lambda store, request: documents.release(
+                store, request.query_params, str(request.path_params["digest"])
+            ),
+            "windows": _with_params(documents.windows),
+            "alerts": _with_params(documents.alerts),
+            "gaps": _with_params(documents.gaps),
+        }
+        return [
+            Route("/", self.page),
+            *(Route(f"/api/v1/{path}", self._reading(read)) for path, read in reads.items()),
+            Route("/api/v1/outcomes", self.outcomes, methods=["POST"]),
+            Route("/healthz", self.healthz),
+            Route("/readyz", self.readyz),
+            Route("/metrics", self.metrics),
+            Mount("/static", StaticFiles(directory=STATIC)),
+        ]
+
+    def page(self, request: Request) -> Response:
+        """What is live, since when, by whom, why; its last windows; its alerts; its history."""
+        check_known(request.query_params, "refresh")
+        still = read_choice(request.query_params, "refresh", ("off",))
+        with self._store() as store:
+            facts = load_project(store, self._endpoints())
+        return HTMLResponse(render_page(make_page(facts, links=self._links, refresh=0 if still else REFRESH)))
+
+    async def outcomes(self, request: Request) -> Response:
+        """What became true; on the device before the answer is sent."""
+        check_known(request.query_params)
+        kind = check_media_type(request.headers.get("content-type", ""))
+        body = await read_body(request, limit=self._body_bytes)
+        recorded = await run_in_threadpool(lambda: self._record_outcomes(parse_rows(body, kind)))
+        self.counters.recorded(recorded)
+        return JSONResponse({"recorded": recorded})
+
+    async def healthz(self, _request: Request) -> Response:
+        """This process runs."""
+        return JSONResponse({"live": True})
+
+    def readyz(self, _request: Request) -> Response:
+        """The catalogue can be read."""
+        try:
+            with self._store() as store:
+                store.refs("deploy/")
+        except Exception as problem:  # whatever it is, it is a reason
+            return JSONResponse({"live": True, "ready": False, "why": str(problem)}, 503)
+        return JSONResponse({"live": True, "ready": True})
+
+    def metrics(self, _request: Request) -> Response:
+        with self._store() as store:
+            gauges = read_gauges(store)
+        return PlainTextResponse(render_metrics({**self.counters.samples(), **gauges}), media_type=CONTENT_TYPE)
+
+    def _reading(self, read: Read) -> Callable[[Request], Response]:
+        def endpoint(request: Request) -> Response:
+            with self._store() as store:
+                return JSONResponse(read(store, request))
+
+        return endpoint
+
+    @contextmanager
+    def _store(self) -> Iterator[Store]:
+        store = self._open_store()
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+def _with_params(read: Callable[[Store, QueryParams], documents.Document]) -> Read:
+    return lambda store, request: read(store, request.query_params)

@@ -1,0 +1,72 @@
+"""The documents of `/api/v1`: facts as JSON, each with its kind, its version and the command that says the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.datastructures import QueryParams
+
+from shipway.kernel.digest import parse_digest
+from shipway.store import Store
+from shipway.web import _query as query
+from shipway.web._params import check_known, read_choice, read_limit
+
+Document = dict[str, object]
+
+
+def deployments(store: Store, params: QueryParams, endpoints: Mapping[str, str]) -> Document:
+    """What is live."""
+    check_known(params)
+    live, problems = query.load_live(store)
+    rows = [{"ref": ref, **facts.to_json(), "endpoint": endpoints.get(ref)} for ref, facts in live.items()]
+    return _document("deployments", "shipway log", deployments=rows, problems=list(problems))
+
+
+def refs(store: Store, params: QueryParams) -> Document:
+    """What every ref points at."""
+    check_known(params)
+    return _document("refs", "shipway log --json", refs=[{"ref": ref.name, "digest": ref.digest} for ref in store.refs()])
+
+
+def log(store: Store, params: QueryParams) -> Document:
+    """Who moved what; of all refs when none is named."""
+    check_known(params, "ref", "limit")
+    ref = params.get("ref")
+    history = query.load_history(store, ref, limit=read_limit(params, default=20))
+    return _document("log", f"shipway log {ref or 'REF'} --json", ref=ref, history=[move.to_json() for move in history])
+
+
+def release(store: Store, params: QueryParams, digest: str) -> Document:
+    """One release: its components, who made and approved it, where it is live."""
+    check_known(params)
+    facts, live = query.load_release(store, parse_digest(digest))
+    return _document("release", f"shipway plan --release {digest} --json", **facts.to_json(), live=list(live))
+
+
+def windows(store: Store, params: QueryParams) -> Document:
+    """The verdicts on the days of a deployment, oldest first."""
+    check_known(params, "ref")
+    ref = params.get("ref")
+    return _document("windows", _watch(ref), ref=ref, windows=query.load_states(store, query.WINDOW, ref))
+
+
+def alerts(store: Store, params: QueryParams) -> Document:
+    """The alerts of a deployment, by monitor."""
+    check_known(params, "ref", "status")
+    ref, status = params.get("ref"), read_choice(params, "status", ("open", "resolved"))
+    found = query.load_states(store, query.ALERT, ref)
+    return _document("alerts", _watch(ref), ref=ref, alerts=[row for row in found if status in (None, row.get("status"))])
+
+
+def gaps(store: Store, params: QueryParams) -> Document:
+    """What the logs have lost."""
+    check_known(params)
+    return _document("gaps", _watch(None), gaps=query.load_gaps(store))
+
+
+def _watch(ref: str | None) -> str:
+    return f"shipway watch {(ref or '').removeprefix('deploy/')}".strip() + " --json"
+
+
+def _document(kind: str, command: str, **content: object) -> Document:
+    return {"kind": kind, "version": 1, "command": command, **content}

@@ -1,0 +1,66 @@
+"""The few counters of the control plane's HTTP side, as Prometheus text (exposition format 0.0.4)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from threading import Lock
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+METRICS: Mapping[str, tuple[str, str]] = {
+    "shipway_web_requests_total": ("counter", "Requests answered by pages and API, by HTTP status."),
+    "shipway_outcomes_recorded_total": ("counter", "Outcomes taken and made durable by this process."),
+    "shipway_live_info": ("gauge", "1 for every deployment, labelled with the release that is live."),
+    "shipway_alerts_open": ("gauge", "Open alerts of a deployment, by severity."),
+    "shipway_log_gap_rows": ("gauge", "Rows that are missing from the logs for good, by stream."),
+}
+
+Samples = Iterable[tuple[Mapping[str, str], float]]
+
+
+class Counters:
+    """What happened since this process began; threads may share it."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._statuses: Counter[int] = Counter()
+        self._outcomes = 0
+
+    def answered(self, status: int) -> None:
+        with self._lock:
+            self._statuses[status] += 1
+
+    def recorded(self, outcomes: int) -> None:
+        with self._lock:
+            self._outcomes += outcomes
+
+    def samples(self) -> dict[str, Samples]:
+        with self._lock:
+            statuses = sorted(self._statuses.items())
+            return {
+                "shipway_web_requests_total": [({"status": str(status)}, count) for status, count in statuses],
+                "shipway_outcomes_recorded_total": [({}, self._outcomes)],
+            }
+
+
+def render_metrics(samples: Mapping[str, Samples]) -> str:
+    """The metrics page; a metric without samples has its heading only.
+
+    >>> print(render_metrics({"shipway_outcomes_recorded_total": [({}, 2)]}).splitlines()[4])
+    shipway_outcomes_recorded_total 2
+    """
+    lines: list[str] = []
+    for name, (kind, text) in METRICS.items():
+        lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]
+        lines += [_line(name, labels, value) for labels, value in samples.get(name, ())]
+    return "\n".join(lines) + "\n"
+
+
+def _line(name: str, labels: Mapping[str, str], value: float) -> str:
+    inside = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
+    return f"{name}{{{inside}}} {value}" if inside else f"{name} {value}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,0 +1,30 @@
+"""The page at `/`, drawn from its view model by a template; markup in any text stays text."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from shipway.kernel.errors import ShipwayError
+from shipway.web._lanes import BOX_WIDTH, LANE
+from shipway.web._view import PageView
+
+STATIC = Path(__file__).parent / "static"
+
+
+@cache
+def _environment() -> Environment:
+    loader = FileSystemLoader(Path(__file__).parent / "templates")
+    made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.globals.update(lane_height=LANE, box_width=BOX_WIDTH)
+    return made
+
+
+def render_page(page: PageView) -> str:
+    return _environment().get_template("page.html").render(page=page)
+
+
+def render_error(problem: ShipwayError) -> str:
+    return _environment().get_template("error.html").render(problem=problem)

@@ -1,0 +1,136 @@
+"""From the store to facts. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+
+from shipway.kernel.canonical import JsonObject
+from shipway.kernel.digest import Digest
+from shipway.monitor import GAP, Alert, DayVerdict
+from shipway.release import load_components
+from shipway.store import RefMissing, StateRow, Store
+from shipway.web._facts import DeploymentFacts, LiveFacts, Move, ProjectFacts, ReleaseFacts, Signed
+from shipway.web._reading import Reading
+
+WINDOW, ALERT = "window", "alert"  # kinds of state that the monitor writes
+HISTORY = 50  # records of a deployment that a page looks at
+DAYS = 400  # a year and a month: more would be less than two pixels a day
+_RELEASE_RECORDS = 500
+_PROJECT_RECORDS = 2_000
+
+
+def load_project(store: Store, endpoints: Mapping[str, str]) -> ProjectFacts:
+    """Everything that the page at `/` shows."""
+    reading = Reading(store)
+    refs = {ref.name: ref.digest for ref in store.refs()}
+    names = deployment_names(store, refs)
+    deployments = tuple(_deployment(reading, name, endpoints.get(name)) for name in names)
+    gaps = tuple(load_gaps(store))
+    return ProjectFacts(store.project, store.clock.now(), deployments, refs, gaps, tuple(reading.problems))
+
+
+def load_gaps(store: Store) -> list[JsonObject]:
+    """Rows of state, one for each gap of the logs."""
+    return [row.value for row in store.states(GAP)]
+
+
+def deployment_names(store: Store, refs: Mapping[str, Digest]) -> list[str]:
+    """Deployments that are live, then those whose every move was refused so far."""
+    live = [name for name in refs if name.startswith("deploy/")]
+    records = store.history(None, limit=_PROJECT_RECORDS)
+    asked = {record.resource for record in records if record.resource.startswith("deploy/")}
+    return live + sorted(asked - set(live))
+
+
+def load_live(store: Store) -> tuple[dict[str, LiveFacts], tuple[str, ...]]:
+    """What every deployment's ref points at, and what could not be read."""
+    reading = Reading(store)
+    found = {ref.name: _live(reading, ref.name) for ref in store.refs("deploy/")}
+    return {name: live for name, live in found.items() if live}, tuple(reading.problems)
+
+
+def load_history(store: Store, ref: str | None, *, limit: int) -> tuple[Move, ...]:
+    """Moves of a ref, or of all, newest first. Raises RefMissing when nothing ever happened to it."""
+    records = store.history(ref, limit=limit)
+    if ref and not records:
+        raise RefMissing(f"nothing ever happened to {ref}", where=store.project, mend="shipway log shows every ref")
+    reading = Reading(store)
+    return tuple(reading.move(record) for record in records)
+
+
+def load_release(store: Store, digest: Digest) -> tuple[ReleaseFacts, tuple[str, ...]]:
+    """A release and the deployments where it is live. Raises ObjectMissing, ObjectDamaged, ReleaseMalformed."""
+    reading = Reading(store)
+    components = load_components(store, digest)
+    applications = sorted(ref.name.removeprefix("release/") for ref in store.refs("release/"))
+    facts = [_release(reading, application, digest) for application in applications]
+    made = next((one.made for one in facts if one.made), None)
+    approvals = tuple(approval for one in facts for approval in one.approvals)
+    live = tuple(ref.name for ref in store.refs("deploy/") if reading.release_of(ref.digest) == digest)
+    return ReleaseFacts(digest, components, made, approvals), live
+
+
+def load_states(store: Store, kind: str, ref: str | None) -> list[JsonObject]:
+    """Rows of state of one deployment, or of all, by key. Raises RefMissing for a deployment that never was."""
+    if ref and store.ref(ref) is None and not store.history(ref, limit=1):
+        raise RefMissing(f"there is no {ref}", where=store.project, mend="shipway log shows every ref")
+    return [row.value for row in store.states(kind, f"{ref}/" if ref else "")]
+
+
+def _deployment(reading: Reading, ref: str, endpoint: str | None) -> DeploymentFacts:
+    store = reading.store
+    rows = store.states(WINDOW, f"{ref}/")
+    return DeploymentFacts(
+        ref=ref,
+        live=_live(reading, ref),
+        candidate=_candidate(reading, ref),
+        history=tuple(reading.move(record) for record in store.history(ref, limit=HISTORY)),
+        days=_days(reading, rows[-DAYS:]),
+        alerts=_alerts(reading, store.states(ALERT, f"{ref}/")),
+        judged=_newest(rows),
+        endpoint=endpoint,
+    )
+
+
+def _live(reading: Reading, ref: str) -> LiveFacts | None:
+    found = reading.store.ref(ref)
+    record = reading.store.audit(found.audit) if found else None
+    if found is None or record is None:
+        return None
+    release = reading.release_of(found.digest) or found.digest
+    return LiveFacts(found.digest, _release(reading, _application(ref), release), reading.move(record))
+
+
+def _candidate(reading: Reading, ref: str) -> ReleaseFacts | None:
+    """The newest release of the deployment's application."""
+    application = _application(ref)
+    found = reading.store.ref(f"release/{application}")
+    return _release(reading, application, found.digest) if found else None
+
+
+def _release(reading: Reading, application: str, digest: Digest) -> ReleaseFacts:
+    records = reading.store.history(f"release/{application}", limit=_RELEASE_RECORDS)
+    ours = [record for record in reversed(records) if record.target == digest]
+    made = [Signed(record.actor, record.at, record.why) for record in ours if record.outcome == "moved"]
+    approvals = tuple(Signed(record.actor, record.at, record.why) for record in ours if record.outcome == "approved")
+    return ReleaseFacts(digest, reading.components(digest), made[0] if made else None, approvals)
+
+
+def _application(ref: str) -> str:
+    return ref.removeprefix("deploy/").partition("@")[0]
+
+
+def _days(reading: Reading, rows: list[StateRow]) -> tuple[DayVerdict, ...]:
+    found = [reading.attempt(partial(DayVerdict.from_json, row.value), None) for row in rows]
+    return tuple(day for day in found if day)
+
+
+def _alerts(reading: Reading, rows: list[StateRow]) -> tuple[Alert, ...]:
+    found = [reading.attempt(partial(Alert.from_json, row.value), None) for row in rows]
+    return tuple(alert for alert in found if alert)
+
+
+def _newest(rows: list[StateRow]) -> datetime | None:
+    return max((row.updated for row in rows), default=None)

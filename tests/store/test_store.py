@@ -1,0 +1,338 @@
+"""The store: what is put is found again, whole or not at all, whoever else writes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shipway.kernel.digest import Digest
+from shipway.store import (
+    Edge,
+    FileUnreadable,
+    MoveUnjustified,
+    NewAudit,
+    ObjectDamaged,
+    ObjectMissing,
+    ObjectUnexpected,
+    RefMissing,
+    RefMoved,
+    StateConflict,
+    Store,
+    StoreFull,
+    StoreMissing,
+    StoreNewer,
+    open_store,
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return open_store(tmp_path, "flights", create=True)
+
+
+def move(store: Store, ref: str, target: Digest, *, expected: Digest | None = None, actor: str = "ann") -> int:
+    verdict = store.put(
+        {"kind": "verdict", "version": 1, "ref": ref, "from": expected, "to": target, "allowed": True, "by": actor}
+    )
+    record = NewAudit(store.clock.now(), actor, "move", ref, "moved", expected, target, verdict)
+    return store.move(record, expected=expected)
+
+
+def thing(store: Store, number: int) -> Digest:
+    return store.put({"kind": "thing", "version": 1, "number": number})
+
+
+def test_a_folder_without_a_store_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(StoreMissing) as problem:
+        open_store(tmp_path, "flights")
+    assert problem.value.mend == "shipway init"
+
+
+def test_an_object_is_found_by_its_digest_and_kind(store: Store) -> None:
+    digest = thing(store, 1)
+    assert store.get(digest, "thing") == {"kind": "thing", "version": 1, "number": 1}
+    assert thing(store, 1) == digest
+    with pytest.raises(ObjectUnexpected):
+        store.get(digest, "release")
+
+
+def test_an_object_without_a_kind_is_refused(store: Store) -> None:
+    with pytest.raises(ObjectUnexpected):
+        store.put({"number": 1})
+
+
+def test_a_missing_object_is_named(store: Store) -> None:
+    with pytest.raises(ObjectMissing, match="sha256:00"):
+        store.get(Digest("sha256:" + "0" * 64))
+
+
+def test_a_flipped_byte_is_noticed_on_reading(store: Store) -> None:
+    digest = thing(store, 1)
+    path = store.objects.path(digest)
+    path.chmod(0o644)
+    data = bytearray(path.read_bytes())
+    data[3] ^= 1
+    path.write_bytes(data)
+    for read in (store.objects.get, store.objects.verify):
+        with pytest.raises(ObjectDamaged) as problem:
+            read(digest)
+        assert problem.value.where == str(path)
+
+
+def test_a_ref_moves_and_its_history_says_by_whom(store: Store) -> None:
+    one, two = thing(store, 1), thing(store, 2)
+    move(store, "model/delay", one)
+    move(store, "model/delay", two, expected=one, actor="bob")
+    assert store.resolve("model/delay") == two
+    assert [(r.actor, r.source, r.target) for r in store.history("model/delay")] == [("bob", one, two), ("ann", None, one)]
+    assert [ref.name for ref in store.refs("model/")] == ["model/delay"]
+    with pytest.raises(RefMissing):
+        store.resolve("model/other")
+
+
+def test_of_two_moves_from_the_same_place_one_wins_and_the_other_says_so(store: Store) -> None:
+    one, two = thing(store, 1), thing(store, 2)
+    move(store, "model/delay", one)
+    with pytest.raises(RefMoved, match="ann moved it"):
+        move(store, "model/delay", two)
+    assert store.resolve("model/delay") == one
+
+
+def test_a_move_without_a_verdict_that_allows_it_is_refused(store: Store) -> None:
+    one = thing(store, 1)
+    record = NewAudit(store.clock.now(), "ann", "move", "model/delay", "moved", None, one, None)
+    with pytest.raises(MoveUnjustified):
+        store.move(record, expected=None)
+    refused = store.put({"kind": "verdict", "version": 1, "ref": "model/delay", "from": None, "to": one, "allowed": False})
+    other = store.put({"kind": "verdict", "version": 1, "ref": "model/other", "from": None, "to": one, "allowed": True})
+    for verdict in (refused, other):
+        with pytest.raises(MoveUnjustified):
+            store.move(NewAudit(store.clock.now(), "ann", "move", "model/delay", "moved", None, one, verdict), expected=None)
+    assert store.ref("model/delay") is None
+
+
+def test_projects_in_one_catalogue_do_not_see_each_other(tmp_path: Path) -> None:
+    flights, churn = (open_store(tmp_path, name, create=True) for name in ("flights", "churn"))
+    move(flights, "model/m", thing(flights, 1))
+    assert churn.ref("model/m") is None
+    assert churn.history() == []
+
+
+def test_state_rows_have_versions_that_guard_them(store: Store) -> None:
+    store.put_state("lease", "a", {"by": "x"}, expected=0)
+    store.put_state("lease", "a", {"by": "y"}, expected=1)
+    with pytest.raises(StateConflict):
+        store.put_state("lease", "a", {"by": "z"}, expected=1)
+    row = store.state("lease", "a")
+    assert row is not None
+    assert (row.value, row.version) == ({"by": "y"}, 2)
+    store.delete_state("lease", "a")
+    assert store.states("lease") == []
+
+
+def test_edges_are_kept_once_and_read_from_both_ends(store: Store) -> None:
+    one, two = thing(store, 1), thing(store, 2)
+    store.add_edges([Edge(one, two, "input")])
+    store.add_edges([Edge(one, two, "input")])
+    assert store.edges_from(one) == store.edges_to(two) == [Edge(one, two, "input")]
+
+
+files = st.dictionaries(
+    st.text(st.characters(blacklist_characters="/\0", blacklist_categories=("Cs",)), min_size=1, max_size=8).filter(
+        lambda name: name not in (".", "..")
+    ),
+    st.binary(max_size=50),
+    max_size=6,
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(files, files)
+def test_a_tree_holds_every_file_and_equal_folders_have_one_digest(
+    tmp_path_factory: pytest.TempPathFactory, top: dict[str, bytes], below: dict[str, bytes]
+) -> None:
+    base = tmp_path_factory.mktemp("tree")
+    store = open_store(base, "p", create=True)
+    digests = set()
+    for name in ("one", "two"):
+        folder = base / name
+        (folder / "sub").mkdir(parents=True)
+        for place, content in ((folder, {k: v for k, v in top.items() if k != "sub"}), (folder / "sub", below)):
+            for file, data in content.items():
+                (place / file).write_bytes(data)
+        digests.add(store.put_tree(folder)[0].digest)
+    (digest,) = digests
+    found = {file.path: store.objects.get(file.digest) for file in store.tree(digest)}
+    assert found == {k: v for k, v in top.items() if k != "sub"} | {f"sub/{k}": v for k, v in below.items()}
+
+
+def test_a_changed_file_rewrites_only_the_nodes_on_its_path(store: Store, tmp_path: Path) -> None:
+    for name in ("a/x", "b/y"):
+        path = tmp_path / "data" / name
+        path.parent.mkdir(parents=True)
+        path.write_text(name)
+    before = {digest for digest, _ in store.tree_nodes(store.put_tree(tmp_path / "data")[0].digest)}
+    (tmp_path / "data/a/x").write_text("changed")
+    after = {digest for digest, _ in store.tree_nodes(store.put_tree(tmp_path / "data")[0].digest)}
+    assert len(before & after) == 1  # b stays; a and the root are new
+
+
+def test_a_symbolic_link_is_refused_by_name(store: Store, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "out").symlink_to("/etc/passwd")
+    with pytest.raises(FileUnreadable, match="out is a symbolic link"):
+        store.put_tree(folder)
+
+
+def test_a_tree_that_climbs_out_of_its_folder_is_refused(store: Store) -> None:
+    entry = {"name": "../x", "type": "file", "digest": thing(store, 1), "size": 1, "executable": False}
+    bad = store.put({"kind": "tree", "version": 1, "entries": [entry]})
+    with pytest.raises(ObjectUnexpected):
+        list(store.tree(bad))
+
+
+def test_a_full_disk_leaves_nothing_half_written(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RLIMIT_FSIZE is the kernel refusing to let a file grow: the real error, without filling a disk."""
+    code = (
+        "import resource, signal, sys; from pathlib import Path; from shipway.store import open_store, StoreFull\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "store = open_store(Path(sys.argv[1]), 'flights')\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "try: store.put_bytes(b'x' * 5000)\n"
+        "except StoreFull as problem: print(problem.render())\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code, str(store.root.parent)], capture_output=True, text=True, check=True)
+    assert "no room left" in ran.stdout
+    assert "mend:" in ran.stdout
+    assert [path for path in store.objects.root.rglob("*") if path.is_file()] == []
+
+
+def test_the_disk_error_of_a_real_full_file_system_is_told_too(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(StoreFull):
+        store.put_bytes(b"x")
+
+
+def test_a_newer_catalogue_is_not_touched(store: Store, tmp_path: Path) -> None:
+    import sqlite3
+
+    with sqlite3.connect(store.root / "catalogue.sqlite") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StoreNewer):
+        open_store(tmp_path, "flights")
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_code(store: Store) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+    from sqlalchemy import create_engine
+
+    from shipway.store._tables import metadata
+
+    with create_engine(f"sqlite:///{store.root / 'catalogue.sqlite'}").connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_two_processes_that_make_the_store_at_once_agree(tmp_path: Path) -> None:
+    code = "import sys; from pathlib import Path; from shipway.store import open_store; open_store(Path(sys.argv[1]), 'p', create=True).refs()"
+    children = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stderr=subprocess.PIPE) for _ in range(3)]
+    for child in children:
+        _, errors = child.communicate()
+        assert child.returncode == 0, errors.decode()
+
+
+WRITER = """
+import sys, itertools
+from pathlib import Path
+from shipway.store import NewAudit, open_store
+store = open_store(Path(sys.argv[1]), "flights")
+previous = store.ref("model/delay").digest if store.ref("model/delay") else None
+for number in itertools.count(int(sys.argv[2])):
+    target = store.put({"kind": "thing", "version": 1, "number": number})
+    verdict = store.put({"kind": "verdict", "version": 1, "ref": "model/delay", "from": previous, "to": target, "allowed": True})
+    record = NewAudit(store.clock.now(), "ann", "move", "model/delay", "moved", previous, target, verdict, str(number))
+    store.move(record, expected=previous)
+    previous = target
+    print(number, flush=True)
+"""
+
+
+def kill_rounds(store: Store, rounds: int) -> None:
+    """Kill a writer at a random moment: the ref is old or new, its record is there, and all it names is whole."""
+    dice = random.Random(7)
+    for number in range(rounds):
+        child = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(store.root.parent), str(number * 100_000)], stdout=subprocess.PIPE, text=True
+        )
+        assert child.stdout is not None
+        child.stdout.readline()
+        time.sleep(dice.random() * 0.05)
+        child.send_signal(signal.SIGKILL)
+        with child.stdout:
+            acknowledged = child.stdout.read().split()
+        child.wait()
+        last = store.history("model/delay", limit=1)[0]
+        assert store.resolve("model/delay") == last.target
+        assert last.target is not None
+        assert str(store.get(last.target)["number"]) == last.why
+        if acknowledged:
+            assert int(last.why) >= int(acknowledged[-1])
+
+
+def test_a_writer_killed_at_any_moment_leaves_the_ref_old_or_new(store: Store) -> None:
+    kill_rounds(store, 4)
+
+
+@pytest.mark.slow
+def test_a_writer_killed_a_hundred_times_leaves_the_ref_old_or_new(store: Store) -> None:
+    kill_rounds(store, 100)
+
+
+def test_two_writers_on_one_ref_lose_no_record(store: Store, tmp_path: Path) -> None:
+    """Each takes what it finds and retries: the history is one chain without a hole."""
+    code = (
+        WRITER.replace("itertools.count(int(sys.argv[2]))", "range(int(sys.argv[2]), int(sys.argv[2]) + 20)")
+        .replace(
+            "    store.move(record, expected=previous)\n",
+            "    while True:\n"
+            "        try: store.move(record, expected=previous); break\n"
+            "        except RefMoved:\n"
+            "            previous = store.resolve('model/delay')\n"
+            "            verdict = store.put({'kind': 'verdict', 'version': 1, 'ref': 'model/delay', 'from': previous, 'to': target, 'allowed': True})\n"
+            "            record = NewAudit(store.clock.now(), 'ann', 'move', 'model/delay', 'moved', previous, target, verdict, str(number))\n",
+        )
+        .replace("import NewAudit, open_store", "import NewAudit, RefMoved, open_store")
+    )
+    move(store, "model/delay", thing(store, -1))
+    children = [
+        subprocess.Popen([sys.executable, "-c", code, str(tmp_path), str(n)], stdout=subprocess.PIPE) for n in (100, 200)
+    ]
+    for child in children:
+        child.communicate()
+        assert child.returncode == 0
+    history = store.history("model/delay", limit=100)
+    assert len(history) == 41
+    assert all(newer.source == older.target for newer, older in zip(history, history[1:], strict=False))
+
+
+def test_closing_a_store_twice_is_no_error(store: Store) -> None:
+    thing(store, 1)
+    store.refs()
+    closers: list[Callable[[], None]] = [store.close, store.close]
+    for close in closers:
+        close()

@@ -1,0 +1,114 @@
+"""The floors of DESIGN hold without an exception: imports only point down, siblings are strangers, no circle."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+SOURCE = Path(__file__).parents[1] / "src" / "shipway"
+SOURCES = [path for path in SOURCE.rglob("*.py") if "template" not in path.parts]  # init's template is a user's file
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("kernel",),
+    ("spec", "stats"),
+    ("store",),
+    ("access",),
+    ("gate",),
+    ("data", "models", "llm", "tracking", "environment"),
+    ("pipeline", "rag", "evals"),
+    ("release",),
+    ("serve", "gateway", "monitor", "deploy"),
+    ("operate",),
+    ("protocols", "web"),
+    ("cli",),
+)
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+TOP = {"__init__", "__main__"}
+# which library may be imported where; a library that is not named may be imported anywhere
+LIBRARY_ROOMS = {
+    "sqlalchemy": {"store"},
+    "alembic": {"store"},
+    "sqlite3": {"store"},
+    "starlette": {"web", "cli"},
+    "jinja2": {"web"},
+    "uvicorn": {"protocols", "tracking", "cli"},
+    "click": {"cli"},
+    "cryptography": {"access"},
+    "yaml": {"spec"},
+    "polars": {"data", "pipeline", "monitor", "operate"},
+    "skops": {"models", "environment"},
+    "sklearn": {"models", "environment"},
+    "mlflow": {"tracking"},
+    "pydantic": set(),
+    "pandas": set(),
+}
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imports_of(path: Path) -> list[tuple[int, str]]:
+    """Every import, lazy and type-checking ones too."""
+    found: list[tuple[int, str]] = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno} a relative import hides its floor"
+            found.append((node.lineno, node.module or ""))
+    return found
+
+
+def test_imports_only_point_down_the_floors() -> None:
+    breaches = []
+    for path in SOURCES:
+        room = room_of(path)
+        if room in TOP:
+            continue
+        assert room in FLOOR, f"{path}: DESIGN names no room {room}"
+        for line, name in imports_of(path):
+            parts = name.split(".")
+            if parts[0] == "shipway" and len(parts) > 1 and parts[1] != room and FLOOR[parts[1]] >= FLOOR[room]:
+                breaches.append(f"{path}:{line} {room} -> {parts[1]}")
+    assert breaches == []
+
+
+def test_rooms_are_entered_by_their_door() -> None:
+    """Others import the package, not its private modules."""
+    breaches = []
+    for path in SOURCES:
+        for line, name in imports_of(path):
+            parts = name.split(".")
+            if parts[0] == "shipway" and len(parts) > 2 and parts[1] != room_of(path) and parts[2].startswith("_"):
+                breaches.append(f"{path}:{line} imports {name}")
+    assert breaches == []
+
+
+def test_libraries_stay_in_their_rooms() -> None:
+    breaches = []
+    for path in SOURCES:
+        for line, name in imports_of(path):
+            library = name.split(".")[0]
+            if library in LIBRARY_ROOMS and room_of(path) not in LIBRARY_ROOMS[library]:
+                breaches.append(f"{path}:{line} imports {library}")
+    assert breaches == []
+
+
+def imported_by(statement: str) -> set[str]:
+    code = f"import sys\n{statement}\nprint(' '.join(m for m in sys.modules if '.' not in m))"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_the_store_opens_without_sqlalchemy() -> None:
+    assert not {"sqlalchemy", "alembic", "polars"} & imported_by("import shipway.store")
+
+
+def test_help_imports_no_command() -> None:
+    assert not {"sqlalchemy", "polars", "numpy", "yaml", "msgspec", "cryptography"} & imported_by("import shipway.cli")
+
+
+def test_the_predict_path_needs_only_numpy_msgspec_and_the_server() -> None:
+    found = imported_by("import shipway.serve, shipway.protocols.predictor")
+    assert not {"sqlalchemy", "polars", "yaml", "cryptography", "pydantic", "starlette", "click"} & found

@@ -1,0 +1,83 @@
+"""A real browser draws the page: without a complaint, in light and dark, on a telephone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Playwright, sync_playwright
+from web_client import Client, serving
+from web_project import HOSTILE, REF, lived
+
+from shipway.gate import release_of
+from shipway.kernel.digest import short
+from shipway.web import make_app
+
+pytestmark = pytest.mark.interop
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+         "--no-first-run"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, str]]:
+    project = lived(tmp_path_factory.mktemp("browser"))
+    project.apply(project.release("august", why=HOSTILE), HOSTILE)
+    release = short(release_of(project.store, project.store.resolve(REF)) or "")
+    app = make_app(project.open, links={"MLflow": "http://127.0.0.1:5000"}, endpoints=dict, record_outcomes=len)
+    with serving(app) as client:
+        yield client, release
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    if not os.path.exists(CHROMIUM):
+        pytest.skip(f"needs {CHROMIUM}")
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    yield launched
+    launched.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1180, "light"), (1180, "dark"), (400, "light")])
+def test_the_page_loads_without_a_complaint(browser: Browser, served: tuple[Client, str], width: int, scheme: str) -> None:
+    client, release = served
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    page, complaints = context.new_page(), []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("dialog", lambda dialog: complaints.append(dialog.message))
+    page.on("requestfailed", lambda request: complaints.append(request.url))
+    page.goto(f"{client.url}/?refresh=off", wait_until="networkidle")
+    assert page.locator(".facts").get_by_role("link", name=release).is_visible()
+    assert page.locator(".status.bad").get_by_text("Calibration error").first.is_visible()
+    assert page.locator("tr.open").count() == 2
+    assert page.locator(".timeline .line").first.bounding_box()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("getComputedStyle(document.body).fontFamily").startswith("system-ui")  # the sheet was let in
+    assert complaints == []
+    context.close()
+
+
+def test_a_hostile_reason_is_text_in_a_real_browser(browser: Browser, served: tuple[Client, str]) -> None:
+    page = browser.new_page()
+    page.goto(f"{served[0].url}/?refresh=off")
+    assert page.locator(".history").get_by_text("<script>alert(1)</script>").first.is_visible()
+    assert page.locator("script").count() == 0
+    page.close()
+
+
+def test_a_page_under_a_name_that_was_pointed_here_gets_nothing(playwright: Playwright, served: tuple[Client, str]) -> None:
+    flags = [*FLAGS, "--host-resolver-rules=MAP evil.example 127.0.0.1"]
+    launched = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+    answer = launched.new_page().goto(f"http://evil.example:{served[0].port}/")
+    launched.close()
+    assert answer is not None
+    assert answer.status == 421
