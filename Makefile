@@ -8,7 +8,7 @@ SHIPWAY := $(VENV)/bin/shipway
 DEMO ?= stay
 JOBS ?= 2
 
-.PHONY: demo test lint docs bench lock slow clean
+.PHONY: demo test lint slow docs bench bench-start lock clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/python examples/flights/story.py --demo $(DEMO) --report report.json
@@ -27,7 +27,10 @@ slow: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest tests/docs
 
-bench: $(VENV)/.dev
+bench: bench-start
+	$(VENV)/bin/python bench/render.py
+
+bench-start: $(VENV)/.dev
 	$(VENV)/bin/python bench/start.py
 
 $(UV): requirements/uv.lock

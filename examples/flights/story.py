@@ -51,9 +51,12 @@ class Story:
     def say(self, text: str) -> None:
         print(f"   {text}", flush=True)
 
-    def run(self, *words: str, codes: tuple[int, ...] = (0,), folder: Path | None = None) -> dict[str, Any]:
+    def run(
+        self, *words: str, codes: tuple[int, ...] = (0,), folder: Path | None = None, quiet: bool = False
+    ) -> dict[str, Any]:
         """A command and the document it answered with; any other exit code than expected ends the story."""
-        print(f"   $ shipway {' '.join(words)}", flush=True)
+        if not quiet:
+            print(f"   $ shipway {' '.join(words)}", flush=True)
         command = [self.shipway, *words, "--json"]
         done = subprocess.run(command, cwd=folder or self.folder, env=self.environ, capture_output=True, text=True, check=False)
         if done.returncode not in codes:
@@ -259,8 +262,8 @@ def _wait_for_days(story: Story, last: date) -> None:
     """Until the logs hold the last day: the predictor hands over a segment every few seconds."""
     end = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < end:
-        days = story.run("watch", APP, codes=(0, 1))["days"]
-        if days and days[-1]["day"] >= str(last - timedelta(days=1)):
+        days = story.run("watch", APP, codes=(0, 1), quiet=True)["days"]
+        if days and days[-1]["day"] == str(last):
             return
         time.sleep(1)
     sys.exit(f"the last judged day is not {last} after {WAIT_SECONDS:.0f} s")

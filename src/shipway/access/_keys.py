@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -17,7 +18,7 @@ from shipway.kernel.errors import ShipwayError
 
 
 class KeyMissing(ShipwayError):
-    """A key file is missing or is no Ed25519 key."""
+    """A key file is missing, cannot be made, or is no Ed25519 key."""
 
     code = "access.key-missing"
 
@@ -59,38 +60,49 @@ def key_id(key: Ed25519PublicKey) -> str:
 
 def open_keys(folder: Path) -> tuple[Signer, KeyRing]:
     """The signer of this machine and the keys it trusts: `<folder>/signing.pem` (made when missing, mode 0600) and
-    every `<folder>/trusted/*.pem`. Raises KeyMissing for a file that is no Ed25519 key."""
+    every `<folder>/trusted/*.pem`. Raises KeyMissing for a file that is no Ed25519 key.
+    """
     private = folder / "signing.pem"
     if not private.exists():
         _make(private)
-    key = serialization.load_pem_private_key(_read(private), password=None)
-    if not isinstance(key, Ed25519PrivateKey):
-        raise KeyMissing(f"{private.name} is not an Ed25519 key", where=str(private), mend="move it away; a new one is made")
+    key = _private(private)
     trusted = [_public(path) for path in sorted((folder / "trusted").glob("*.pem"))]
     return Signer(key), KeyRing([key.public_key(), *trusted])
 
 
 def _make(path: Path) -> None:
     """Write the key under another name first: two processes that start at once agree on the one that was linked first."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     form = serialization.PrivateFormat.PKCS8
     data = Ed25519PrivateKey.generate().private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as out:
-        out.write(data)
-        out.flush()
-        os.fsync(out.fileno())
     try:
-        os.link(temporary, path)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.NamedTemporaryFile(prefix=f"{path.name}.", dir=path.parent) as out:  # made with mode 0600
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+            os.link(out.name, path)
     except FileExistsError:
-        pass
-    finally:
-        temporary.unlink()
+        return
+    except OSError as problem:
+        mend = "name a folder that can be written with SHIPWAY_KEYS"
+        raise KeyMissing(f"cannot make the key {path.name}: {problem.strerror}", where=str(path), mend=mend) from problem
+
+
+def _private(path: Path) -> Ed25519PrivateKey:
+    try:
+        key = serialization.load_pem_private_key(_read(path), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):  # no PEM, a key behind a password, a kind of key unknown here
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise KeyMissing(f"{path.name} is not an Ed25519 key", where=str(path), mend="move it away; a new one is made")
+    return key
 
 
 def _public(path: Path) -> Ed25519PublicKey:
-    key = serialization.load_pem_public_key(_read(path))
+    try:
+        key = serialization.load_pem_public_key(_read(path))
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
     if not isinstance(key, Ed25519PublicKey):
         raise KeyMissing(f"{path.name} is not an Ed25519 public key", where=str(path), mend="remove it from the trusted keys")
     return key

@@ -6,8 +6,9 @@ scikit-learn and skops are imported when a model is loaded, never before; pickle
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from shipway.kernel.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from shipway.models._columns import Array, ColumnsMalformed, datatype_of, decode_columns, encode_columns
@@ -52,11 +53,5 @@ __all__ = [
     "stack",
 ]
 
-
-def __getattr__(name: str) -> object:
-    """Imports the module of a name when it is first asked for: numpy takes 80 ms that `--help` should not pay."""
-    for module, names in _HOME.items():
-        if name in names:
-            value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
-            return value
-    raise AttributeError(f"module {__name__} has no attribute {name}")
+if not TYPE_CHECKING:
+    __getattr__ = lazy_exports(__name__, _HOME)

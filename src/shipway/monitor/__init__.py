@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from shipway.monitor._alerts import Alert, fold_alerts
     from shipway.monitor._challenger import inputs_of, paired_comparison, window_rows
+    from shipway.monitor._clock import newest_outcome
     from shipway.monitor._compact import Compacted, TimeColumn, compact_logs
     from shipway.monitor._deployments import Reference, release_reference
     from shipway.monitor._gaps import GAP
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _HOME = {
     "_alerts": ["Alert", "fold_alerts"],
     "_challenger": ["inputs_of", "paired_comparison", "window_rows"],
+    "_clock": ["newest_outcome"],
     "_compact": ["Compacted", "TimeColumn", "compact_logs"],
     "_deployments": ["Reference", "release_reference"],
     "_gaps": ["GAP"],
@@ -56,6 +58,7 @@ __all__ = [
     "load_alerts",
     "load_verdicts",
     "measure_coverage",
+    "newest_outcome",
     "paired_comparison",
     "release_reference",
     "report_months",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from shipway.kernel.lazy import lazy_exports
 from shipway.operate._process import CONTROL, control_process, note_control, tracking_url
 
 if TYPE_CHECKING:
@@ -47,11 +47,5 @@ __all__ = [
     "watch_ref",
 ]
 
-
-def __getattr__(name: str) -> object:
-    """Imports the module of a name when it is first asked for: a step's address costs no Polars."""
-    for module, names in _HOME.items():
-        if name in names:
-            value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
-            return value
-    raise AttributeError(f"module {__name__} has no attribute {name}")
+if not TYPE_CHECKING:
+    __getattr__ = lazy_exports(__name__, _HOME)

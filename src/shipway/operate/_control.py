@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import date
 from functools import cache as memo
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,12 +80,12 @@ def watch_all(store: Store, signer: Signer) -> None:
 
 
 def watch_ref(store: Store, signer: Signer, name: str) -> JsonObject | None:
-    """Judge the days of one deployment up to the last event day logged; None when nothing can be judged."""
-    from shipway.monitor import watch, watermark
+    """Judge the days of one deployment as far as its logs tell the time; None when nothing can be judged."""
+    from shipway.monitor import watch
 
     deployment = store.get(store.resolve(name), "deployment")
     outcome = outcome_of(store, deployment)
-    until = watermark(store, name)
+    until = event_clock(store, name)
     if outcome is None or until is None:
         return None
     result = watch(
@@ -97,6 +98,17 @@ def watch_ref(store: Store, signer: Signer, name: str) -> JsonObject | None:
         attest_checks=attester(store, signer),
     )
     return {"days": [day.to_json() for day in result.days], "alerts": [alert.to_json() for alert in result.alerts]}
+
+
+def event_clock(store: Store, name: str) -> date | None:
+    """The latest day that the logs speak of: of a prediction behind this ref, or of an outcome that was reported after it.
+
+    None before the first prediction. Logs may run ahead of or behind the wall clock (a replay, a machine that was off).
+    """
+    from shipway.monitor import newest_outcome, watermark
+
+    asked, known = watermark(store, name), newest_outcome(store)
+    return max(asked, known) if asked and known else asked
 
 
 def outcome_of(store: Store, deployment: JsonObject) -> str | None:

@@ -1,5 +1,8 @@
 """Releases and deployments: manifest, candidate, plan, apply, rollback, rebuild."""
 
+from typing import TYPE_CHECKING
+
+from shipway.kernel.lazy import lazy_exports
 from shipway.release._apply import NothingToReturnTo, apply_plan, apply_release, policy_change, publish_policy, roll_back
 from shipway.release._approve import approve_release
 from shipway.release._candidate import Candidate, NothingToRelease, make_release
@@ -14,7 +17,11 @@ from shipway.release._deployment import (
 )
 from shipway.release._manifest import Component, ReleaseMalformed, find_component, load_components, put_release, reach
 from shipway.release._plan import Change, NoCandidate, Plan, candidate_of, make_plan
-from shipway.release._rebuild import Equality, RebuildRefused, Rebuilt, attest_rebuild, rebuild_release
+
+if TYPE_CHECKING:
+    from shipway.release._rebuild import Equality, RebuildRefused, Rebuilt, attest_rebuild, rebuild_release
+
+_HOME = {"_rebuild": ["Equality", "Rebuilt", "RebuildRefused", "attest_rebuild", "rebuild_release"]}  # needs numpy
 
 __all__ = [
     "Candidate",
@@ -51,3 +58,6 @@ __all__ = [
     "with_release",
     "workers_of",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy_exports(__name__, _HOME)

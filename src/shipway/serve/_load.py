@@ -18,6 +18,9 @@ from shipway.serve._request import Arrays, Identity
 from shipway.store import LogNotWritten, SegmentWriter
 
 
+ROTATE_SECONDS = 5.0  # a prediction waits at most this long before a monitor can read it
+
+
 class ModelMissing(ShipwayError):
     """A file that serving.json names cannot be read."""
 
@@ -60,7 +63,7 @@ def open_log(config: ServingConfig, *, ids: Ids | None = None) -> SegmentWriter:
     """
     name = f"{short(config.deployment)}-{(ids or RandomIds()).new()}"
     try:
-        return SegmentWriter(Path(config.log_directory), name)
+        return SegmentWriter(Path(config.log_directory), name, rotate_seconds=ROTATE_SECONDS)
     except OSError as problem:
         what, mend = f"cannot begin the prediction log: {problem.strerror}", "free disk space, or check who may write there"
         raise LogNotWritten(what, where=config.log_directory, mend=mend) from problem

@@ -6,8 +6,9 @@ predictor in the project's Python takes the log's segments and records alone.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from shipway.kernel.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from shipway.store._facade import FOLDER, Store, open_store
@@ -139,11 +140,5 @@ __all__ = [
     "recover_writers",
 ]
 
-
-def __getattr__(name: str) -> object:
-    """Imports the module of a name when it is first asked for."""
-    for module, names in _HOME.items():
-        if name in names:
-            value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
-            return value
-    raise AttributeError(f"module {__name__} has no attribute {name}")
+if not TYPE_CHECKING:
+    __getattr__ = lazy_exports(__name__, _HOME)

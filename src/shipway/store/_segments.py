@@ -192,7 +192,8 @@ class SegmentWriter:
         self._file = _OpenSegment(directory, writer, self._count)
         self._flush_seconds, self._now_us, self._fsync = flush_seconds, now_us, fsync
         self._rotate_bytes, self._rotate_seconds, self._capacity = rotate_bytes, rotate_seconds, capacity_bytes
-        self._waiting: deque[Frame] = deque()
+        self._waiting: deque[_Chunk] = deque()  # append fills the last one
+        self._unwritten: _Chunk | None = None  # the one on its way to the disk, perhaps not for the first time
         self._held = 0  # bytes accepted and not yet written
         self._mutex, self._disk, self._wake = threading.Lock(), threading.Lock(), threading.Event()
         self._closed = False
@@ -201,16 +202,18 @@ class SegmentWriter:
 
     def append(self, payload: bytes, rows: int) -> bool:
         """Takes the payload for writing soon and says so; False, counted, when the buffer is full. Never blocks on disk."""
+        frame = _frame_bytes(payload, rows)  # here, for a thread that must hold the GIL makes requests wait
         with self._mutex:
             self._count.set(_Count.OFFERED, self._now_us())
-            if self._closed or (self._held and self._held + len(payload) > self._capacity):
+            if self._closed or (self._held and self._held + len(frame) > self._capacity):
                 self._count.add(_Count.DROPPED, rows)
                 return False
-            before, self._held = self._held, self._held + len(payload)
-            self._waiting.append(Frame(rows, payload))
+            before, self._held = self._held, self._held + len(frame)
+            if not self._waiting or len(self._waiting[-1].data) > _CHUNK:
+                self._waiting.append(_Chunk())
+            self._waiting[-1].add(frame, rows)
             self._count.add(_Count.ACCEPTED, rows)
-            urgent = before <= self._capacity // 4 < self._held
-        if urgent:
+        if before <= self._capacity // 4 < self._held:
             self._wake.set()
         return True
 
@@ -222,7 +225,7 @@ class SegmentWriter:
             self._accept(rows)  # before the write, as in append: a kill here may say one row too many, never one too few
             try:
                 self._drain()
-                self._write([Frame(rows, payload)], durable=True)
+                self._write(_Chunk(_frame_bytes(payload, rows), rows), durable=True)
             except OSError as problem:
                 self._accept(-rows)
                 mend = "free disk space, then send it again"
@@ -265,31 +268,38 @@ class SegmentWriter:
                     self._file.seal()
 
     def _drain(self) -> None:
-        """Writes every waiting frame, a chunk at a time; on OSError the unwritten ones still wait."""
-        while self._waiting:
-            chunk = self._next_chunk()
+        """Writes every waiting chunk; on OSError the one that failed is the first of the next time."""
+        while chunk := self._next_chunk():
             self._write(chunk, durable=self._fsync)
             with self._mutex:
-                for frame in chunk:
-                    self._waiting.popleft()
-                    self._held -= len(frame.payload)
+                self._unwritten = None
+                self._held -= len(chunk.data)
 
-    def _next_chunk(self) -> list[Frame]:
-        chunk, size = [], 0
-        with self._mutex:  # a deque must not grow while it is iterated
-            for frame in self._waiting:
-                chunk.append(frame)
-                size += len(frame.payload)
-                if size > _CHUNK:
-                    break
-        return chunk
+    def _next_chunk(self) -> _Chunk | None:
+        with self._mutex:
+            if self._unwritten is None and self._waiting:
+                self._unwritten = self._waiting.popleft()
+            return self._unwritten
 
-    def _write(self, frames: list[Frame], *, durable: bool) -> None:
+    def _write(self, chunk: _Chunk, *, durable: bool) -> None:
         if self._file.size > self._rotate_bytes:
             self._file.seal()
-        self._file.write(b"".join(map(_frame_bytes, frames)), durable=durable)
-        self._count.add(_Count.WRITTEN, sum(frame.rows for frame in frames))
+        self._file.write(chunk.data, durable=durable)
+        self._count.add(_Count.WRITTEN, chunk.rows)
         self._count.set(_Count.FLUSHED, self._now_us())
+
+
+class _Chunk:
+    """Whole frames, end to end, that are written at once."""
+
+    __slots__ = ("data", "rows")
+
+    def __init__(self, data: bytes = b"", rows: int = 0) -> None:
+        self.data, self.rows = bytearray(data), rows
+
+    def add(self, frame: bytes, rows: int) -> None:
+        self.data += frame
+        self.rows += rows
 
 
 class _OpenSegment:
@@ -307,17 +317,17 @@ class _OpenSegment:
         """Seconds since the first frame; 0 without a file."""
         return time.monotonic() - self._born if self._fd >= 0 else 0.0
 
-    def write(self, data: bytes, *, durable: bool) -> None:
+    def write(self, data: bytearray, *, durable: bool) -> None:
         """All of the data or none of it; raises OSError."""
         if self._fd < 0:
             self._create()
         try:
-            _write_all(self._fd, data)
+            _write_all(self._fd, data, at=self.size)
             if durable:
                 os.fsync(self._fd)
         except OSError:
-            os.ftruncate(self._fd, self.size)
-            os.lseek(self._fd, self.size, os.SEEK_SET)
+            with suppress(OSError):  # then the next write covers what this one has left
+                os.ftruncate(self._fd, self.size)
             raise
         self.size += len(data)
 
@@ -341,7 +351,7 @@ class _OpenSegment:
         path = self._path()
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
-            _write_all(fd, MAGIC)
+            _write_all(fd, MAGIC, at=0)
         except OSError:
             os.close(fd)
             path.unlink()
@@ -394,7 +404,7 @@ def _claim(path: Path, content: bytes) -> int:
     fd = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _write_all(fd, content)  # real bytes: a hole touched through the map on a full disk would be a SIGBUS
+        _write_all(fd, content, at=0)  # real bytes: a hole touched through the map on a full disk would be a SIGBUS
         os.fsync(fd)
         os.link(draft, path)
     except FileExistsError:
@@ -461,18 +471,19 @@ def _whole_frames(data: bytes) -> Iterator[Frame]:
         at += _HEAD.size + length
 
 
-def _frame_bytes(frame: Frame) -> bytes:
-    return _HEAD.pack(len(frame.payload), _checksum(frame.rows, frame.payload), frame.rows) + frame.payload
+def _frame_bytes(payload: bytes, rows: int) -> bytes:
+    return _HEAD.pack(len(payload), _checksum(rows, payload), rows) + payload
 
 
 def _checksum(rows: int, payload: bytes) -> int:
     return zlib.crc32(payload, zlib.crc32(_ROWS.pack(rows)))
 
 
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
+def _write_all(fd: int, data: bytes | bytearray, *, at: int) -> None:
+    with memoryview(data) as view:
+        done = 0
+        while done < len(view):
+            done += os.pwrite(fd, view[done:], at + done)
 
 
 def _sync_directory(directory: Path) -> None:
