@@ -66,7 +66,7 @@ class Project:
 
     @property
     def environ(self) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "SHIPWAY_CACHE") if name in os.environ}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("SHIPWAY_") or name == "SHIPWAY_CACHE"}
         return {**kept, "SHIPWAY_KEYS": str(self.keys_folder), "SHIPWAY_ACTOR": self.who, **self.more}
 
     def start(self, *words: str, environ: Mapping[str, str] | None = None) -> subprocess.Popen[str]:

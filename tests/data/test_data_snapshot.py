@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from shipway.data import DataEmpty, DataMissing, DataUnreadable, snapshot_files, take_snapshot, verify_snapshot
 from shipway.kernel.digest import Descriptor
-from shipway.store import FileUnreadable, ObjectDamaged, ObjectMissing, ObjectUnexpected, Store, _objects
+from shipway.store import FileUnreadable, ObjectDamaged, ObjectMissing, Store, _objects
 
 
 @pytest.fixture

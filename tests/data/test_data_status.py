@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from data_help import new_store, rewrite, wait_for_a_new_tick, write_months
 
-from shipway.data import DataMissing, Status, _status, measure_status, take_snapshot
+from shipway.data import DataMissing, Status, measure_status, take_snapshot
 from shipway.kernel.digest import Digest
 from shipway.store import Store, hash_file
 
@@ -44,7 +44,7 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(path.name)
         return hash_file(path)
 
-    monkeypatch.setattr(_status, "hash_file", watched)
+    monkeypatch.setattr("shipway.store._facade.hash_file", watched)
     return names
 
 

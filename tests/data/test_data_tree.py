@@ -13,7 +13,7 @@ from shipway.data import snapshot_files, take_snapshot, verify_snapshot
 NAMES = (
     st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=8)
     .map(str.encode)
-    .filter(lambda name: name not in (b".", b".."))
+    .filter(lambda name: name not in (b".", b"..") and not name.lower().endswith((b".pq", b".parquet")))  # those must be whole
 )
 TREES = st.recursive(
     st.binary(max_size=40), lambda below: st.dictionaries(NAMES, below, min_size=1, max_size=4), max_leaves=12

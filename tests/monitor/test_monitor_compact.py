@@ -83,7 +83,7 @@ def test_columns_of_the_user_that_are_called_as_ours_keep_both(tmp_path: Path) -
     row = scan_predictions(store).collect().row(0, named=True)
     assert (row["time"], row["input.time"], row["day"], row["input.day"]) == (NOW, 1.0, NOW.date(), 2)
     assert row["input.probability"] == 3
-    assert row["output.probability" if "output.probability" in row else "probability"] == 0.5
+    assert row["probability"] == 0.5
 
 
 def test_open_segments_are_left_alone(tmp_path: Path) -> None:

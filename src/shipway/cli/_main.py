@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from shipway.cli._exit import FAILED, USAGE
+from shipway.cli._exit import DONE, INTERRUPTED, USAGE
 from shipway.cli._table import COMMANDS
 
 
@@ -65,29 +65,37 @@ def group(ctx: click.Context, directory: str, debug: bool) -> None:
 
 def main() -> None:
     """Run the command line and exit."""
+    sys.exit(_run())
+
+
+def _run() -> int:
     try:
-        group.main(standalone_mode=False)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
-    except click.UsageError as problem:
-        problem.show()
-        sys.exit(USAGE)
+        return int(group.main(standalone_mode=False) or DONE)  # outside standalone mode click returns the code of an Exit
     except click.Abort:
         click.echo("interrupted", err=True)
-        sys.exit(130)
+        return INTERRUPTED
+    except click.ClickException as problem:
+        return _misused(problem)
     except Exception as problem:
-        sys.exit(_fail(problem))
+        if "--debug" in sys.argv:
+            raise
+        return _fail(problem)
+
+
+def _misused(problem: click.ClickException) -> int:
+    problem.show()
+    if "--json" in sys.argv:
+        from shipway.cli._output import Misused, show_document
+
+        show_document(Misused(problem.format_message(), mend="shipway --help"))
+    return USAGE
 
 
 def _fail(problem: Exception) -> int:
-    from shipway.cli._output import show_error
+    from shipway.cli._output import Unexpected, show_error
     from shipway.kernel.errors import ShipwayError
 
-    if "--debug" in sys.argv:
-        raise problem
     if not isinstance(problem, ShipwayError):
-        click.echo(
-            f"error: unexpected {type(problem).__name__}: {problem}\n  mend:  run it again with: shipway --debug ...", err=True
-        )
-        return FAILED
+        said = (str(problem).splitlines() or [""])[0]
+        problem = Unexpected(f"unexpected {type(problem).__name__}: {said}", mend="run it again with: shipway --debug ...")
     return show_error(problem, as_json="--json" in sys.argv)

@@ -37,16 +37,33 @@ class Output:
             click.echo(f"next: {then}")
 
 
+class Misused(ShipwayError):
+    """A command, an option or an argument that does not exist or does not fit."""
+
+    code = "cli.misused"
+
+
+class Unexpected(ShipwayError):
+    """An error that Shipway has no words for: a fault of ours, or of the machine's."""
+
+    code = "cli.unexpected"
+
+
 def show_error(problem: ShipwayError, *, as_json: bool) -> int:
     """Print an error and give its exit code: 2 where a gate could not decide, else 1."""
     click.echo(problem.render(), err=True)
     if as_json:
-        fields = {
-            "code": problem.code,
-            "what": problem.what,
-            "where": problem.where,
-            "mend": problem.mend,
-            "retry": problem.retry,
-        }
-        sys.stdout.write(json.dumps({"kind": "error", "version": 1, "error": fields}) + "\n")
+        show_document(problem)
     return INCONCLUSIVE if getattr(problem, "inconclusive", False) else FAILED
+
+
+def show_document(problem: ShipwayError) -> None:
+    """The error as the one document on stdout."""
+    fields = {
+        "code": problem.code,
+        "what": problem.what,
+        "where": problem.where,
+        "mend": problem.mend,
+        "retry": problem.retry,
+    }
+    sys.stdout.write(json.dumps({"kind": "error", "version": 1, "error": fields}) + "\n")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from shipway.cli._output import Output
-from shipway.gate import Judged
+from shipway.gate import Judged, Judgement
 from shipway.kernel.canonical import JsonObject
-from shipway.kernel.check import Check
+from shipway.kernel.check import Check, Verdict
 from shipway.kernel.digest import short
 from shipway.release import Plan
 
@@ -43,6 +43,12 @@ def gate_document(judged: Judged) -> JsonObject:
         "evidence": list(judgement.evidence),
         "checks": [check.to_json() for check in judgement.checks],
     }
+
+
+def next_word(judgement: Judgement) -> str:
+    """The command that brings a move nearer: apply, approve when nothing else is missing, otherwise check."""
+    lacking = {check.name for check in judgement.checks if check.verdict is not Verdict.PASS}
+    return "apply" if judgement.allowed else "approve" if lacking == {"approvals"} else "check"
 
 
 def say_plan(out: Output, plan: Plan) -> None:

@@ -38,10 +38,8 @@ def snapshot(settings: Settings, names: tuple[str, ...], why: str, as_json: bool
         with FileReport(data.name) as report:
             taken = snapshot_data(project.hands, project.spec, data, report=report.file, why=why)
         found = taken.snapshot
-        moved = "moved" if taken.moved else "as it was"
-        out.say(
-            f"data/{data.name:<12} {short(found.digest)}  {found.files:,} files, {found.bytes:,} bytes, {found.read:,} read, {moved}"
-        )
+        sizes = f"{found.files:,} files, {found.bytes:,} bytes, {found.read:,} read"
+        out.say(f"data/{data.name:<12} {short(found.digest)}  {sizes}, {'moved' if taken.moved else 'as it was'}")
         rows.append({"name": data.name, "digest": found.digest, "files": found.files, "bytes": found.bytes, "read": found.read})
     out.end("snapshots", {"data": rows}, then="shipway run")
 

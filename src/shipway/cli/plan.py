@@ -20,7 +20,7 @@ def command(settings: Settings, deployment: str | None, release: str | None, as_
     A policy that is not published yet is shown as the one that will judge: `apply` publishes it first.
     """
     from shipway.cli._digests import find_release
-    from shipway.cli._verdicts import plan_document, say_plan
+    from shipway.cli._verdicts import next_word, plan_document, say_plan
     from shipway.release import make_plan, policy_change
 
     project, out = Project(settings), Output(as_json)
@@ -29,5 +29,4 @@ def command(settings: Settings, deployment: str | None, release: str | None, as_
     policy = policy_change(project.store, project.spec)
     plan = make_plan(project.store, project.keys, project.actor, project.spec, deploy, release=chosen, policy=policy)
     say_plan(out, plan)
-    then = f"shipway apply {deploy.name}" if plan.judged.judgement.allowed else f"shipway check {deploy.name}"
-    out.end("plan", plan_document(plan), then=then)
+    out.end("plan", plan_document(plan), then=f"shipway {next_word(plan.judged.judgement)} {deploy.name}")

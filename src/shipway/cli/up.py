@@ -48,7 +48,7 @@ def command(settings: Settings, port: int, no_mlflow: bool, as_json: bool) -> No
         running.callback(control.join)
         running.callback(stop.set)
         if tracking:
-            tracking.wait()
+            tracking.wait(stop)
         note_control(project.store, url=url, tracking=tracking.url if tracking else None)
         out.say(f"shipway up: {url}" + (f", MLflow: {tracking.url}" if tracking else ""))
         stop.wait()

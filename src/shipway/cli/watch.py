@@ -33,9 +33,8 @@ def command(settings: Settings, deployment: str | None, months: bool, as_json: b
     for alert in alerts:
         span = f"{alert.first_day} to {alert.last_day}"
         number = f"{alert.value:+.3f} [{alert.low:+.3f}, {alert.high:+.3f}]" if alert.low is not None else f"{alert.value:.3f}"
-        out.say(
-            f"  {alert.severity.value:<7} {alert.monitor:<24} {number} against {alert.threshold:g}, {span}, {'open' if alert.open else 'resolved'}"
-        )
+        against = f"{number} against {alert.threshold:g}, {span}, {'open' if alert.open else 'resolved'}"
+        out.say(f"  {alert.severity.value:<7} {alert.monitor:<24} {against}")
     document: dict[str, object] = {
         "ref": ref,
         "judged_now": len(judged["days"]) if judged else 0,  # type: ignore[arg-type]

@@ -6,12 +6,12 @@ Never moves a ref and never judges drift: it measures, the gate and the monitors
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from shipway.data._errors import DataEmpty, DataMissing, DataUnreadable, ProfileMismatch
 from shipway.data._snapshot import Snapshot, snapshot_files, take_snapshot, verify_snapshot
 from shipway.data._status import Status, measure_status
+from shipway.kernel.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from shipway.data._category import CategoryProfile
@@ -25,35 +25,18 @@ if TYPE_CHECKING:
     from shipway.data._scores import OutcomeProfile, ScoreProfile
     from shipway.data._table import load_table
 
-_LATER = {
-    "CategoryProfile": "_category",
-    "ContractResult": "_contract_result",
-    "Drift": "_drift",
-    "Histogram": "_histogram",
-    "NumericProfile": "_numeric",
-    "OutcomeProfile": "_scores",
-    "Profile": "_profile",
-    "Sample": "_contract_result",
-    "ScoreProfile": "_scores",
-    "Violation": "_contract_result",
-    "load_table": "_table",
-    "measure_contract": "_contract",
-    "measure_drift": "_drift",
-    "measure_outcomes": "_measure",
-    "measure_profile": "_measure",
-    "measure_score_drift": "_drift",
-    "merge_profiles": "_profile",
-    "reference_profile": "_measure",
-    "render_contract": "_contract_result",
+_HOME = {
+    "_category": ["CategoryProfile"],
+    "_contract": ["measure_contract"],
+    "_contract_result": ["ContractResult", "Sample", "Violation", "render_contract"],
+    "_drift": ["Drift", "measure_drift", "measure_score_drift"],
+    "_histogram": ["Histogram"],
+    "_measure": ["measure_outcomes", "measure_profile", "reference_profile"],
+    "_numeric": ["NumericProfile"],
+    "_profile": ["Profile", "merge_profiles"],
+    "_scores": ["OutcomeProfile", "ScoreProfile"],
+    "_table": ["load_table"],
 }
-
-if not TYPE_CHECKING:  # a checker sees the imports above and still reports an unknown name
-
-    def __getattr__(name: str) -> object:
-        if name not in _LATER:
-            raise AttributeError(f"module {__name__} has no attribute {name}")
-        return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
-
 
 __all__ = [
     "CategoryProfile",
@@ -86,3 +69,6 @@ __all__ = [
     "take_snapshot",
     "verify_snapshot",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy_exports(__name__, _HOME)

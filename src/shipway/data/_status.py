@@ -14,7 +14,7 @@ from pathlib import Path
 from shipway.data._errors import DataUnreadable
 from shipway.data._snapshot import check_exists, snapshot_files
 from shipway.kernel.digest import Digest
-from shipway.store import Store, TreeFile, hash_file
+from shipway.store import Store, TreeFile
 
 
 @dataclass(frozen=True, slots=True)

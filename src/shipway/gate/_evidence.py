@@ -10,7 +10,7 @@ from typing import cast
 
 from shipway.access import KeyRing, Signer
 from shipway.kernel import media
-from shipway.kernel.canonical import Json, JsonObject, canonical_json, parse_object
+from shipway.kernel.canonical import Json, JsonObject, NotCanonical, canonical_json, parse_object
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.store import EvidenceRow, Store
@@ -64,14 +64,18 @@ def seal(signer: Signer, payload: bytes) -> bytes:
 def unseal(keys: KeyRing, envelope: bytes) -> tuple[dict[str, Json], str]:
     """The payload of an envelope and the id of the trusted key that signed it; raises EvidenceInvalid."""
     try:
-        record = parse_object(envelope)
-        kind, payload = str(record["payloadType"]), base64.b64decode(str(record["payload"]), validate=True)
-        signatures = cast("list[Mapping[str, str]]", record["signatures"])
-        for entry in signatures:
-            if keys.verify(entry["keyid"], _to_sign(kind, payload), base64.b64decode(entry["sig"], validate=True)):
-                return parse_object(payload), entry["keyid"]
-    except (KeyError, TypeError, ValueError) as problem:
+        return _unseal(keys, parse_object(envelope))
+    except (NotCanonical, KeyError, TypeError, ValueError) as problem:
         raise EvidenceInvalid(f"not a DSSE envelope: {problem}") from problem
+
+
+def _unseal(keys: KeyRing, record: JsonObject) -> tuple[dict[str, Json], str]:
+    if record["payloadType"] != media.INTOTO:  # the same key may sign other things, which claim nothing here
+        raise EvidenceInvalid(f"the payload is {record['payloadType']}, not {media.INTOTO}")
+    payload = base64.b64decode(str(record["payload"]), validate=True)
+    for entry in cast("list[Mapping[str, str]]", record["signatures"]):
+        if keys.verify(entry["keyid"], _to_sign(media.INTOTO, payload), base64.b64decode(entry["sig"], validate=True)):
+            return parse_object(payload), entry["keyid"]
     raise EvidenceInvalid("no trusted key signed this evidence", mend="add the signer's public key to the trusted keys")
 
 
@@ -88,11 +92,22 @@ def load_evidence(store: Store, keys: KeyRing, subject: Digest) -> list[Statemen
 
 def _statement(store: Store, keys: KeyRing, row: EvidenceRow) -> Statement:
     payload, signer = unseal(keys, store.objects.get(row.envelope))
-    subjects = cast("list[Mapping[str, Mapping[str, str]]]", payload.get("subject") or [])
-    if not any("sha256:" + entry["digest"]["sha256"] == row.subject for entry in subjects):
+    predicate = payload.get("predicate")
+    if payload.get("_type") != media.STATEMENT or not isinstance(predicate, Mapping):
+        raise EvidenceInvalid("the payload is not an in-toto statement", where=row.envelope)
+    if row.subject not in _subjects(payload.get("subject")):
         raise EvidenceInvalid("the evidence is about another digest", where=row.envelope)
-    predicate = cast("JsonObject", payload.get("predicate") or {})
     return Statement(row.envelope, row.subject, str(payload.get("predicateType")), predicate, signer, row.at)
+
+
+def _subjects(entries: Json) -> set[str]:
+    """The digests that a statement is about, those of other algorithms left out."""
+    found = set()
+    for entry in entries if isinstance(entries, list) else []:
+        digests = entry.get("digest") if isinstance(entry, Mapping) else None
+        if isinstance(digests, Mapping):
+            found.add(f"sha256:{digests.get('sha256')}")
+    return found
 
 
 def _to_sign(kind: str, payload: bytes) -> bytes:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple
 
 from shipway.gate._evidence import Statement
 from shipway.gate._policy import Policy
 from shipway.gate._subjects import Subject
 from shipway.kernel import media
-from shipway.kernel.canonical import JsonObject
-from shipway.kernel.check import Check, Verdict, worst
+from shipway.kernel.canonical import Json
+from shipway.kernel.check import Check, CheckMalformed, Verdict, worst
 from shipway.kernel.digest import Digest, short
 from shipway.spec import LOWER_IS_BETTER, AtLeast, AtMost, NotWorseBy, Pass, Requirement
 
@@ -26,10 +27,9 @@ class Facts:
     statements: Mapping[Digest, list[Statement]]
     actor: str
 
-    def about(self, kind: str | None = None) -> list[tuple[Subject, Statement]]:
-        """Statements about the candidate's subjects, oldest first, each with what it is about."""
-        chosen = [subject for subject in self.subjects if kind in (None, subject.kind)]
-        return [(subject, statement) for subject in chosen for statement in self.statements.get(subject.digest, [])]
+    def about(self) -> list[tuple[Subject, Statement]]:
+        """Statements about the candidate's subjects, oldest first for each, with what it is about."""
+        return [(subject, statement) for subject in self.subjects for statement in self.statements.get(subject.digest, [])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,25 @@ class Judgement:
     verdict: Verdict
     allowed: bool
     self_approved: bool = False
+
+
+class _Found(NamedTuple):
+    """A statement that holds a check, and what it is about."""
+
+    subject: Subject
+    statement: Statement
+    check: Check
+
+    @property
+    def against(self) -> Json:
+        """What the subject was compared with; None when it was measured alone."""
+        return self.statement.predicate.get("against")
+
+    @property
+    def level(self) -> float:
+        """The level of confidence of the interval; 0 when the statement names none."""
+        level = self.statement.predicate.get("level")
+        return float(level) if isinstance(level, int | float) and not isinstance(level, bool) and 0 < level < 1 else 0.0
 
 
 class _Outcome:
@@ -87,42 +106,55 @@ def judge(policy: Policy, facts: Facts) -> Judgement:
 
 def _judge_pass(requirement: Pass, policy: Policy, facts: Facts, outcome: _Outcome) -> None:
     if requirement.name == "contract":
-        for name, definition in policy.contracts.items():
-            wanted = [subject for subject in facts.subjects if (subject.kind, subject.name) == ("data", name)]
-            for subject in wanted:
-                _judge_contract(subject, definition, facts, outcome)
+        _judge_contracts(policy, facts, outcome)
         return
-    found = _newest(facts, lambda _, predicate: _name(predicate) == requirement.name)
+    found = _newest(facts, lambda found: found.check.name == requirement.name)
     if found is None:
         outcome.miss(requirement.name, f"{requirement.name}: no evidence")
         return
-    outcome.add(_check_of(found), found)
+    outcome.add(found.check, found.statement)
 
 
-def _judge_contract(subject: Subject, definition: Digest, facts: Facts, outcome: _Outcome) -> None:
-    found = _newest(
-        facts,
-        lambda about, predicate: (
-            about == subject and _name(predicate) == "contract" and predicate.get("definition") == definition
-        ),
-    )
-    name = f"contract of data/{subject.name}"
+def _judge_contracts(policy: Policy, facts: Facts, outcome: _Outcome) -> None:
+    """Every data set of the candidate that has a contract; a policy that asks for contracts where there is none is not met."""
+    names = {subject: _data_name(subject, facts.ref) for subject in facts.subjects}
+    wanted = {subject: name for subject, name in names.items() if name in policy.contracts}
+    if not wanted:
+        outcome.miss("contract", "contract: no data set here has one")
+    for subject, data in wanted.items():
+        _judge_contract(subject, data, policy.contracts[data], facts, outcome)
+
+
+def _data_name(subject: Subject, ref: str) -> str:
+    """The data set that a subject is: a component of a release, or what `data/<name>` itself would point at."""
+    if subject.kind == "snapshot":
+        return ref.removeprefix("data/").partition("@")[0]
+    return subject.name if subject.kind == "data" else ""
+
+
+def _judge_contract(subject: Subject, data: str, definition: Digest, facts: Facts, outcome: _Outcome) -> None:
+    def fits(found: _Found) -> bool:
+        measured_by = found.statement.predicate.get("definition")
+        return found.subject == subject and found.check.name == "contract" and measured_by == definition
+
+    found, name = _newest(facts, fits), f"contract of data/{data}"
     if found is None:
         outcome.miss(name, f"{name}: no evidence")
         return
-    check = _check_of(found)
-    outcome.add(Check(name, check.verdict, check.value, threshold=0.0, n=check.n, text=check.text), found)
+    check = found.check
+    outcome.add(Check(name, check.verdict, check.value, threshold=0.0, n=check.n, text=check.text), found.statement)
 
 
 def _judge_metric(requirement: AtLeast | AtMost | NotWorseBy, facts: Facts, outcome: _Outcome) -> None:
     if isinstance(requirement, NotWorseBy):
         _judge_against_live(requirement, facts, outcome)
         return
-    found = _newest(facts, lambda _, predicate: _name(predicate) == requirement.name and not predicate.get("against"))
-    if found is None or _level(found) < requirement.level:
+    found = _newest(facts, lambda found: found.check.name == requirement.name and not found.against)
+    if found is None or found.level < requirement.level:
         outcome.miss(requirement.name, f"evaluation {requirement.name} {requirement.text}: no evidence")
         return
-    outcome.add(_against(requirement.threshold, _check_of(found), requirement, higher=isinstance(requirement, AtLeast)), found)
+    higher = isinstance(requirement, AtLeast)
+    outcome.add(_against(requirement.threshold, found.check, requirement, higher=higher), found.statement)
 
 
 def _judge_against_live(requirement: NotWorseBy, facts: Facts, outcome: _Outcome) -> None:
@@ -132,14 +164,14 @@ def _judge_against_live(requirement: NotWorseBy, facts: Facts, outcome: _Outcome
         why = "the same model is live" if live else "nothing is live to compare with"
         outcome.add(Check(name, Verdict.PASS, text=why), None)
         return
-    found = _newest(facts, lambda _, predicate: _name(predicate) == requirement.name and predicate.get("against") in live)
-    if found is None or _level(found) < requirement.level:
+    found = _newest(facts, lambda found: found.check.name == requirement.name and found.against in [*live])
+    if found is None or found.level < requirement.level:
         digests = ", ".join(short(digest) for digest in sorted(live))
         outcome.miss(name, f"{requirement.name} {requirement.text} against live {digests}: no evidence")
         return
     better_up = requirement.name not in LOWER_IS_BETTER
     threshold = -requirement.margin if better_up else requirement.margin
-    outcome.add(_against(threshold, _check_of(found), requirement, higher=better_up, name=name), found)
+    outcome.add(_against(threshold, found.check, requirement, higher=better_up, name=name), found.statement)
 
 
 def _against(threshold: float, measured: Check, requirement: Requirement, *, higher: bool, name: str | None = None) -> Check:
@@ -164,31 +196,37 @@ def _approvals(facts: Facts, outcome: _Outcome) -> int:
 
 
 def _approvers(facts: Facts) -> set[str]:
-    return {str(statement.predicate.get("approver")) for statement in _approval_statements(facts)}
+    return {str(statement.predicate["approver"]) for statement in _approval_statements(facts)}
 
 
 def _approval_statements(facts: Facts) -> list[Statement]:
-    return [statement for _, statement in facts.about() if statement.predicate_type == media.APPROVAL_PREDICATE]
-
-
-def _newest(facts: Facts, wanted: Callable[[Subject, JsonObject], bool]) -> Statement | None:
-    """The newest check evidence that fits: a later measurement replaces an earlier one."""
-    fitting = [
+    """Approvals of what would go live as a whole: whoever approves a part of it has not seen the rest."""
+    return [
         statement
-        for subject, statement in facts.about()
-        if statement.predicate_type == media.CHECK_PREDICATE and wanted(subject, statement.predicate)
+        for place, subject in enumerate(facts.subjects)
+        if place == 0 or subject.kind == "release"
+        for statement in facts.statements.get(subject.digest, [])
+        if statement.predicate_type == media.APPROVAL_PREDICATE and _is_name(statement.predicate.get("approver"))
     ]
-    return max(fitting, key=lambda statement: statement.at, default=None)
 
 
-def _check_of(statement: Statement) -> Check:
-    return Check.from_json(cast("JsonObject", statement.predicate.get("check") or {}))
+def _is_name(value: Json) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
-def _name(predicate: JsonObject) -> str:
-    return str(cast("JsonObject", predicate.get("check") or {}).get("name"))
+def _newest(facts: Facts, wanted: Callable[[_Found], bool]) -> _Found | None:
+    """The newest check that fits: a later measurement replaces an earlier one, the later kept of two at one instant."""
+    fitting = [found for found in _checks(facts) if wanted(found)]
+    return max(reversed(fitting), key=lambda found: found.statement.at, default=None)
 
 
-def _level(statement: Statement) -> float:
-    level = statement.predicate.get("level")
-    return float(level) if isinstance(level, int | float) else 0.0
+def _checks(facts: Facts) -> list[_Found]:
+    """The check evidence about the candidate; a statement whose check cannot be read says nothing."""
+    found = []
+    for subject, statement in facts.about():
+        record = statement.predicate.get("check")
+        if statement.predicate_type != media.CHECK_PREDICATE or not isinstance(record, Mapping):
+            continue
+        with suppress(CheckMalformed):
+            found.append(_Found(subject, statement, Check.from_json(record)))
+    return found

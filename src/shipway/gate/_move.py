@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +16,7 @@ from shipway.kernel.check import Verdict
 from shipway.kernel.clock import instant
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
-from shipway.store import NewAudit, Store
+from shipway.store import NewAudit, ObjectDamaged, ObjectMissing, Store
 
 
 class MoveRefused(ShipwayError):
@@ -80,11 +81,11 @@ def move_ref(store: Store, keys: KeyRing, actor: Actor, *, ref: str, target: Dig
     authorize(actor, Action.RETURN if judged.returning else Action.MOVE, ref)
     verdict = store.put(_verdict_object(judged, actor, store.clock.now()))
     at = store.clock.now()
+    if judged.source == target:  # nothing moves, so there is nothing to refuse
+        return Moved(ref, judged.source, target, verdict, at, changed=False, judged=judged)
     if not judged.judgement.allowed:
         store.record(_record(judged, actor, at, "refused", verdict, why))
         raise MoveRefused(ref, judged)
-    if judged.source == target:
-        return Moved(ref, judged.source, target, verdict, at, changed=False, judged=judged)
     store.move(_record(judged, actor, at, "moved", verdict, why), expected=judged.source)
     return Moved(ref, judged.source, target, verdict, at, changed=True, judged=judged)
 
@@ -105,8 +106,15 @@ def _was_live(store: Store, ref: str, target: Digest) -> bool:
     release = release_of(store, target)
     if release is None:
         return False
-    before = {record.target for record in store.history(ref, limit=10_000) if record.outcome == "moved" and record.target}
-    return any(release_of(store, digest) == release for digest in before)
+    before = dict.fromkeys(record.target for record in store.history(ref, limit=10_000) if record.outcome == "moved")
+    return any(digest and release == _release_of(store, digest) for digest in before)
+
+
+def _release_of(store: Store, deployment: Digest) -> Digest | None:
+    """As release_of; None for a deployment of long ago whose object is gone: it must not stand in anybody's way."""
+    with suppress(ObjectMissing, ObjectDamaged):
+        return release_of(store, deployment)
+    return None
 
 
 def _verdict_object(judged: Judged, actor: Actor, at: datetime) -> JsonObject:

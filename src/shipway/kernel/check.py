@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -84,6 +85,8 @@ def _number(record: Mapping[str, object], key: str) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise CheckMalformed(f"{key} of a check is a number, not {value!r}")
+    if not math.isfinite(value):
+        raise CheckMalformed(f"{key} of a check is {value}")
     return float(value)
 
 

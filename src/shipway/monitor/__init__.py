@@ -5,8 +5,9 @@ Reads what predictors and people have logged and writes records; never moves a r
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from shipway.kernel.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from shipway.monitor._alerts import Alert, fold_alerts
@@ -69,11 +70,5 @@ __all__ = [
     "window_rows",
 ]
 
-
-def __getattr__(name: str) -> object:
-    """Imports the module of a name when it is first asked for: polars takes 100 ms that `log` should not pay."""
-    for module, names in _HOME.items():
-        if name in names:
-            value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
-            return value
-    raise AttributeError(f"module {__name__} has no attribute {name}")
+if not TYPE_CHECKING:
+    __getattr__ = lazy_exports(__name__, _HOME)

@@ -1,7 +1,7 @@
 """Alerts: what failing checks become. Their whole life is a pure fold over the verdicts of the days.
 
-An alert opens when its monitor fails, lasts while it fails, and is resolved by three days of pass, or by another
-release taking over. An inconclusive day neither opens nor resolves. A monitor has at most one open alert.
+An alert opens when its monitor fails, lasts while it fails, and is resolved by three days of pass, by a week without a
+failing day, or by another release taking over. A monitor has at most one open alert.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from shipway.kernel.check import Verdict
 from shipway.kernel.digest import Digest, parse_digest
 from shipway.monitor._verdict import DayVerdict, Finding, Severity
 
-QUIET_DAYS = 3  # a monitor that wavers round its threshold is one alert, not ten
+QUIET_DAYS = 3  # of pass; a monitor that wavers round its threshold is one alert, not ten
+CALM_DAYS = 7  # without a failing day: an interval as wide as these passes seldom, and an alert that never ends is not read
 _LOUDEST_FIRST = (Severity.PAGE, Severity.TICKET, Severity.INFORM)
 
 
@@ -97,10 +98,11 @@ def fold_alerts(verdicts: Iterable[DayVerdict]) -> tuple[Alert, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Life:
-    """An open alert and how many passes in a row it has seen."""
+    """An open alert, how many passes it has seen since it failed last, and how many days."""
 
     alert: Alert
     passes: int = 0
+    days: int = 0
 
 
 def _live(lives: dict[str, _Life], finding: Finding, verdict: DayVerdict) -> list[Alert]:
@@ -110,9 +112,10 @@ def _live(lives: dict[str, _Life], finding: Finding, verdict: DayVerdict) -> lis
         return []
     if finding.check.verdict is Verdict.FAIL:
         lives[monitor] = _Life(_opened(finding, verdict) if life is None else _extended(life.alert, finding, verdict))
-    elif life is not None and finding.check.verdict is Verdict.PASS:
-        lives[monitor] = replace(life, passes=life.passes + 1)
-        if life.passes + 1 == QUIET_DAYS:
+    elif life is not None:
+        passed = finding.check.verdict is Verdict.PASS
+        life = lives[monitor] = replace(life, passes=life.passes + passed, days=life.days + 1)
+        if life.passes >= QUIET_DAYS or life.days >= CALM_DAYS:
             return [replace(lives.pop(monitor).alert, resolved=verdict.day)]
     return []
 

@@ -37,7 +37,7 @@ from shipway.store import (
 )
 
 TimeColumn = Callable[[Digest], str | None]
-"""The name of a release's event-time column, None when it has none or the release is unknown; never raises."""
+"""The name of a release's event-time column, None when it has none. What it raises ends the call; the segment waits."""
 
 STREAMS = ("predictions", "outcomes")
 _BATCH = 8  # segments a turn: what a crash repeats, and what two flushes of the folders are shared by

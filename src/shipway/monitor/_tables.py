@@ -113,20 +113,21 @@ def scan_predictions(store: Store, *, first: date | None = None, last: date | No
 
 def scan_scores(store: Store, *, first: date | None = None, last: date | None = None) -> pl.LazyFrame:
     """As scan_predictions without the model's inputs: cheap at any number of columns."""
+    return _once(_between(scan_answers(store), first, last))
+
+
+def scan_answers(store: Store) -> pl.LazyFrame:
+    """As scan_scores, a retried prediction as often as it was answered: for questions where that is all the same."""
     paths = list_tables(store, "predictions")
     if not paths:
         return pl.LazyFrame(schema=SCORE_COLUMNS)
-    rows = _scan(paths, schema=SCORE_COLUMNS, missing_columns="insert", extra_columns="ignore")
-    return _once(_between(rows, first, last))
+    return _scan(paths, schema=SCORE_COLUMNS, missing_columns="insert", extra_columns="ignore")
 
 
 def list_deployments(store: Store) -> list[str]:
     """Every deployment that a prediction was answered for."""
-    paths = list_tables(store, "predictions")
-    if not paths:
-        return []
-    named = _scan(paths, schema=SCORE_COLUMNS, missing_columns="insert", extra_columns="ignore").select("deployment")
-    return named.unique().sort("deployment").collect()["deployment"].to_list()
+    named = scan_answers(store).select("deployment").unique()
+    return named.sort("deployment").collect()["deployment"].to_list()
 
 
 def scan_outcomes(store: Store) -> pl.LazyFrame:

@@ -60,8 +60,9 @@ class DayVerdict:
         return worst([finding.check.verdict for finding in self.findings if finding.severity in loud])
 
     def window(self) -> JsonObject:
-        """What was looked at, without what was found."""
+        """What was looked at, and the one verdict on it, which drift does not count towards."""
         return {
+            "verdict": self.verdict.value,
             "ref": self.ref,
             "first_day": self.first_day.isoformat(),
             "day": self.day.isoformat(),

@@ -26,7 +26,7 @@ from shipway.monitor._judge import judge_day, ready_leaves
 from shipway.monitor._leaf import Leaf, Question
 from shipway.monitor._leaves import refresh_leaves
 from shipway.monitor._lock import exclusive
-from shipway.monitor._tables import list_tables, scan_scores
+from shipway.monitor._tables import list_tables, scan_answers
 from shipway.monitor._verdict import DayVerdict
 from shipway.monitor._window import Windows
 from shipway.spec import MonitorSpec
@@ -94,7 +94,7 @@ def load_alerts(store: Store, ref: str) -> tuple[Alert, ...]:
 
 def watermark(store: Store, ref: str) -> date | None:
     """The latest event day that was asked for behind a ref, None before the first."""
-    day = rows_of_ref(store, scan_scores(store), ref).select(pl.col("day").max()).collect().item()
+    day = rows_of_ref(store, scan_answers(store), ref).select(pl.col("day").max()).collect().item()
     return day if isinstance(day, date) else None
 
 

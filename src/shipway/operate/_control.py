@@ -14,8 +14,7 @@ from shipway.access import Signer
 from shipway.gate import attest
 from shipway.kernel import media
 from shipway.kernel.canonical import JsonObject
-from shipway.kernel.check import Check
-from shipway.kernel.clock import instant
+from shipway.kernel.check import Check, Verdict
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.operate._supervisor import Supervisor
@@ -36,6 +35,7 @@ class Control:
     def __init__(self, store: Store, signer: Signer, supervisor: Supervisor, report: Callable[[str], None]) -> None:
         self._store, self._signer, self._supervisor, self._report = store, signer, supervisor, report
         self._next = {"compact": 0.0, "watch": 0.0}
+        self._told: dict[str, str] = {}
 
     def run(self, stop: threading.Event) -> None:
         """Turn until told to stop, then stop the predictors and compact what they left."""
@@ -59,11 +59,20 @@ class Control:
             self._next[name] = time.monotonic() + every
 
     def _guard(self, name: str, work: Callable[[], object]) -> None:
-        """A fault of one part is told and tried again next turn: the others go on."""
+        """A fault of one part, a full disk among them, is told once and tried again next turn: the others go on."""
         try:
             work()
-        except ShipwayError as problem:
-            self._report(f"{name}: {problem.what} ({problem.where})")
+        except Exception as problem:
+            said = problem.what if isinstance(problem, ShipwayError) else f"{type(problem).__name__}: {problem}"
+            where = f" ({problem.where})" if isinstance(problem, ShipwayError) and problem.where else ""
+            self._tell(name, f"{name}: {said}{where}")
+        else:
+            self._told.pop(name, None)
+
+    def _tell(self, name: str, text: str) -> None:
+        if self._told.get(name) != text:
+            self._told[name] = text
+            self._report(text)
 
 
 def compact(store: Store) -> None:
@@ -122,12 +131,12 @@ def attester(store: Store, signer: Signer) -> AttestChecks:
     """Keeps the checks of a window as evidence about the release that answered in it."""
 
     def keep(subject: Digest, name: str, checks: tuple[Check, ...], window: JsonObject) -> None:
+        whole = Check("window", Verdict(str(window["verdict"])), text=f"{window['first_day']} to {window['day']}")
         predicate: JsonObject = {
-            "check": {"name": "window", "verdict": "pass"},
+            "check": whole.to_json(),
             "checks": [check.to_json() for check in checks],
             "window": window,
-            "at": instant(store.clock.now()),
-        }
+        }  # no time of its own: after a crash the same window gives the same envelope
         kind = media.CHECK_PREDICATE
         attest(store, signer, subject=subject, name=name, predicate_type=kind, predicate=predicate, label="window")
 

@@ -49,20 +49,18 @@ class Worker:
                 command, pass_fds=(sock.fileno(), writer), stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=dict(environ)
             )
         os.close(writer)
-        self._ready, self._started = reader, time.monotonic()
+        self._started = time.monotonic()
+        self._ready: int | None = reader
 
     def wait_ready(self) -> None:
         """Return when the golden rows reproduced and it accepts requests. Raises PredictorFailed."""
         try:
-            left = READY_SECONDS - (time.monotonic() - self._started)
-            found, _, _ = select.select([self._ready], [], [], max(0.0, left))
-            said = os.read(self._ready, 1 << 16) if found else b""
-            problem = _problem(said) if said else self._tail()
+            problem = self._problem()
             if problem:
                 self.kill()
                 raise PredictorFailed(f"a predictor of {self.serving.ref} did not start: {problem}", where=str(self._log))
         finally:
-            os.close(self._ready)
+            self._forget()
 
     def running(self) -> bool:
         return self.process.poll() is None
@@ -73,6 +71,7 @@ class Worker:
             self.process.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
+        self._forget()
         if self.running():
             self.process.kill()
         self.process.wait()
@@ -83,6 +82,22 @@ class Worker:
             self.process.wait(timeout=DRAIN_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
+
+    def _problem(self) -> str:
+        """What keeps it from serving, once it has said so or the time is up; empty when it is ready."""
+        assert self._ready is not None
+        left = READY_SECONDS - (time.monotonic() - self._started)
+        found, _, _ = select.select([self._ready], [], [], max(0.0, left))
+        if not found:
+            return f"it was not ready after {READY_SECONDS:.0f} s"
+        said = os.read(self._ready, 1 << 16)
+        return _problem(said) if said else self._tail()
+
+    def _forget(self) -> None:
+        """Close the pipe on which it says that it is ready."""
+        if self._ready is not None:
+            os.close(self._ready)
+            self._ready = None
 
     def _tail(self) -> str:
         lines = self._log.read_text(errors="replace").strip().splitlines()

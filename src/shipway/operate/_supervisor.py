@@ -15,6 +15,7 @@ from shipway.operate._serving import Serving, prepare_serving
 from shipway.store import Store
 
 ENDPOINT = "endpoint"  # state rows: where a ref is served, by ref
+_NOTHING = Digest("")  # what runs behind an address whose first release did not start
 RETRY_SECONDS = 5.0  # a release that does not start is tried again this often; what ran before goes on meanwhile
 
 
@@ -34,20 +35,23 @@ class Supervisor:
         self._store, self._cache, self._environ, self._report = store, cache, environ, report
         self._ports, self._only = ports, only
         self._groups: dict[str, Group] = {}
-        self._failed: dict[str, tuple[Digest, float]] = {}
+        self._failed: dict[tuple[str, Digest], float] = {}  # when to try again what did not start, by ref and deployment
 
     def step(self) -> None:
         """One look and what follows from it; safe to repeat at any time. Never raises for a release that does not start."""
-        live = {ref: group.serving.deployment for ref, group in self._groups.items() if group.serving}
-        for action in reconcile(self._desired(), live):
+        desired = self._desired()
+        live = {ref: group.serving.deployment if group.serving else _NOTHING for ref, group in self._groups.items()}
+        for action in reconcile(desired, live):
             if isinstance(action, Stop):
                 self._stop(action.ref)
             else:
                 self._start(action)
         for ref, group in self._groups.items():
             self._mend(ref, group)
+            self._settle(ref, group, desired[ref])
 
     def close(self) -> None:
+        """Drain and end them all."""
         for ref in list(self._groups):
             self._stop(ref)
 
@@ -55,18 +59,16 @@ class Supervisor:
         return {ref.name: ref.digest for ref in self._store.refs("deploy/") if self._only in (None, ref.name)}
 
     def _start(self, action: Start) -> None:
-        failed = self._failed.get(action.ref)
-        if failed and failed[0] == action.deployment and time.monotonic() < failed[1]:
+        if self._waits(action.ref, action.deployment):
             return
         try:
             serving = prepare_serving(self._store, action.ref, action.deployment, cache=self._cache, report=self._report)
             group = self._groups.get(action.ref) or self._open(action.ref)
             group.switch(serving)
         except ShipwayError as problem:
-            self._failed[action.ref] = (action.deployment, time.monotonic() + RETRY_SECONDS)
-            self._note(action.ref, self._groups.get(action.ref), problem)
+            self._fail(action.ref, action.deployment, problem)
             return
-        self._failed.pop(action.ref, None)
+        self._forget(action.ref)
         self._note(action.ref, group, None)
         self._report(f"{action.ref} serves {serving.release[7:19]} at {group.url}")
 
@@ -78,23 +80,48 @@ class Supervisor:
         return group
 
     def _mend(self, ref: str, group: Group) -> None:
+        """A new worker for each that died."""
+        if group.serving is None or self._waits(ref, group.serving.deployment):
+            return
         try:
             replaced = group.replace_dead()
         except ShipwayError as problem:
-            self._note(ref, group, problem)
+            self._fail(ref, group.serving.deployment, problem)
             return
         if replaced:
             self._report(f"{ref}: {replaced} predictor died and was replaced")
+            self._failed.pop((ref, group.serving.deployment), None)
             self._note(ref, group, None)
+
+    def _settle(self, ref: str, group: Group, desired: Digest) -> None:
+        """When what runs is what is wanted, what did not start is no problem any more."""
+        if group.serving and group.serving.deployment == desired and self._forget(ref, but=desired):
+            self._note(ref, group, None)
+
+    def _waits(self, ref: str, deployment: Digest) -> bool:
+        """Whether this deployment failed here a moment ago."""
+        return time.monotonic() < self._failed.get((ref, deployment), 0.0)
+
+    def _fail(self, ref: str, deployment: Digest, problem: ShipwayError) -> None:
+        self._failed[ref, deployment] = time.monotonic() + RETRY_SECONDS
+        self._note(ref, self._groups.get(ref), problem)
+
+    def _forget(self, ref: str, *, but: Digest = _NOTHING) -> bool:
+        """Forget what failed at a ref, one deployment excepted; whether there was anything."""
+        gone = [key for key in self._failed if key[0] == ref and key[1] != but]
+        for key in gone:
+            del self._failed[key]
+        return bool(gone)
 
     def _stop(self, ref: str) -> None:
         self._groups.pop(ref).stop()
+        self._forget(ref)
         self._store.delete_state(ENDPOINT, ref)
 
     def _note(self, ref: str, group: Group | None, problem: ShipwayError | None) -> None:
         serving: Serving | None = group.serving if group else None
         value: JsonObject = {
-            "url": group.url if group else None,
+            "url": group.url if group and group.workers else None,
             "deployment": serving.deployment if serving else None,
             "release": serving.release if serving else None,
             "pids": [worker.process.pid for worker in group.workers] if group else [],

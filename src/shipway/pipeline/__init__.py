@@ -6,9 +6,9 @@ is locked: code and data come out of the store by digest. This room moves no ref
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from shipway.kernel.lazy import lazy_exports
 from shipway.pipeline._actions import action_key
 from shipway.pipeline._closure import closure, closure_bytes
 from shipway.pipeline._code import checkout_code, checkout_tree, code_object
@@ -49,28 +49,14 @@ if TYPE_CHECKING:
     from shipway.pipeline._scored import load_scores
     from shipway.pipeline._scoring import ScoringFailed
 
-_LATER = {
-    "EvaluationImpossible": "_evaluation",
-    "Metric": "_evaluation",
-    "measure_evaluation": "_evaluation",
-    "GOLDEN": "_model",
-    "ModelMade": "_model",
-    "make_model": "_model",
-    "ModelDeclared": "_model_rows",
-    "ModelRefused": "_model_rows",
-    "load_scores": "_scored",
-    "ScoringFailed": "_scoring",
-    "score_rows": "_score",
+_HOME = {
+    "_evaluation": ["EvaluationImpossible", "Metric", "measure_evaluation"],
+    "_model": ["GOLDEN", "ModelMade", "make_model"],
+    "_model_rows": ["ModelDeclared", "ModelRefused"],
+    "_score": ["score_rows"],
+    "_scored": ["load_scores"],
+    "_scoring": ["ScoringFailed"],
 }
-
-if not TYPE_CHECKING:  # a checker sees the imports above and still reports an unknown name
-
-    def __getattr__(name: str) -> object:
-        """Imports what needs numpy and polars when its name is first asked for: a cached run pays for neither."""
-        if name not in _LATER:
-            raise AttributeError(f"module {__name__} has no attribute {name}")
-        return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
-
 
 __all__ = [
     "GOLDEN",
@@ -118,3 +104,6 @@ __all__ = [
     "score_rows",
     "snapshot_data",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy_exports(__name__, _HOME)

@@ -68,7 +68,7 @@ def _open(config_file: str, fd: int | None, port: int | None, ready_fd: int | No
     line = {"ready": True, "port": listener.getsockname()[1], "pid": os.getpid(), "release": config.release}
     server = _Server(_settings(PredictorApp(batcher, server_version=_own_version())), line, ready_fd)
     gc.collect()
-    gc.freeze()  # the libraries' half million objects: looking through them stopped a request in a hundred for 50 ms
+    gc.freeze()  # what the libraries made stays: a full collection need not look through it again
     return _Process(server, listener, batcher, log)
 
 

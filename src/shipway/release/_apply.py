@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
+
 from shipway.access import Actor, KeyRing
 from shipway.gate import POLICY_REF, Moved, Policy, load_policy, move_ref, policy_object, release_of
-from shipway.kernel.digest import Digest
+from shipway.kernel.digest import Digest, short
 from shipway.kernel.errors import ShipwayError
 from shipway.release._deployment import with_release
 from shipway.release._plan import Plan, make_plan
 from shipway.spec import DeploySpec, Spec
-from shipway.store import Store
+from shipway.store import ObjectDamaged, ObjectMissing, Store
 
 
 class NothingToReturnTo(ShipwayError):
@@ -53,17 +56,32 @@ def roll_back(store: Store, keys: KeyRing, actor: Actor, ref: str, *, release: D
     Raises NothingToReturnTo, RefMissing, Forbidden, RefMoved.
     """
     present = store.resolve(ref)
-    chosen = release or _previous(store, ref, present)
+    chosen = _chosen(store, ref, release) if release else _previous(store, ref, present)
     target = store.put(with_release(store, present, chosen))
     return move_ref(store, keys, actor, ref=ref, target=target, why=why or "rollback")
 
 
+def _chosen(store: Store, ref: str, release: Digest) -> Digest:
+    """The release, when it was live here: what never was goes through the gate, by `apply`."""
+    if release not in _were_live(store, ref):
+        raise NothingToReturnTo(
+            f"release {short(release)} was never live at {ref}", where=ref, mend=f"shipway apply --release {short(release)}"
+        )
+    return release
+
+
 def _previous(store: Store, ref: str, present: Digest) -> Digest:
     now = release_of(store, present)
-    for record in store.history(ref, limit=10_000):
-        if record.outcome != "moved" or record.target is None:
-            continue
-        release = release_of(store, record.target)
-        if release and release != now:
+    for release in _were_live(store, ref):
+        if release != now:
             return release
     raise NothingToReturnTo(f"no other release was live at {ref}", where=ref, mend=f"shipway log {ref}")
+
+
+def _were_live(store: Store, ref: str) -> Iterator[Digest]:
+    """The releases that were live at a ref, newest first; a deployment whose object is gone stands in nobody's way."""
+    for record in store.history(ref, limit=10_000):
+        with suppress(ObjectMissing, ObjectDamaged):
+            release = release_of(store, record.target) if record.outcome == "moved" and record.target else None
+            if release:
+                yield release

@@ -196,15 +196,28 @@ def _compare(
 
 
 def _first_different(store: Store, components: tuple[Component, ...], result: RunResult) -> str | None:
-    """The first step, in the order they ran, whose value came out otherwise."""
+    """The first step, in the order they ran, whose value came out otherwise and that the model depends on."""
     record = store.get(find_component(components, "pipeline").digest, "pipeline")
-    steps = cast("list[Mapping[str, Json]]", record["steps"])
-    before = {str(step["name"]): Descriptor.from_json(step["output"]).digest for step in steps}
+    steps = {str(step["name"]): step for step in cast("list[JsonObject]", record["steps"])}
+    model = store.get(find_component(components, "model").digest, "model")
+    behind = _behind(steps, {str(model["step"]), str(model["reference"])})
     for outcome in result.steps:
-        if before.get(outcome.name) != outcome.output.digest:
-            old = before.get(outcome.name)
-            return f"step {outcome.name} made {short(outcome.output.digest)}, not {short(old or '')}"
+        old = Descriptor.from_json(steps[outcome.name]["output"]).digest
+        if outcome.name in behind and old != outcome.output.digest:
+            return f"step {outcome.name} made {short(outcome.output.digest)}, not {short(old)}"
     return None
+
+
+def _behind(steps: Mapping[str, JsonObject], names: set[str]) -> set[str]:
+    """These steps and all whose values went into them."""
+    waiting, found = [*names], set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            inputs = cast("Mapping[str, Mapping[str, Json]]", steps[name]["inputs"])
+            waiting += [str(given["step"]) for given in inputs.values() if "step" in given]
+    return found
 
 
 def _same_answers(

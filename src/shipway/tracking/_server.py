@@ -7,8 +7,10 @@ it reads from the environment are the variables that the command sets for its wo
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -48,13 +50,13 @@ class Tracking:
         except (urllib.error.URLError, OSError):
             return False
 
-    def wait(self) -> None:
-        """Return when it answers. Raises TrackingFailed."""
-        end = time.monotonic() + START_SECONDS
-        while not self.ready():
+    def wait(self, stop: threading.Event | None = None) -> None:
+        """Return when it answers, or when told to stop waiting. Raises TrackingFailed."""
+        end, told = time.monotonic() + START_SECONDS, stop or threading.Event()
+        while not told.is_set() and not self.ready():
             if time.monotonic() > end:
                 raise TrackingFailed(f"MLflow did not answer within {START_SECONDS:.0f} s", where=str(self._log))
-            time.sleep(0.1)
+            told.wait(0.1)
 
     def stop(self) -> None:
         self.process.terminate()
@@ -79,7 +81,7 @@ def start_tracking(folder: Path, *, port: int, environ: Mapping[str, str]) -> Tr
         "DO_NOT_TRACK": "true",
     }
     log = folder / "server.log"
-    command = [sys.executable, "-m", "shipway.tracking._child", str(port)]
+    command = [sys.executable, "-m", "shipway.tracking._child", str(port), str(os.getpid())]
     with log.open("ab") as out:
         process = subprocess.Popen(
             command, env={**environ, **settings}, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out, close_fds=True
