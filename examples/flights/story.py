@@ -17,7 +17,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -325,10 +325,8 @@ def _finish(story: Story, *, stay: bool) -> None:
         return
     if stay:
         print(f"\nshipway up goes on at http://127.0.0.1:{story.port} - Ctrl-C ends it.", flush=True)
-        try:
+        with suppress(KeyboardInterrupt):
             story.up.wait()
-        except KeyboardInterrupt:
-            pass
     if story.up.poll() is None:
         story.up.send_signal(signal.SIGTERM)
         story.up.wait(timeout=60)

@@ -17,7 +17,6 @@ from shipway.serve._predictor import Predictor
 from shipway.serve._request import Arrays, Identity
 from shipway.store import LogNotWritten, SegmentWriter
 
-
 ROTATE_SECONDS = 5.0  # a prediction waits at most this long before a monitor can read it
 
 

@@ -89,7 +89,7 @@ class Writer:
             return
 
     def put_state(self, kind: str, rows: Mapping[str, JsonObject], *, now: str, expected: int | None) -> None:
-        """Write rows of one kind in one transaction; `expected` is the version of a single row (0: new). Raises StateConflict."""
+        """Write rows of one kind in one transaction; `expected`: the version of a single row (0: new). Raises StateConflict."""
         table = tables.state
         with self._transaction() as connection:
             for key, value in rows.items():

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 
 def migrate(engine: Engine) -> None:
-    """Run what is missing, each migration and its record in one transaction; a second caller waits, then finds nothing to do."""
+    """Run what is missing, each migration and its record in one transaction; a second caller waits, then has nothing to do."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "_migrations"))
     config.set_main_option("path_separator", "os")

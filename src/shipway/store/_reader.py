@@ -57,7 +57,10 @@ def find_audit(query: Query, project: str, number: int) -> AuditRecord | None:
 
 def list_evidence(query: Query, project: str, subject: Digest) -> list[EvidenceRow]:
     """Oldest first."""
-    sql = "SELECT envelope, subject, predicate, name, at FROM evidence WHERE project = :project AND subject = :subject ORDER BY id"
+    sql = (
+        "SELECT envelope, subject, predicate, name, at FROM evidence"
+        " WHERE project = :project AND subject = :subject ORDER BY id"
+    )
     return [_evidence(row) for row in query(sql, {"project": project, "subject": subject})]
 
 
