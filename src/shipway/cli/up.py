@@ -32,9 +32,11 @@ def command(settings: Settings, port: int, no_mlflow: bool, as_json: bool) -> No
     """
     from shipway.cli._serving import free_port, stop_on_signals
     from shipway.monitor import OutcomeLog
-    from shipway.operate import note_control
+    from shipway.operate import forget_control, note_control, refuse_second
 
-    project, out, stop = Project(settings), Output(as_json), stop_on_signals()
+    project, out = Project(settings), Output(as_json)
+    refuse_second(project.store)
+    stop = stop_on_signals()
     chosen = free_port(port)
     url = f"http://127.0.0.1:{chosen}"
     with ExitStack() as running:
@@ -49,6 +51,7 @@ def command(settings: Settings, port: int, no_mlflow: bool, as_json: bool) -> No
         running.callback(stop.set)
         if tracking:
             tracking.wait(stop)
+        running.callback(forget_control, project.store)
         note_control(project.store, url=url, tracking=tracking.url if tracking else None)
         out.say(f"shipway up: {url}" + (f", MLflow: {tracking.url}" if tracking else ""))
         stop.wait()

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shipway.kernel.lazy import lazy_exports
-from shipway.operate._process import CONTROL, control_process, note_control, tracking_url
+from shipway.operate._process import (
+    CONTROL,
+    ControlRunning,
+    control_process,
+    forget_control,
+    note_control,
+    refuse_second,
+    tracking_url,
+)
 
 if TYPE_CHECKING:
     from shipway.operate._checks import ComparisonImpossible, Measured, check_candidate
@@ -30,6 +38,7 @@ __all__ = [
     "Action",
     "ComparisonImpossible",
     "Control",
+    "ControlRunning",
     "Measured",
     "NotServable",
     "PredictorFailed",
@@ -39,9 +48,11 @@ __all__ = [
     "check_candidate",
     "compact",
     "control_process",
+    "forget_control",
     "make_supervisor",
     "note_control",
     "reconcile",
+    "refuse_second",
     "tracking_url",
     "watch_all",
     "watch_ref",

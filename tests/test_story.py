@@ -1,0 +1,71 @@
+"""The whole loop on real flights, as `make demo DEMO=once` runs it: what it reports must come out of the run and be true."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+STORY = Path(__file__).parents[1] / "examples" / "flights" / "story.py"
+MONTHS = [f"2013-{month:02d}" for month in range(2, 10)]
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    base = tmp_path_factory.mktemp("story")
+    options = ["--demo", "once", "--report", str(base / "report.json"), "--folder", str(base / "demo"), "--port", "0"]
+    done = subprocess.run([sys.executable, str(STORY), *options], capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    found: dict[str, Any] = json.loads((base / "report.json").read_text())
+    return found
+
+
+def test_the_gate_refuses_until_everything_was_shown(report: dict[str, Any]) -> None:
+    assert [gate["verdict"] for gate in report["gate"]] == ["fail", "pass", "fail", "pass"]
+    assert [line.split(":")[0] for line in report["gate"][0]["missing"]] == [
+        "evaluation auc at least 0.55 at 95%",
+        "contract of data/flights",
+        "approval",
+    ]
+
+
+def test_every_flight_of_eight_months_is_asked_for_answered_and_judged(report: dict[str, Any]) -> None:
+    assert [month["month"] for month in report["months"]] == MONTHS
+    assert report["days"] == 242
+    assert sum(month["n"] for month in report["months"]) == sum(month["labels"] for month in report["months"]) == 218_339
+
+
+def test_pages_come_from_calibration_and_base_rate_and_never_from_drift(report: dict[str, Any]) -> None:
+    pages = {month["month"]: {a["monitor"] for a in month["alerts"] if a["severity"] == "page"} for month in report["months"]}
+    assert set().union(*pages.values()) == {"calibration", "base_rate"}
+    assert {month for month, monitors in pages.items() if monitors} == {"2013-04", "2013-05", "2013-07", "2013-08"}
+    assert all(month["drifted_features"] for month in report["months"]), "drift is red in every month and says nothing"
+    late = [month for month in report["months"] if month["month"] in ("2013-04", "2013-05", "2013-06", "2013-07", "2013-08")]
+    assert all(month["predicted_rate"] < month["base_rate"] for month in late), "far too few delays predicted"
+
+
+def test_the_challenger_ranks_better_on_the_same_flights(report: dict[str, Any]) -> None:
+    challenger = report["challenger"]
+    assert 0 < challenger["low"] < challenger["auc_gain"] < challenger["high"]
+    assert challenger["digest"] == report["releases"][1]["digest"]
+
+
+def test_the_history_says_where_the_deployment_was_and_why(report: dict[str, Any]) -> None:
+    january, august = (release["digest"] for release in report["releases"])
+    moves = [(move["outcome"], move["from"], move["to"]) for move in report["history"]]
+    assert moves == [
+        ("refused", None, january),
+        ("moved", None, january),
+        ("moved", january, august),
+        ("moved", august, january),
+    ]
+    assert report["live"] == january
+
+
+def test_the_first_release_is_made_again_byte_by_byte_and_a_flipped_byte_is_named(report: dict[str, Any]) -> None:
+    assert report["rebuild"] == {"equality": "EQUAL (bytes)"}
+    assert report["tamper"] == {"refused": True, "file": "flights/2013-01.parquet"}
