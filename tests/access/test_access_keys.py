@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipway.access import KeyMissing, KeyRing, Signer, open_keys
@@ -51,6 +51,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Signer, KeyRing]:
     return open_keys(tmp_path_factory.mktemp("keys"))
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=50), place=st.integers(min_value=0), what=st.sampled_from(["data", "signature"]))
 def test_one_changed_byte_fails(pair: tuple[Signer, KeyRing], data: bytes, place: int, what: str) -> None:
     signer, ring = pair

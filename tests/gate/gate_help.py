@@ -89,9 +89,7 @@ class Bench:
         kind: str = media.CHECK_PREDICATE,
     ) -> Digest:
         chosen = signer or self.signer
-        return attest(
-            self.store, chosen, subject=subject, name="it", predicate_type=kind, predicate=predicate, label=label
-        )
+        return attest(self.store, chosen, subject=subject, name="it", predicate_type=kind, predicate=predicate, label=label)
 
     def approve(self, subject: Digest, who: Json = "ann") -> Digest:
         return self.attest(subject, {"approver": who}, kind=media.APPROVAL_PREDICATE, label="approval")

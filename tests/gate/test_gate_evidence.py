@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from gate_help import Bench, auc
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipway.access import open_keys
@@ -33,6 +33,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 texts = st.dictionaries(st.text(max_size=8), st.none() | st.booleans() | st.text(max_size=8), max_size=4)
 
 
+@settings(deadline=None)
 @given(payload=texts)
 def test_a_sealed_payload_comes_back_with_its_signer(sealed: Bench, payload: JsonObject) -> None:
     envelope = seal(sealed.signer, canonical_json(payload))

@@ -22,7 +22,7 @@ from gate_help import (
     rule,
     said,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipway.gate import Judgement, Statement, Subject, judge
@@ -286,9 +286,7 @@ bad_checks = st.one_of(
 )
 bad_statements = st.builds(
     lambda predicate, about, kind: said(predicate, about=about, kind=kind),
-    st.fixed_dictionaries(
-        {}, optional={"check": bad_checks, "level": odd, "against": odd, "definition": odd, "approver": odd}
-    ),
+    st.fixed_dictionaries({}, optional={"check": bad_checks, "level": odd, "against": odd, "definition": odd, "approver": odd}),
     subjects,
     st.sampled_from([media.CHECK_PREDICATE, media.APPROVAL_PREDICATE, media.REBUILD_PREDICATE, ""]),
 )
@@ -296,6 +294,7 @@ evidence = st.lists(st.one_of(good_statements, approvals, bad_statements), max_s
 alive = st.sampled_from([(), LIVE_MODEL, (Subject("model", "delay", MODEL),)])
 
 
+@settings(deadline=None)
 @given(rules, evidence, alive, st.booleans())
 def test_judge_is_pure_and_total(
     asked: PolicyRule, statements: list[Statement], live: tuple[Subject, ...], has_contract: bool
@@ -310,6 +309,7 @@ def test_judge_is_pure_and_total(
     assert (found.verdict is PASS) <= found.allowed
 
 
+@settings(deadline=None)
 @given(rules, st.lists(bad_statements, max_size=6))
 def test_missing_evidence_never_allows(asked: PolicyRule, statements: list[Statement]) -> None:
     """Whatever a rule asks, what is no evidence for it does not give it; only comparing with nothing needs none."""
@@ -324,6 +324,7 @@ def readable(statement: Statement) -> bool:
     return whole or isinstance(statement.predicate.get("approver"), str)
 
 
+@settings(deadline=None)
 @given(rules, evidence, alive, st.sampled_from(LINES[1:]))
 def test_adding_a_passing_check_never_turns_allowed_into_refused(
     asked: PolicyRule, statements: list[Statement], live: tuple[Subject, ...], line: str
@@ -345,6 +346,7 @@ def passing(line: str) -> Statement:
     return measured(auc(value, value, value, name=name), second=9, level=0.99)
 
 
+@settings(deadline=None)
 @given(rules, evidence, alive, st.sampled_from(["carol", "dave"]))
 def test_one_more_approval_never_turns_allowed_into_refused(
     asked: PolicyRule, statements: list[Statement], live: tuple[Subject, ...], who: str
@@ -354,6 +356,7 @@ def test_one_more_approval_never_turns_allowed_into_refused(
     assert after.allowed >= before.allowed
 
 
+@settings(deadline=None)
 @given(rules, evidence, alive, st.sampled_from(LINES))
 def test_asking_for_more_never_turns_refused_into_allowed(
     asked: PolicyRule, statements: list[Statement], live: tuple[Subject, ...], line: str

@@ -146,10 +146,20 @@ def _judge_contract(subject: Subject, data: str, definition: Digest, facts: Fact
 
 
 def _judge_metric(requirement: AtLeast | AtMost | NotWorseBy, facts: Facts, outcome: _Outcome) -> None:
-    if isinstance(requirement, NotWorseBy):
-        _judge_against_live(requirement, facts, outcome)
-        return
-    found = _newest(facts, lambda found: found.check.name == requirement.name and not found.against)
+    """Each model answers for itself; a candidate without one is measured as a whole."""
+    models = [subject for subject in facts.subjects if subject.kind == "model"]
+    for subject in models or facts.subjects[:1]:
+        if isinstance(requirement, NotWorseBy):
+            _judge_against_live(requirement, subject, facts, outcome)
+        else:
+            _judge_absolute(requirement, subject, facts, outcome)
+
+
+def _judge_absolute(requirement: AtLeast | AtMost, subject: Subject, facts: Facts, outcome: _Outcome) -> None:
+    def fits(found: _Found) -> bool:
+        return found.subject == subject and found.check.name == requirement.name and not found.against
+
+    found = _newest(facts, fits)
     if found is None or found.level < requirement.level:
         outcome.miss(requirement.name, f"evaluation {requirement.name} {requirement.text}: no evidence")
         return
@@ -157,14 +167,18 @@ def _judge_metric(requirement: AtLeast | AtMost | NotWorseBy, facts: Facts, outc
     outcome.add(_against(requirement.threshold, found.check, requirement, higher=higher), found.statement)
 
 
-def _judge_against_live(requirement: NotWorseBy, facts: Facts, outcome: _Outcome) -> None:
-    name, models = f"{requirement.name} against live", {s.digest for s in facts.subjects if s.kind == "model"}
-    live = {subject.digest for subject in facts.live if subject.kind == "model"}
-    if live <= models:
+def _judge_against_live(requirement: NotWorseBy, subject: Subject, facts: Facts, outcome: _Outcome) -> None:
+    name = f"{requirement.name} against live"
+    live = [other.digest for other in facts.live if (other.kind, other.name) == (subject.kind, subject.name)]
+    if not live or subject.digest in live:
         why = "the same model is live" if live else "nothing is live to compare with"
         outcome.add(Check(name, Verdict.PASS, text=why), None)
         return
-    found = _newest(facts, lambda found: found.check.name == requirement.name and found.against in [*live])
+
+    def fits(found: _Found) -> bool:
+        return found.subject == subject and found.check.name == requirement.name and found.against in live
+
+    found = _newest(facts, fits)
     if found is None or found.level < requirement.level:
         digests = ", ".join(short(digest) for digest in sorted(live))
         outcome.miss(name, f"{requirement.name} {requirement.text} against live {digests}: no evidence")
