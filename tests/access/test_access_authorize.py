@@ -69,7 +69,7 @@ def test_a_user_without_a_name_goes_by_the_number(tmp_path: Path) -> None:
 
 def who(folder: Path, *, become: str = "", **environ: str) -> str:
     """The actor in a process that has no Git on its path."""
-    script = f"from shipway.access import local_actor; import os, pwd, pathlib; {become}print(local_actor({{}}, pathlib.Path('/')).name)"
-    command = [sys.executable, "-c", script]
+    script = "from shipway.access import local_actor; from pathlib import Path; import os, pwd; "
+    command = [sys.executable, "-c", f"{script}{become}print(local_actor({{}}, Path('/')).name)"]
     done = subprocess.run(command, cwd=folder, env={"PATH": "", **environ}, capture_output=True, text=True, check=True)
     return done.stdout.strip()

@@ -34,7 +34,8 @@ def test_the_same_key_is_found_again(tmp_path: Path) -> None:
 
 
 def test_two_processes_that_start_at_once_agree_on_one_key(tmp_path: Path) -> None:
-    script = "import sys, pathlib; from shipway.access import open_keys; input(); print(open_keys(pathlib.Path(sys.argv[1]))[0].key_id)"
+    script = "import sys; from pathlib import Path; from shipway.access import open_keys; input(); "
+    script += "print(open_keys(Path(sys.argv[1]))[0].key_id)"
     command = [sys.executable, "-c", script, str(tmp_path / "keys")]
     both = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     for child in both:

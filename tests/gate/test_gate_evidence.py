@@ -78,7 +78,7 @@ TAMPERED = {
     "key id of a wrong type": altered(lambda r: first(r).update(keyid=["a"])),
     "no signature": altered(lambda r: r.update(signatures=[])),
     "signatures of a wrong type": altered(lambda r: r.update(signatures=7)),
-    "missing field": altered(lambda r: r.pop("payload")),
+    "missing field": altered(lambda r: r.__delitem__("payload")),
     "no object": lambda _: b"[1]",
     "no JSON": lambda _: b"\xff\xfe",
     "nothing": lambda _: b"",

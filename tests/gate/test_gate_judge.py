@@ -11,8 +11,10 @@ from gate_help import (
     DEFINITION,
     LIVE,
     MODEL,
+    REF,
     RELEASE,
     START,
+    SUBJECTS,
     TARGET,
     approval,
     auc,
@@ -25,7 +27,7 @@ from gate_help import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shipway.gate import Judgement, Statement, Subject, judge
+from shipway.gate import Facts, Judgement, Statement, Subject, judge
 from shipway.kernel import media
 from shipway.kernel.canonical import Json, JsonObject, canonical_json
 from shipway.kernel.check import Check, Verdict
@@ -107,10 +109,22 @@ def test_nothing_live_or_the_same_model_live_needs_no_comparison() -> None:
 
 def test_a_comparison_with_another_model_than_the_live_one_does_not_count() -> None:
     policy = policy_of(rule("auc: not worse by 0.02 at 95%"))
-    for against in (digest_bytes(b"older"), None, {}, [LIVE]):
+    others: list[Json] = [digest_bytes(b"older"), None, {}, [LIVE]]
+    for against in others:
         found = judge(policy, facts(measured(auc(0.0, 0.0, 0.0), against=against), live=LIVE_MODEL))
         assert not found.allowed
         assert "against live" in found.missing[0]
+
+
+def test_each_model_answers_for_itself() -> None:
+    second = Subject("model", "price", digest_bytes(b"price"))
+    policy = policy_of(rule("auc: at least 0.6 at 95%"))
+    one = facts(measured(auc()))
+    both = Facts(REF, (*SUBJECTS, second), (), {**one.statements, second.digest: []}, "ann")
+    assert judge(policy, one).allowed
+    assert not judge(policy, both).allowed
+    shown = {**one.statements, second.digest: [measured(auc(), about=second.digest)]}
+    assert judge(policy, Facts(REF, (*SUBJECTS, second), (), shown, "ann")).allowed
 
 
 def test_a_difference_is_not_taken_for_an_evaluation() -> None:

@@ -19,6 +19,7 @@ from shipway.gate import (
     release_of,
     subjects_of,
 )
+from shipway.kernel.canonical import JsonObject
 from shipway.kernel.check import Check, Verdict
 from shipway.kernel.digest import Digest
 from shipway.spec import PolicyRule
@@ -225,7 +226,15 @@ def test_a_move_that_was_judged_before_another_one_is_refused_by_the_store(
 ) -> None:
     one, two = (bench.deployment(bench.release(name)) for name in ("one", "two"))
     put = bench.store.put
-    monkeypatch.setattr(bench.store, "put", lambda value: (monkeypatch.undo(), bench.move(REF, one, who="bob"), put(value))[2])
+
+    def put_late(value: JsonObject) -> Digest:
+        """Bob is quicker: he moves between ann's judgement and her move."""
+        if value["kind"] == "verdict":
+            monkeypatch.undo()
+            bench.move(REF, one, who="bob")
+        return put(value)
+
+    monkeypatch.setattr(bench.store, "put", put_late)
     with pytest.raises(RefMoved, match="bob moved it"):
         bench.move(REF, two)
     assert bench.store.resolve(REF) == one

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from shipway.store._segments import (
-    MAGIC,
+from shipway.store import (
     Frame,
     Gap,
     LogNotWritten,
@@ -27,6 +26,7 @@ from shipway.store._segments import (
     read_segment,
     recover_writers,
 )
+from shipway.store._segment_format import MAGIC
 
 
 def rows_on_disk(directory: Path) -> int:
@@ -307,7 +307,7 @@ def fill(ballast: Path) -> None:
 CHILD = """
 import sys, time
 from pathlib import Path
-from shipway.store._segments import SegmentWriter
+from shipway.store import SegmentWriter
 writer = SegmentWriter(Path(sys.argv[1]), sys.argv[2], rotate_bytes=int(sys.argv[3]), flush_seconds=0.02)
 while True:
     writer.append(b"%020d" % (time.time_ns() // 1000) + b"x" * 60, 1)

@@ -12,7 +12,7 @@ from web_client import Client, serving
 from web_project import HOSTILE, Project
 
 from shipway.monitor import OutcomeLog
-from shipway.store._segments import list_segments, read_segment
+from shipway.store import list_segments, read_segment
 from shipway.web import make_app
 
 LATE = {"id": "2013-02-01-0:17", "name": "late", "value": 1, "time": "2013-02-02T09:15:00"}

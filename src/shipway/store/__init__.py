@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from shipway.store._facade import FOLDER, Store, open_store
     from shipway.store._objects import damaged, hash_file
     from shipway.store._records import GapRecord, OutcomeRecord, PredictionRecord, RecordForeign, decode_record, encode_record
-    from shipway.store._segments import (
+    from shipway.store._segment_format import (
         Counts,
         Frame,
         Gap,
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
         SegmentFile,
         SegmentForeign,
         SegmentRead,
-        SegmentWriter,
         WriterTaken,
         list_segments,
         read_counts,
         read_segment,
-        recover_writers,
     )
+    from shipway.store._segment_recovery import recover_writers
+    from shipway.store._segment_writer import SegmentWriter
     from shipway.store._tree import TREE, TreeFile
     from shipway.store._types import (
         AuditRecord,
@@ -55,7 +55,7 @@ _HOME = {
     "_facade": ["FOLDER", "Store", "open_store"],
     "_objects": ["damaged", "hash_file"],
     "_records": ["GapRecord", "OutcomeRecord", "PredictionRecord", "RecordForeign", "decode_record", "encode_record"],
-    "_segments": [
+    "_segment_format": [
         "Counts",
         "Frame",
         "Gap",
@@ -63,13 +63,13 @@ _HOME = {
         "SegmentFile",
         "SegmentForeign",
         "SegmentRead",
-        "SegmentWriter",
         "WriterTaken",
         "list_segments",
         "read_counts",
         "read_segment",
-        "recover_writers",
     ],
+    "_segment_recovery": ["recover_writers"],
+    "_segment_writer": ["SegmentWriter"],
     "_tree": ["TREE", "TreeFile"],
     "_types": [
         "AuditRecord",

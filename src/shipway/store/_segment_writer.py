@@ -14,156 +14,27 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
-import re
 import struct
 import threading
 import time
-import zlib
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
-from shipway.kernel.errors import ShipwayError
+from shipway.store._segment_format import (
+    COUNT_MAGIC,
+    COUNT_SIZE,
+    MAGIC,
+    WRITER,
+    Counts,
+    LogNotWritten,
+    WriterTaken,
+    frame_bytes,
+    list_segments,
+)
 
-MAGIC = b"SHWLOG1\n"
-_COUNT_MAGIC = b"SHWCNT1\n"
-_HEAD = struct.Struct("<III")
-_ROWS = struct.Struct("<I")
-_NAME = re.compile(r"(?P<writer>[A-Za-z0-9_.-]+)-(?P<seq>\d{8})\.(?P<state>open|seg)")
-_WRITER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,119}")
 _CHUNK = 1 << 20  # bytes given to one write: large enough to be cheap, small enough that a failed one costs little
-
-
-class SegmentForeign(ShipwayError):
-    """A file that is no log segment at all (a damaged one is read as far as it is whole)."""
-
-    code = "store.segment-foreign"
-
-
-class WriterTaken(ShipwayError):
-    """The name of a log writer is in use, or belongs to a dead writer whose gap nobody has recorded yet."""
-
-    code = "store.writer-taken"
-
-
-class LogNotWritten(ShipwayError):
-    """A record that had to be on disk before the answer could not be put there; the sender keeps it."""
-
-    code = "store.log-not-written"
-    retry = True
-
-
-class Frame(NamedTuple):
-    """One payload and the number of rows that it stands for."""
-
-    rows: int
-    payload: bytes
-
-
-class SegmentRead(NamedTuple):
-    """The whole frames from an offset; `end` is where the next reading starts, lost_bytes what follows it and is no frame."""
-
-    frames: tuple[Frame, ...]
-    end: int
-    lost_bytes: int
-
-
-class Counts(NamedTuple):
-    """What a writer has done, in rows; times in microseconds of the Unix epoch, 0 for never.
-
-    accepted: appended and acknowledged; written: of these, given to the kernel; sealed: of these, in `.seg` files;
-    dropped: refused because the buffer was full. started, offered, flushed: birth, last append, last successful write.
-    """
-
-    accepted: int
-    written: int
-    sealed: int
-    dropped: int
-    started: int
-    offered: int
-    flushed: int
-
-
-class Gap(NamedTuple):
-    """Rows of a finished writer that no reader will ever see: accepted - readable + dropped, between two times (us)."""
-
-    writer: str
-    accepted: int
-    readable: int
-    dropped: int
-    lost_rows: int
-    first: int
-    last: int
-
-
-class SegmentFile(NamedTuple):
-    """A segment in a log directory; open ones still grow."""
-
-    path: Path
-    writer: str
-    seq: int
-    sealed: bool
-
-
-def read_segment(path: Path, *, offset: int = 0) -> SegmentRead:
-    """Every whole frame from `offset` (0, or an earlier `end`); stops at the first cut or wrong one, never raises on it.
-
-    Raises SegmentForeign when the file does not begin as a segment.
-    """
-    with path.open("rb") as file:
-        head = file.read(len(MAGIC))
-        if head != MAGIC:
-            if not MAGIC.startswith(head) and head.strip(b"\0"):
-                raise SegmentForeign("not a log segment", where=str(path))
-            return SegmentRead((), 0, os.fstat(file.fileno()).st_size)  # killed, or lost power, before its first write
-        start = max(offset, len(MAGIC))
-        file.seek(start)
-        data = file.read()
-    frames = tuple(_whole_frames(data))
-    length = sum(_HEAD.size + len(frame.payload) for frame in frames)
-    return SegmentRead(frames, start + length, len(data) - length)
-
-
-def list_segments(directory: Path) -> tuple[SegmentFile, ...]:
-    """The segments of a log directory by writer and age; of a name that was renamed meanwhile, the sealed one."""
-    found: dict[tuple[str, int], SegmentFile] = {}
-    for path in directory.iterdir():
-        match = _NAME.fullmatch(path.name)
-        if match:
-            key, sealed = (match["writer"], int(match["seq"])), match["state"] == "seg"
-            if sealed or key not in found:
-                found[key] = SegmentFile(path, *key, sealed)
-    return tuple(found[key] for key in sorted(found))
-
-
-def read_counts(path: Path) -> Counts | None:
-    """The counts in a `.count` file, of a living writer too; None when the file is not one."""
-    data = path.read_bytes()
-    if len(data) != _Count.SIZE or not data.startswith(_COUNT_MAGIC):
-        return None
-    return Counts(*struct.unpack_from("=7Q", data, len(_COUNT_MAGIC)))
-
-
-def recover_writers(directory: Path, record: Callable[[Gap], None]) -> tuple[Gap, ...]:
-    """Seals the segments of every finished writer in a directory and gives `record` each gap that one has left.
-
-    A count file goes only after `record` has returned, so a crash here repeats a call: record must be idempotent by
-    writer name. Living writers are left alone. Safe to call at any time, by several processes.
-    """
-    gaps = []
-    for path in sorted(directory.glob("*.count")):
-        with _unowned(path) as free:
-            counts = read_counts(path) if free else None
-            if counts is None:
-                continue
-            gap = _account(directory, path, counts)
-            if gap.lost_rows:
-                record(gap)
-                gaps.append(gap)
-            path.unlink()
-    return tuple(gaps)
 
 
 class SegmentWriter:
@@ -188,7 +59,7 @@ class SegmentWriter:
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        self._count = _Count(directory, writer, now_us())
+        self._count = CountFile(directory, writer, now_us())
         self._file = _OpenSegment(directory, writer, self._count)
         self._flush_seconds, self._now_us, self._fsync = flush_seconds, now_us, fsync
         self._rotate_bytes, self._rotate_seconds, self._capacity = rotate_bytes, rotate_seconds, capacity_bytes
@@ -202,17 +73,17 @@ class SegmentWriter:
 
     def append(self, payload: bytes, rows: int) -> bool:
         """Takes the payload for writing soon and says so; False, counted, when the buffer is full. Never blocks on disk."""
-        frame = _frame_bytes(payload, rows)  # here, for a thread that must hold the GIL makes requests wait
+        frame = frame_bytes(payload, rows)  # here, for a thread that must hold the GIL makes requests wait
         with self._mutex:
-            self._count.set(_Count.OFFERED, self._now_us())
+            self._count.set(CountFile.OFFERED, self._now_us())
             if self._closed or (self._held and self._held + len(frame) > self._capacity):
-                self._count.add(_Count.DROPPED, rows)
+                self._count.add(CountFile.DROPPED, rows)
                 return False
             before, self._held = self._held, self._held + len(frame)
             if not self._waiting or len(self._waiting[-1].data) > _CHUNK:
                 self._waiting.append(_Chunk())
             self._waiting[-1].add(frame, rows)
-            self._count.add(_Count.ACCEPTED, rows)
+            self._count.add(CountFile.ACCEPTED, rows)
         if before <= self._capacity // 4 < self._held:
             self._wake.set()
         return True
@@ -225,7 +96,7 @@ class SegmentWriter:
             self._accept(rows)  # before the write, as in append: a kill here may say one row too many, never one too few
             try:
                 self._drain()
-                self._write(_Chunk(_frame_bytes(payload, rows), rows), durable=True)
+                self._write(_Chunk(frame_bytes(payload, rows), rows), durable=True)
             except OSError as problem:
                 self._accept(-rows)
                 mend = "free disk space, then send it again"
@@ -255,8 +126,8 @@ class SegmentWriter:
 
     def _accept(self, rows: int) -> None:
         with self._mutex:
-            self._count.set(_Count.OFFERED, self._now_us())
-            self._count.add(_Count.ACCEPTED, rows)
+            self._count.set(CountFile.OFFERED, self._now_us())
+            self._count.add(CountFile.ACCEPTED, rows)
 
     def _run(self) -> None:
         while not self._closed:
@@ -285,8 +156,8 @@ class SegmentWriter:
         if self._file.size > self._rotate_bytes:
             self._file.seal()
         self._file.write(chunk.data, durable=durable)
-        self._count.add(_Count.WRITTEN, chunk.rows)
-        self._count.set(_Count.FLUSHED, self._now_us())
+        self._count.add(CountFile.WRITTEN, chunk.rows)
+        self._count.set(CountFile.FLUSHED, self._now_us())
 
 
 class _Chunk:
@@ -305,7 +176,7 @@ class _Chunk:
 class _OpenSegment:
     """The file that grows: made with its first frame, whole frames only, sealed by rename."""
 
-    def __init__(self, directory: Path, writer: str, count: _Count) -> None:
+    def __init__(self, directory: Path, writer: str, count: CountFile) -> None:
         self._directory, self._writer, self._count = directory, writer, count
         earlier = [segment.seq for segment in list_segments(directory) if segment.writer == writer]
         self._seq = max(earlier, default=0) + 1
@@ -339,7 +210,7 @@ class _OpenSegment:
         path = self._path()
         path.rename(path.with_suffix(".seg"))
         self.close()
-        self._count.set(_Count.SEALED, self._count.read().written)
+        self._count.set(CountFile.SEALED, self._count.read().written)
         _sync_directory(self._directory)
 
     def close(self) -> None:
@@ -362,20 +233,19 @@ class _OpenSegment:
         return self._directory / f"{self._writer}-{self._seq:08d}.open"
 
 
-class _Count:
+class CountFile:
     """The `.count` file: magic and seven u64 in shared memory, locked for as long as the writer lives."""
 
     ACCEPTED, WRITTEN, SEALED, DROPPED, STARTED, OFFERED, FLUSHED = range(7)
-    SIZE = len(_COUNT_MAGIC) + 7 * 8
 
     def __init__(self, directory: Path, writer: str, started: int) -> None:
-        if not _WRITER.fullmatch(writer):
+        if not WRITER.fullmatch(writer):
             raise WriterTaken(f"{writer!r} is no name for a log writer", mend="use letters, digits, dot, dash, underscore")
         self._path = directory / f"{writer}.count"
-        self._fd = _claim(self._path, _COUNT_MAGIC + struct.pack("=7Q", 0, 0, 0, 0, started, 0, 0))
-        self._map = mmap.mmap(self._fd, self.SIZE)
+        self._fd = _claim(self._path, COUNT_MAGIC + struct.pack("=7Q", 0, 0, 0, 0, started, 0, 0))
+        self._map = mmap.mmap(self._fd, COUNT_SIZE)
         self._last: Counts | None = None  # once closed
-        self._cells = memoryview(self._map)[len(_COUNT_MAGIC) :].cast("Q")  # one aligned store per cell: never half a number
+        self._cells = memoryview(self._map)[len(COUNT_MAGIC) :].cast("Q")  # one aligned store per cell: never half a number
 
     def add(self, cell: int, rows: int) -> None:
         if self._last is None:
@@ -418,65 +288,6 @@ def _claim(path: Path, content: bytes) -> int:
     finally:
         draft.unlink()
     return fd
-
-
-@contextmanager
-def _unowned(path: Path) -> Iterator[bool]:
-    """Whether the count file is there and nobody owns it; while inside, we do."""
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:  # another process has just recovered it
-        yield False
-        return
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield os.fstat(fd).st_nlink > 0
-    finally:
-        os.close(fd)
-
-
-def _account(directory: Path, path: Path, counts: Counts) -> Gap:
-    """Seals what the dead writer left open and says what is missing; the same answer when a crash repeats it."""
-    left = [segment for segment in list_segments(directory) if segment.writer == path.stem and not segment.sealed]
-    readable = counts.sealed + sum(map(_readable_rows, left)) if left else counts.written
-    with path.open("r+b") as file:  # before the rename, for then no open segment is left to be counted again
-        file.seek(len(_COUNT_MAGIC) + 8 * _Count.WRITTEN)
-        file.write(struct.pack("=Q", readable))
-    for segment in left:
-        segment.path.rename(segment.path.with_suffix(".seg"))
-    lost = max(0, counts.accepted - readable) + counts.dropped
-    first = counts.started if counts.dropped or not counts.flushed else counts.flushed
-    return Gap(path.stem, counts.accepted, readable, counts.dropped, lost, first, max(first, counts.offered))
-
-
-def _readable_rows(segment: SegmentFile) -> int:
-    try:
-        return sum(frame.rows for frame in read_segment(segment.path).frames)
-    except SegmentForeign:  # its beginning is destroyed: nothing in it can be read
-        return 0
-
-
-def _whole_frames(data: bytes) -> Iterator[Frame]:
-    at = 0
-    while at + _HEAD.size <= len(data):
-        length, crc, rows = _HEAD.unpack_from(data, at)
-        payload = data[at + _HEAD.size : at + _HEAD.size + length]
-        if len(payload) < length or crc != _checksum(rows, payload):
-            return
-        yield Frame(rows, payload)
-        at += _HEAD.size + length
-
-
-def _frame_bytes(payload: bytes, rows: int) -> bytes:
-    return _HEAD.pack(len(payload), _checksum(rows, payload), rows) + payload
-
-
-def _checksum(rows: int, payload: bytes) -> int:
-    return zlib.crc32(payload, zlib.crc32(_ROWS.pack(rows)))
 
 
 def _write_all(fd: int, data: bytes | bytearray, *, at: int) -> None:
