@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,9 @@ MONTHS = [f"2013-{month:02d}" for month in range(2, 10)]
 def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     base = tmp_path_factory.mktemp("story")
     options = ["--demo", "once", "--report", str(base / "report.json"), "--folder", str(base / "demo"), "--port", "0"]
-    done = subprocess.run([sys.executable, str(STORY), *options], capture_output=True, text=True, timeout=900, check=False)
+    environ = {**os.environ, "SHIPWAY_KEYS": str(base / "keys")}
+    command = [sys.executable, str(STORY), *options]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     found: dict[str, Any] = json.loads((base / "report.json").read_text())
     return found

@@ -35,7 +35,7 @@ class Story:
     def __init__(self, folder: Path, port: int) -> None:
         self.folder, self.port = folder, port
         self.shipway = str(Path(sys.executable).with_name("shipway"))
-        self.environ = {**os.environ, "SHIPWAY_KEYS": str(folder.parent / "keys")}
+        self.environ = dict(os.environ)
         self.steps: dict[str, float] = {}
         self.gate: list[dict[str, Any]] = []
         self.up: subprocess.Popen[str] | None = None

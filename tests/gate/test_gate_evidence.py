@@ -67,6 +67,10 @@ def first(record: dict[str, object]) -> dict[str, object]:
     return entry
 
 
+def without_payload(record: dict[str, object]) -> None:
+    del record["payload"]
+
+
 OTHER = base64.b64encode(b'{"approver":"eve"}').decode()
 TAMPERED = {
     "payload": altered(lambda r: r.update(payload=OTHER)),
@@ -78,7 +82,7 @@ TAMPERED = {
     "key id of a wrong type": altered(lambda r: first(r).update(keyid=["a"])),
     "no signature": altered(lambda r: r.update(signatures=[])),
     "signatures of a wrong type": altered(lambda r: r.update(signatures=7)),
-    "missing field": altered(lambda r: r.__delitem__("payload")),
+    "missing field": altered(without_payload),
     "no object": lambda _: b"[1]",
     "no JSON": lambda _: b"\xff\xfe",
     "nothing": lambda _: b"",

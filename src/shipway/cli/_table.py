@@ -14,18 +14,18 @@ class Entry(NamedTuple):
 
 
 COMMANDS: dict[str, Entry] = {
-    "init": Entry("init", "Start a project here: four files that run as they are.", daily=True),
+    "init": Entry("init", "Start a project here: a store, and four files that run as they are.", daily=True),
     "lock": Entry("lock", "Pin the project's requirements with hashes.", daily=True),
     "up": Entry("up", "Start the control plane: page, API, predictors, MLflow.", daily=True),
     "run": Entry("run", "Snapshot the data, run the pipeline, make the models.", daily=True),
     "check": Entry("check", "Measure the candidate: contracts, evaluation, against live.", daily=True),
     "release": Entry("release", "Lock all that determines an answer into one release.", daily=True),
-    "plan": Entry("plan", "Show live against desired and what the gate would say.", daily=True),
+    "plan": Entry("plan", "Show live against desired, and what the gate would say.", daily=True),
     "approve": Entry("approve", "Sign that a release may go live.", daily=True),
     "apply": Entry("apply", "Move a deployment to the release, if its gate allows.", daily=True),
     "rollback": Entry("rollback", "Return a deployment to what was live before.", daily=True),
-    "log": Entry("log", "Who moved what, when, from where to where, and why.", daily=True),
-    "rebuild": Entry("rebuild", "Make a release again and say how equal it came out.", daily=True),
+    "log": Entry("log", "Show who moved what, when, from where to where, and why.", daily=True),
+    "rebuild": Entry("rebuild", "Make a release again in a new folder and say how equal it came out.", daily=True),
     "data": Entry("data", "Snapshots of data sets: take, compare, list.", daily=False),
     "serve": Entry("serve", "Serve one deployment here, in the foreground.", daily=False),
     "watch": Entry("watch", "Judge the days of a deployment that have not been judged.", daily=False),

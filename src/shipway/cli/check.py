@@ -30,9 +30,9 @@ def _days(_ctx: click.Context, _parameter: click.Parameter, text: str | None) ->
 def command(
     settings: Settings, deployment: str | None, release: str | None, days: tuple[date, date] | None, as_json: bool
 ) -> None:
-    """Measure the candidate and keep what is found as evidence.
+    """Measure the candidate: contracts, evaluation, against live.
 
-    The contract of each data set, the evaluation on held-out rows, and, when something is live, the paired difference on
+    All that is found is kept as evidence: the contract of each data set, the evaluation on held-out rows, and, when something is live, the paired difference on
     the rows that live answered and whose outcomes are known. Exits 1 when a contract is violated; the rest is the gate's
     to judge.
     """

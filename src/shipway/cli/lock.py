@@ -15,7 +15,10 @@ from shipway.cli._settings import Project, Settings
 @json_option
 @click.pass_obj
 def command(settings: Settings, requirements: Path, as_json: bool) -> None:
-    """Pin the project's requirements with hashes, for every platform. Asks the package index; names it nowhere."""
+    """Pin the project's requirements with hashes.
+
+    The lock holds for every platform. The package index is asked, and named nowhere.
+    """
     import os
 
     from shipway.environment import lock_requirements, parse_lock

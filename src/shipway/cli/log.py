@@ -14,9 +14,9 @@ from shipway.cli._settings import Project, Settings
 @json_option
 @click.pass_obj
 def command(settings: Settings, ref: str | None, limit: int, as_json: bool) -> None:
-    """Show who moved what, when, from where to where, and why; newest first. Refused moves are there too.
+    """Show who moved what, when, from where to where, and why.
 
-    Without REF the present place of every ref is shown.
+    The newest comes first, and refused moves are there too. Without REF the present place of every ref is shown.
     """
     project, out = Project(settings), Output(as_json)
     if ref:

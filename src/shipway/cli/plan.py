@@ -15,9 +15,9 @@ from shipway.cli._settings import Project, Settings
 @json_option
 @click.pass_obj
 def command(settings: Settings, deployment: str | None, release: str | None, as_json: bool) -> None:
-    """Show live against desired, component by component, and what the gate would say. Moves nothing.
+    """Show live against desired, and what the gate would say.
 
-    A policy that is not published yet is shown as the one that will judge: `apply` publishes it first.
+    Component by component; nothing moves. A policy that is not published yet is shown as the one that will judge: `apply` publishes it first.
     """
     from shipway.cli._digests import find_release
     from shipway.cli._verdicts import next_word, plan_document, say_plan

@@ -15,9 +15,9 @@ from shipway.cli._settings import Project, Settings
 @json_option
 @click.pass_obj
 def command(settings: Settings, deployment: str | None, port: int, as_json: bool) -> None:
-    """Serve one deployment here, in the foreground, and follow its ref.
+    """Serve one deployment here, in the foreground.
 
-    When the ref moves, the new release is loaded beside the old one and takes over once its golden rows reproduce. `shipway up`
+    It follows its ref: when that moves, the new release is loaded beside the old one and takes over once its golden rows reproduce. `shipway up`
     does this for every deployment.
     """
     from shipway.cli._serving import predictor_environ, stop_on_signals

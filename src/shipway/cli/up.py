@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def command(settings: Settings, port: int, no_mlflow: bool, as_json: bool) -> None:
-    """Start the control plane: page, API, predictors of every deployment, MLflow.
+    """Start the control plane: page, API, predictors, MLflow.
 
-    Everything binds to loopback. The predictors are processes of their own: this one is never on the way of a prediction. Ends
+    Every deployment gets its predictors. Everything binds to loopback. The predictors are processes of their own: this one is never on the way of a prediction. Ends
     with Ctrl-C or SIGTERM; what was accepted is finished first.
     """
     from shipway.cli._serving import free_port, stop_on_signals

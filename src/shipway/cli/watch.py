@@ -15,9 +15,9 @@ from shipway.cli._settings import Project, Settings
 @json_option
 @click.pass_obj
 def command(settings: Settings, deployment: str | None, months: bool, as_json: bool) -> None:
-    """Judge the days of a deployment that have not been judged, on the trailing window that ends with each.
+    """Judge the days of a deployment that have not been judged.
 
-    A day is judged when its outcomes have had the time to mature. Pages come from outcomes only (calibration, base rate);
+    Each is judged on the trailing window that ends with it, when its outcomes have had the time to mature. Pages come from outcomes only (calibration, base rate);
     drift of features informs and never pages. Exits 1 while a page is open.
     """
     from shipway.monitor import Severity, load_alerts, load_verdicts, report_months
