@@ -32,9 +32,9 @@ def command(
 ) -> None:
     """Measure the candidate: contracts, evaluation, against live.
 
-    All that is found is kept as evidence: the contract of each data set, the evaluation on held-out rows, and, when something is live, the paired difference on
-    the rows that live answered and whose outcomes are known. Exits 1 when a contract is violated; the rest is the gate's
-    to judge.
+    All that is found is kept as evidence: the contract of each data set, the evaluation on held-out rows, and, when
+    something is live, the paired difference on the rows that live answered and whose outcomes are known. Exits 1 when a
+    contract is violated; the rest is the gate's to judge.
     """
     from shipway.cli._digests import find_release
     from shipway.cli._progress import RunReport

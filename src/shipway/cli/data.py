@@ -74,5 +74,6 @@ def _chosen(spec: Spec, names: tuple[str, ...]) -> list[DataSpec]:
     for name in names:
         if name not in spec.data:
             near = nearest(name, list(spec.data)) or ", ".join(spec.data)
-            raise DataUnknown(f"the spec has no data {name}", where=str(spec.path), mend=f"did you mean {near}?")
+            mend = f"did you mean {near}?" if near else f"add it under data: as in {name}: FOLDER"
+            raise DataUnknown(f"the spec has no data {name}", where=str(spec.path), mend=mend)
     return [data for name, data in spec.data.items() if not names or name in names]

@@ -17,7 +17,8 @@ from shipway.cli._settings import Project, Settings
 def command(settings: Settings, deployment: str | None, release: str | None, as_json: bool) -> None:
     """Show live against desired, and what the gate would say.
 
-    Component by component; nothing moves. A policy that is not published yet is shown as the one that will judge: `apply` publishes it first.
+    Component by component; nothing moves. A policy that is not published yet is shown as the one that will judge: `apply`
+    publishes it first.
     """
     from shipway.cli._digests import find_release
     from shipway.cli._verdicts import next_word, plan_document, say_plan

@@ -17,8 +17,8 @@ from shipway.cli._settings import Project, Settings
 def command(settings: Settings, deployment: str | None, port: int, as_json: bool) -> None:
     """Serve one deployment here, in the foreground.
 
-    It follows its ref: when that moves, the new release is loaded beside the old one and takes over once its golden rows reproduce. `shipway up`
-    does this for every deployment.
+    It follows its ref: when that moves, the new release is loaded beside the old one and takes over once its golden rows
+    reproduce. `shipway up` does this for every deployment.
     """
     from shipway.cli._serving import predictor_environ, stop_on_signals
     from shipway.operate import Control, make_supervisor

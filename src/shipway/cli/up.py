@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 def command(settings: Settings, port: int, no_mlflow: bool, as_json: bool) -> None:
     """Start the control plane: page, API, predictors, MLflow.
 
-    Every deployment gets its predictors. Everything binds to loopback. The predictors are processes of their own: this one is never on the way of a prediction. Ends
-    with Ctrl-C or SIGTERM; what was accepted is finished first.
+    Every deployment gets its predictors. Everything binds to loopback. The predictors are processes of their own: this one
+    is never on the way of a prediction. Ends with Ctrl-C or SIGTERM; what was accepted is finished first.
     """
     from shipway.cli._serving import free_port, stop_on_signals
     from shipway.monitor import OutcomeLog

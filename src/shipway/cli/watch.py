@@ -17,8 +17,8 @@ from shipway.cli._settings import Project, Settings
 def command(settings: Settings, deployment: str | None, months: bool, as_json: bool) -> None:
     """Judge the days of a deployment that have not been judged.
 
-    Each is judged on the trailing window that ends with it, when its outcomes have had the time to mature. Pages come from outcomes only (calibration, base rate);
-    drift of features informs and never pages. Exits 1 while a page is open.
+    Each is judged on the trailing window that ends with it, when its outcomes have had the time to mature. Pages come from
+    outcomes only (calibration, base rate); drift of features informs and never pages. Exits 1 while a page is open.
     """
     from shipway.monitor import Severity, load_alerts, load_verdicts, report_months
     from shipway.operate import compact, watch_ref
