@@ -1,0 +1,88 @@
+"""The MLflow child: the real server, the real client, and an end with its parent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shipway.tracking import Tracking, TrackingFailed, start_tracking
+
+CLIENT = """
+import mlflow, sys
+mlflow.set_tracking_uri(sys.argv[1])
+mlflow.set_experiment("flights")
+with mlflow.start_run() as run:
+    mlflow.log_param("trees", 80)
+    mlflow.log_metric("auc", 0.64)
+found = mlflow.search_runs(experiment_names=["flights"], output_format="list")
+print(found[0].data.metrics["auc"], found[0].data.params["trees"])
+"""
+
+PARENT = """
+import os, sys, time
+from pathlib import Path
+from shipway.tracking import start_tracking
+tracking = start_tracking(Path(sys.argv[1]), port=int(sys.argv[2]), environ=dict(os.environ))
+print(tracking.process.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@pytest.fixture
+def tracking(tmp_path: Path) -> Iterator[Tracking]:
+    found = start_tracking(tmp_path / "mlflow", port=free_port(), environ=dict(os.environ))
+    yield found
+    found.stop()
+
+
+@pytest.mark.interop
+def test_the_real_client_logs_a_run_and_finds_it(tracking: Tracking) -> None:
+    tracking.wait()
+    environ = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    command = [sys.executable, "-W", "ignore", "-c", CLIENT, tracking.url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environ)
+    assert done.stdout.splitlines()[-1] == "0.64 80", done.stderr
+
+
+def test_a_server_that_ends_at_once_says_what_it_said_last(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        found = start_tracking(tmp_path / "mlflow", port=int(taken.getsockname()[1]), environ=dict(os.environ))
+        with pytest.raises(TrackingFailed, match="address already in use"):
+            found.wait()
+    assert (tmp_path / "mlflow" / "server.log").exists()
+
+
+def test_the_server_ends_with_its_parent_however_that_ends(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PARENT, str(tmp_path / "mlflow"), str(free_port())]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        time.sleep(2)  # until it has asked the kernel for the signal
+        parent.send_signal(signal.SIGKILL)
+    end = time.monotonic() + 20
+    while time.monotonic() < end and _runs(child):
+        time.sleep(0.1)
+    assert not _runs(child)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
