@@ -6,7 +6,6 @@ takes a copy of the folder with its store.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -21,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import pytest
 
 from shipway.access import Actor, KeyRing, Signer, open_keys
 from shipway.environment import default_cache
@@ -167,26 +165,3 @@ def points() -> pl.DataFrame:
     days = [date(2020, 1, 1) + timedelta(days=row // 50) for row in range(600)]
     names = [f"p{row:03}" for row in range(600)]
     return pl.DataFrame({"point": names, "day": days, "x": random.normal(size=600), "y": random.normal(size=600)})
-
-
-@pytest.fixture(scope="session")
-def released(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Project:
-    """A project that has run, with a release that was checked and not approved. Never to be changed: take a copy."""
-    own = tmp_path_factory.getbasetemp()
-    shared = (own if worker_id == "master" else own.parent) / "small"
-    shared.mkdir(exist_ok=True)
-    project = Project(shared / "project", shared / "keys")
-    with open(shared / "lock", "w") as door:
-        fcntl.flock(door, fcntl.LOCK_EX)
-        if not (shared / "made").exists():
-            make_project(shared / "project", shared / "keys")
-            for word in ("run", "release", "check"):
-                project.ask(word)
-            (shared / "made").touch()
-    return project
-
-
-@pytest.fixture
-def project(released: Project, tmp_path: Path) -> Project:
-    """A copy of the released project, of this test alone."""
-    return released.copy(tmp_path / "project")

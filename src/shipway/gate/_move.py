@@ -26,7 +26,11 @@ class MoveRefused(ShipwayError):
 
     def __init__(self, ref: str, judged: Judged) -> None:
         verdict = judged.judgement
-        lacking = verdict.missing or tuple(f"{c.name}: {c.verdict}" for c in verdict.checks if c.verdict is not Verdict.PASS)
+        lacking = [
+            check.text if check.text in verdict.missing else f"{check.name}: {check.verdict}"
+            for check in verdict.checks
+            if check.verdict is not Verdict.PASS
+        ]
         super().__init__(
             f"the gate of {ref} says {verdict.verdict}: " + "; ".join(lacking),
             where=f"policy {judged.policy}",

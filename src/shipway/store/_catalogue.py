@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, delete, event, insert, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -13,9 +14,15 @@ from shipway.kernel.canonical import JsonObject, canonical_json
 from shipway.kernel.clock import instant
 from shipway.kernel.digest import Digest
 from shipway.store import _tables as tables
-from shipway.store._types import Edge, EvidenceRow, NewAudit, RefMoved, StateConflict, StoreBusy
+from shipway.store._faults import fault_of
+from shipway.store._types import Edge, EvidenceRow, NewAudit, RefMoved, StateConflict
 
 BUSY_SECONDS = 20.0  # a writer holds the file for milliseconds; this long means that something hangs
+
+
+def open_file(file: Path) -> Engine:
+    """The engine of a catalogue in one SQLite file, whatever characters its path holds."""
+    return open_engine(URL.create("sqlite", database=str(file)))
 
 
 def open_engine(url: str | URL) -> Engine:
@@ -45,10 +52,9 @@ class Writer:
             with self._engine.begin() as connection:
                 yield connection
         except OperationalError as problem:
-            if "locked" in str(problem) or "busy" in str(problem):
-                raise StoreBusy(
-                    "another process holds the catalogue", where=str(self._engine.url), mend="wait for it, then run this again"
-                ) from problem
+            fault = fault_of(problem, where=str(self._engine.url.database))
+            if fault:
+                raise fault from problem
             raise
 
     def move(self, record: NewAudit, *, expected: Digest | None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -13,6 +14,7 @@ from shipway.kernel.canonical import Json, JsonObject, canonical_json, parse_obj
 from shipway.kernel.clock import Clock, Ids, RandomIds, SystemClock, instant
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.store import _reader as reader
+from shipway.store._faults import fault_of
 from shipway.store._migrations import HEAD, KNOWN
 from shipway.store._objects import Objects, hash_file
 from shipway.store._stat_cache import StatCache
@@ -207,13 +209,14 @@ class Store:
         return connection
 
     def _query(self, sql: str, parameters: Mapping[str, reader.Value]) -> list[tuple[reader.Value, ...]]:
-        return cast("list[tuple[reader.Value, ...]]", self._connection.execute(sql, dict(parameters)).fetchall())
+        with _told(self._file):
+            return cast("list[tuple[reader.Value, ...]]", self._connection.execute(sql, dict(parameters)).fetchall())
 
     @cached_property
     def _writer_engine(self) -> tuple[object, Writer]:
-        from shipway.store._catalogue import Writer, open_engine
+        from shipway.store._catalogue import Writer, open_file
 
-        engine = open_engine(f"sqlite:///{self._file}")
+        engine = open_file(self._file)
         return engine, Writer(engine, self.project)
 
     @property
@@ -249,23 +252,37 @@ def open_store(root: Path, project: str, *, create: bool = False, clock: Clock |
 
 
 def _make(folder: Path) -> None:
-    from shipway.store._catalogue import open_engine
+    from shipway.store._catalogue import open_file
     from shipway.store._migrate import migrate
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / ".gitignore").write_text("*\n")
-    engine = open_engine(f"sqlite:///{folder / 'catalogue.sqlite'}")
-    migrate(engine)
+    engine = open_file(folder / "catalogue.sqlite")
+    with _told(folder / "catalogue.sqlite"):
+        migrate(engine)
     engine.dispose()
+
+
+@contextmanager
+def _told(file: Path) -> Iterator[None]:
+    """What the driver says of a full disk or a held file, as an error of ours."""
+    try:
+        yield
+    except Exception as problem:
+        fault = fault_of(problem, where=str(file))
+        if fault:
+            raise fault from problem
+        raise
 
 
 def _revision(file: Path) -> str | None:
     """The catalogue's revision, or None when there is no catalogue yet."""
     if not file.exists():
         return None
-    connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=20)
+    connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=20)
     try:
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        with _told(file):
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.OperationalError:
         return None
     finally:

@@ -1,0 +1,33 @@
+"""The small project, made once a test run for all test processes, and a copy of it for each test."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+import pytest
+from cli_project import Project, make_project
+
+
+@pytest.fixture(scope="session")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project that has run, with a release that was checked and not approved. Never to be changed: take a copy."""
+    own = tmp_path_factory.getbasetemp()
+    shared = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "small"
+    shared.mkdir(exist_ok=True)
+    project = Project(shared / "project", shared / "keys")
+    with open(shared / "lock", "w") as door:
+        fcntl.flock(door, fcntl.LOCK_EX)
+        if not (shared / "made").exists():
+            make_project(shared / "project", shared / "keys")
+            for word in ("run", "release", "check"):
+                project.ask(word)
+            (shared / "made").touch()
+    return project
+
+
+@pytest.fixture
+def project(released: Project, tmp_path: Path) -> Project:
+    """A copy of the released project, of this test alone."""
+    return released.copy(tmp_path / "project")

@@ -1,0 +1,107 @@
+"""docs/http.md and the two servers know the same routes and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import numpy as np
+import pytest
+from docs_help import DOCS, code_words, section, table, titles
+from starlette.routing import Mount, Route
+
+from shipway.models import Array, Column, Signature
+from shipway.protocols import PredictorApp
+from shipway.protocols._metrics import METRICS as PREDICTOR_METRICS
+from shipway.serve import Batcher, Cost, Identity, Predictor
+from shipway.store import Store
+from shipway.web import METRICS, make_app
+from shipway.web._outcomes import Row
+
+PAGE = DOCS / "http.md"
+
+
+class Half:
+    """A model that answers one half."""
+
+    signature = Signature((Column("x", "FP64"),), (Column("probability", "FP64"),))
+
+    def predict(self, columns: Mapping[str, Array]) -> dict[str, Array]:
+        return {"probability": np.full(len(columns["x"]), 0.5)}
+
+
+@pytest.fixture(scope="module")
+def predictor() -> PredictorApp:
+    identity = Identity("delay", "prod", "{version}", "sha256:2", "live", "{model}")
+    return PredictorApp(Batcher(Predictor(Half(), identity), Cost(0.0, 0.0)), server_version="0")
+
+
+def documented(server: str) -> set[str]:
+    """`METHOD /path` of a server's headings; a predictor's that the control plane has too say whose they are."""
+    return {title.removeprefix("Predictor's ") for title in titles(PAGE, 3, below=server)}
+
+
+def control_plane_routes() -> set[str]:
+    def nothing(*_args: object) -> NoReturn:
+        raise AssertionError("routes alone are looked at")
+
+    def no_store() -> Store:
+        return nothing()
+
+    def no_rows(rows: list[Row]) -> int:
+        return nothing(rows)
+
+    app = make_app(no_store, links={}, endpoints=dict, record_outcomes=no_rows)
+    found: set[str] = set()
+    for route in app.routes:
+        if isinstance(route, Mount):
+            found.add(f"GET {route.path}/")
+        elif isinstance(route, Route):
+            found |= {f"{method} {route.path}" for method in route.methods or () if method != "HEAD"}
+    return found
+
+
+def ask(app: PredictorApp, method: str, path: str, body: bytes = b"") -> tuple[int, str]:
+    """Status and body of one request, straight on ASGI."""
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body}
+
+    async def send(message: Any) -> None:
+        sent.append(dict(message))
+
+    scope: dict[str, Any] = {"type": "http", "method": method, "path": path, "headers": []}
+    asyncio.run(app(scope, receive, send))
+    return sent[0]["status"], sent[1]["body"].decode()
+
+
+def test_the_control_plane_has_the_routes_of_the_page() -> None:
+    assert documented("Control plane") == control_plane_routes()
+
+
+def test_the_predictor_has_the_routes_of_the_page(predictor: PredictorApp) -> None:
+    pages = {f"{method} {path}" for method, path in predictor._pages}
+    inferring = {f"POST {path}" for path in predictor._infer_paths}
+    assert documented("Predictor") == pages | inferring | {"GET /metrics"}
+
+
+def test_every_route_of_the_predictor_answers(predictor: PredictorApp) -> None:
+    body = b'{"inputs": [{"name": "x", "datatype": "FP64", "shape": [2], "data": [0.5, 1.5]}]}'
+    for method, path in (route.split() for route in documented("Predictor")):
+        assert ask(predictor, method, path, body)[0] == 200, path
+
+
+def test_the_metrics_of_the_control_plane_are_those_of_the_page() -> None:
+    rows = table(section(PAGE, "GET /metrics").text)
+    assert {code_words(row[0])[0]: row[1] for row in rows} == {name: kind for name, (kind, _) in METRICS.items()}
+
+
+def test_the_metrics_of_the_predictor_are_those_of_the_page(predictor: PredictorApp) -> None:
+    rows = table(section(PAGE, "Predictor's GET /metrics").text)
+    shown = {code_words(row[0])[0]: row[1] for row in rows}
+    assert shown == {name: kind for name, (kind, _) in PREDICTOR_METRICS.items()}
+    written = re.findall(r"^# TYPE (\S+) (\S+)$", ask(predictor, "GET", "/metrics")[1], re.M)
+    assert shown == dict(written)

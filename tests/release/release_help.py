@@ -1,0 +1,47 @@
+"""The small project that the command line is tested with, in the hands of this room's functions."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from shipway.gate import Moved
+from shipway.kernel.digest import Digest
+from shipway.operate import check_candidate
+from shipway.pipeline import Silence
+from shipway.release import Candidate, Plan, apply_release, approve_release, make_plan, make_release, policy_change, roll_back
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
+
+from cli_project import REF, Project, points
+
+__all__ = ["REF", "Project", "apply", "approve", "make", "plan", "points", "put_live", "return_to"]
+
+
+def make(project: Project) -> Candidate:
+    return make_release(project.store, project.keys, project.actor, project.spec, project.deploy)
+
+
+def approve(project: Project, release: Digest) -> Digest:
+    return approve_release(project.store, project.signer, project.actor, "line", release)
+
+
+def plan(project: Project, release: Digest | None = None) -> Plan:
+    """As the command does it: judged by the policy that `apply` would publish."""
+    policy = policy_change(project.store, project.spec)
+    return make_plan(project.store, project.keys, project.actor, project.spec, project.deploy, release=release, policy=policy)
+
+
+def apply(project: Project, release: Digest | None = None, *, why: str = "") -> Moved:
+    return apply_release(project.store, project.keys, project.actor, project.spec, project.deploy, release=release, why=why)[1]
+
+
+def return_to(project: Project, release: Digest | None = None) -> Moved:
+    return roll_back(project.store, project.keys, project.actor, REF, release=release)
+
+
+def put_live(project: Project, release: Digest) -> Moved:
+    """Checked, approved and applied."""
+    check_candidate(project.hands, project.spec, project.deploy, release, days=None, report=Silence())
+    approve(project, release)
+    return apply(project, release)
