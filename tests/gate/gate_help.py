@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -67,8 +68,9 @@ class Bench:
         kinds = {"data": "snapshot"}
         return put_release(self.store, [Component(k, n, self.put(kinds.get(k, k), text)) for (k, n), text in parts.items()])
 
-    def deployment(self, release: Digest, *, workers: int = 1) -> Digest:
-        deploy = DeploySpec(name="delay@prod", application="delay", environment="prod", workers=workers)
+    def deployment(self, release: Digest, *, workers: int = 1, environment: str = "prod", after: str | None = None) -> Digest:
+        name = f"delay@{environment}"
+        deploy = DeploySpec(name=name, application="delay", environment=environment, workers=workers, after=after)
         return self.store.put(deployment_object(self.store, release, deploy, {}))
 
     def part(self, target: Digest, kind: str) -> Digest:
@@ -138,8 +140,10 @@ def measured(check: Check, *, about: Digest = MODEL, second: int = 0, level: Jso
     return said({"check": check.to_json(), "level": level, **more}, about=about, second=second)
 
 
-def approval(who: Json, *, about: Digest = RELEASE, number: int = 0) -> Statement:
-    return said({"approver": who}, about=about, kind=media.APPROVAL_PREDICATE, number=number)
+def approval(who: Json, *, about: Digest = RELEASE, number: int = 0, key: str | None = None) -> Statement:
+    """An approval, under the approver's own key unless another one is named."""
+    made = said({"approver": who}, about=about, kind=media.APPROVAL_PREDICATE, number=number)
+    return replace(made, signer=key or f"key of {who}")
 
 
 def facts(*statements: Statement, live: tuple[Subject, ...] = (), actor: str = "ann", ref: str = REF) -> Facts:

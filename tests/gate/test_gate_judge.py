@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -27,7 +28,7 @@ from gate_help import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shipway.gate import Facts, Judgement, Statement, Subject, judge
+from shipway.gate import Before, Facts, Judgement, Statement, Subject, judge
 from shipway.kernel import media
 from shipway.kernel.canonical import Json, JsonObject, canonical_json
 from shipway.kernel.check import Check, Verdict
@@ -162,6 +163,24 @@ def test_approvals_are_counted_once_a_person() -> None:
     assert judge(policy, facts(approval("bob"), approval("carol"))).allowed
 
 
+def test_two_names_under_one_key_are_one_person() -> None:
+    policy = policy_of(rule(approvals=2))
+    both = facts(approval("bob", key="one"), approval("carol", key="one"))
+    assert judge(policy, both).missing == ("approval: 1 of 2",)
+
+
+def test_an_approval_under_the_own_key_is_self_approved_whatever_name_it_bears() -> None:
+    policy, given = policy_of(rule(approvals=1)), facts(approval("bob", key="mine"))
+    assert judge(policy, replace(given, own_key="mine")).self_approved
+    assert not judge(policy, given).self_approved
+
+
+def test_a_release_goes_through_the_environment_before_first() -> None:
+    refused = judge(policy_of(rule()), replace(facts(), after=Before("deploy/delay@staging", passed=False)))
+    assert refused.missing == ("after: this release was never live at deploy/delay@staging",)
+    assert judge(policy_of(rule()), replace(facts(), after=Before("deploy/delay@staging", passed=True))).allowed
+
+
 def test_an_approval_of_a_part_or_by_nobody_is_none() -> None:
     policy = policy_of(rule(approvals=1))
     for other in (
@@ -237,8 +256,9 @@ def test_of_two_at_one_instant_the_later_entry_counts() -> None:
 def test_a_named_check_counts_by_its_own_verdict() -> None:
     policy = policy_of(rule("smoke: pass"))
     for own in Verdict:
-        found = judge(policy, facts(measured(Check("smoke", own))))
+        found = judge(policy, facts(measured(Check("smoke", own, value=1.0, threshold=0.0))))
         assert (found.verdict, found.allowed) == (own, own is PASS)
+    assert judge(policy, facts(measured(Check("smoke", PASS, value=1.0)))).missing, "a bare measurement has passed nothing"
     assert judge(policy, facts()).missing == ("smoke: no evidence",)
 
 

@@ -12,6 +12,7 @@ from shipway.gate import (
     DEFAULT_POLICY,
     POLICY_REF,
     MoveRefused,
+    TargetWrong,
     judge_move,
     load_policy,
     policy_in_force,
@@ -156,10 +157,48 @@ def test_what_was_refused_was_never_live(bench: Bench) -> None:
 
 
 def test_what_was_live_elsewhere_is_new_here(bench: Bench) -> None:
-    target = bench.deployment(bench.release("one"))
-    bench.move("deploy/delay@staging", target)
+    release = bench.release("one")
+    bench.move("deploy/delay@staging", bench.deployment(release, environment="staging"))
     bench.publish(STRICT)
     with pytest.raises(MoveRefused):
+        bench.move(REF, bench.deployment(release))
+
+
+def test_a_deployment_that_comes_after_another_waits_for_it(bench: Bench) -> None:
+    release = bench.release("one")
+    with pytest.raises(MoveRefused, match="never live at deploy/delay@staging"):
+        bench.move(REF, bench.deployment(release, after="staging"))
+    bench.move("deploy/delay@staging", bench.deployment(release, environment="staging"))
+    assert bench.move(REF, bench.deployment(release, after="staging")).changed
+
+
+def test_other_settings_round_a_release_that_was_live_are_no_return(bench: Bench) -> None:
+    one, two = (bench.release(name) for name in ("one", "two"))
+    for release in (one, two):
+        bench.move(REF, bench.deployment(release))
+    bench.publish(STRICT)
+    with pytest.raises(MoveRefused):
+        bench.move(REF, bench.deployment(one, workers=9))
+    assert bench.move(REF, bench.deployment(one)).judged.returning
+
+
+@pytest.mark.parametrize("ref", ["policy/main", "model/delay", "deploy/delay@staging", "deploy/other@prod", "nothing/known"])
+def test_an_object_stands_only_where_its_kind_belongs(bench: Bench, ref: str) -> None:
+    with pytest.raises(TargetWrong):
+        bench.move(ref, bench.deployment(bench.release("one")))
+
+
+def test_a_policy_that_came_into_force_meanwhile_has_not_judged(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    target, put = bench.deployment(bench.release("one")), bench.store.put
+    bench.publish(rule())
+
+    def publish_first(value: JsonObject) -> Digest:
+        monkeypatch.undo()
+        bench.publish(STRICT)
+        return put(value)
+
+    monkeypatch.setattr(bench.store, "put", publish_first)
+    with pytest.raises(RefMoved, match="policy changed"):
         bench.move(REF, target)
 
 
@@ -201,7 +240,7 @@ def test_permission_is_asked_for_a_move_and_for_a_return(bench: Bench) -> None:
     with pytest.raises(Forbidden, match="may not return"):
         bench.move(REF, one, roles=("reader",))
     bench.move(REF, one, roles=("operator",))
-    assert outcomes(bench) == ["moved"] * 3
+    assert outcomes(bench) == ["moved", "forbidden", "forbidden", "moved", "forbidden", "moved"]
 
 
 def test_moving_to_where_it_is_changes_and_records_nothing(bench: Bench) -> None:

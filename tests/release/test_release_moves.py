@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 from release_help import REF, Project, apply, approve, make, plan, points, put_live, return_to
 
@@ -39,8 +40,8 @@ def first(project: Project) -> Digest:
 def second(project: Project) -> Digest:
     """A release that differs from the first in its code and its data."""
     project.edit("Comes out otherwise", "Is different", file="steps.py")
-    day = points().head(50)
-    day.write_parquet(project.root / "points" / "3.parquet")
+    more = points().head(50).with_columns(point=pl.format("q{}", "point"))
+    more.write_parquet(project.root / "points" / "3.parquet")
     snapshot = snapshot_data(project.hands, project.spec, project.spec.data["points"]).snapshot.digest
     fresh = {"code": code_object(project.store, project.root, "steps.py"), "data": snapshot}
     parts = load_components(project.store, first(project))

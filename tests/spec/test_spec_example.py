@@ -196,8 +196,8 @@ def test_a_stored_contract_reads_back() -> None:
 
 
 def test_the_stored_policy_is_this_record_with_levels_spelled_out() -> None:
-    spec = parsed("project: p\npolicy: {policy/main: {approvals: 2}, data/a: {f1: at least 0.5, contract: pass}}")
-    require = [{"name": "contract", "text": "pass"}, {"name": "f1", "text": "at least 0.5 at 95%"}]
+    spec = parsed("project: p\npolicy: {policy/main: {approvals: 2}, data/a: {auc: at least 0.5, contract: pass}}")
+    require = [{"form": "at least", "name": "auc", "value": 0.5, "level": 0.95}, {"form": "pass", "name": "contract"}]
     assert policy_to_json(spec.policy) == {
         "kind": "policy",
         "version": 1,

@@ -36,10 +36,10 @@ class Signer:
 
 
 class KeyRing:
-    """The public keys that are trusted here, by key id."""
+    """The public keys that are trusted here, by key id; `own` is the id of this machine's key."""
 
-    def __init__(self, keys: list[Ed25519PublicKey]) -> None:
-        self._keys = {key_id(key): key for key in keys}
+    def __init__(self, keys: list[Ed25519PublicKey], *, own: str = "") -> None:
+        self._keys, self.own = {key_id(key): key for key in keys}, own
 
     def verify(self, key: str, data: bytes, signature: bytes) -> bool:
         """Whether a trusted key of that id made the signature."""
@@ -67,7 +67,8 @@ def open_keys(folder: Path) -> tuple[Signer, KeyRing]:
         _make(private)
     key = _private(private)
     trusted = [_public(path) for path in sorted((folder / "trusted").glob("*.pem"))]
-    return Signer(key), KeyRing([key.public_key(), *trusted])
+    signer = Signer(key)
+    return signer, KeyRing([key.public_key(), *trusted], own=signer.key_id)
 
 
 def _make(path: Path) -> None:

@@ -1,15 +1,16 @@
 """Policy, verdicts, evidence, and the one function that moves a ref."""
 
 from shipway.gate._evidence import EvidenceInvalid, Statement, attest, load_evidence, seal, unseal
-from shipway.gate._judge import Facts, Judgement, judge
+from shipway.gate._judge import Before, Facts, Judgement, judge
 from shipway.gate._move import Judged, Moved, MoveRefused, judge_move, move_ref
 from shipway.gate._policy import DEFAULT_POLICY, POLICY_REF, Policy, load_policy, policy_in_force, policy_object
-from shipway.gate._subjects import ANNOTATION, Subject, release_of, subjects_of
+from shipway.gate._subjects import ANNOTATION, Subject, TargetWrong, check_target, release_of, subjects_of
 
 __all__ = [
     "ANNOTATION",
     "DEFAULT_POLICY",
     "POLICY_REF",
+    "Before",
     "EvidenceInvalid",
     "Facts",
     "Judged",
@@ -19,7 +20,9 @@ __all__ = [
     "Policy",
     "Statement",
     "Subject",
+    "TargetWrong",
     "attest",
+    "check_target",
     "judge",
     "judge_move",
     "load_evidence",

@@ -11,9 +11,10 @@ from typing import cast
 from shipway.access import KeyRing, Signer
 from shipway.kernel import media
 from shipway.kernel.canonical import Json, JsonObject, NotCanonical, canonical_json, parse_object
+from shipway.kernel.clock import parse_instant
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
-from shipway.store import EvidenceRow, Store
+from shipway.store import EvidenceRow, ObjectDamaged, ObjectMissing, Store
 
 
 class EvidenceInvalid(ShipwayError):
@@ -42,7 +43,7 @@ def attest(
         "_type": media.STATEMENT,
         "subject": [{"name": name, "digest": {"sha256": subject.removeprefix("sha256:")}}],
         "predicateType": predicate_type,
-        "predicate": predicate,
+        "predicate": {"project": store.project, **predicate},
     }
     envelope = store.objects.put(seal(signer, canonical_json(statement)))
     store.add_evidence(EvidenceRow(envelope, subject, predicate_type, label, store.clock.now()))
@@ -85,9 +86,9 @@ def load_evidence(store: Store, keys: KeyRing, subject: Digest) -> list[Statemen
     for row in store.evidence(subject):
         try:
             found.append(_statement(store, keys, row))
-        except EvidenceInvalid:
-            continue
-    return found
+        except (EvidenceInvalid, ObjectMissing, ObjectDamaged):
+            continue  # what cannot be read proves nothing, and must not bar the way of what can
+    return sorted(found, key=lambda statement: statement.at)
 
 
 def _statement(store: Store, keys: KeyRing, row: EvidenceRow) -> Statement:
@@ -97,7 +98,16 @@ def _statement(store: Store, keys: KeyRing, row: EvidenceRow) -> Statement:
         raise EvidenceInvalid("the payload is not an in-toto statement", where=row.envelope)
     if row.subject not in _subjects(payload.get("subject")):
         raise EvidenceInvalid("the evidence is about another digest", where=row.envelope)
-    return Statement(row.envelope, row.subject, str(payload.get("predicateType")), predicate, signer, row.at)
+    at = _signed_time(predicate) or row.at
+    return Statement(row.envelope, row.subject, str(payload.get("predicateType")), predicate, signer, at)
+
+
+def _signed_time(predicate: JsonObject) -> datetime | None:
+    """When the signer says it was: the order of statements must not depend on the order in which they were indexed."""
+    try:
+        return parse_instant(str(predicate["at"]))
+    except (KeyError, ValueError):
+        return None
 
 
 def _subjects(entries: Json) -> set[str]:

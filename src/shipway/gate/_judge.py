@@ -18,14 +18,27 @@ from shipway.spec import LOWER_IS_BETTER, AtLeast, AtMost, NotWorseBy, Pass, Req
 
 
 @dataclass(frozen=True, slots=True)
+class Before:
+    """The deployment of the environment before this one, and whether the release was ever live there."""
+
+    ref: str
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
-    """All that a judgement may look at. statements: by subject digest; live: what the ref's present target locks."""
+    """All that a judgement may look at. statements: by subject digest; live: what the ref's present target locks.
+
+    own_key: the key of the machine that judges; after: the environment that this one comes after, if any.
+    """
 
     ref: str
     subjects: tuple[Subject, ...]
     live: tuple[Subject, ...]
     statements: Mapping[Digest, list[Statement]]
     actor: str
+    own_key: str = ""
+    after: Before | None = None
 
     def about(self) -> list[tuple[Subject, Statement]]:
         """Statements about the candidate's subjects, oldest first for each, with what it is about."""
@@ -55,6 +68,11 @@ class _Found(NamedTuple):
     def against(self) -> Json:
         """What the subject was compared with; None when it was measured alone."""
         return self.statement.predicate.get("against")
+
+    @property
+    def judged(self) -> bool:
+        """Whether the check was held against something; a bare measurement has no verdict that could count."""
+        return self.check.threshold is not None or self.statement.predicate.get("definition") is not None
 
     @property
     def level(self) -> float:
@@ -89,26 +107,34 @@ def judge(policy: Policy, facts: Facts) -> Judgement:
             _judge_pass(requirement, policy, facts, outcome)
         else:
             _judge_metric(requirement, facts, outcome)
+    if facts.after:
+        _judge_after(facts.after, outcome)
     measured = worst([check.verdict for check in outcome.checks])
     given = _approvals(facts, outcome)
     if given < rule.approvals:
         outcome.miss("approvals", f"approval: {given} of {rule.approvals}")
     elif rule.approvals:
-        outcome.add(
-            Check("approvals", Verdict.PASS, given, threshold=rule.approvals, text=", ".join(sorted(_approvers(facts)))), None
-        )
+        names = ", ".join(sorted(_approvers(facts)))
+        outcome.add(Check("approvals", Verdict.PASS, given, threshold=rule.approvals, text=names), None)
     verdict = worst([check.verdict for check in outcome.checks])
     tolerated = rule.inconclusive == "warn" or (rule.inconclusive == "ask" and given >= max(1, rule.approvals))
     allowed = verdict is Verdict.PASS or (verdict is measured is Verdict.INCONCLUSIVE and tolerated)
-    alone = given > 0 and _approvers(facts) == {facts.actor}
+    alone = given > 0 and (_approvers(facts) == {facts.actor} or _approval_keys(facts) == {facts.own_key})
     return Judgement(tuple(outcome.checks), tuple(outcome.missing), tuple(outcome.evidence), verdict, allowed, alone)
+
+
+def _judge_after(before: Before, outcome: _Outcome) -> None:
+    if before.passed:
+        outcome.add(Check("after", Verdict.PASS, text=f"was live at {before.ref}"), None)
+    else:
+        outcome.miss("after", f"after: this release was never live at {before.ref}")
 
 
 def _judge_pass(requirement: Pass, policy: Policy, facts: Facts, outcome: _Outcome) -> None:
     if requirement.name == "contract":
         _judge_contracts(policy, facts, outcome)
         return
-    found = _newest(facts, lambda found: found.check.name == requirement.name)
+    found = _newest(facts, lambda found: found.check.name == requirement.name and found.judged)
     if found is None:
         outcome.miss(requirement.name, f"{requirement.name}: no evidence")
         return
@@ -123,6 +149,8 @@ def _judge_contracts(policy: Policy, facts: Facts, outcome: _Outcome) -> None:
         outcome.miss("contract", "contract: no data set here has one")
     for subject, data in wanted.items():
         _judge_contract(subject, data, policy.contracts[data], facts, outcome)
+    for data in sorted(set(names.values()) - {""} - set(wanted.values())):
+        outcome.add(Check(f"contract of data/{data}", Verdict.PASS, text="none is defined"), None)
 
 
 def _data_name(subject: Subject, ref: str) -> str:
@@ -200,17 +228,22 @@ def _against(threshold: float, measured: Check, requirement: Requirement, *, hig
     else:
         verdict = Verdict.INCONCLUSIVE
     needed = measured.still_needed if verdict is Verdict.INCONCLUSIVE else None
-    return Check(name or requirement.name, verdict, measured.value, low, high, threshold, measured.n, needed, requirement.text)
+    numbers = (measured.value, low, high, threshold, measured.n, needed)
+    return Check(name or requirement.name, verdict, *numbers, requirement.text, measured.level)
 
 
 def _approvals(facts: Facts, outcome: _Outcome) -> int:
-    """How many people approved the candidate; each counts once."""
+    """How many people approved the candidate: neither one person twice nor two names under one key count as two."""
     outcome.evidence += [statement.envelope for statement in _approval_statements(facts)]
-    return len(_approvers(facts))
+    return min(len(_approvers(facts)), len(_approval_keys(facts)))
 
 
 def _approvers(facts: Facts) -> set[str]:
     return {str(statement.predicate["approver"]) for statement in _approval_statements(facts)}
+
+
+def _approval_keys(facts: Facts) -> set[str]:
+    return {statement.signer for statement in _approval_statements(facts)}
 
 
 def _approval_statements(facts: Facts) -> list[Statement]:

@@ -6,11 +6,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from shipway.access import Action, Actor, KeyRing, authorize
+from shipway.access import Action, Actor, Forbidden, KeyRing, authorize
 from shipway.gate._evidence import load_evidence
-from shipway.gate._judge import Facts, Judgement, judge
+from shipway.gate._judge import Before, Facts, Judgement, judge
 from shipway.gate._policy import Policy, policy_in_force
-from shipway.gate._subjects import release_of, subjects_of
+from shipway.gate._subjects import Subject, check_target, release_of, subjects_of
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.check import Verdict
 from shipway.kernel.clock import instant
@@ -66,25 +66,33 @@ class Moved:
 
 
 def judge_move(store: Store, keys: KeyRing, actor: Actor, *, ref: str, target: Digest, policy: Policy | None = None) -> Judged:
-    """What the gate of `ref` would say to `target` now, by the policy in force or another one; moves and records nothing."""
+    """What the gate of `ref` would say to `target` now, by the policy in force or another one; moves and records nothing.
+
+    Raises TargetWrong when an object of that kind cannot stand at that ref.
+    """
+    check_target(store, ref, target)
     policy, present = policy or policy_in_force(store), store.ref(ref)
     source = present.digest if present else None
-    if _was_live(store, ref, target):
+    if _returns(store, ref, source, target):
         allowed = Judgement((), (), (), Verdict.PASS, allowed=True)
         return Judged(ref, source, target, policy.digest, allowed, returning=True)
     return Judged(ref, source, target, policy.digest, _judge(store, keys, actor, policy, ref, target, source), returning=False)
 
 
 def move_ref(store: Store, keys: KeyRing, actor: Actor, *, ref: str, target: Digest, why: str = "") -> Moved:
-    """Move `ref` to `target` if permission, integrity and the policy in force allow it.
+    """Move `ref` to `target` if permission and the policy in force allow it.
 
-    Returning to a release that was live asks for permission and intact objects only. A refusal is recorded.
-    Raises Forbidden, MoveRefused, RefMoved (somebody else moved it meanwhile), ObjectMissing, ObjectDamaged.
+    Returning to what was live asks for permission only. A refusal is recorded, and so is what was forbidden.
+    Raises Forbidden, MoveRefused, TargetWrong, RefMoved (the ref or the policy moved meanwhile), ObjectMissing, ObjectDamaged.
     """
     judged = judge_move(store, keys, actor, ref=ref, target=target)
-    authorize(actor, Action.RETURN if judged.returning else Action.MOVE, ref)
-    verdict = store.put(_verdict_object(judged, actor, store.clock.now()))
     at = store.clock.now()
+    try:
+        authorize(actor, Action.RETURN if judged.returning else Action.MOVE, ref)
+    except Forbidden:
+        store.record(_record(judged, actor, at, "forbidden", None, why))
+        raise
+    verdict = store.put(_verdict_object(store.project, judged, actor, at))
     if judged.source == target:  # nothing moves, so there is nothing to refuse
         return Moved(ref, judged.source, target, verdict, at, changed=False, judged=judged)
     if not judged.judgement.allowed:
@@ -98,20 +106,51 @@ def _judge(
     store: Store, keys: KeyRing, actor: Actor, policy: Policy, ref: str, target: Digest, source: Digest | None
 ) -> Judgement:
     subjects = subjects_of(store, target)
-    live = subjects_of(store, source) if source else ()
+    live = _live_subjects(store, source)
     statements = {subject.digest: load_evidence(store, keys, subject.digest) for subject in subjects}
-    return judge(policy, Facts(ref, subjects, live, statements, actor.name))
+    facts = Facts(ref, subjects, live, statements, actor.name, own_key=keys.own, after=_after(store, target))
+    return judge(policy, facts)
 
 
-def _was_live(store: Store, ref: str, target: Digest) -> bool:
-    """Whether this deployment's release stood at this ref before. Component refs have no such way back: nothing is live
-    there.
+def _live_subjects(store: Store, source: Digest | None) -> tuple[Subject, ...]:
+    """What is live now; nothing when it cannot be read any more: that must not bar the way to what can."""
+    if source is None:
+        return ()
+    with suppress(ObjectMissing, ObjectDamaged):
+        return subjects_of(store, source)
+    return ()
+
+
+def _after(store: Store, target: Digest) -> Before | None:
+    """Whether the release was live in the environment that this deployment comes after; None when it comes after none."""
+    value = store.get(target)
+    if value.get("kind") != "deployment" or not value.get("after"):
+        return None
+    earlier = f"deploy/{value['application']}@{value['after']}"
+    return Before(earlier, release_of(store, target) in {_release_of(store, digest) for digest in _once_at(store, earlier)})
+
+
+def _returns(store: Store, ref: str, source: Digest | None, target: Digest) -> bool:
+    """Whether this very deployment stood at this ref before, or it is the present one with a release that did.
+
+    Component refs have no such way back: nothing is live there.
     """
     release = release_of(store, target)
-    if release is None:
+    if release is None or source is None:
         return False
-    before = dict.fromkeys(record.target for record in store.history(ref, limit=10_000) if record.outcome == "moved")
-    return any(digest and release == _release_of(store, digest) for digest in before)
+    before = _once_at(store, ref)
+    if target in before:
+        return True
+    with suppress(ObjectMissing, ObjectDamaged):
+        same = {**store.get(source), "release": None} == {**store.get(target), "release": None}
+        return same and any(release == _release_of(store, digest) for digest in before)
+    return False
+
+
+def _once_at(store: Store, ref: str) -> list[Digest]:
+    """Every object that the ref has pointed at, newest first."""
+    records = store.history(ref, limit=10_000)
+    return list(dict.fromkeys(record.target for record in records if record.outcome == "moved" and record.target))
 
 
 def _release_of(store: Store, deployment: Digest) -> Digest | None:
@@ -121,11 +160,12 @@ def _release_of(store: Store, deployment: Digest) -> Digest | None:
     return None
 
 
-def _verdict_object(judged: Judged, actor: Actor, at: datetime) -> JsonObject:
+def _verdict_object(project: str, judged: Judged, actor: Actor, at: datetime) -> JsonObject:
     judgement = judged.judgement
     return {
         "kind": "verdict",
         "version": 1,
+        "project": project,
         "ref": judged.ref,
         "from": judged.source,
         "to": judged.target,
@@ -142,6 +182,6 @@ def _verdict_object(judged: Judged, actor: Actor, at: datetime) -> JsonObject:
     }
 
 
-def _record(judged: Judged, actor: Actor, at: datetime, outcome: str, verdict: Digest, why: str) -> NewAudit:
+def _record(judged: Judged, actor: Actor, at: datetime, outcome: str, verdict: Digest | None, why: str) -> NewAudit:
     action = "return" if judged.returning else "move"
     return NewAudit(at, actor.name, action, judged.ref, outcome, judged.source, judged.target, verdict, why)

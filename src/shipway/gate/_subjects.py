@@ -8,6 +8,7 @@ from typing import cast
 
 from shipway.kernel.canonical import Json
 from shipway.kernel.digest import Descriptor, Digest, parse_digest
+from shipway.kernel.errors import ShipwayError
 from shipway.store import Store
 
 ANNOTATION = "dev.shipway."
@@ -22,10 +23,29 @@ class Subject:
     digest: Digest
 
 
+_KINDS = {"deploy": "deployment", "policy": "policy", "data": "snapshot", "model": "model", "release": "release"}
+
+
+class TargetWrong(ShipwayError):
+    """An object that cannot stand at this ref: of another kind, or another application's deployment."""
+
+    code = "gate.target-wrong"
+
+
+def check_target(store: Store, ref: str, target: Digest) -> None:
+    """Raises TargetWrong unless an object of this kind belongs at this ref."""
+    value = store.get(target)
+    kind, wanted = _kind(value), _KINDS.get(ref.partition("/")[0])
+    if wanted is None or kind != wanted:
+        raise TargetWrong(f"{ref} holds a {wanted or 'thing that is not known here'}, not a {kind}", where=target)
+    if kind == "deployment" and ref != f"deploy/{value['application']}@{value['environment']}":
+        raise TargetWrong(f"this deployment is of {value['application']}@{value['environment']}, not of {ref}", where=target)
+
+
 def subjects_of(store: Store, target: Digest) -> tuple[Subject, ...]:
     """The object behind a digest and all it locks. Raises ObjectMissing, ObjectDamaged."""
     value = store.get(target)
-    kind = str(value.get("kind") or "release")
+    kind = _kind(value)
     if kind == "release":
         return (Subject("release", "", target), *_components(value))
     if kind != "deployment":
@@ -38,6 +58,11 @@ def release_of(store: Store, target: Digest) -> Digest | None:
     """The release that a deployment puts live; None for any other object."""
     value = store.get(target)
     return Descriptor.from_json(value["release"]).digest if value.get("kind") == "deployment" else None
+
+
+def _kind(value: Mapping[str, Json]) -> str:
+    """The kind of an object; a release is an OCI index, which has none of ours inside."""
+    return str(value.get("kind") or ("release" if "manifests" in value else "thing without kind"))
 
 
 def _components(index: Mapping[str, Json]) -> list[Subject]:

@@ -41,6 +41,7 @@ def worst(verdicts: list[Verdict]) -> Verdict:
 class Check:
     """value within [low, high] against threshold, on n observations; still_needed says how many more would decide it.
 
+    level: the coverage of the interval (0.95), None where there is none.
     Numbers are in the unit of the check named; None where a check has no such number (an approval has no interval).
     """
 
@@ -53,6 +54,7 @@ class Check:
     n: int | None = None
     still_needed: int | None = None
     text: str = ""
+    level: float | None = None
 
     def to_json(self) -> JsonObject:
         return {
@@ -65,6 +67,7 @@ class Check:
             "n": self.n,
             "still_needed": self.still_needed,
             "text": self.text,
+            "level": self.level,
         }
 
     @classmethod
@@ -76,7 +79,8 @@ class Check:
             raise CheckMalformed(f"not a check: {problem}") from problem
         value, low, high, threshold = (_number(record, key) for key in ("value", "low", "high", "threshold"))
         n, needed = _count(record, "n"), _count(record, "still_needed")
-        return cls(name, verdict, value, low, high, threshold, n, needed, str(record.get("text") or ""))
+        text, level = str(record.get("text") or ""), _number(record, "level")
+        return cls(name, verdict, value, low, high, threshold, n, needed, text, level)
 
 
 def _number(record: Mapping[str, object], key: str) -> float | None:

@@ -3,7 +3,15 @@
 from typing import TYPE_CHECKING
 
 from shipway.kernel.lazy import lazy_exports
-from shipway.release._apply import NothingToReturnTo, apply_plan, apply_release, policy_change, publish_policy, roll_back
+from shipway.release._apply import (
+    NothingToReturnTo,
+    PolicyUnmeetable,
+    apply_plan,
+    apply_release,
+    policy_change,
+    publish_policy,
+    roll_back,
+)
 from shipway.release._approve import approve_release
 from shipway.release._candidate import Candidate, NothingToRelease, make_release
 from shipway.release._deployment import (
@@ -32,6 +40,7 @@ __all__ = [
     "NothingToRelease",
     "NothingToReturnTo",
     "Plan",
+    "PolicyUnmeetable",
     "RebuildRefused",
     "Rebuilt",
     "ReleaseMalformed",

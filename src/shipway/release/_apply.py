@@ -15,6 +15,12 @@ from shipway.spec import DeploySpec, Spec
 from shipway.store import ObjectDamaged, ObjectMissing, Store
 
 
+class PolicyUnmeetable(ShipwayError):
+    """A rule that asks what nobody can show: it would lock its ref for good."""
+
+    code = "release.policy-unmeetable"
+
+
 class NothingToReturnTo(ShipwayError):
     """Nothing else was live here before."""
 
@@ -23,6 +29,13 @@ class NothingToReturnTo(ShipwayError):
 
 def policy_change(store: Store, spec: Spec) -> Policy | None:
     """The spec's policy when it is not the one in force: what `apply` will publish first."""
+    for ref, rule in spec.policy.items():
+        if not ref.startswith("deploy/") and (rule.require or rule.approvals):
+            raise PolicyUnmeetable(
+                f"the policy asks something of {ref}, and only deployments can be checked and approved as yet",
+                where=str(spec.path),
+                mend="ask it of the deployment that takes it: deploy/APPLICATION@ENVIRONMENT",
+            )
     contracts = {name: data.contract for name, data in spec.data.items() if data.contract}
     target, present = store.put(policy_object(store, spec.policy, contracts)), store.ref(POLICY_REF)
     return None if present and present.digest == target else load_policy(store, target)

@@ -30,7 +30,7 @@ def deployment_object(store: Store, release: Digest, deploy: DeploySpec, outcome
         "monitors": monitors,
         "outcomes": {name: {"matures_seconds": outcome.matures} for name, outcome in sorted(outcomes.items())},
         "after": deploy.after,
-        "follow": list(deploy.follow),
+        "follow": sorted(deploy.follow),
     }
 
 

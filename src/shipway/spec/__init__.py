@@ -11,7 +11,9 @@ from shipway.spec._files import find_spec, load_spec
 from shipway.spec._models import ModelSpec, OutcomeSpec
 from shipway.spec._policy import PolicyRule, policy_from_json, policy_to_json
 from shipway.spec._requirement import (
+    COMPARED,
     LOWER_IS_BETTER,
+    METRICS,
     AtLeast,
     AtMost,
     NotWorseBy,
@@ -22,7 +24,9 @@ from shipway.spec._requirement import (
 from shipway.spec._spec import Spec, parse_spec
 
 __all__ = [
+    "COMPARED",
     "LOWER_IS_BETTER",
+    "METRICS",
     "AtLeast",
     "AtMost",
     "ColumnRule",

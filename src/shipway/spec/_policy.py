@@ -8,13 +8,13 @@ from typing import cast
 
 import msgspec
 
-from shipway.kernel.canonical import Json, JsonObject
+from shipway.kernel.canonical import Json, JsonObject, canonical_json
 from shipway.kernel.errors import ShipwayError, nearest
 from shipway.spec._errors import SpecMalformed
 from shipway.spec._fields import choice, count, group, listed, meant, named, text
 from shipway.spec._names import policy_ref
 from shipway.spec._node import Node, node_of, shown
-from shipway.spec._requirement import FORMS, Requirement, full_text, parse_requirement
+from shipway.spec._requirement import FORMS, Requirement, parse_requirement, requirement_text, requirement_to_json
 
 INCONCLUSIVE = ("hold", "ask", "warn")
 _REQUIREMENT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.@-]*")
@@ -29,10 +29,10 @@ class PolicyRule(msgspec.Struct, frozen=True, kw_only=True):
     inconclusive: str = "hold"
 
     def to_json(self) -> JsonObject:
-        lines = sorted((requirement.name, full_text(requirement)) for requirement in self.require)
+        lines = {canonical_json(line): line for line in map(requirement_to_json, self.require)}
         return {
             "ref": self.ref,
-            "require": [{"name": name, "text": text} for name, text in lines],
+            "require": [lines[key] for key in sorted(lines)],
             "approvals": self.approvals,
             "inconclusive": self.inconclusive,
         }
@@ -50,7 +50,7 @@ def policy_from_json(record: JsonObject) -> dict[str, PolicyRule]:
         raise SpecMalformed("this record is no policy of version 1")
     try:
         sections = {cast("str", rule["ref"]): _section(rule) for rule in rules}
-    except (KeyError, TypeError, AttributeError) as problem:
+    except (KeyError, TypeError, ArithmeticError, AttributeError) as problem:
         raise SpecMalformed(f"this record is no policy: {problem!r}") from problem
     return read_policy(node_of(sections, "policy"))
 
@@ -58,8 +58,9 @@ def policy_from_json(record: JsonObject) -> dict[str, PolicyRule]:
 def _section(rule: Mapping[str, Json]) -> dict[str, Json]:
     """A stored rule as a person writes it."""
     section: dict[str, Json] = {"approvals": rule["approvals"], "inconclusive": rule["inconclusive"]}
-    for line in cast("list[Mapping[str, str]]", rule["require"]):
-        section[line["name"]] = [*cast("list[Json]", section.get(line["name"], [])), line["text"]]
+    for line in cast("list[Mapping[str, Json]]", rule["require"]):
+        name = str(line["name"])
+        section[name] = [*cast("list[Json]", section.get(name, [])), requirement_text(line)]
     return section
 
 

@@ -17,6 +17,7 @@ from shipway.store import _tables as tables
 from shipway.store._faults import fault_of
 from shipway.store._types import Edge, EvidenceRow, NewAudit, RefMoved, StateConflict
 
+POLICY = "policy/main"  # the ref whose object judges every move
 BUSY_SECONDS = 20.0  # a writer holds the file for milliseconds; this long means that something hangs
 
 
@@ -57,14 +58,18 @@ class Writer:
                 raise fault from problem
             raise
 
-    def move(self, record: NewAudit, *, expected: Digest | None) -> int:
-        """Put the ref `record.resource` from `expected` to `record.target` and keep the record. Raises RefMoved."""
+    def move(self, record: NewAudit, *, expected: Digest | None, policy: str | None = None) -> int:
+        """Put the ref `record.resource` from `expected` to `record.target` and keep the record.
+
+        policy: the one that judged; another one in force by now has not. Raises RefMoved.
+        """
         assert record.target is not None
         with self._transaction() as connection:
             where = (tables.ref.c.project == self._project) & (tables.ref.c.name == record.resource)
             found = connection.execute(select(tables.ref.c.digest, tables.ref.c.audit).where(where)).first()
             if (found.digest if found else None) != expected:
                 raise self._moved(connection, record.resource, found.audit if found else None)
+            self._same_policy(connection, record.resource, policy)
             number = self._audit(connection, record)
             values = {"digest": record.target, "audit": number}
             if found:
@@ -72,6 +77,13 @@ class Writer:
             else:
                 connection.execute(insert(tables.ref).values(project=self._project, name=record.resource, **values))
             return number
+
+    def _same_policy(self, connection: Connection, resource: str, judged_by: str | None) -> None:
+        """A policy that came into force between the judgement and the move has not judged it."""
+        where = (tables.ref.c.project == self._project) & (tables.ref.c.name == POLICY)
+        in_force = connection.execute(select(tables.ref.c.digest).where(where)).scalar()
+        if judged_by and in_force and resource != POLICY and in_force != judged_by:
+            raise RefMoved(f"the policy changed while {resource} was judged", where=resource, mend="apply again")
 
     def record(self, record: NewAudit) -> int:
         """Keep an audit record that moves nothing: a refused move, an approval."""

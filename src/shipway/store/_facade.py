@@ -51,7 +51,7 @@ class Store:
 
     def put(self, value: JsonObject) -> Digest:
         """Keep an object: its canonical JSON, with `kind` and `version` inside."""
-        if "kind" not in value and "schemaVersion" not in value:
+        if not {"kind", "version"} <= value.keys() and "schemaVersion" not in value:
             raise ObjectUnexpected("an object carries its kind and version", mend="add kind and version")
         return self.objects.put(canonical_json(value))
 
@@ -64,11 +64,14 @@ class Store:
         digest, size = self.objects.put_file(path)
         return Descriptor(media_type, digest, size)
 
-    def get(self, digest: Digest, kind: str | None = None) -> dict[str, Json]:
-        """An object, verified; `kind` is what it must be. Raises ObjectMissing, ObjectDamaged, ObjectUnexpected."""
+    def get(self, digest: Digest, kind: str | None = None, *, version: int = 1) -> dict[str, Json]:
+        """An object, verified, of this `kind` and `version`. Raises ObjectMissing, ObjectDamaged, ObjectUnexpected."""
         value = parse_object(self.objects.get(digest))
         if kind is not None and value.get("kind") != kind:
             raise ObjectUnexpected(f"{digest} is a {value.get('kind', 'thing without kind')}, not a {kind}")
+        if kind is not None and value.get("version") != version:
+            what = f"{digest} is a {kind} of version {value.get('version')}, and this Shipway reads version {version}"
+            raise ObjectUnexpected(what, mend="upgrade Shipway")
         return value
 
     def descriptor(self, digest: Digest, media_type: str) -> Descriptor:
@@ -134,9 +137,9 @@ class Store:
 
     def move(self, record: NewAudit, *, expected: Digest | None) -> int:
         """Move a ref with the verdict that allows exactly this move. Raises MoveUnjustified, RefMoved."""
-        self._justify(record, expected)
+        policy = self._justify(record, expected)
         self.objects.sync()
-        return self._writer.move(record, expected=expected)
+        return self._writer.move(record, expected=expected, policy=policy)
 
     def record(self, record: NewAudit) -> int:
         """Keep an audit record that moves nothing."""
@@ -223,15 +226,18 @@ class Store:
     def _writer(self) -> Writer:
         return self._writer_engine[1]
 
-    def _justify(self, record: NewAudit, expected: Digest | None) -> None:
+    def _justify(self, record: NewAudit, expected: Digest | None) -> str | None:
+        """The policy that judged this exact move, when it allowed it. Raises MoveUnjustified."""
         if record.verdict is None:
             raise MoveUnjustified(f"{record.resource} moves only with a verdict", where=record.resource)
         verdict = self.get(record.verdict, "verdict")
-        facts = (verdict.get("ref"), verdict.get("from"), verdict.get("to"), verdict.get("allowed"))
-        if facts != (record.resource, expected, record.target, True):
+        facts = tuple(verdict.get(name) for name in ("project", "ref", "from", "to", "allowed"))
+        if facts != (self.project, record.resource, expected, record.target, True):
             raise MoveUnjustified(
                 f"the verdict does not allow this move of {record.resource}", where=record.verdict, mend="judge the move again"
             )
+        policy = verdict.get("policy")
+        return str(policy) if policy and not verdict.get("returning") else None
 
 
 def open_store(root: Path, project: str, *, create: bool = False, clock: Clock | None = None, ids: Ids | None = None) -> Store:
