@@ -14,6 +14,7 @@ import click
 from shipway.cli._exit import FAILED, INCONCLUSIVE
 from shipway.kernel.errors import ShipwayError
 
+PORT = click.IntRange(0, 65535)  # 0: any free one
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, everything else on stderr.")
 
 

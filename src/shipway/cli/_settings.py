@@ -50,11 +50,29 @@ class Project:
 
         return open_store(self.spec.root, self.spec.project, create=True)
 
+    def use_store_alone(self) -> None:
+        """Work with the store that is here although shipway.yaml cannot be read: the way back must not hang on it.
+
+        Raises what reading the spec raised when the store does not say which project is meant.
+        """
+        from shipway.kernel.errors import ShipwayError
+        from shipway.store import FOLDER, list_projects, open_store
+
+        try:
+            self.store  # noqa: B018 - opened by the spec, as always
+        except ShipwayError:
+            folders = [self.settings.directory, *self.settings.directory.parents]
+            root = next((folder for folder in folders if (folder / FOLDER).is_dir()), None)
+            projects = list_projects(root) if root else []
+            if root is None or len(projects) != 1:
+                raise
+            self.__dict__["store"] = open_store(root, projects[0])
+
     @cached_property
     def actor(self) -> Actor:
         from shipway.access import local_actor
 
-        return local_actor(self.settings.environ, self.spec.root)
+        return local_actor(self.settings.environ, self.store.root.parent)
 
     @cached_property
     def _opened_keys(self) -> tuple[Signer, KeyRing]:
@@ -83,12 +101,19 @@ class Project:
         return Hands(self.store, self.signer, self.keys, self.actor, self.cache)
 
     def step_environ(self) -> dict[str, str]:
-        """The variables of a step's process: this one's, with the address of the MLflow server when `up` runs one."""
+        """The variables of a step's process: few, so that the same run elsewhere is the same; and where MLflow is.
+
+        A tracking address that the user has set goes before that of a running `up`.
+        """
+        from shipway.cli._serving import predictor_environ
         from shipway.operate import tracking_url
 
-        environ = dict(self.settings.environ)
-        url = tracking_url(self.store)
-        return environ | {"MLFLOW_TRACKING_URI": url, "MLFLOW_DISABLE_TELEMETRY": "true"} if url else environ
+        environ = self.settings.environ
+        tracking = {name: value for name, value in environ.items() if name.startswith("MLFLOW_")}
+        url = tracking.get("MLFLOW_TRACKING_URI") or tracking_url(self.store)
+        if url:
+            tracking |= {"MLFLOW_TRACKING_URI": url, "MLFLOW_DISABLE_TELEMETRY": "true"}
+        return predictor_environ(environ) | tracking
 
 
 def read_settings(*, directory: str, debug: bool) -> Settings:

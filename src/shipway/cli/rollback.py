@@ -18,8 +18,8 @@ from shipway.cli._settings import Project, Settings
 def command(settings: Settings, deployment: str | None, release: str | None, why: str, as_json: bool) -> None:
     """Return a deployment to what was live before.
 
-    Needs permission and intact bytes, nothing else: no approval and no fresh evidence stand in the way. Scale and monitors stay
-    as they are now.
+    Needs permission and intact bytes, nothing else: no approval, no fresh evidence, and with a whole ref such as
+    deploy/delay@prod not even a readable shipway.yaml. Scale and monitors stay as they are now.
     """
     from shipway.cli._digests import find_release
     from shipway.gate import release_of
@@ -27,7 +27,9 @@ def command(settings: Settings, deployment: str | None, release: str | None, why
     from shipway.release import deploy_ref, roll_back
 
     project, out = Project(settings), Output(as_json)
-    ref = deploy_ref(find_deploy(project.spec, deployment))
+    project.use_store_alone()
+    whole = deployment is not None and deployment.startswith("deploy/")
+    ref = deployment if deployment and whole else deploy_ref(find_deploy(project.spec, deployment))
     chosen = find_release(project.store, release) if release else None
     moved = roll_back(project.store, project.keys, project.actor, ref, release=chosen, why=why)
     source = release_of(project.store, moved.source) if moved.source else None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from contextlib import ExitStack
+from socket import socket
 from typing import TYPE_CHECKING
 
 import click
 
-from shipway.cli._output import Output, json_option
+from shipway.cli._output import PORT, Output, json_option
 from shipway.cli._settings import Project, Settings
 
 if TYPE_CHECKING:
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 
 @click.command(name="up")
 @click.option(
-    "--port", default=4780, show_default=True, help="Of the page and the API, on loopback; predictors take those after it."
+    "--port",
+    type=PORT,
+    default=4780,
+    show_default=True,
+    help="Of the page and the API, on loopback; predictors take those after it.",
 )
 @click.option("--no-mlflow", is_flag=True, help="Do not start MLflow.")
 @json_option
@@ -30,21 +35,22 @@ def command(settings: Settings, port: int, no_mlflow: bool, as_json: bool) -> No
     Every deployment gets its predictors. Everything binds to loopback. The predictors are processes of their own: this one
     is never on the way of a prediction. Ends with Ctrl-C or SIGTERM; what was accepted is finished first.
     """
-    from shipway.cli._serving import free_port, stop_on_signals
+    from shipway.cli._serving import stop_on_signals
     from shipway.monitor import OutcomeLog
-    from shipway.operate import forget_control, note_control, refuse_second
+    from shipway.operate import bind_loopback, forget_control, hold_control, note_control
 
     project, out = Project(settings), Output(as_json)
-    refuse_second(project.store)
-    stop = stop_on_signals()
-    chosen = free_port(port)
-    url = f"http://127.0.0.1:{chosen}"
     with ExitStack() as running:
+        running.enter_context(hold_control(project.store, alone=True))
+        stop = stop_on_signals()
+        listener = running.enter_context(bind_loopback(port))
+        chosen = int(listener.getsockname()[1])
+        url = f"http://127.0.0.1:{chosen}"
         tracking = None if no_mlflow else _start_tracking(project, out)
         if tracking:
             running.callback(tracking.stop)
         outcomes = running.enter_context(OutcomeLog(project.store))
-        running.enter_context(_Web(project, chosen, tracking, outcomes))
+        running.enter_context(_Web(project.store, listener, stop, tracking, outcomes))
         control = threading.Thread(target=_control, args=(settings, out, chosen, stop), name="control")
         control.start()
         running.callback(control.join)
@@ -88,27 +94,31 @@ def _control(settings: Settings, out: Output, port: int, stop: threading.Event) 
 
 
 class _Web:
-    """The page and the API under uvicorn in a thread."""
+    """The page and the API under uvicorn in a thread; when it ends, so does everything else.
 
-    def __init__(self, project: Project, port: int, tracking: Tracking | None, outcomes: OutcomeLog) -> None:
+    The store is found once: editing shipway.yaml while it runs neither breaks the page nor shows another project.
+    """
+
+    def __init__(
+        self, store: Store, listener: socket, stop: threading.Event, tracking: Tracking | None, outcomes: OutcomeLog
+    ) -> None:
         import uvicorn
 
+        from shipway.store import open_store
         from shipway.web import make_app
 
-        settings = project.settings
-
-        def open_store() -> Store:
-            return Project(settings).store
+        def opened() -> Store:
+            return open_store(store.root.parent, store.project)
 
         app = make_app(
-            open_store,
+            opened,
             links={"MLflow": tracking.url} if tracking else {},
-            endpoints=lambda: _endpoints(open_store()),
+            endpoints=lambda: _endpoints(opened()),
             record_outcomes=outcomes.record,
         )
-        config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, name="web")
+        self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+        self._listener, self._stop = listener, stop
+        self._thread = threading.Thread(target=self._run, name="web")
 
     def __enter__(self) -> _Web:
         self._thread.start()
@@ -117,6 +127,12 @@ class _Web:
     def __exit__(self, *_problem: object) -> None:
         self._server.should_exit = True
         self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._server.run(sockets=[self._listener])
+        finally:
+            self._stop.set()
 
 
 def _endpoints(store: Store) -> dict[str, str]:

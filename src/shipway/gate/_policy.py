@@ -38,8 +38,13 @@ def policy_object(store: Store, rules: Mapping[str, PolicyRule], contracts: Mapp
 
 def policy_in_force(store: Store) -> Policy:
     """What judges every move now."""
+    return load_policy(store, policy_digest(store))
+
+
+def policy_digest(store: Store) -> Digest:
+    """Which policy is in force, without reading it."""
     ref = store.ref(POLICY_REF)
-    return load_policy(store, ref.digest if ref else store.put(DEFAULT_POLICY))
+    return ref.digest if ref else store.put(DEFAULT_POLICY)
 
 
 def load_policy(store: Store, digest: Digest) -> Policy:

@@ -1,7 +1,9 @@
 """Canonical JSON (RFC 8785) with two rules for what JSON cannot say, so that one value has one digest.
 
-Integers beyond 2^53 are written as decimal strings (RFC 8785 forbids them as numbers, because they change in a double);
-names that are not UTF-8 are written as `base64:` and their bytes. NaN and infinities are refused.
+Integers beyond 2^53 are written as decimal strings (RFC 8785 forbids them as numbers, because they change in a double),
+so that 2^60 and the text "1152921504606846976" are one value with one digest: a format that has to tell them apart says
+which it is. Names that are not UTF-8 are written as `base64:` and their bytes. NaN and infinities are refused, and so is
+a key that comes twice.
 """
 
 from __future__ import annotations
@@ -22,31 +24,36 @@ _SAFE = 2**53 - 1  # the largest integer that every JSON reader keeps exactly
 
 
 class NotCanonical(ShipwayError):
-    """A value that has no canonical form: NaN, an infinity, a key that is not text, an unknown type."""
+    """A value that has no canonical form: NaN, an infinity, a key that is not text or comes twice, an unknown type."""
 
     code = "kernel.not-canonical"
 
 
 def canonical_json(value: Json) -> bytes:
-    """The one byte form of a JSON value; raises NotCanonical.
+    """The one byte form of a JSON value; raises NotCanonical, also for one too deep to walk.
+
+    A whole number beyond 2^53 comes out as its decimal string, and has that string's digest.
 
     >>> canonical_json({"b": 1.0, "a": [True, None, 2**60]})
     b'{"a":[true,null,"1152921504606846976"],"b":1}'
     """
     try:
         return rfc8785.dumps(cast("dict[str, object]", _plain(value)))  # type: ignore[arg-type]
+    except RecursionError as problem:
+        raise NotCanonical("no canonical JSON: the value is too deep") from problem
     except (rfc8785.CanonicalizationError, ValueError) as problem:
         raise NotCanonical(f"no canonical JSON: {problem}") from problem
 
 
 def parse_json(data: bytes | str) -> Json:
-    """The value of a JSON text; raises NotCanonical for what is no JSON (NaN included)."""
+    """The value of a JSON text; raises NotCanonical for what is no JSON (NaN included) and for a key that comes twice."""
 
     def refuse(name: str) -> Json:
         raise NotCanonical(f"{name} is not JSON")
 
     try:
-        return cast("Json", json.loads(data, parse_constant=refuse, parse_int=_whole_number))
+        value = json.loads(data, parse_constant=refuse, parse_int=_whole_number, object_pairs_hook=_object)
+        return cast("Json", value)
     except (ValueError, OverflowError, RecursionError) as problem:
         raise NotCanonical(f"not JSON: {problem}") from problem
 
@@ -80,6 +87,15 @@ def name_of_text(text: str) -> bytes:
         return base64.b64decode(text.removeprefix("base64:"), validate=True)
     except ValueError as problem:
         raise NotCanonical(f"{text!r} is no name: {problem}") from problem
+
+
+def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    """An object; readers differ in which of two equal keys they believe, so there may not be two."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise NotCanonical(f"the key {next(name for name in names if names.count(name) > 1)!r} comes twice")
+    return value
 
 
 def _whole_number(digits: str) -> int | float:

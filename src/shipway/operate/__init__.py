@@ -10,15 +10,15 @@ from shipway.operate._process import (
     ControlRunning,
     control_process,
     forget_control,
+    hold_control,
     note_control,
-    refuse_second,
     tracking_url,
 )
 
 if TYPE_CHECKING:
     from shipway.operate._checks import ComparisonImpossible, Measured, check_candidate
     from shipway.operate._control import Control, compact, make_supervisor, watch_all, watch_ref
-    from shipway.operate._group import PredictorFailed
+    from shipway.operate._group import PredictorFailed, bind_loopback
     from shipway.operate._reconcile import Action, Start, Stop, reconcile
     from shipway.operate._serving import NotServable
     from shipway.operate._supervisor import ENDPOINT, Supervisor
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _HOME = {
     "_checks": ["ComparisonImpossible", "Measured", "check_candidate"],
     "_control": ["Control", "compact", "make_supervisor", "watch_all", "watch_ref"],
-    "_group": ["PredictorFailed"],
+    "_group": ["PredictorFailed", "bind_loopback"],
     "_reconcile": ["Action", "Start", "Stop", "reconcile"],
     "_serving": ["NotServable"],
     "_supervisor": ["ENDPOINT", "Supervisor"],
@@ -45,14 +45,15 @@ __all__ = [
     "Start",
     "Stop",
     "Supervisor",
+    "bind_loopback",
     "check_candidate",
     "compact",
     "control_process",
     "forget_control",
+    "hold_control",
     "make_supervisor",
     "note_control",
     "reconcile",
-    "refuse_second",
     "tracking_url",
     "watch_all",
     "watch_ref",

@@ -44,11 +44,21 @@ class Worker:
         self.serving, self._log = serving, log
         reader, writer = os.pipe()
         command = [*serving.command, "--fd", str(sock.fileno()), "--ready-fd", str(writer), "--die-with-parent"]
-        with log.open("ab") as out:
-            self.process = subprocess.Popen(
-                command, pass_fds=(sock.fileno(), writer), stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=dict(environ)
-            )
-        os.close(writer)
+        try:
+            with log.open("ab") as out:
+                self.process = subprocess.Popen(
+                    command,
+                    pass_fds=(sock.fileno(), writer),
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=out,
+                    env=dict(environ),
+                )
+        except OSError as problem:
+            os.close(reader)
+            raise PredictorFailed(f"a predictor of {serving.ref} did not start: {problem}", where=str(log)) from problem
+        finally:
+            os.close(writer)
         self._started = time.monotonic()
         self._ready: int | None = reader
 
@@ -123,11 +133,13 @@ class Group:
 
     def switch(self, serving: Serving) -> None:
         """Start the new workers beside the old; when all are ready the old ones drain. Raises PredictorFailed, old kept."""
-        fresh = [self._spawn(serving) for _ in range(serving.workers)]
+        fresh: list[Worker] = []
         try:
+            for _ in range(serving.workers):
+                fresh.append(self._spawn(serving))
             for worker in fresh:
                 worker.wait_ready()
-        except PredictorFailed:
+        except BaseException:
             for worker in fresh:
                 worker.kill()
             raise

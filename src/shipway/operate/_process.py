@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.errors import ShipwayError
@@ -35,23 +37,25 @@ def control_process(store: Store) -> JsonObject | None:
     return row.value if row and _runs(row.value.get("pid")) else None
 
 
-def refuse_second(store: Store) -> None:
-    """Raises ControlRunning when an `up` of this project answers already."""
-    found = control_process(store)
-    if found is None:
-        return
-    url = str(found["url"])
+@contextmanager
+def hold_control(store: Store, *, alone: bool) -> Iterator[None]:
+    """Be the one `up` of a project (alone), or one `serve` among several, until the end of the block.
+
+    The lock is the kernel's: it ends with the process, however that ends. Raises ControlRunning.
+    """
+    path = store.root / f"{store.project}.lock"
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        with urllib.request.urlopen(f"{url}/healthz", timeout=2) as answer:  # noqa: S310 - our own loopback address
-            answers = answer.status == 200
-    except OSError:
-        answers = False  # its process id was given to another program since
-    if answers:
-        raise ControlRunning(
-            f"shipway up of project {store.project} runs already, process {found['pid']}",
-            where=url,
-            mend="open it, or end it first",
-        )
+        try:
+            fcntl.flock(handle, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            found = control_process(store)
+            where = str(found["url"]) if found else str(path)
+            what = f"shipway up or serve of project {store.project} runs already"
+            raise ControlRunning(what, where=where, mend="use that one, or end it first") from None
+        yield
+    finally:
+        os.close(handle)
 
 
 def tracking_url(store: Store) -> str | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
-from shipway.operate._group import Group
+from shipway.operate._group import Group, PredictorFailed
 from shipway.operate._reconcile import Start, Stop, reconcile
 from shipway.operate._serving import Serving, prepare_serving
 from shipway.store import Store
@@ -67,6 +67,9 @@ class Supervisor:
             group.switch(serving)
         except ShipwayError as problem:
             self._fail(action.ref, action.deployment, problem)
+            return
+        except OSError as problem:  # no space, no more files: of this deployment, not of the others
+            self._fail(action.ref, action.deployment, PredictorFailed(f"cannot serve {action.ref}: {problem}"))
             return
         self._forget(action.ref)
         self._note(action.ref, group, None)

@@ -2,20 +2,23 @@
 
 A step's closure is its own function, the module-level statements whose names it uses, transitively, and whole local
 modules that these import. Module-level statements that only act (`pl.Config.set_...`, an `if`, a loop) belong to
-every step, since they may change what any of them does. Nothing is imported or run here.
+every step, since they may change what any of them does. Nothing is imported or run here, and what is hashed is text of
+the file (`_source_text`), so that another Python under Shipway changes no key.
 """
 
 from __future__ import annotations
 
 import ast
+import copy
 import symtable
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from shipway.kernel.canonical import Json, canonical_json
 from shipway.kernel.digest import Digest, digest_bytes
 from shipway.pipeline._imports import local_modules, packages_of, parse_source, read_source
+from shipway.pipeline._source_text import source_lines
 from shipway.pipeline._types import Pipeline, Step
 
 _BINDING = (
@@ -24,14 +27,15 @@ _BINDING = (
 
 
 def closure_bytes(pipeline: Pipeline, step: Step) -> bytes:
-    """Canonical JSON of the normalised source: `{"kind":"closure","version":1,"step","statements","modules"}`.
+    """Canonical JSON of the source: `{"kind":"closure","version":1,"step","statements","modules"}`.
 
-    Comments, blank lines and formatting are gone (`ast.unparse`); docstrings stay. Raises PipelineMalformed.
+    statements: the lines that each needed statement stands on, decorators included, in the file's order; modules: whole
+    files by path. Comments, blank lines and trailing blanks are gone, all else stays. Raises PipelineMalformed.
     """
     statements = list(_reached(_statements(pipeline), step))
     files = reachable([statement.tree for statement in statements], pipeline.root, pipeline.entry)
     modules: dict[str, Json] = {
-        path: ast.unparse(parse_source(read_source(pipeline.root, path), path)) for path in sorted(files)
+        path: "\n".join(source_lines(read_source(pipeline.root, path)).values()) for path in sorted(files)
     }
     texts: list[Json] = [statement.text for statement in statements]
     return canonical_json({"kind": "closure", "version": 1, "step": step.name, "statements": texts, "modules": modules})
@@ -59,13 +63,10 @@ class _Statement:
     """A module-level statement: names that it binds, names of the module that it uses, whether every step has it."""
 
     tree: ast.stmt
+    text: str
     binds: frozenset[str]
     uses: frozenset[str]
     always: bool
-
-    @property
-    def text(self) -> str:
-        return ast.unparse(self.tree)
 
 
 def _reached(statements: list[_Statement], step: Step) -> Iterator[_Statement]:
@@ -81,24 +82,45 @@ def _reached(statements: list[_Statement], step: Step) -> Iterator[_Statement]:
 
 
 def _statements(pipeline: Pipeline) -> list[_Statement]:
-    tree = parse_source(pipeline.source, pipeline.entry)
+    tree, lines = parse_source(pipeline.source, pipeline.entry), source_lines(pipeline.source)
     facts = [(statement, *_names(statement)) for statement in tree.body if not _is_inert(statement)]
     used = frozenset[str]().union(*(uses for _, _, uses in facts))
     return [
-        _Statement(statement, binds, uses, _acts(statement) or _only_loads(pipeline, statement, binds, used))
+        _Statement(
+            statement, _text(statement, lines), binds, uses, _acts(statement) or _only_loads(pipeline, statement, binds, used)
+        )
         for statement, binds, uses in facts
     ]
 
 
+def _text(statement: ast.stmt, lines: Mapping[int, str]) -> str:
+    """The lines that a statement stands on, and so all of another one that shares a line with it by a `;`."""
+    first = min([statement.lineno, *(decorator.lineno for decorator in getattr(statement, "decorator_list", []))])
+    last = statement.end_lineno or statement.lineno
+    return "\n".join(lines[number] for number in range(first, last + 1) if number in lines)
+
+
 def _names(statement: ast.stmt) -> tuple[frozenset[str], frozenset[str]]:
     """The module-level names that a statement binds and those it uses; a local variable of the same name is neither."""
-    top = symtable.symtable(ast.unparse(statement), "<step>", "exec")
+    top = symtable.symtable(ast.unparse(_Generators().visit(copy.deepcopy(statement))), "<step>", "exec")
     binds = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
     uses = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_referenced()}
     for scope in _below(top):
         in_class = scope.get_type() == "class"  # a class body falls back to the module for names it has not bound yet
         uses |= {s.get_name() for s in scope.get_symbols() if s.is_global() or (in_class and s.is_referenced())}
     return frozenset(binds), frozenset(uses)
+
+
+class _Generators(ast.NodeTransformer):
+    """Comprehensions as generators, whose variables are their own in every Python; 3.12 puts a list's into the scope around."""
+
+    def visit_ListComp(self, node: ast.ListComp | ast.SetComp) -> ast.AST:
+        return self.generic_visit(ast.GeneratorExp(node.elt, node.generators))
+
+    visit_SetComp = visit_ListComp
+
+    def visit_DictComp(self, node: ast.DictComp) -> ast.AST:
+        return self.generic_visit(ast.GeneratorExp(ast.Tuple([node.key, node.value], ast.Load()), node.generators))
 
 
 def _below(scope: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:

@@ -23,6 +23,7 @@ from shipway.release._deployment import (
     with_release,
     workers_of,
 )
+from shipway.release._intact import ReleaseDamaged, check_intact
 from shipway.release._manifest import Component, ReleaseMalformed, find_component, load_components, put_release, reach
 from shipway.release._plan import Change, NoCandidate, Plan, candidate_of, make_plan
 
@@ -43,12 +44,14 @@ __all__ = [
     "PolicyUnmeetable",
     "RebuildRefused",
     "Rebuilt",
+    "ReleaseDamaged",
     "ReleaseMalformed",
     "apply_plan",
     "apply_release",
     "approve_release",
     "attest_rebuild",
     "candidate_of",
+    "check_intact",
     "deploy_ref",
     "deployment_object",
     "find_component",

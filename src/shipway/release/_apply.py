@@ -10,6 +10,7 @@ from shipway.gate import POLICY_REF, Moved, Policy, load_policy, move_ref, polic
 from shipway.kernel.digest import Digest, short
 from shipway.kernel.errors import ShipwayError
 from shipway.release._deployment import with_release
+from shipway.release._intact import check_intact
 from shipway.release._plan import Plan, make_plan
 from shipway.spec import DeploySpec, Spec
 from shipway.store import ObjectDamaged, ObjectMissing, Store
@@ -50,7 +51,8 @@ def publish_policy(store: Store, keys: KeyRing, actor: Actor, spec: Spec, *, why
 
 
 def apply_plan(store: Store, keys: KeyRing, actor: Actor, plan: Plan, *, why: str = "") -> Moved:
-    """Move the ref to what was planned. Raises MoveRefused, RefMoved, Forbidden."""
+    """Move the ref to what was planned. Raises MoveRefused, RefMoved, Forbidden, ReleaseDamaged."""
+    check_intact(store, plan.release)
     return move_ref(store, keys, actor, ref=plan.ref, target=plan.target, why=why)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from shipway.kernel.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from shipway.store._facade import FOLDER, Store, open_store
+    from shipway.store._facade import FOLDER, Store, list_projects, open_store
     from shipway.store._objects import damaged, hash_file
     from shipway.store._records import GapRecord, OutcomeRecord, PredictionRecord, RecordForeign, decode_record, encode_record
     from shipway.store._segment_format import (
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
-    "_facade": ["FOLDER", "Store", "open_store"],
+    "_facade": ["FOLDER", "Store", "list_projects", "open_store"],
     "_objects": ["damaged", "hash_file"],
     "_records": ["GapRecord", "OutcomeRecord", "PredictionRecord", "RecordForeign", "decode_record", "encode_record"],
     "_segment_format": [
@@ -133,6 +133,7 @@ __all__ = [
     "decode_record",
     "encode_record",
     "hash_file",
+    "list_projects",
     "list_segments",
     "open_store",
     "read_counts",

@@ -294,3 +294,17 @@ def _revision(file: Path) -> str | None:
     finally:
         connection.close()
     return str(row[0]) if row else None
+
+
+def list_projects(root: Path) -> list[str]:
+    """The projects that have refs in the store of a folder; none when there is no store."""
+    file = root / FOLDER / "catalogue.sqlite"
+    if not file.exists():
+        return []
+    connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=20)
+    try:
+        return [str(row[0]) for row in connection.execute("SELECT DISTINCT project FROM ref ORDER BY project")]
+    except sqlite3.DatabaseError:
+        return []
+    finally:
+        connection.close()

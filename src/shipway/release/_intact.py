@@ -1,0 +1,38 @@
+"""Whether a release can still be served: looked at before a deployment is moved to it."""
+
+from __future__ import annotations
+
+from shipway.kernel.digest import Digest
+from shipway.kernel.errors import ShipwayError
+from shipway.release._manifest import Component, load_components, reach
+from shipway.store import Store
+
+_SERVED = frozenset({"model", "environment"})  # what a predictor loads; the rest is needed to rebuild
+
+
+class ReleaseDamaged(ShipwayError):
+    """A part of the release that serving needs is missing or not as it was."""
+
+    code = "release.damaged"
+
+
+def check_intact(store: Store, release: Digest) -> None:
+    """Read and hash what a predictor would load; of the rest, the objects alone. Raises ReleaseDamaged, ObjectDamaged.
+
+    Data are not read: they are gigabytes, and a rollback has to be done in a second. `shipway rebuild` reads all of it.
+    """
+    for component in load_components(store, release):
+        store.get(component.digest)
+        if component.kind in _SERVED:
+            _check_leaves(store, component)
+
+
+def _check_leaves(store: Store, component: Component) -> None:
+    for leaf in reach(store, component.digest):
+        try:
+            store.objects.verify(leaf.digest)
+        except ShipwayError as problem:
+            what = f"the {component.kind} {component.name} of the release is damaged: {problem.what}"
+            raise ReleaseDamaged(
+                what, where=problem.where, mend="name another release, or restore the file from a backup"
+            ) from problem
