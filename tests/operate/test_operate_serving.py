@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
 from operate_help import REF, Load, Project, endpoint, infer, model_file, move, releases, runs, supervising, wait_for
 
 from shipway.kernel.digest import Digest
-from shipway.monitor import GAP
-from shipway.operate import _supervisor, compact
+from shipway.monitor import GAP, window_rows
+from shipway.operate import Supervisor, _supervisor, compact
+from shipway.release import load_components, put_release
 
 pytest_plugins = ["cli_fixtures"]
 
@@ -25,6 +28,16 @@ def pids_of(project: Project) -> list[int]:
     pids = endpoint(project)["pids"]
     assert isinstance(pids, list)
     return [int(str(pid)) for pid in pids]
+
+
+def step_until(supervisor: Supervisor, condition: Callable[[], object]) -> None:
+    """As the control loop does it, again and again: a process takes a moment to die."""
+
+    def stepped() -> object:
+        supervisor.step()
+        return condition()
+
+    wait_for(stepped)
 
 
 def test_a_deployment_moves_under_constant_requests_without_one_that_fails(project: Project) -> None:
@@ -43,7 +56,7 @@ def test_a_deployment_moves_under_constant_requests_without_one_that_fails(proje
                 wait_for(lambda seen=seen: len(load.answers) > seen + 50)  # type: ignore[misc]
         assert load.failures == []
         assert set(load.answers) == {one, two}
-        assert load.answers[-1] == two
+        assert set(load.answers[-10:]) == {two}
         assert (endpoint(project)["release"], endpoint(project)["problem"]) == (two, None)
         wait_for(lambda: not any(runs(pid) for pid in old))
         last = pids_of(project)
@@ -60,8 +73,7 @@ def test_a_step_where_all_is_as_it_should_be_does_nothing(project: Project) -> N
         supervisor.step()
         assert (pids_of(project), project.store.state("endpoint", REF)) == (before, row)
         os.kill(before[1], signal.SIGKILL)
-        wait_for(lambda: not runs(before[1]))
-        supervisor.step()
+        step_until(supervisor, lambda: pids_of(project) != before)
         assert pids_of(project)[0] == before[0]
         assert runs(pids_of(project)[1])
 
@@ -76,10 +88,8 @@ def test_a_killed_worker_is_replaced_and_what_its_log_lost_is_recorded(project: 
             wait_for(lambda: len(load.answers) > 50)
             os.kill(victim, signal.SIGKILL)
             killed = len(load.answers)
-            wait_for(lambda: not runs(victim))
-            supervisor.step()
+            step_until(supervisor, lambda: pids_of(project) != [victim])
             wait_for(lambda: len(load.answers) > killed + 20)
-        assert pids_of(project) != [victim]
         assert len(load.failures) <= 3, "those that it had in hand, one a client; the others waited"
         assert f"{REF}: 1 predictor died and was replaced" in said
     answered = 2 * len(load.answers)
@@ -91,10 +101,6 @@ def test_a_killed_worker_is_replaced_and_what_its_log_lost_is_recorded(project: 
 
 def count_rows(project: Project) -> int:
     """Predictions that are in the tables of the log."""
-    from datetime import date
-
-    from shipway.monitor import window_rows
-
     return window_rows(project.store, REF, start=date(2020, 2, 1), end=date(2020, 2, 1), outcome="above").height
 
 
@@ -138,10 +144,9 @@ def test_a_release_whose_model_changed_on_disk_does_not_start_and_the_old_one_go
         move(project, two)
         model_file(project).write_bytes(good)
         monkeypatch.setattr(_supervisor, "RETRY_SECONDS", 0.0)
-        supervisor.step()
-        wait_for(lambda: (supervisor.step(), endpoint(project)["release"] == two)[1])
+        step_until(supervisor, lambda: endpoint(project)["release"] == two)
         assert endpoint(project)["problem"] is None
-        assert infer(url) == two
+        wait_for(lambda: infer(url) == two)
 
 
 def test_a_first_release_that_does_not_start_has_no_address(project: Project) -> None:
@@ -165,8 +170,7 @@ def test_a_dead_worker_that_cannot_be_replaced_is_not_tried_all_the_time(project
         supervisor.step()
         damage(model_file(project))
         os.kill(pids_of(project)[0], signal.SIGKILL)
-        wait_for(lambda: not runs(pids_of(project)[0]))
-        supervisor.step()
+        step_until(supervisor, lambda: endpoint(project)["problem"])
         assert "did not start" in str(endpoint(project)["problem"])
         began, told = time.monotonic(), len(said)
         supervisor.step()
@@ -175,8 +179,6 @@ def test_a_dead_worker_that_cannot_be_replaced_is_not_tried_all_the_time(project
 
 
 def test_a_release_without_a_model_is_not_servable(project: Project) -> None:
-    from shipway.release import load_components, put_release
-
     first: Digest = releases(project)[0]
     empty = put_release(project.store, [part for part in load_components(project.store, first) if part.kind != "model"])
     move(project, empty)

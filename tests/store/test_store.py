@@ -45,7 +45,7 @@ def store(tmp_path: Path) -> Store:
 
 def move(store: Store, ref: str, target: Digest, *, expected: Digest | None = None, actor: str = "ann") -> int:
     verdict = store.put(
-        {"kind": "verdict", "version": 1, "ref": ref, "from": expected, "to": target, "allowed": True, "by": actor}
+        {"kind": "verdict", "version": 1, "project": store.project, "ref": ref, "from": expected, "to": target, "allowed": True}
     )
     record = NewAudit(store.clock.now(), actor, "move", ref, "moved", expected, target, verdict)
     return store.move(record, expected=expected)
@@ -116,8 +116,12 @@ def test_a_move_without_a_verdict_that_allows_it_is_refused(store: Store) -> Non
     record = NewAudit(store.clock.now(), "ann", "move", "model/delay", "moved", None, one, None)
     with pytest.raises(MoveUnjustified):
         store.move(record, expected=None)
-    refused = store.put({"kind": "verdict", "version": 1, "ref": "model/delay", "from": None, "to": one, "allowed": False})
-    other = store.put({"kind": "verdict", "version": 1, "ref": "model/other", "from": None, "to": one, "allowed": True})
+    refused = store.put(
+        {"kind": "verdict", "version": 1, "project": "flights", "ref": "model/delay", "from": None, "to": one, "allowed": False}
+    )
+    other = store.put(
+        {"kind": "verdict", "version": 1, "project": "flights", "ref": "model/other", "from": None, "to": one, "allowed": True}
+    )
     for verdict in (refused, other):
         with pytest.raises(MoveUnjustified):
             store.move(NewAudit(store.clock.now(), "ann", "move", "model/delay", "moved", None, one, verdict), expected=None)
@@ -275,7 +279,8 @@ def move(number, target):
     while True:
         ref = store.ref(REF)
         previous = ref.digest if ref else None
-        verdict = store.put({"kind": "verdict", "version": 1, "ref": REF, "from": previous, "to": target, "allowed": True})
+        says = {"project": "flights", "ref": REF, "from": previous, "to": target, "allowed": True}
+        verdict = store.put({"kind": "verdict", "version": 1, **says})
         record = NewAudit(store.clock.now(), "ann", "move", REF, "moved", previous, target, verdict, str(number))
         try:
             return store.move(record, expected=previous)

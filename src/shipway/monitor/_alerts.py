@@ -1,7 +1,8 @@
 """Alerts: what failing checks become. Their whole life is a pure fold over the verdicts of the days.
 
 An alert opens when its monitor fails, lasts while it fails, and is resolved by three days of pass, by a week without a
-failing day, or by another release taking over. A monitor has at most one open alert.
+failing day, by a day on which its monitor says nothing (it was switched off, or its feature is gone), or by another
+release taking over. A monitor has at most one open alert.
 """
 
 from __future__ import annotations
@@ -88,8 +89,9 @@ def fold_alerts(verdicts: Iterable[DayVerdict]) -> tuple[Alert, ...]:
     lives: dict[str, _Life] = {}
     done: list[Alert] = []
     for verdict in verdicts:
+        said = {finding.check.name for finding in verdict.findings if finding.severity is not Severity.REPORT}
         for monitor, life in list(lives.items()):
-            if life.alert.release != verdict.release:
+            if life.alert.release != verdict.release or monitor not in said:
                 done.append(replace(lives.pop(monitor).alert, resolved=verdict.day))
         for finding in verdict.findings:
             done += _live(lives, finding, verdict)

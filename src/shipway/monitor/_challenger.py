@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 
 import polars as pl
 
+from shipway.kernel.units import Seconds
 from shipway.monitor._deployments import rows_of_ref
 from shipway.monitor._join import AT_ONCE, with_labels
-from shipway.monitor._tables import SCORE, input_column, scan_outcomes, scan_predictions
+from shipway.monitor._tables import SCORE, input_column, scan_predictions
 from shipway.stats import Interval, auc_difference
 from shipway.store import Store
 
 
-def window_rows(store: Store, ref: str, *, start: date, end: date, outcome: str) -> pl.DataFrame:
+def window_rows(
+    store: Store, ref: str, *, start: date, end: date, outcome: str, matures: Seconds = AT_ONCE, as_of: datetime | None = None
+) -> pl.DataFrame:
     """Every prediction behind a ref on the event days start to end (both included), in the order of their events.
 
     The columns of the prediction table with all inputs and `probability` (the live score), and `label`, null where the
-    outcome is not known. Take the inputs out with `inputs_of`, score the challenger, compare with `paired_comparison`.
+    outcome is not known, or not mature (as `joined`, with its matures and as_of). Rows of every release that answered are
+    in it, `release` says of which. Take the inputs out with `inputs_of`, score the challenger, compare with `paired_comparison`.
     """
     rows = rows_of_ref(store, scan_predictions(store, first=start, last=end), ref)
-    labelled = with_labels(rows, scan_outcomes(store), outcome=outcome, matures=AT_ONCE, as_of=None)
+    labelled = with_labels(store, rows, outcome=outcome, matures=matures, as_of=as_of)
     return labelled.sort("time", "id").collect()
 
 

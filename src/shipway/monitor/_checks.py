@@ -108,8 +108,8 @@ def _judged(monitor: MonitorSpec, interval: Interval, *, error: tuple[float, flo
         if low > limit:
             return Finding(severity, _check(monitor, interval, Verdict.FAIL, limit, None, text))
     severity, limit = limits[-1]  # the lowest one
-    if high <= limit:
-        return Finding(severity, _check(monitor, interval, Verdict.PASS, limit, None, text))
+    if high <= limit:  # and so every other: it passes as what it can do at its loudest
+        return Finding(limits[0][0], _check(monitor, interval, Verdict.PASS, limit, None, text))
     more = rows_still_needed(interval, math.copysign(limit, interval.value))
     needed = more if 0 < more < NEVER else None
     wanted = f"; about {needed:,} more labels would decide" if needed else ""
@@ -128,7 +128,7 @@ def _check(monitor: MonitorSpec, interval: Interval, verdict: Verdict, limit: fl
 
 
 def _too_few(monitor: MonitorSpec, outcomes: Outcomes) -> Finding:
-    severity, limit = _limits(monitor)[-1]
+    (severity, _), (_, limit) = _limits(monitor)[0], _limits(monitor)[-1]
     days, least = len(outcomes.days), least_days(monitor)
     needed = math.ceil((least - days) * outcomes.labels / days) if days else None
     about = f", about {needed:,} more labels" if needed else ""

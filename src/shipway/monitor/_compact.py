@@ -17,6 +17,7 @@ import polars as pl
 
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
+from shipway.monitor._faults import past_unreadable
 from shipway.monitor._gaps import record_damage, record_gap
 from shipway.monitor._lock import exclusive
 from shipway.monitor._outcomes import outcome_table
@@ -37,7 +38,11 @@ from shipway.store import (
 )
 
 TimeColumn = Callable[[Digest], str | None]
-"""The name of a release's event-time column, None when it has none. What it raises ends the call; the segment waits."""
+"""The name of a release's event-time column, None when it has none.
+
+A ShipwayError says that the release cannot be read: its records wait in `unread` for it to come back, the others go on.
+What may succeed later (`retry`) and any other error ends the call; the segment waits.
+"""
 
 STREAMS = ("predictions", "outcomes")
 _BATCH = 8  # segments a turn: what a crash repeats, and what two flushes of the folders are shared by
@@ -46,12 +51,14 @@ _BATCH = 8  # segments a turn: what a crash repeats, and what two flushes of the
 class Compacted(NamedTuple):
     """What one call did: prediction rows and outcomes put into tables, gaps found; all 0 when another is at it.
 
-    A table that is made again after a crash counts again.
+    mistimed: of the rows, those whose event time lay in the future and was not believed. A table that is made again
+    after a crash counts again.
     """
 
     rows: int
     outcomes: int
     gaps: int
+    mistimed: int = 0
 
 
 class _Taken(NamedTuple):
@@ -59,7 +66,9 @@ class _Taken(NamedTuple):
 
     table: pl.DataFrame
     unread_rows: int
-    lost_bytes: int
+    lost_bytes: int = 0
+    mistimed: int = 0
+    remark: str | None = None
 
     @property
     def whole(self) -> bool:
@@ -74,24 +83,32 @@ def compact_logs(store: Store, *, now: datetime, time_column: TimeColumn) -> Com
             return Compacted(0, 0, 0)
         gaps = sum(_recover(store, stream, folder, now) for stream, folder in folders.items())
         done = {stream: _compact_stream(store, stream, now, time_column) for stream in STREAMS}
-    gaps += sum(found for _, found in done.values())
-    return Compacted(done["predictions"][0], done["outcomes"][0], gaps)
+    predictions, outcomes = done["predictions"], done["outcomes"]
+    return Compacted(predictions.rows, outcomes.rows, gaps + predictions.damaged + outcomes.damaged, predictions.mistimed)
+
+
+class _Done(NamedTuple):
+    """Of one stream: rows put into tables, damaged segments found, rows of a future event time."""
+
+    rows: int
+    damaged: int
+    mistimed: int
 
 
 def _recover(store: Store, stream: str, folder: Path, now: datetime) -> int:
     return len(recover_writers(folder, lambda gap: record_gap(store, stream, gap, now=now)))
 
 
-def _compact_stream(store: Store, stream: str, now: datetime, time_column: TimeColumn) -> tuple[int, int]:
-    """Rows put into tables, damaged segments found."""
-    rows = damaged = 0
+def _compact_stream(store: Store, stream: str, now: datetime, time_column: TimeColumn) -> _Done:
+    rows = damaged = mistimed = 0
     sealed = [segment for segment in list_segments(store.log_folder(stream)) if segment.sealed]
     for at in range(0, len(sealed), _BATCH):
         taken = [(segment, _take(segment, stream, time_column)) for segment in sealed[at : at + _BATCH]]
         _keep(store, stream, taken, now)
         rows += sum(found.table.height for _, found in taken)
         damaged += sum(not found.whole for _, found in taken)
-    return rows, damaged
+        mistimed += sum(found.mistimed for _, found in taken)
+    return _Done(rows, damaged, mistimed)
 
 
 def _keep(store: Store, stream: str, taken: list[tuple[SegmentFile, _Taken]], now: datetime) -> None:
@@ -102,7 +119,8 @@ def _keep(store: Store, stream: str, taken: list[tuple[SegmentFile, _Taken]], no
         if found.table.height:
             write_table(found.table, folder / f"{name}.parquet")
         if not found.whole:
-            record_damage(store, stream, name, rows=found.unread_rows, lost_bytes=found.lost_bytes, now=now)
+            lost, remark = found.lost_bytes, found.remark
+            record_damage(store, stream, name, rows=found.unread_rows, lost_bytes=lost, now=now, remark=remark)
     sync_folder(folder)
     for segment, found in taken:
         _put_away(segment.path, whole=found.whole)
@@ -115,20 +133,26 @@ def _take(segment: SegmentFile, stream: str, time_column: TimeColumn) -> _Taken:
     except SegmentForeign:  # its beginning is destroyed: nothing in it can be read
         read = SegmentRead((), 0, segment.path.stat().st_size)
     make = _take_predictions if stream == "predictions" else _take_outcomes
-    table, unread = make(read.frames, time_column)
-    return _Taken(table, unread, read.lost_bytes)
+    return make(read.frames, time_column)._replace(lost_bytes=read.lost_bytes)
 
 
-def _take_predictions(frames: tuple[Frame, ...], time_column: TimeColumn) -> tuple[pl.DataFrame, int]:
+def _take_predictions(frames: tuple[Frame, ...], time_column: TimeColumn) -> _Taken:
     good = [record for _, record in _records(frames) if isinstance(record, PredictionRecord)]
-    table = prediction_table(good, time_column)
-    return table, sum(frame.rows for frame in frames) - table.height
+    releases = dict.fromkeys(Digest(record.release) for record in good)
+    columns: dict[Digest, str | None] = {}
+    for release in releases:
+        with past_unreadable():
+            columns[release] = time_column(release)
+    table, mistimed = prediction_table(good, columns)
+    gone = [release for release in releases if release not in columns]
+    remark = f"the release cannot be read: {', '.join(gone)}" if gone else None
+    return _Taken(table, sum(frame.rows for frame in frames) - table.height, mistimed=mistimed, remark=remark)
 
 
-def _take_outcomes(frames: tuple[Frame, ...], _time_column: TimeColumn) -> tuple[pl.DataFrame, int]:
+def _take_outcomes(frames: tuple[Frame, ...], _time_column: TimeColumn) -> _Taken:
     good = [record for _, record in _records(frames) if isinstance(record, OutcomeRecord)]
     table = outcome_table(good)
-    return table, sum(frame.rows for frame in frames) - table.height
+    return _Taken(table, sum(frame.rows for frame in frames) - table.height)
 
 
 def _records(frames: tuple[Frame, ...]) -> Iterator[tuple[Frame, object]]:

@@ -9,6 +9,7 @@ import polars as pl
 
 from shipway.data import Profile
 from shipway.kernel.digest import Digest, is_digest, parse_digest
+from shipway.monitor._faults import past_unreadable
 from shipway.monitor._tables import list_deployments
 from shipway.release import ReleaseMalformed, find_component, load_components
 from shipway.store import Store
@@ -20,8 +21,14 @@ Reference = Callable[[Digest], Profile | None]
 
 
 def rows_of_ref(store: Store, predictions: pl.LazyFrame, ref: str) -> pl.LazyFrame:
-    """The predictions that were answered for `deploy/<application>@<environment>`, shadows left out."""
-    ours = [name for name in list_deployments(store) if deployment_ref(store, name) == ref]
+    """The predictions that were answered for `deploy/<application>@<environment>`, shadows left out.
+
+    Those of a deployment that cannot be read are nobody's for now: they stay in the log.
+    """
+    ours = []
+    for name in list_deployments(store):
+        with past_unreadable():
+            ours += [name] if deployment_ref(store, name) == ref else []
     return predictions.filter(pl.col("deployment").is_in(ours), pl.col("arm") != SHADOW)
 
 

@@ -23,14 +23,19 @@ def record_gap(store: Store, stream: str, gap: Gap, *, now: datetime) -> None:
     counts: JsonObject = {"accepted": gap.accepted, "readable": gap.readable, "dropped": gap.dropped}
     known: JsonObject = {"rows": gap.lost_rows, "bytes": None, "first": _at(gap.first), "last": _at(gap.last), **counts}
     # the name ends in a time because a name of a writer may be used again once its gap is recorded
-    _record_once(store, f"{stream}/{gap.writer}-{gap.last}", {"stream": stream, "source": gap.writer, **known}, now)
+    _record_once(store, f"{stream}/{gap.writer}-{gap.last}", {"stream": stream, "source": gap.writer, "remark": None, **known}, now)
 
 
-def record_damage(store: Store, stream: str, segment: str, *, rows: int, lost_bytes: int, now: datetime) -> None:
-    """A segment that is not whole: rows of frames that nobody can read, bytes that are no frame (rows unknown)."""
+def record_damage(
+    store: Store, stream: str, segment: str, *, rows: int, lost_bytes: int, now: datetime, remark: str | None = None
+) -> None:
+    """A segment that is not whole: rows of frames that nobody can read, bytes that are no frame (rows unknown).
+
+    remark: why, where the bytes themselves are fine; the segment is in `unread` and loses nothing.
+    """
     counts: JsonObject = {"accepted": None, "readable": None, "dropped": None}
     known: JsonObject = {"rows": rows, "bytes": lost_bytes, "first": None, "last": None, **counts}
-    _record_once(store, f"{stream}/{segment}.seg", {"stream": stream, "source": segment, **known}, now)
+    _record_once(store, f"{stream}/{segment}.seg", {"stream": stream, "source": segment, "remark": remark, **known}, now)
 
 
 def _record_once(store: Store, key: str, value: JsonObject, now: datetime) -> None:

@@ -1,7 +1,8 @@
 """Predictions joined with what became true: by id, within their release, the last recorded outcome wins.
 
 An outcome counts once its prediction has matured; younger rows are without a label, not wrong. An outcome that nobody
-asked for (an orphan) joins nothing.
+asked for (an orphan) joins nothing, nor does one of an id that stands for several rows: it would be wrong for all but
+one of them. Those rows are counted as ambiguous and keep their features.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import polars as pl
 
 from shipway.kernel.digest import Digest
 from shipway.kernel.units import Seconds
-from shipway.monitor._tables import INSTANT, SCORE, scan_outcomes, scan_predictions
+from shipway.monitor._tables import INSTANT, SCORE, ambiguous_requests, scan_outcomes, scan_predictions
 from shipway.store import Store
 
 AT_ONCE = Seconds(0.0)
@@ -22,7 +23,8 @@ AT_ONCE = Seconds(0.0)
 class Coverage(NamedTuple):
     """How many rows there are, how many are old enough for a label, how many have one; mean scores of both kinds.
 
-    Scores of labelled rows far from those of unlabelled ones say that labels are missing not by chance.
+    Scores of labelled rows far from those of unlabelled ones say that labels are missing not by chance. ambiguous: rows
+    that can have no label because their release was asked something else under the same request id.
     """
 
     rows: int
@@ -30,6 +32,7 @@ class Coverage(NamedTuple):
     labels: int
     score_labelled: float | None
     score_unlabelled: float | None
+    ambiguous: int = 0
 
 
 def joined(
@@ -42,31 +45,40 @@ def joined(
     matures: Seconds = AT_ONCE,
     as_of: datetime | None = None,
 ) -> pl.LazyFrame:
-    """Predictions of the event days start to end, both included, with label, label_time, label_recorded and mature.
+    """Predictions of the event days start to end, both included, with label, its times, mature and ambiguous.
 
     release: only its predictions, None for all. mature: event time + matures (seconds) is not after as_of (always,
-    without one). label: the last recorded value of the outcome, null where there is none or the row is not mature.
+    without one). label: the last recorded value of the outcome, null where there is none, the row is not mature or its id is
+    ambiguous.
     """
     predictions = scan_predictions(store, first=start, last=end)
     if release is not None:
         predictions = predictions.filter(pl.col("release") == release)
-    return with_labels(predictions, scan_outcomes(store), outcome=outcome, matures=matures, as_of=as_of)
+    return with_labels(store, predictions, outcome=outcome, matures=matures, as_of=as_of)
 
 
 def with_labels(
-    predictions: pl.LazyFrame, outcomes: pl.LazyFrame, *, outcome: str, matures: Seconds, as_of: datetime | None
+    store: Store, predictions: pl.LazyFrame, *, outcome: str, matures: Seconds, as_of: datetime | None
 ) -> pl.LazyFrame:
-    """As `joined`, for predictions (id, time) and outcomes (id, name, value, time) in the order recorded."""
+    """As `joined`, for any predictions of the log."""
     newest = (
-        outcomes.filter(pl.col("name") == outcome)
+        scan_outcomes(store)
+        .filter(pl.col("name") == outcome)
         .unique("id", keep="last", maintain_order=True)
         .select("id", label="value", label_time="time", label_recorded="recorded")
     )
     mature = pl.lit(True) if as_of is None else pl.col("time") + timedelta(seconds=matures) <= pl.lit(as_of, dtype=INSTANT)
-    counted = pl.when("mature").then(pl.col("label", "label_time", "label_recorded")).name.keep()
-    return (
-        predictions.join(newest, on="id", how="left", maintain_order="left").with_columns(mature=mature).with_columns(counted)
-    )
+    counted = pl.when(pl.col("mature") & ~pl.col("ambiguous")).then(pl.col("label", "label_time", "label_recorded")).name.keep()
+    labelled = predictions.join(newest, on="id", how="left", maintain_order="left").with_columns(mature=mature)
+    return _marked(labelled, ambiguous_requests(store)).with_columns(counted)
+
+
+def _marked(predictions: pl.LazyFrame, ambiguous: pl.DataFrame) -> pl.LazyFrame:
+    if ambiguous.is_empty():
+        return predictions.with_columns(ambiguous=False)
+    marks = ambiguous.lazy().with_columns(ambiguous=True)
+    marked = predictions.join(marks, on=["request", "release"], how="left", maintain_order="left")
+    return marked.with_columns(pl.col("ambiguous").fill_null(value=False))
 
 
 def measure_coverage(frame: pl.LazyFrame) -> Coverage:
@@ -78,5 +90,6 @@ def measure_coverage(frame: pl.LazyFrame) -> Coverage:
         labelled.sum().alias("labels"),
         pl.col(SCORE).filter(labelled).mean().alias("score_labelled"),
         pl.col(SCORE).filter(~labelled).mean().alias("score_unlabelled"),
+        pl.col("ambiguous").sum().alias("ambiguous"),
     ).collect()
     return Coverage(*found.row(0))

@@ -16,7 +16,7 @@ import polars as pl
 
 from shipway.kernel.clock import parse_instant
 from shipway.kernel.errors import ShipwayError, nearest
-from shipway.monitor._tables import OUTCOME_COLUMNS, parse_instants
+from shipway.monitor._tables import AHEAD, OUTCOME_COLUMNS, parse_instants
 from shipway.store import OutcomeRecord, SegmentWriter, Store, encode_record
 
 FIELDS = ("id", "name", "value", "time")
@@ -51,9 +51,10 @@ class OutcomeLog:
 
     def record(self, rows: Iterable[Mapping[str, object]]) -> int:
         """Keeps every row, or none; how many. Raises OutcomeMalformed (line from 1, field), LogNotWritten."""
-        parsed = [parse_outcome(row, line=line) for line, row in enumerate(rows, 1)]
+        now = self._store.clock.now()
+        parsed = [parse_outcome(row, line=line, latest=now + AHEAD) for line, row in enumerate(rows, 1)]
         if parsed:
-            self._writer.append_durable(encode_record(_record(parsed, self._store.clock.now())), len(parsed))
+            self._writer.append_durable(encode_record(_record(parsed, now)), len(parsed))
         return len(parsed)
 
     def close(self) -> None:
@@ -74,15 +75,15 @@ class OutcomeLog:
         return SegmentWriter(folder, name, rotate_seconds=_ROTATE_SECONDS)
 
 
-def parse_outcome(row: Mapping[str, object], *, line: int) -> OutcomeRow:
-    """The outcome in a row of JSON; raises OutcomeMalformed. true and false are 1 and 0."""
+def parse_outcome(row: Mapping[str, object], *, line: int, latest: datetime) -> OutcomeRow:
+    """The outcome in a row of JSON; raises OutcomeMalformed, for a time after `latest` too. true and false are 1 and 0."""
     if not isinstance(row, Mapping):
         raise OutcomeMalformed(f"a row is a JSON object, not {type(row).__name__}", line=line, field="-")
     for key in row:
         if key not in FIELDS:
             meant = nearest(str(key), list(FIELDS))
             raise OutcomeMalformed(f"unknown field{f', meant {meant}?' if meant else ''}", line=line, field=str(key))
-    return OutcomeRow(_text(row, "id", line), _text(row, "name", line), _number(row, line), _time(row, line))
+    return OutcomeRow(_text(row, "id", line), _text(row, "name", line), _number(row, line), _time(row, line, latest))
 
 
 def outcome_table(records: list[OutcomeRecord]) -> pl.DataFrame:
@@ -120,20 +121,26 @@ def _text(row: Mapping[str, object], field: str, line: int) -> str:
 
 def _number(row: Mapping[str, object], line: int) -> float:
     value = row.get("value")
-    if not isinstance(value, int | float) or not math.isfinite(value):
+    try:
+        number = float(value) if isinstance(value, int | float) else math.nan
+    except OverflowError:  # an integer beyond every float; its digits help nobody
+        raise OutcomeMalformed("value is a number below 1.8e308", line=line, field="value") from None
+    if not math.isfinite(number):
         raise OutcomeMalformed(f"value is a finite number, not {_shown(row, 'value')}", line=line, field="value")
-    return float(value)
+    return number
 
 
-def _time(row: Mapping[str, object], line: int) -> str | None:
+def _time(row: Mapping[str, object], line: int, latest: datetime) -> str | None:
     value = row.get("time")
     if value is None:
         return None
     try:
-        parse_instant(str(value))
+        moment = parse_instant(str(value))
     except ValueError:
         problem = f"time is an ISO 8601 instant, not {_shown(row, 'time')}"
         raise OutcomeMalformed(problem, line=line, field="time") from None
+    if moment > latest:  # it has not happened, and would drive the clock that days are judged by
+        raise OutcomeMalformed(f"time is more than a day from now: {_shown(row, 'time')}", line=line, field="time")
     return str(value)
 
 

@@ -6,7 +6,8 @@ often one row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.models import decode_columns
-from shipway.monitor._tables import PREDICTION_COLUMNS, SCORE, input_column, output_column, parse_instants
+from shipway.monitor._tables import AHEAD, PREDICTION_COLUMNS, SCORE, input_column, output_column, parse_instants
 from shipway.store import PredictionRecord
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -35,20 +36,29 @@ class _Read(NamedTuple):
         return self.record.release, *((name, None if array is None else array.dtype.kind) for name, array in columns)
 
 
-def prediction_table(records: Iterable[PredictionRecord], time_column: Callable[[Digest], str | None]) -> pl.DataFrame:
+class PredictionTable(NamedTuple):
+    """The table, and how many of its rows have the time they were recorded because their event time was in the future."""
+
+    table: pl.DataFrame
+    mistimed: int
+
+
+def prediction_table(records: Iterable[PredictionRecord], time_columns: Mapping[Digest, str | None]) -> PredictionTable:
     """PREDICTION_COLUMNS, inputs and outputs of these records, in their order; a column that a record lacks is null.
 
-    A record whose columns cannot be read, or have another number of rows than it says, is left out.
+    A record is left out whose columns cannot be read, or have another number of rows than it says, or whose release is
+    none of time_columns. An event time more than AHEAD after the recording is not believed: the recording's counts.
     """
     groups: dict[tuple[object, ...], list[_Read]] = {}
     for record in records:
-        read = _read(record)
+        read = _read(record) if record.release in time_columns else None
         if read is not None:
             groups.setdefault(read.shape(), []).append(read)
-    frames = [_group_table(group, time_column(Digest(group[0].record.release))) for group in groups.values()]
-    if not frames:
-        return pl.DataFrame(schema=PREDICTION_COLUMNS)
-    return pl.concat(frames, how="diagonal_relaxed")
+    made = [_group_table(group, time_columns[Digest(group[0].record.release)]) for group in groups.values()]
+    if not made:
+        return PredictionTable(pl.DataFrame(schema=PREDICTION_COLUMNS), 0)
+    whole = pl.concat([table for table, _ in made], how="diagonal_relaxed")
+    return PredictionTable(whole, sum(mistimed for _, mistimed in made))
 
 
 def _read(record: PredictionRecord) -> _Read | None:
@@ -60,16 +70,18 @@ def _read(record: PredictionRecord) -> _Read | None:
     return read if all(len(array) == record.rows for array in arrays) else None
 
 
-def _group_table(group: list[_Read], time_column: str | None) -> pl.DataFrame:
+def _group_table(group: list[_Read], time_column: str | None) -> PredictionTable:
     inputs = {name: _joined([read.inputs[name] for read in group]) for name in group[0].inputs}
     outputs = {name: _joined([read.outputs[name] for read in group]) for name in group[0].outputs}
     columns = _identity(group)
     event = _event_times(inputs[time_column]) if time_column in inputs else None
-    time = columns["recorded"] if event is None else event.fill_null(columns["recorded"])
+    event = columns["recorded"] if event is None else event
+    late = (event > columns["recorded"] + AHEAD).fill_null(value=False)
+    time = event.set(late, None).fill_null(columns["recorded"])
     named = {input_column(name): series for name, series in inputs.items()}
     named |= {output_column(name, inputs): _scored(name, series) for name, series in outputs.items()}
     frame = columns.with_columns(time.alias("time"), time.dt.date().alias("day"))
-    return frame.select(PREDICTION_COLUMNS.keys()).with_columns(**named)
+    return PredictionTable(frame.select(PREDICTION_COLUMNS.keys()).with_columns(**named), int(late.sum()))
 
 
 def _identity(group: list[_Read]) -> pl.DataFrame:
@@ -77,6 +89,7 @@ def _identity(group: list[_Read]) -> pl.DataFrame:
     records = [read.record for read in group]
     fields = ("request", "release", "deployment", "arm", "recorded", "latency_us")
     said = pl.DataFrame({field: [getattr(record, field) for record in records] for field in fields})
+    said = said.with_columns(pl.Series("request_hash", [_hash(record.columns) for record in records], dtype=pl.UInt64))
     rows = np.array([record.rows for record in records])
     place = np.repeat(np.arange(len(records)), rows)
     number = np.arange(rows.sum()) - np.repeat(np.cumsum(rows) - rows, rows)
@@ -86,6 +99,10 @@ def _identity(group: list[_Read]) -> pl.DataFrame:
         pl.exclude("recorded"),
         pl.col("recorded").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
     )
+
+
+def _hash(columns: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(columns, digest_size=8).digest(), "big")
 
 
 def _joined(arrays: list[NDArray[Any]]) -> pl.Series:

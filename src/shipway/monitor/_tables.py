@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from datetime import date
+from datetime import UTC, date, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from shipway.kernel.clock import parse_instant
 from shipway.store import Store
 
 INSTANT = pl.Datetime("us", "UTC")
+AHEAD = timedelta(days=1)  # a time further ahead of the wall clock is a mistake: no zone is that far off
 SCORE = "probability"  # the output that is the model's probability of the outcome
 
 PREDICTION_COLUMNS: dict[str, pl.DataType] = {
@@ -30,6 +31,7 @@ PREDICTION_COLUMNS: dict[str, pl.DataType] = {
     "day": pl.Date(),
     "recorded": INSTANT,
     "latency_us": pl.Int64(),
+    "request_hash": pl.UInt64(),  # of what was asked: 64 bits of the encoded input columns of the whole request
 }
 SCORE_COLUMNS = PREDICTION_COLUMNS | {SCORE: pl.Float64()}
 OUTCOME_COLUMNS: dict[str, pl.DataType] = {
@@ -39,7 +41,7 @@ OUTCOME_COLUMNS: dict[str, pl.DataType] = {
     "time": INSTANT,
     "recorded": INSTANT,
 }
-_LABEL_COLUMNS = {"label", "label_time", "label_recorded", "mature"}  # what a join adds
+_LABEL_COLUMNS = {"label", "label_time", "label_recorded", "mature", "ambiguous"}  # what a join adds
 # No globs and no hive partitions: a bracket or a = in the folder of the store means nothing.
 _scan = partial(pl.scan_parquet, glob=False, hive_partitioning=False)
 
@@ -104,11 +106,10 @@ def scan_predictions(store: Store, *, first: date | None = None, last: date | No
     for path in list_tables(store, "predictions"):
         schema = pl.read_parquet_schema(path)
         groups.setdefault(tuple((name, str(dtype)) for name, dtype in schema.items()), []).append(path)
-    parts = [_between(_scan(paths), first, last) for paths in groups.values()]
-    if not parts:
+    if not groups:
         return pl.LazyFrame(schema=SCORE_COLUMNS)
-    whole = pl.concat(parts, how="diagonal_relaxed") if len(parts) > 1 else parts[0]
-    return _once(whole)
+    parts = [pl.LazyFrame(schema=PREDICTION_COLUMNS), *(_between(_scan(paths), first, last) for paths in groups.values())]
+    return _once(pl.concat(parts, how="diagonal_relaxed"))
 
 
 def scan_scores(store: Store, *, first: date | None = None, last: date | None = None) -> pl.LazyFrame:
@@ -122,6 +123,15 @@ def scan_answers(store: Store) -> pl.LazyFrame:
     if not paths:
         return pl.LazyFrame(schema=SCORE_COLUMNS)
     return _scan(paths, schema=SCORE_COLUMNS, missing_columns="insert", extra_columns="ignore")
+
+
+def ambiguous_requests(store: Store) -> pl.DataFrame:
+    """request and release of every request id under which a release was asked more than one thing.
+
+    Clients that call each request "1" do this: no outcome can say which of the rows `1:0` it is of.
+    """
+    asked = scan_answers(store).group_by("request", "release").agg(pl.col("request_hash").min().alias("low"), pl.max("request_hash"))
+    return asked.filter(pl.col("low") != pl.col("request_hash")).select("request", "release").collect()
 
 
 def list_deployments(store: Store) -> list[str]:
@@ -152,8 +162,8 @@ def parse_instants(texts: pl.Series) -> pl.Series:
 
 def _instant(text: str) -> object:
     try:
-        return parse_instant(text)
-    except ValueError:
+        return parse_instant(text).astimezone(UTC)
+    except (ValueError, OverflowError):  # of a year before 1, once it is in UTC
         return None
 
 
@@ -164,6 +174,9 @@ def _between(frame: pl.LazyFrame, first: date | None, last: date | None) -> pl.L
 
 
 def _once(predictions: pl.LazyFrame) -> pl.LazyFrame:
-    """A client that got no answer asks again under the same id: the last answer is the one that it acted on."""
+    """A client that got no answer asks the same again under the same id: the last answer is the one that it acted on.
+
+    The same means equal input columns (by their hash). Another question under a used id is another row: both are kept.
+    """
     ordered = predictions.sort("recorded", maintain_order=True)
-    return ordered.unique(["id", "release", "deployment"], keep="last", maintain_order=True)
+    return ordered.unique(["id", "release", "deployment", "request_hash"], keep="last", maintain_order=True)

@@ -55,14 +55,24 @@ class DayVerdict:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of what can page or open a ticket; drift informs and does not count."""
-        loud = (Severity.PAGE, Severity.TICKET)
-        return worst([finding.check.verdict for finding in self.findings if finding.severity in loud])
+        """The worst of what can page or open a ticket; drift informs and does not count. Nothing of the kind passes nothing."""
+        loud = self._loud()
+        return worst([finding.check.verdict for finding in loud]) if loud else Verdict.INCONCLUSIVE
+
+    @property
+    def text(self) -> str:
+        """Which days, and why nothing is said of them when nothing is."""
+        days = f"{self.first_day} to {self.day}"
+        return days if self._loud() else f"{days}: no monitor that can page or open a ticket has judged"
+
+    def _loud(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.severity in (Severity.PAGE, Severity.TICKET)]
 
     def window(self) -> JsonObject:
         """What was looked at, and the one verdict on it, which drift does not count towards."""
         return {
             "verdict": self.verdict.value,
+            "text": self.text,
             "ref": self.ref,
             "first_day": self.first_day.isoformat(),
             "day": self.day.isoformat(),
