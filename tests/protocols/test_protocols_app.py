@@ -36,7 +36,9 @@ def post(app: PredictorApp, message: object, path: str = "/v2/models/delay/infer
     return asyncio.run(exchange(app, message, path))
 
 
-async def exchange(app: PredictorApp, message: object, path: str) -> tuple[int, dict[bytes, bytes], bytes]:
+async def exchange(
+    app: PredictorApp, message: object, path: str, headers: tuple[tuple[bytes, bytes], ...] = ()
+) -> tuple[int, dict[bytes, bytes], bytes]:
     sent: list[Any] = []
 
     async def receive() -> Any:
@@ -45,7 +47,7 @@ async def exchange(app: PredictorApp, message: object, path: str) -> tuple[int, 
     async def send(part: Any) -> None:
         sent.append(part)
 
-    await app({"type": "http", "method": "POST", "path": path, "headers": []}, receive, send)
+    await app({"type": "http", "method": "POST", "path": path, "headers": [*headers]}, receive, send)
     head, body = sent
     return head["status"], dict(head["headers"]), body["body"]
 
@@ -89,6 +91,12 @@ def test_outputs_come_in_the_order_asked_for_some_as_binary() -> None:
 def test_text_outputs_are_json_strings() -> None:
     _, _, body = post(app(), x(1.5))
     assert json.loads(body)["outputs"][1] == {"name": "label", "datatype": "BYTES", "shape": [1], "data": ["ü1.5"]}
+
+
+def test_a_page_in_a_browser_is_not_answered() -> None:
+    path = "/v2/models/delay/infer"
+    status, _, body = asyncio.run(exchange(app(), x(1), path, ((b"origin", b"http://evil.example"),)))
+    assert (status, b"http://evil.example" in body) == (403, True)
 
 
 def test_a_full_queue_is_a_503_with_retry_after() -> None:

@@ -52,9 +52,16 @@ class MediaTypeUnknown(ShipwayError):
     code = "protocols.media-type-unknown"
 
 
+class OriginRefused(ShipwayError):
+    """A page in a browser asks; it could fill the prediction log of whoever looks at it, so only programs are answered."""
+
+    code = "protocols.origin-refused"
+
+
 _STATUSES: tuple[tuple[type[ShipwayError], int], ...] = (
     (BodyMalformed, 400),
     (InputMismatch, 400),
+    (OriginRefused, 403),
     (NotHere, 404),
     (MethodWrong, 405),
     (BodyTooLarge, 413),
@@ -97,7 +104,7 @@ class PredictorApp:
     async def _infer(self, headers: Headers, receive: Receive) -> Reply:
         rows, started = 0, time.perf_counter()
         try:
-            _check_media_type(headers)
+            _check_caller(headers)
             body = await read_body(receive, headers, limit=self._body_bytes)
             started = time.perf_counter()
             request, wanted = parse_infer(body, headers, self._predictor.signature)
@@ -169,7 +176,10 @@ class PredictorApp:
         return {("GET", path): page for path, page in pages.items()} | {("POST", "/v2/repository/index"): json_reply(index)}
 
 
-def _check_media_type(headers: Headers) -> None:
+def _check_caller(headers: Headers) -> None:
+    """No pages of browsers, which always send an Origin with a POST, and no body of another type."""
+    if origin := headers.get(b"origin"):
+        raise OriginRefused(f"a page of {origin[:100].decode('latin-1')!r} asks", mend="ask from a program, without Origin")
     given = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
     if given not in _MEDIA_TYPES:
         expected = "application/json, or application/octet-stream with binary tensors"
