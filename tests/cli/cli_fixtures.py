@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Project:
     with open(shared / "lock", "w") as door:
         fcntl.flock(door, fcntl.LOCK_EX)
         if not (shared / "made").exists():
+            shutil.rmtree(shared / "project", ignore_errors=True)  # of a test process that did not get to the end of it
             make_project(shared / "project", shared / "keys")
             for word in ("run", "release", "check"):
                 project.ask(word)

@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
+import sys
+import time
 from collections import Counter
+from importlib import import_module
 
 import numpy as np
 import polars as pl
@@ -308,3 +313,45 @@ def test_what_is_no_profile_is_refused(change: dict[str, object]) -> None:
 def test_bins_without_rows_are_left_out_of_the_json() -> None:
     small = measure_profile(REFERENCE, {"x": np.array([10.0, 10.0])})
     assert len(canonical_json(small.to_json())) < 400
+
+
+PROFILED = """
+import numpy as np
+from shipway.data import measure_profile, reference_profile
+from shipway.kernel.canonical import canonical_json
+from shipway.kernel.digest import digest_bytes
+
+rng = np.random.default_rng(1)
+table = {str(column): rng.normal(column, 3, 10_001) for column in range(3)}
+score = rng.uniform(0, 1, 10_001)
+label = (rng.uniform(0, 1, 10_001) < score).astype(float)
+reference = reference_profile(table, score=score, label=label)
+window = measure_profile(reference, {name: values[::3] * 1.01 for name, values in table.items()}, score=score[::3])
+print(*(digest_bytes(canonical_json(profile.to_json())) for profile in (reference, window)))
+"""
+
+
+def test_a_profile_has_the_same_bits_whatever_vector_unit_computes_it() -> None:
+    """OpenBLAS and numpy choose their kernels by the processor; these settings make them choose others."""
+    core = import_module("numpy._core._multiarray_umath")  # no stubs; it alone knows the names that numpy takes
+    found = " ".join(name for name in core.__cpu_dispatch__ if core.__cpu_features__.get(name))
+    settings = [{"OPENBLAS_CORETYPE": kernel} for kernel in ("Haswell", "SkylakeX", "Prescott")]
+    settings.append({"NPY_DISABLE_CPU_FEATURES": found})
+    children = [
+        subprocess.Popen([sys.executable, "-c", PROFILED], env=os.environ | setting, stdout=subprocess.PIPE)
+        for setting in settings
+    ]
+    answers = {child.communicate()[0] for child in children}
+    assert len(answers) == 1
+    assert b"sha256:" in answers.pop()
+
+
+def test_profiling_25_columns_of_100_000_rows_is_quick() -> None:
+    table = {str(column): RNG.normal(column, 3, 100_000) for column in range(25)}
+    reference = reference_profile(table)
+    spent = []
+    for _ in range(3):
+        start = time.perf_counter()
+        measure_profile(reference, table)
+        spent.append(time.perf_counter() - start)
+    assert min(spent) < 0.2

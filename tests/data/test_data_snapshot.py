@@ -181,3 +181,17 @@ def test_a_name_that_is_not_utf_8_is_kept(store: Store, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     Path(os.fsdecode(os.fsencode(tmp_path / "data") + b"/\xff")).write_text("x")
     assert snapshot_files(store, take_snapshot(store, tmp_path / "data").digest)[0].path == "\udcff"
+
+
+def test_a_second_snapshot_mends_what_a_verify_has_found_damaged(store: Store, tmp_path: Path) -> None:
+    """As the error says: restore this file from a backup or take the snapshot again."""
+    folder = write_months(tmp_path / "flights")
+    digest = take_snapshot(store, folder).digest
+    broken = snapshot_files(store, digest)[1]
+    flip_byte(store.objects.path(broken.digest), 40)
+    for _ in range(2):
+        with pytest.raises(ObjectDamaged, match=r"flights/2013/02\.parquet is damaged"):
+            verify_snapshot(store, digest, name="flights")
+    again = take_snapshot(store, folder)
+    assert (again.digest, again.read) == (digest, broken.size)
+    verify_snapshot(store, digest, name="flights")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from environment_help import ENVIRON, Project, project_python, value
 
-from shipway.environment import Runner, RunnerDied, StepFailed
+from shipway.environment import EnvironmentFailed, Runner, RunnerDied, StepFailed
 
 
 @pytest.fixture(scope="module")
@@ -183,3 +183,10 @@ def _wait_until(holds: object, seconds: float = 20) -> None:
     while not holds():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("version", ["v9", "../_lock", ""])
+def test_a_runner_that_this_shipway_has_not_is_refused(version: str) -> None:
+    with pytest.raises(EnvironmentFailed, match="this Shipway has not") as refusal:
+        Runner(project_python(), environ=ENVIRON, version=version)
+    assert str(refusal.value.mend).endswith("this one has v1")

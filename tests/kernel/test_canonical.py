@@ -67,3 +67,19 @@ def test_a_descriptor_survives_its_json() -> None:
     assert Descriptor.from_json(descriptor.to_json()) == descriptor
     with pytest.raises(DigestMalformed):
         Descriptor.from_json({"mediaType": "text/plain", "digest": "sha256:zz", "size": 2})
+
+
+@pytest.mark.parametrize("text", ['{"a": 1, "a": 1}', '[{"b": {"a": 1, "c": 2, "a": 3}}]'])
+def test_a_key_that_comes_twice_is_refused_by_name(text: str) -> None:
+    with pytest.raises(NotCanonical, match="the key 'a' comes twice"):
+        parse_json(text)
+
+
+def test_a_value_too_deep_to_walk_is_not_canonical() -> None:
+    deep: Json = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(NotCanonical, match="too deep"):
+        canonical_json(deep)
+    while isinstance(deep, list) and deep:  # freed level by level: Python would recurse
+        deep = deep[0]

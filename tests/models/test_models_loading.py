@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import io
 import pickle
+import zipfile
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -135,7 +138,71 @@ def test_nearest_neighbours_in_a_kd_tree_are_not_trusted(tmp_path: Path) -> None
         load(neighbours, tmp_path)
 
 
-@pytest.mark.parametrize(("field", "value"), [("left", 10_000), ("right", 0), ("bitset_idx", 999)])
+def test_a_manifest_of_another_version_is_refused(tmp_path: Path) -> None:
+    manifest, path = saved(trees(), tmp_path, BINARY)
+    for other in ({"version": 2}, {"kind": "snapshot"}):
+        with pytest.raises(ModelUnknown, match="a model of version 1 was expected"):
+            load_model({**manifest, **other}, path)
+
+
+def test_a_file_whose_nodes_were_changed_by_hand_is_refused_by_what_is_wrong(tmp_path: Path) -> None:
+    """The array of nodes in the archive asks for column 2,000,000,000, which makes scikit-learn read wild memory."""
+    _, path = saved(trees(), tmp_path, BINARY)
+    parts = {name: zipfile.ZipFile(path).read(name) for name in zipfile.ZipFile(path).namelist()}
+    for name, data in parts.items():
+        if name.endswith(".npy") and (nodes := np.load(io.BytesIO(data))).dtype.names and "feature_idx" in nodes.dtype.names:
+            nodes["feature_idx"][0] = 2_000_000_000
+            buffer = io.BytesIO()
+            np.save(buffer, nodes)
+            parts[name] = buffer.getvalue()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in parts.items():
+            archive.writestr(name, data)
+    with pytest.raises(ModelUntrusted, match="a feature it does not have: number 2000000000 of 3"):
+        load_model(manifest_of(path, BINARY), path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda model: model._predictors[0][0].__dict__.update(raw_left_cat_bitsets=np.zeros((9, 1), np.uint32)), "categories"),
+        (
+            lambda model: model._predictors[0][0].__dict__.update(binned_left_cat_bitsets=np.zeros((0, 8), np.uint32)),
+            "categories",
+        ),
+        (lambda model: model._predictors[0][0].__dict__.update(nodes=model._predictors[0][0].nodes[:0]), "no nodes"),
+        (lambda model: model._bin_mapper.__dict__.update(is_categorical_=np.zeros(3, np.uint8)), "by category"),
+        (lambda model: model.__dict__.update(n_features_in_=2), "bins of 3 features where its model takes 2"),
+        (lambda model: model.__dict__.pop("n_features_in_"), "in no model that says"),
+        (lambda model: model._preprocessor.transformers_.pop(0), "not made as scikit-learn"),
+    ],
+)
+def test_boosted_trees_that_do_not_fit_their_model_are_refused(
+    tmp_path: Path, change: Callable[[Any], object], words: str
+) -> None:
+    wild = pickle.loads(pickle.dumps(trees()))
+    nodes = wild[-1]._predictors[0][0].nodes
+    nodes["is_categorical"][0], nodes["feature_idx"][0] = 1, 0  # the carrier
+    wild[-1]._predictors[0][0].raw_left_cat_bitsets = np.zeros((9, 8), np.uint32)
+    wild[-1]._predictors[0][0].binned_left_cat_bitsets = np.zeros((9, 8), np.uint32)
+    load(wild, tmp_path, INPUTS)
+    change(wild[-1])
+    with pytest.raises(ModelUntrusted, match=words):
+        load(wild[-1], tmp_path, INPUTS)
+
+
+def test_a_forest_that_feeds_its_trees_fewer_columns_than_they_take_is_refused(tmp_path: Path) -> None:
+    forest = import_module("sklearn.ensemble").RandomForestClassifier(n_estimators=2, random_state=0)
+    forest.fit(matrix(rows(), ["hour", "temp"]), late(rows()))
+    load(forest, tmp_path)
+    forest.n_features_in_ = 1
+    with pytest.raises(ModelUntrusted, match="takes 2 where its model takes 1"):
+        load(forest, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("left", 10_000), ("right", 0), ("bitset_idx", 999), ("feature_idx", 3), ("feature_idx", -1)]
+)
 def test_boosted_trees_that_point_outside_are_refused(tmp_path: Path, field: str, value: int) -> None:
     wild = pickle.loads(pickle.dumps(trees()))
     nodes = wild[-1]._predictors[0][0].nodes

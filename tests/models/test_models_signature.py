@@ -50,4 +50,6 @@ def test_the_model_object_has_these_fields_and_no_other() -> None:
         "key": ["flight"],
         "time": "scheduled",
         "target": "late",
+        "step": None,
+        "reference": None,
     }

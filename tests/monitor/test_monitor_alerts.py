@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -80,8 +81,26 @@ def test_what_is_only_reported_is_never_an_alert() -> None:
     assert fold_alerts(verdicts("fff", severity=Severity.REPORT)) == ()
 
 
+def test_an_alert_of_a_monitor_that_is_switched_off_ends_with_the_first_day_without_it() -> None:
+    others = verdicts("ffffff", monitor="base_rate")
+    days = [
+        replace(other, findings=(*other.findings, *day.findings)) for other, day in zip(others, verdicts("ff"), strict=False)
+    ]
+    off = {alert.monitor: alert for alert in fold_alerts([*days, *others[2:]])}
+    assert off["calibration"].resolved == FIRST_DAY + timedelta(days=2)
+    assert off["base_rate"].open
+
+
+def test_a_day_that_nothing_loud_has_judged_has_not_passed() -> None:
+    (quiet,) = verdicts("p", severity=Severity.REPORT)
+    assert (quiet.verdict, replace(quiet, findings=()).verdict) == (Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE)
+    assert quiet.window()["text"] == "2013-02-01 to 2013-02-01: no monitor that can page or open a ticket has judged"
+    assert verdicts("p")[0].window()["text"] == "2013-02-01 to 2013-02-01"
+
+
 def test_a_verdict_survives_json_and_does_not_count_drift() -> None:
     (drift,) = verdicts("f", monitor="drift.temp", severity=Severity.INFORM)
     assert DayVerdict.from_json(drift.to_json()) == drift
-    assert drift.verdict is Verdict.PASS
+    assert drift.verdict is Verdict.INCONCLUSIVE
+    assert "no monitor that can page" in drift.text
     assert verdicts("f")[0].verdict is Verdict.FAIL

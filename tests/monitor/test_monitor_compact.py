@@ -29,7 +29,7 @@ from monitor_logs import (
 from shipway.kernel.digest import Digest
 from shipway.monitor import Compacted, compact_logs, scan_outcomes, scan_predictions
 from shipway.monitor._lock import exclusive
-from shipway.store import SegmentWriter, Store, encode_record
+from shipway.store import LogNotWritten, ObjectMissing, SegmentWriter, Store, encode_record
 
 _FORKS = multiprocessing.get_context("forkserver")  # a fork of this process would inherit the locks of Polars' threads
 _FORKS.set_forkserver_preload(["shipway.monitor._compact", "shipway.store._catalogue"])
@@ -235,3 +235,46 @@ def test_a_release_is_asked_for_its_time_column_by_its_digest(tmp_path: Path) ->
     log_predictions(store, make_days(1, days=1, rows=10), deployment=REF)
     compact_logs(store, now=NOW, time_column=lambda release: asked.append(release))
     assert set(asked) == {RELEASE}
+
+
+def test_records_of_a_release_that_is_gone_wait_and_the_others_go_on(tmp_path: Path) -> None:
+    store, (day,) = new_store(tmp_path), make_days(1, days=1, rows=10)
+    log = SegmentWriter(store.log_folder("predictions"), "both")
+    for release in (RELEASE, OTHER_RELEASE):
+        log.append(encode_record(prediction("r", day.columns, day.score, release=release)), 10)
+    log.close()
+    log_predictions(store, [day], writer="later")
+
+    def find(release: Digest) -> str:
+        if release == OTHER_RELEASE:
+            raise ObjectMissing(f"no object {release}")
+        return "scheduled"
+
+    assert compact_logs(store, now=NOW, time_column=find) == Compacted(20, 0, 1)
+    (gap,) = store.states("gap")
+    assert (gap.value["rows"], gap.value["remark"]) == (10, f"the release cannot be read: {OTHER_RELEASE}")
+    shelf = store.log_folder("predictions") / "unread"
+    (shelved,) = shelf.iterdir()
+    shelved.rename(store.log_folder("predictions") / shelved.name)  # its object is back
+    assert compact(store) == Compacted(20, 0, 0)
+    assert scan_predictions(store).collect().height == 30
+
+
+def test_what_may_work_later_ends_the_call_and_the_segment_waits(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    log_predictions(store, make_days(1, days=1, rows=10))
+
+    def busy(_release: Digest) -> str:
+        raise LogNotWritten("the disk is full")
+
+    with pytest.raises(LogNotWritten):
+        compact_logs(store, now=NOW, time_column=busy)
+    assert compact(store) == Compacted(10, 0, 0)
+
+
+def test_an_event_time_before_the_first_year_blocks_nothing(tmp_path: Path) -> None:
+    store, (day,) = new_store(tmp_path), make_days(1, days=1, rows=2)
+    odd = np.array(["0001-01-01T00:00:00+14:00", "2013-02-01T10:00:00"], dtype=object)
+    log_predictions(store, [day._replace(columns={**day.columns, "scheduled": odd})])
+    compact(store)
+    assert [time.year for time in scan_predictions(store).collect()["time"]] == [NOW.year, 2013]

@@ -6,11 +6,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from monitor_logs import FIRST_DAY, NOW, OTHER_RELEASE, RELEASE, Day, FakeClock, log_predictions, new_store, time_column
+from monitor_logs import (
+    FIRST_DAY,
+    NOW,
+    OTHER_RELEASE,
+    RELEASE,
+    Day,
+    FakeClock,
+    log_predictions,
+    new_store,
+    prediction,
+    time_column,
+)
 
 from shipway.kernel.units import Seconds
 from shipway.monitor import OutcomeLog, OutcomeMalformed, compact_logs, joined, measure_coverage, scan_outcomes
-from shipway.store import Store
+from shipway.store import SegmentWriter, Store, encode_record
 
 GOOD = {"id": "r:0", "name": "late", "value": 1, "time": "2013-02-02T09:15:00"}
 
@@ -24,7 +35,11 @@ GOOD = {"id": "r:0", "name": "late", "value": 1, "time": "2013-02-02T09:15:00"}
         ({"value": "1"}, "value"),
         ({"value": None}, "value"),
         ({"value": float("nan")}, "value"),
+        ({"value": 10**400}, "value"),
+        ({"value": -(10**5000)}, "value"),
         ({"time": "yesterday"}, "time"),
+        ({"time": "2099-01-01T00:00:00"}, "time"),
+        ({"time": "9999-12-31T23:59:59-14:00"}, "time"),
         ({"valeu": 1}, "valeu"),
     ],
 )
@@ -113,10 +128,40 @@ def test_an_outcome_counts_only_once_its_prediction_has_matured(tmp_path: Path) 
     assert frame.filter("mature").select("label").collect()["label"].to_list().count(None) == 5
 
 
+def test_rows_of_different_requests_under_one_id_have_no_label_and_are_counted(tmp_path: Path) -> None:
+    store, clock = _store_with_predictions(tmp_path)
+    log = SegmentWriter(store.log_folder("predictions"), "triton")
+    for number in range(300):  # a client that calls every request "1"
+        columns = {"scheduled": np.array([f"{FIRST_DAY}T12:00:00"], dtype=object), "x": np.array([float(number)])}
+        log.append(encode_record(prediction("1", columns, np.array([0.5]))), 1)
+    log.close()
+    with OutcomeLog(store) as outcomes:
+        outcomes.record([{"id": "1:0", "name": "late", "value": 1}, {"id": f"{FIRST_DAY}-0:0", "name": "late", "value": 1}])
+    compact_logs(store, now=clock.now(), time_column=time_column)
+    frame = joined(store, release=RELEASE, start=FIRST_DAY, end=FIRST_DAY, outcome="late")
+    seen = measure_coverage(frame)
+    assert (seen.rows, seen.labels, seen.ambiguous) == (320, 1, 300)
+    assert sorted(frame.filter("ambiguous").collect()["x"]) == list(map(float, range(300)))
+
+
+def test_the_same_request_asked_again_is_one_row_with_its_label(tmp_path: Path) -> None:
+    store, _ = _store_with_predictions(tmp_path)
+    log = SegmentWriter(store.log_folder("predictions"), "again")
+    for _ in range(3):
+        columns = {"scheduled": np.array([f"{FIRST_DAY}T12:00:00"], dtype=object)}
+        log.append(encode_record(prediction("1", columns, np.array([0.5]))), 1)
+    log.close()
+    with OutcomeLog(store) as outcomes:
+        outcomes.record([{"id": "1:0", "name": "late", "value": 1}])
+    compact_logs(store, now=NOW, time_column=time_column)
+    seen = measure_coverage(joined(store, release=RELEASE, start=FIRST_DAY, end=FIRST_DAY, outcome="late"))
+    assert (seen.rows, seen.labels, seen.ambiguous) == (21, 1, 0)
+
+
 def test_a_log_without_rows_joins_to_nothing(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     frame = joined(store, release=None, start=FIRST_DAY, end=FIRST_DAY, outcome="late")
-    assert tuple(measure_coverage(frame)) == (0, 0, 0, None, None)
+    assert tuple(measure_coverage(frame)) == (0, 0, 0, None, None, 0)
 
 
 def _store_with_predictions(folder: Path) -> tuple[Store, FakeClock]:

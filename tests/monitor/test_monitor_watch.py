@@ -4,7 +4,7 @@ import multiprocessing
 import random
 import time
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from monitor_logs import (
     REF,
     RELEASE,
     Day,
+    FakeClock,
     log_outcomes,
     log_predictions,
     make_days,
@@ -39,13 +40,13 @@ from shipway.monitor import (
     Severity,
     WatchResult,
     compact_logs,
+    event_clock,
     inputs_of,
     load_alerts,
     load_verdicts,
     paired_comparison,
     report_months,
     watch,
-    watermark,
     window_rows,
 )
 from shipway.spec import MonitorSpec
@@ -95,6 +96,11 @@ def logged(folder: Path, days: list[Day]) -> Store:
     return store
 
 
+def end_of(day: int) -> datetime:
+    """The instant at which a day, by number, is over."""
+    return datetime.combine(FIRST_DAY, datetime.min.time(), UTC) + timedelta(days=day + 1)
+
+
 def compact(store: Store) -> None:
     compact_logs(store, now=NOW, time_column=time_column)
 
@@ -102,7 +108,7 @@ def compact(store: Store) -> None:
 def watched(
     store: Store,
     *,
-    until: date = date(2013, 12, 31),
+    until: datetime = datetime(2014, 1, 1, tzinfo=UTC),
     monitors: Mapping[str, MonitorSpec] = MONITORS,
     evidence: Evidence | None = None,
 ) -> WatchResult:
@@ -128,7 +134,7 @@ def pages(alerts: tuple[Alert, ...]) -> dict[str, Alert]:
 
 def test_each_matured_day_has_a_verdict_and_the_first_thirteen_say_what_they_lack(tmp_path: Path) -> None:
     evidence = Evidence()
-    result = watched(logged(tmp_path, make_days(1, days=20)), until=date(2013, 2, 20), evidence=evidence)
+    result = watched(logged(tmp_path, make_days(1, days=20)), until=end_of(19), evidence=evidence)
     assert [verdict.day.day for verdict in result.days] == list(range(1, 20))  # the 20th matures on the 21st
     assert [verdict.verdict for verdict in result.days[:13]] == [Verdict.INCONCLUSIVE] * 13
     tenth = check_of(result.days[9], "calibration")
@@ -211,18 +217,21 @@ def test_day_by_day_says_the_same_as_all_at_once(tmp_path: Path) -> None:
     days = make_days(3, days=50, shift=0.1, from_day=20)
     at_once, daily = logged(tmp_path / "once", days), logged(tmp_path / "daily", days)
     whole = watched(at_once)
-    step = [watched(daily, until=FIRST_DAY + timedelta(days=number)) for number in range(60)]
+    step = [watched(daily, until=end_of(number)) for number in range(60)]
     assert [verdict for result in step for verdict in result.days] == list(whole.days)
     assert load_alerts(daily, REF) == whole.alerts
 
 
 def test_a_day_without_labels_waits_for_them_and_for_a_week_at_most(tmp_path: Path) -> None:
-    store, days = new_store(tmp_path), make_days(1, days=20)
+    clock = FakeClock()
+    store, days = new_store(tmp_path, clock), make_days(1, days=20)
     log_predictions(store, days)
     log_outcomes(store, days[:5])
     compact(store)
-    assert len(watched(store, until=FIRST_DAY + timedelta(days=11)).days) == 5
-    late = watched(store, until=FIRST_DAY + timedelta(days=13)).days
+    assert len(watched(store, until=end_of(11)).days) == 5
+    assert not watched(store, until=end_of(13)).days, "their outcomes may have been recorded a second ago as well"
+    clock.at += timedelta(minutes=1)
+    late = watched(store, until=end_of(13)).days
     assert [(verdict.day, verdict.labels) for verdict in late] == [(FIRST_DAY + timedelta(days=5), 1500)]
 
 
@@ -231,7 +240,7 @@ def test_labels_that_come_late_are_in_the_windows_of_later_days_and_in_the_month
     log_predictions(store, days)
     log_outcomes(store, days[::2], writer="even")
     compact(store)
-    first = watched(store, until=FIRST_DAY + timedelta(days=15))
+    first = watched(store, until=end_of(15))
     assert first.days[-1].labels == 8 * 300
     features = {row.key: row.value["features"] for row in store.states("leaf")}
     log_outcomes(store, days[1::2], writer="odd")
@@ -277,8 +286,8 @@ def test_shadows_and_other_deployments_are_not_watched(tmp_path: Path) -> None:
     log_outcomes(store, days)
     compact(store)
     assert [(verdict.release, verdict.rows) for verdict in watched(store).days] == [(RELEASE, 300 * n) for n in (1, 2, 3)]
-    assert watermark(store, REF) == days[-1].day
-    assert watermark(store, "deploy/delay@nowhere") is None
+    assert event_clock(store, REF) == end_of(2) + timedelta(hours=12)
+    assert event_clock(store, "deploy/delay@nowhere") is None
 
 
 def test_a_deployment_is_known_by_its_object(tmp_path: Path) -> None:
@@ -293,7 +302,7 @@ def test_a_deployment_is_known_by_its_object(tmp_path: Path) -> None:
 def test_a_release_without_a_reference_is_judged_by_its_outcomes(tmp_path: Path) -> None:
     store = logged(tmp_path, make_days(3, days=60, shift=0.1))
     result = watch(
-        store, REF, MONITORS, matures=Seconds(0.0), outcome="late", until=date(2013, 12, 31),
+        store, REF, MONITORS, matures=Seconds(0.0), outcome="late", until=datetime(2014, 1, 1, tzinfo=UTC),
         attest_checks=Evidence(), reference=lambda _release: None,
     )  # fmt: skip
     assert set(pages(result.alerts)) == {"calibration", "base_rate"}
@@ -380,3 +389,19 @@ def _watch_in(folder: Path, begun: Event) -> None:
     store = new_store(folder)
     begun.set()
     watched(store)
+
+
+def test_a_monitor_with_two_limits_counts_for_the_day_when_it_passes_and_when_it_knows_too_little(tmp_path: Path) -> None:
+    both = {"base_rate": MonitorSpec(name="base_rate", page=0.2, inform=0.15)}
+    result = watched(logged(tmp_path, make_days(1, days=20)), monitors=both)
+    findings = [check_of(verdict, "base_rate").verdict for verdict in result.days]
+    assert findings == [Verdict.INCONCLUSIVE] * 13 + [Verdict.PASS] * 7
+    assert [verdict.verdict for verdict in result.days] == findings
+    assert {verdict.findings[0].severity for verdict in result.days} == {Severity.PAGE}
+
+
+def test_a_day_that_no_monitor_can_page_on_is_inconclusive(tmp_path: Path) -> None:
+    evidence = Evidence()
+    result = watched(logged(tmp_path, make_days(1, days=3)), monitors={"drift": MONITORS["drift"]}, evidence=evidence)
+    assert {verdict.verdict for verdict in result.days} == {Verdict.INCONCLUSIVE}
+    assert "no monitor that can page" in str(evidence.signed[0].window["text"])

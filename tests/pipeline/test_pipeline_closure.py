@@ -9,6 +9,7 @@ import pytest
 
 from shipway.kernel.digest import Descriptor
 from shipway.pipeline import checkout_code, closure, closure_bytes, code_object, read_pipeline
+from shipway.pipeline._source_text import source_lines
 from shipway.store import Store, open_store
 
 FILE = '''"""Steps."""
@@ -180,3 +181,80 @@ def test_an_entry_in_a_package_brings_the_packages_init(tmp_path: Path) -> None:
     (tmp_path / "src" / "steps.py").write_text("def a() -> int:\n    return 1\n")
     pipeline = read_pipeline(tmp_path, "src/steps.py")
     assert list(json.loads(closure_bytes(pipeline, pipeline.steps[0]))["modules"]) == ["src/__init__.py"]
+
+
+STRINGS = '''"""Every string there is."""
+A = [i for i in range(3)]
+i = 5
+
+def one(x: int) -> str:
+    # a comment
+    text = f"{x!r:>{10}} {f'{x + 1}':>{len('abc')}} # no comment {{}}"  # but this is
+    more = f"""é {x}
+
+      {
+      x}@@@
+    """ if False else ""
+    return text + more + """
+
+  # inside@@@
+""" + f"{','.join(f'{j}' for j in A)}"
+
+
+def two(y: int) -> int:
+    return i + y
+'''.replace("@@@", "   ")  # blanks at the end of a line, which an editor would take away
+
+
+def test_a_closure_is_text_of_the_file_and_the_same_under_every_python(tmp_path: Path) -> None:
+    """The digests were made under Python 3.11, 3.12 and 3.13: a new one that changes them changes every release."""
+    (tmp_path / "steps.py").write_text(STRINGS)
+    one, two = keys(tmp_path).values()
+    assert one == "sha256:b427702424eb8f42588cf37f629d4f5caac6b5bd9280ac56cc12628749847fe4"
+    assert two == "sha256:3344c35949f00abeee82e33f4d79c598987f930ba8914d5295c6063f98aaf8eb"
+    pipeline = read_pipeline(tmp_path, "steps.py")
+    record = json.loads(closure_bytes(pipeline, pipeline.step("one")))
+    assert record["statements"][0] == "A = [i for i in range(3)]"  # whose i is its own in every Python
+    assert "i = 5" not in record["statements"]
+    assert "# but this is" not in record["statements"][1]
+    assert "{{}}" in record["statements"][1]
+    assert "\n\n  # inside   \n" in record["statements"][1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    # a comment\n", ""),
+        ("# but this is", "#"),
+        ("\n\ndef two", "\n# more\n\n\n\ndef two"),
+        ("i = 5", "i = 5   "),
+        ("    text =", "\n\n    # said\n    text ="),
+    ],
+)
+def test_comments_and_blanks_outside_strings_change_nothing(tmp_path: Path, old: str, new: str) -> None:
+    (tmp_path / "steps.py").write_text(STRINGS)
+    assert changed(tmp_path, old, new) == set()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("# no comment", "# no comments"),
+        ("# inside", "# within"),
+        ("é {x}\n\n", "é {x}\n"),
+        ("x}   \n", "x}\n"),
+        ("{{}}", "{{ }}"),
+    ],
+)
+def test_what_looks_like_a_comment_or_a_blank_in_a_string_is_part_of_it(tmp_path: Path, old: str, new: str) -> None:
+    (tmp_path / "steps.py").write_text(STRINGS)
+    assert changed(tmp_path, old, new) == {"one"}
+
+
+def test_statements_that_share_a_line_share_their_keys(tmp_path: Path) -> None:
+    (tmp_path / "steps.py").write_text("A = 1; B = 2\ndef one() -> int:\n    return A\n")
+    assert changed(tmp_path, "B = 2", "B = 3") == {"one"}
+
+
+def test_a_blank_line_that_ends_a_statement_stays() -> None:
+    assert source_lines("x = 1 \\\n\n+1") == {1: "x = 1 \\", 2: "", 3: "+1"}

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import polars as pl
 import pytest
 from pipeline_help import STEPS, Heard, Project
 
-from shipway.environment import RunnerDied, StepFailed
+from shipway.environment import EnvironmentFailed, RunnerDied, StepFailed
 from shipway.kernel import media
-from shipway.pipeline import InputMissing, RunResult
+from shipway.pipeline import InputMissing, RunRequest, RunResult, pipeline_behind
 from shipway.store import ObjectDamaged, hash_file
 
 Copy = Callable[[], Project]
@@ -50,6 +52,8 @@ def test_the_pipeline_object_says_what_each_step_was_given_and_gave(ran: tuple[P
     project, result = ran
     record = project.store.get(result.pipeline, "pipeline")
     assert (record["version"], record["entry"], record["parameters"]) == (1, "steps.py", {})
+    request = project.request()
+    assert (record["code"], record["environment"], record["data"]) == (request.code, request.environment, dict(request.data))
     steps = record["steps"]
     assert isinstance(steps, list)
     assert [step["name"] for step in steps] == sorted(STEPS)
@@ -62,6 +66,34 @@ def test_the_pipeline_object_says_what_each_step_was_given_and_gave(ran: tuple[P
         "output": by_name["reference"].output.to_json(),
     }
     assert steps[2]["inputs"] == {"points": {"data": "points"}}
+
+
+def test_the_pipeline_of_a_model_holds_what_is_behind_it_and_is_enough_to_run_it_again(project: Project) -> None:
+    edited = """
+
+def beside(more: pl.DataFrame, limit: int) -> pl.DataFrame:
+    return more.head(limit)
+"""
+    (project.root / "steps.py").write_text((project.root / "steps.py").read_text() + edited)
+    request = project.request({"noise": 1.0, "limit": 3})
+    result = project.run(replace(request, data={**request.data, "more": request.data["points"]}))
+    assert len(result.steps) == 6
+    behind = pipeline_behind(project.store, result, ["above", "reference"])
+    record = cast("dict[str, Any]", project.store.get(behind, "pipeline"))
+    names = [step["name"] for step in record["steps"]]
+    assert names == ["above", "points_seen", "reference", "train"]
+    assert (list(record["data"]), record["parameters"]) == (["points"], {"noise": 1})
+    again = RunRequest(record["code"], record["data"], record["environment"], record["parameters"], tuple(names))
+    assert project.run(again, reuse=False).pipeline == behind
+    with pytest.raises(InputMissing, match="the run has no step nothing"):
+        pipeline_behind(project.store, result, ["nothing"])
+
+
+def test_an_environment_of_an_unknown_runner_is_refused_before_anything_is_taken_from_the_cache(project: Project) -> None:
+    request = project.request()
+    environment = {**project.store.get(request.environment), "runner": "v9"}
+    with pytest.raises(EnvironmentFailed, match="the runner v9, which this Shipway has not"):
+        project.run(replace(request, environment=project.store.put(environment)))
 
 
 def test_lineage_goes_from_data_and_steps_to_values(ran: tuple[Project, RunResult]) -> None:
@@ -175,8 +207,9 @@ def test_a_flipped_byte_of_a_value_is_refused_by_the_name_of_its_step(project: P
     project.edit("LogisticRegression().fit", "LogisticRegression(C=2).fit")
     with pytest.raises(ObjectDamaged, match="the value of step train is damaged") as caught:
         project.run()
-    Path(str(caught.value.where)).unlink()
+    assert caught.value.mend == "run again: the step makes it anew"
     assert reran(project) == ["train", "above"]
+    assert not project.damaged_objects()
 
 
 def test_code_is_run_from_the_store_and_not_from_the_users_folder(project: Project) -> None:

@@ -34,8 +34,9 @@ def flip(path: Path) -> None:
 
 
 def test_a_release_by_its_deployments_name_is_rebuilt_from_the_store_alone(project: Project, tmp_path: Path) -> None:
-    """Neither the project's files nor its present data are asked. A step that writes down the time does no harm: no model
-    looks at its value."""
+    """Neither the project's files nor its present data are asked, nor the step that writes down the time and that no model
+    looks at.
+    """
     put_live(project, first(project))
     before = {path.name: path.read_bytes() for path in (project.root / "points").iterdir()}
     source = (project.root / "steps.py").read_bytes()

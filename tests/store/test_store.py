@@ -338,6 +338,207 @@ def test_two_writers_on_one_ref_lose_no_record(store: Store, tmp_path: Path) -> 
     assert all(newer.source == older.target for newer, older in pairwise(history))
 
 
+def damage(path: Path) -> None:
+    """One byte of an object changes on the disk, and nothing that a stat shows but its times."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(data)
+    path.chmod(0o444)
+
+
+@pytest.mark.parametrize("how", [damage, lambda path: os.truncate(path, 3), lambda path: path.write_bytes(b"")])
+def test_a_put_of_the_same_content_mends_a_damaged_object(store: Store, how: Callable[[Path], None]) -> None:
+    digest = thing(store, 1)
+    path = store.objects.path(digest)
+    path.chmod(0o644)
+    how(path)
+    assert thing(store, 1) == digest
+    assert store.get(digest) == {"kind": "thing", "version": 1, "number": 1}
+
+
+@pytest.fixture
+def trusting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only files older than two seconds are trusted unread; the tests do not wait for them."""
+    monkeypatch.setattr("shipway.store._stat_cache._RACY_NS", -1)
+
+
+@pytest.mark.usefixtures("trusting")
+def test_a_file_whose_object_has_another_size_is_read_again(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "x"
+    file.write_text("some content")
+    tree = store.put_tree(file)[0]
+    (entry,) = store.tree(tree.digest)
+    path = store.objects.path(entry.digest)
+    path.chmod(0o644)
+    os.truncate(path, 4)
+    _, writer = store.put_tree(file)
+    assert writer.read == 12
+    assert store.objects.get(entry.digest) == b"some content"
+    assert store.put_tree(file)[1].read == 0
+
+
+@pytest.mark.usefixtures("trusting")
+def test_a_file_whose_object_was_found_damaged_is_read_again(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "x"
+    file.write_text("some content")
+    (entry,) = store.tree(store.put_tree(file)[0].digest)
+    damage(store.objects.path(entry.digest))
+    assert store.put_tree(file)[1].read == 0  # nobody knows yet
+    for _ in range(2):
+        with pytest.raises(ObjectDamaged):
+            store.objects.verify(entry.digest)
+    assert store.put_tree(file)[1].read == 12
+    assert store.objects.verify(entry.digest)
+
+
+def test_a_put_that_finds_its_object_there_brings_it_to_the_disk(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another writer may have been killed before its own sync."""
+    other = open_store(store.root.parent, "flights")
+    digest = thing(other, 1)
+    synced = watch_syncs(monkeypatch)
+    assert thing(store, 1) == digest
+    store.objects.sync()
+    path = store.objects.path(digest)
+    assert synced == {path, path.parent, path.parent.parent, store.root}
+
+
+def test_a_sync_that_fails_is_done_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = store.objects.path(thing(store, 1))
+
+    def broken(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", broken)
+        with pytest.raises(OSError, match="Input/output"):
+            store.objects.sync()
+    synced = watch_syncs(monkeypatch)
+    store.objects.sync()
+    assert path in synced
+    synced.clear()
+    store.objects.sync()
+    assert not synced
+
+
+def test_what_takes_the_place_of_an_object_is_on_the_disk_first(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ref may name the object already; a rename alone could leave it empty after a power cut."""
+    file = tmp_path / "x"
+    file.write_text("some content")
+    store.put_file(file)
+    order: list[str] = []
+    replace = os.replace
+
+    def renamed(old: str, new: Path) -> None:
+        order.append("rename")
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", lambda _: order.append("fsync"))
+    monkeypatch.setattr(os, "replace", renamed)
+    store.put_file(file)
+    assert order == ["fsync", "rename"]
+
+
+def watch_syncs(monkeypatch: pytest.MonkeyPatch) -> set[Path]:
+    """The files and folders that are brought to the disk from now on."""
+    synced, real = set[Path](), os.fsync
+
+    def watched(handle: int) -> None:
+        synced.add(Path(os.readlink(f"/proc/self/fd/{handle}")))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    return synced
+
+
+HOLDER = """
+import os, sys, time
+from pathlib import Path
+from shipway.store import _objects
+
+def hold(source, out, report):
+    os.write(out, b"half")
+    os.utime(out, (1, 1))
+    print(next(Path(sys.argv[1]).glob("tmp-*")), flush=True)
+    time.sleep(60)
+
+_objects._copy = hold
+_objects.Objects(Path(sys.argv[1])).put_file(Path("x"))
+"""
+
+
+def test_what_a_dead_writer_left_is_swept_and_what_a_living_one_holds_is_not(store: Store) -> None:
+    folder = store.objects.root
+    folder.mkdir()
+    child = subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    held = Path(child.stdout.readline().strip())
+    old, young = folder / "tmp-old", folder / "tmp-young"
+    for path in (old, young):
+        path.write_text("half")
+    os.utime(old, (1, 1))
+    thing(store, 1)
+    assert (held.exists(), old.exists(), young.exists()) == (True, False, True)
+    child.kill()
+    child.communicate()
+    thing(open_store(store.root.parent, "flights"), 2)
+    assert not held.exists()
+
+
+def test_the_size_in_a_tree_is_that_of_the_bytes_that_were_read(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file grows between the look at it and the reading: equal content, equal digest."""
+    file = tmp_path / "data" / "x"
+    file.parent.mkdir()
+    file.write_text("more")
+    expected = store.put_tree(file.parent)[0]
+    file.write_text("mo")
+    real = store.objects.put_file
+
+    def late(source: Path) -> tuple[Digest, int]:
+        source.write_text("more")
+        return real(source)
+
+    monkeypatch.setattr(store.objects, "put_file", late)
+    tree, writer = store.put_tree(file.parent)
+    assert (tree, writer.bytes) == (expected, 4)
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(store: Store, tmp_path: Path) -> None:
+    """Also when its size and its modification time are put back."""
+    file = tmp_path / "x"
+    file.write_bytes(b"1" * 100)
+    before = file.stat()
+
+    def change(_: int) -> None:
+        time.sleep(0.02)
+        file.write_bytes(b"2" * 100)
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    with pytest.raises(FileUnreadable, match="x changed while it was read"):
+        store.objects.put_file(file, report=change)
+
+
+NAMES = [b"plain", b"caf\xc3\xa9", b"\xff\xfe", b"base64:YQ=="]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_name_stands_in_a_tree_in_the_same_way_whatever_put_it(store: Store, tmp_path: Path, name: bytes) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path / "data") + b"/"))
+    folder.mkdir()
+    file = Path(os.fsdecode(os.fsencode(folder) + b"/" + name))
+    file.write_text("content")
+    tree = store.put_tree(folder)[0]
+    assert store.put_tree(file)[0] == tree
+    assert store.put_files({os.fsdecode(name): file}) == tree
+    below = store.put_files({os.fsdecode(name) + "/x": file})
+    assert [entry.path for entry in store.tree(tree.digest)] == [os.fsdecode(name)]
+    assert [entry.path for entry in store.tree(below.digest)] == [os.fsdecode(name) + "/x"]
+
+
 def test_closing_a_store_twice_is_no_error(store: Store) -> None:
     thing(store, 1)
     store.refs()

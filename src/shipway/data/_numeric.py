@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 
 from shipway.data._errors import ProfileMismatch
-from shipway.data._histogram import BINS, Floats, Histogram, histogram_from_json, histogram_of, tailed_place
+from shipway.data._histogram import BINS, Floats, Histogram, histogram_from_json, histogram_of, steady_sum, tailed_place
 from shipway.kernel.canonical import JsonObject
 
 _TAIL = 0.002  # share of the reference's rows beyond each end, so that one outlier does not stretch the bins
@@ -116,7 +116,7 @@ def measure_numeric(values: Floats, nulls: int, *, low: float, high: float) -> N
     whole = bool(finite.all())
     kept = values if whole else values[finite]
     nans = 0 if whole else int(np.count_nonzero(np.isnan(values)))
-    apart = kept - _middle(low, high)
+    apart, place = kept - _middle(low, high), tailed_place(kept, low=low, high=high)
     return NumericProfile(
         low=low,
         high=high,
@@ -124,10 +124,10 @@ def measure_numeric(values: Floats, nulls: int, *, low: float, high: float) -> N
         nulls=nulls,
         nans=nans,
         infinities=values.size - kept.size - nans,
-        squares=float(apart @ apart),
+        squares=steady_sum(place, apart * apart),
         minimum=float(kept.min()) if kept.size else None,
         maximum=float(kept.max()) if kept.size else None,
-        bins=histogram_of(tailed_place(kept, low=low, high=high), kept, BINS + 2),
+        bins=histogram_of(place, kept, BINS + 2),
     )
 
 

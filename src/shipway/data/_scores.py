@@ -21,6 +21,7 @@ from shipway.data._histogram import (
     histogram_from_json,
     histogram_of,
     numbers,
+    steady_sum,
     unit_place,
 )
 from shipway.kernel.canonical import JsonObject
@@ -158,5 +159,5 @@ def measure_outcome(score: Floats, label: ArrayLike, edges: Floats) -> OutcomePr
         histogram_of(place[yes], scores[yes], BINS),
         edges,
         calibration_table(scores, labels, edges),
-        float(((scores - labels) ** 2).sum()),
+        steady_sum(place, (scores - labels) ** 2),
     )

@@ -10,7 +10,7 @@ from typing import cast
 
 from shipway.data._errors import DataEmpty, DataMissing, DataUnreadable
 from shipway.kernel.digest import Descriptor, Digest
-from shipway.store import ObjectDamaged, ObjectMissing, Store, TreeFile, damaged, hash_file
+from shipway.store import ObjectDamaged, ObjectMissing, Store, TreeFile
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
 _MAGIC = b"PAR1"
@@ -30,6 +30,7 @@ class Snapshot:
 def take_snapshot(store: Store, path: Path, *, report: Callable[[str, int], None] | None = None) -> Snapshot:
     """Keep the files at `path` (a folder, or one file); files that the stat cache knows are not read again.
 
+    Unless their object is gone, has another size, or was found damaged by a verify: then it is written anew.
     report: called with name and size in bytes after each file. Raises DataMissing, DataEmpty, DataUnreadable (a cut
     Parquet file), FileUnreadable (a link, no permission, changed while it was read), StoreFull.
     """
@@ -50,18 +51,16 @@ def snapshot_files(store: Store, digest: Digest) -> tuple[TreeFile, ...]:
 
 
 def verify_snapshot(store: Store, digest: Digest, *, name: str) -> None:
-    """Read and hash every byte of a snapshot; `name` is the user's name for it.
+    """Read and hash every byte of a snapshot; `name` is the user's name for it. Taking it again mends what is damaged.
 
     Raises ObjectDamaged or ObjectMissing with `name/path` of the first file that is not as it was.
     """
     for file in _named_files(store, digest, name):
         object_path = object_file(store, file, name=name)
         try:
-            found = hash_file(object_path)
+            store.objects.verify(file.digest, name=f"{name}/{file.path}")
         except OSError as problem:
             raise DataUnreadable(f"cannot read {name}/{file.path}: {problem.strerror}", where=str(object_path)) from problem
-        if found != file.digest:
-            raise damaged(object_path, file.digest, found, name=f"{name}/{file.path}")
 
 
 def object_file(store: Store, file: TreeFile, *, name: str) -> Path:

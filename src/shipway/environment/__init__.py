@@ -8,7 +8,7 @@ from shipway.environment._cache import default_cache
 from shipway.environment._lock import LockUnpinned, Pin, environment_object, lock_requirements, parse_lock
 from shipway.environment._overlay import ensure_overlay, overlay_command
 from shipway.environment._project import ensure_environment
-from shipway.environment._runner import Runner
+from shipway.environment._runner import Runner, check_runner
 from shipway.environment._step import (
     Codec,
     RunnerDied,
@@ -34,6 +34,7 @@ __all__ = [
     "StepFile",
     "StepInput",
     "StepResult",
+    "check_runner",
     "default_cache",
     "ensure_environment",
     "ensure_overlay",

@@ -16,6 +16,7 @@ from typing import IO, Self
 
 from shipway.environment._lock import RUNNER
 from shipway.environment._step import RunnerDied, StepCall, StepResult, result_of
+from shipway.environment._uv import EnvironmentFailed
 from shipway.environment.boot import ONE_THREAD
 from shipway.kernel.canonical import NotCanonical, canonical_json, parse_object
 
@@ -27,17 +28,18 @@ class Runner:
     """Runs steps one after another in one child process: `with Runner(python, environ=os.environ) as runner: runner.run(call)`.
 
     environ: the child's whole environment; Python's own variables in it are dropped. threads: of numeric libraries, one
-    unless asked for more. The child leads its own process group and does not outlive the parent, however that ends.
+    unless asked for more. version: the runner that the environment object names. The child leads its own process group
+    and does not outlive the parent, however that ends. Raises EnvironmentFailed for a runner that this Shipway has not.
     """
 
-    def __init__(self, python: Path, *, environ: Mapping[str, str], threads: int = 1) -> None:
+    def __init__(self, python: Path, *, environ: Mapping[str, str], threads: int = 1, version: str = RUNNER) -> None:
+        self._script = check_runner(version)
         self._python, self._environ = python, _child_environ(environ, threads)
         self._last_lines: deque[str] = deque(maxlen=_LAST_LINES)
 
     def __enter__(self) -> Self:
-        script = Path(__file__).parent / "runner" / f"{RUNNER}.py"
         self._child = subprocess.Popen(
-            [str(self._python), "-s", str(script)],  # not -I: it would ignore PYTHONHASHSEED
+            [str(self._python), "-s", str(self._script)],  # not -I: it would ignore PYTHONHASHSEED
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self._environ, process_group=0,
         )  # fmt: skip
         self._relay = threading.Thread(target=self._relay_lines, args=(self._child.stderr,), daemon=True)
@@ -92,6 +94,17 @@ class Runner:
         code = self._child.returncode
         ending = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return RunnerDied(step, ending, tuple(self._last_lines))
+
+
+def check_runner(version: str) -> Path:
+    """The file of a runner: every one that an environment object ever named is kept. Raises EnvironmentFailed."""
+    known = {path.stem: path for path in (Path(__file__).parent / "runner").glob("v*.py")}
+    if version not in known:
+        raise EnvironmentFailed(
+            f"the environment was made for the runner {version}, which this Shipway has not",
+            mend=f"use the Shipway that made it, or a later one; this one has {', '.join(sorted(known))}",
+        )
+    return known[version]
 
 
 def _child_environ(environ: Mapping[str, str], threads: int) -> dict[str, str]:

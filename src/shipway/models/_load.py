@@ -19,6 +19,9 @@ def load_model(manifest: JsonObject, file: Path) -> Predictable:
     A binary classifier answers `probability` (of its second class), one of more classes `probability_<class>` for each,
     anything else `prediction`. The digest is compared before anything in the file is looked at.
     """
+    if (manifest.get("kind"), manifest.get("version")) != ("model", 1):
+        what = f"{manifest.get('kind')} version {manifest.get('version')}"
+        raise ModelUnknown(f"a model of version 1 was expected, not {what}", mend="upgrade Shipway")
     expected = Descriptor.from_json(manifest.get("file")).digest
     data = file.read_bytes()  # once: what was hashed is what is loaded
     if (found := digest_bytes(data)) != expected:

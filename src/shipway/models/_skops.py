@@ -12,7 +12,8 @@ from shipway.models._columns import Array
 from shipway.models._model import ModelUnknown, ModelUntrusted
 from shipway.models._signature import Column, Signature
 from shipway.models._stack import check_inputs, stack
-from shipway.models._trust import trusted_types, wild_trees
+from shipway.models._trees import wild_trees
+from shipway.models._trust import trusted_types
 
 
 def load_skops(data: bytes, inputs: tuple[Column, ...]) -> SklearnModel:

@@ -1,16 +1,11 @@
-"""Which types a skops file may hold, by scikit-learn version, and whether the trees in it stay within their arrays.
+"""Which types a skops file may hold, by scikit-learn version.
 
 skops trusts estimators by itself. The lists are what else it found in every estimator of scikit-learn 1.5 to 1.9 (dumped
 with skops 0.11 and 0.16), all first-party. It mistrusts trees because their indices are followed without a check of
-bounds: we trust the types and check the indices. KDTree and BallTree are left out, being not checked.
+bounds: we trust the types and check the indices (`_trees`). KDTree and BallTree are left out, being not checked.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from typing import Any
-
-import numpy as np
 
 _ALWAYS = frozenset(
     f"sklearn.{name}"
@@ -105,57 +100,3 @@ def trusted_types(version: str) -> frozenset[str]:
     """
     minor = tuple(int(part) for part in version.split(".")[:2])
     return _ALWAYS.union(*(names for since, names in _SINCE.items() if since <= minor))
-
-
-def wild_trees(estimator: object) -> list[str]:
-    """What is wrong with the trees in a loaded model: nodes that point outside, backwards, or at no feature. Empty: nothing."""
-    return [problem for tree in _trees(estimator) if (problem := _problem(tree))]
-
-
-def _trees(model: object) -> Iterator[Any]:
-    """Every tree that can be reached from the model's attributes."""
-    seen, waiting = set[int](), [model]
-    while waiting:
-        thing = waiting.pop()
-        if id(thing) in seen or isinstance(thing, type):
-            continue
-        seen.add(id(thing))
-        if type(thing).__name__ in ("TreePredictor", "Tree") and type(thing).__module__.startswith("sklearn."):
-            yield thing
-        elif isinstance(thing, dict):
-            waiting.extend(thing.values())
-        elif isinstance(thing, list | tuple | set):
-            waiting.extend(thing)
-        elif isinstance(thing, np.ndarray):
-            waiting.extend(thing.ravel().tolist() if thing.dtype.hasobject else ())
-        else:
-            waiting.extend(getattr(thing, "__dict__", {}).values())
-
-
-def _problem(tree: Any) -> str | None:
-    if type(tree).__name__ == "Tree":
-        if tree.node_count > tree.capacity:
-            return "a tree claims more nodes than it has"
-        inner = tree.children_left != -1
-        return _outside(tree.children_left, tree.children_right, inner) or (
-            "a tree asks for a feature it does not have" if _beyond(tree.feature[inner], tree.n_features) else None
-        )
-    nodes = tree.nodes
-    inner = nodes["is_leaf"] == 0
-    split = inner & (nodes["is_categorical"] != 0)
-    if _beyond(nodes["bitset_idx"][split], len(tree.raw_left_cat_bitsets)):
-        return "a tree asks for categories it does not have"
-    return _outside(nodes["left"], nodes["right"], inner)
-
-
-def _outside(left: Any, right: Any, inner: Any) -> str | None:
-    """A child comes after its parent and within the array, so that every walk ends at a leaf."""
-    own = np.flatnonzero(inner)
-    for child in (left[inner].astype(np.int64), right[inner].astype(np.int64)):
-        if np.any(child <= own) or _beyond(child, len(left)):
-            return "a tree has a node that points outside it"
-    return None
-
-
-def _beyond(index: Any, size: int) -> bool:
-    return bool(np.any(index.astype(np.int64) < 0) or np.any(index.astype(np.int64) >= size))

@@ -12,7 +12,7 @@ from shipway.kernel.lazy import lazy_exports
 if TYPE_CHECKING:
     from shipway.monitor._alerts import Alert, fold_alerts
     from shipway.monitor._challenger import inputs_of, paired_comparison, window_rows
-    from shipway.monitor._clock import newest_outcome
+    from shipway.monitor._clock import event_clock
     from shipway.monitor._compact import Compacted, TimeColumn, compact_logs
     from shipway.monitor._deployments import Reference, release_reference
     from shipway.monitor._gaps import GAP
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from shipway.monitor._outcomes import OutcomeLog, OutcomeMalformed
     from shipway.monitor._tables import scan_outcomes, scan_predictions
     from shipway.monitor._verdict import DayVerdict, Finding, Severity
-    from shipway.monitor._watch import AttestChecks, WatchResult, load_alerts, load_verdicts, watch, watermark
+    from shipway.monitor._watch import AttestChecks, WatchResult, load_alerts, load_verdicts, watch
 
 _HOME = {
     "_alerts": ["Alert", "fold_alerts"],
     "_challenger": ["inputs_of", "paired_comparison", "window_rows"],
-    "_clock": ["newest_outcome"],
+    "_clock": ["event_clock"],
     "_compact": ["Compacted", "TimeColumn", "compact_logs"],
     "_deployments": ["Reference", "release_reference"],
     "_gaps": ["GAP"],
@@ -35,7 +35,7 @@ _HOME = {
     "_outcomes": ["OutcomeLog", "OutcomeMalformed"],
     "_tables": ["scan_outcomes", "scan_predictions"],
     "_verdict": ["DayVerdict", "Finding", "Severity"],
-    "_watch": ["AttestChecks", "WatchResult", "load_alerts", "load_verdicts", "watch", "watermark"],
+    "_watch": ["AttestChecks", "WatchResult", "load_alerts", "load_verdicts", "watch"],
 }
 
 __all__ = [
@@ -53,20 +53,19 @@ __all__ = [
     "TimeColumn",
     "WatchResult",
     "compact_logs",
+    "event_clock",
     "fold_alerts",
     "inputs_of",
     "joined",
     "load_alerts",
     "load_verdicts",
     "measure_coverage",
-    "newest_outcome",
     "paired_comparison",
     "release_reference",
     "report_months",
     "scan_outcomes",
     "scan_predictions",
     "watch",
-    "watermark",
     "window_rows",
 ]
 

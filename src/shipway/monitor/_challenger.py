@@ -22,7 +22,8 @@ def window_rows(
 
     The columns of the prediction table with all inputs and `probability` (the live score), and `label`, null where the
     outcome is not known, or not mature (as `joined`, with its matures and as_of). Rows of every release that answered are
-    in it, `release` says of which. Take the inputs out with `inputs_of`, score the challenger, compare with `paired_comparison`.
+    in it: `release` says of which. Take the inputs out with `inputs_of`, score the challenger, compare with
+    `paired_comparison`.
     """
     rows = rows_of_ref(store, scan_predictions(store, first=start, last=end), ref)
     labelled = with_labels(store, rows, outcome=outcome, matures=matures, as_of=as_of)

@@ -23,7 +23,9 @@ def record_gap(store: Store, stream: str, gap: Gap, *, now: datetime) -> None:
     counts: JsonObject = {"accepted": gap.accepted, "readable": gap.readable, "dropped": gap.dropped}
     known: JsonObject = {"rows": gap.lost_rows, "bytes": None, "first": _at(gap.first), "last": _at(gap.last), **counts}
     # the name ends in a time because a name of a writer may be used again once its gap is recorded
-    _record_once(store, f"{stream}/{gap.writer}-{gap.last}", {"stream": stream, "source": gap.writer, "remark": None, **known}, now)
+    _record_once(
+        store, f"{stream}/{gap.writer}-{gap.last}", {"stream": stream, "source": gap.writer, "remark": None, **known}, now
+    )
 
 
 def record_damage(

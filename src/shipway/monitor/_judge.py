@@ -7,12 +7,11 @@ from datetime import date, timedelta
 
 from shipway.data import Profile, measure_drift
 from shipway.monitor._checks import check_base_rate, check_calibration, check_drift, report_quality, window_days
-from shipway.monitor._leaf import Leaf, Question
+from shipway.monitor._leaf import Leaf
 from shipway.monitor._verdict import DayVerdict, Finding
 from shipway.monitor._window import Windows
 from shipway.spec import MonitorSpec
 
-_PATIENCE = timedelta(days=7)  # how long a day waits for a first label before it is judged without any
 _REPORTED = MonitorSpec(name="report")  # the window of the numbers that nobody is woken by
 
 
@@ -22,13 +21,6 @@ def answering_leaves(leaves: Sequence[Leaf]) -> list[Leaf]:
     for leaf in sorted(leaves, key=lambda leaf: (leaf.day, leaf.rows, leaf.rows_at)):
         found[leaf.day] = leaf
     return list(found.values())
-
-
-def ready_leaves(leaves: Sequence[Leaf], question: Question) -> list[Leaf]:
-    """The answering leaves that can be judged: of a day with labels or before one, or that has waited for a week."""
-    labelled = max((leaf.day for leaf in leaves if leaf.labels), default=date.min)
-    late = question.last_mature_day - _PATIENCE
-    return [leaf for leaf in answering_leaves(leaves) if leaf.day <= max(labelled, late)]
 
 
 def judge_day(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 from typing import NamedTuple, cast
 
 import msgspec
@@ -20,21 +20,13 @@ PROFILE_BYTES = "application/vnd.shipway.profile.v1+json+gzip"
 
 
 class Question(NamedTuple):
-    """What is asked of the logs: which ref, which outcome, at what age labels are complete, as of which day's end."""
+    """What is asked of the logs: which ref, which outcome, at what age labels count; on which event clock and wall clock."""
 
     ref: str
     outcome: str
     matures: Seconds
-    until: date
-
-    @property
-    def as_of(self) -> datetime:
-        return datetime.combine(self.until, time(), UTC) + timedelta(days=1)
-
-    @property
-    def last_mature_day(self) -> date:
-        """The last day all of whose rows have matured by the end of `until`."""
-        return (self.as_of - timedelta(seconds=self.matures)).date() - timedelta(days=1)
+    clock: datetime
+    now: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Leaves: one day of one release behind one ref as an additive profile, so that any window is a sum of leaves.
 
 A leaf is a row of state (kind `leaf`) with the digests of two profiles: the features and scores of every row, read
-once, and the outcomes of the rows whose label is known, made again when more labels or corrections have arrived.
+once, and the outcomes of the rows whose label is known, made again when more labels or corrections have arrived. It is
+made when its day is settled.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -16,10 +18,12 @@ import polars as pl
 from shipway.data import Profile, reference_profile
 from shipway.kernel.digest import Digest
 from shipway.monitor._deployments import Reference, rows_of_ref
+from shipway.monitor._faults import past_unreadable
 from shipway.monitor._join import with_labels
 from shipway.monitor._leaf import LEAF, Leaf, Question, load_leaves, put_profile
 from shipway.monitor._measure import Measure
-from shipway.monitor._tables import scan_outcomes, scan_predictions, scan_scores
+from shipway.monitor._settle import Settled, settle_days
+from shipway.monitor._tables import scan_predictions, scan_scores
 from shipway.store import Store
 
 _CHUNK_DAYS = 56  # read at a time: bounds memory
@@ -27,28 +31,43 @@ _CHUNK_DAYS = 56  # read at a time: bounds memory
 _BARE = reference_profile({}, score=np.linspace(0, 1, 1001))
 
 
-def refresh_leaves(store: Store, question: Question, reference: Reference) -> list[Leaf]:
-    """Makes what the mature days lack, or what new rows and labels have outdated; all leaves of the ref, by day.
+class Leaves(NamedTuple):
+    """The leaves of a ref by day, and the settled days among theirs."""
 
-    Killed half-way, the next call goes on. Raises ObjectMissing when a release or deployment is not in the store.
+    leaves: list[Leaf]
+    settled: Settled
+
+
+def refresh_leaves(store: Store, question: Question, reference: Reference) -> Leaves:
+    """Makes what the settled days lack, or what new rows and labels have outdated; all leaves of the ref, by day.
+
+    Rows of a release whose reference cannot be read are passed over until it can. Killed half-way, the next call goes on.
     """
+    counted = _count_days(store, question)
+    references = _references(reference, {leaf.release for leaf in counted})
+    counted = [leaf for leaf in counted if leaf.release in references]
+    settled = settle_days(counted, question)
     held = {(leaf.release, leaf.day): leaf for leaf in load_leaves(store, question.ref)}
-    wanted = [leaf for leaf in _count_days(store, question) if not _same(leaf, held.get((leaf.release, leaf.day)))]
-    references = {release: _reference(reference, release) for release in {leaf.release for leaf in wanted}}
+    days = set(settled.days)
+    wanted = [leaf for leaf in counted if leaf.day in days and not _same(leaf, held.get((leaf.release, leaf.day)))]
     for chunk in _chunks(wanted):
         made = _make(store, question, references, chunk, held)
         store.put_states(LEAF, {leaf.key(question.ref): leaf.to_json() for leaf in made})
-    return load_leaves(store, question.ref)
+    return Leaves([leaf for leaf in load_leaves(store, question.ref) if leaf.release in references], settled)
 
 
-def _reference(reference: Reference, release: Digest) -> Profile:
-    found = reference(release) or _BARE
-    return found if found.outcomes is not None else replace(found, outcomes=_BARE.outcomes)
+def _references(reference: Reference, releases: set[Digest]) -> dict[Digest, Profile]:
+    found = {}
+    for release in releases:
+        with past_unreadable():
+            profile = reference(release) or _BARE
+            found[release] = profile if profile.outcomes is not None else replace(profile, outcomes=_BARE.outcomes)
+    return found
 
 
 def _count_days(store: Store, question: Question) -> list[Leaf]:
-    """A leaf without profiles for every mature day of every release."""
-    scores = rows_of_ref(store, scan_scores(store), question.ref).filter(pl.col("day") <= question.last_mature_day)
+    """A leaf without profiles for every day of every release that is over."""
+    scores = rows_of_ref(store, scan_scores(store), question.ref).filter(pl.col("day") < question.clock.date())
     counted = (
         _labelled(store, scores, question)
         .group_by("release", "day")
@@ -66,9 +85,7 @@ def _count_days(store: Store, question: Question) -> list[Leaf]:
 
 
 def _labelled(store: Store, predictions: pl.LazyFrame, question: Question) -> pl.LazyFrame:
-    return with_labels(
-        predictions, scan_outcomes(store), outcome=question.outcome, matures=question.matures, as_of=question.as_of
-    )
+    return with_labels(store, predictions, outcome=question.outcome, matures=question.matures, as_of=question.clock)
 
 
 def _same(counted: Leaf, held: Leaf | None) -> bool:

@@ -14,6 +14,7 @@ from shipway.kernel.digest import Digest
 from shipway.monitor._alerts import Alert
 from shipway.monitor._checks import measure_auc, measure_error, measure_skill
 from shipway.monitor._deployments import Reference, release_reference
+from shipway.monitor._faults import past_unreadable
 from shipway.monitor._leaf import Leaf, load_leaves
 from shipway.monitor._watch import load_alerts
 from shipway.monitor._window import Floats, Outcomes, Windows
@@ -25,17 +26,28 @@ DRIFTED = 0.2  # population stability index; the default of the drift monitor
 def report_months(store: Store, ref: str, *, drifted: float = DRIFTED, reference: Reference | None = None) -> list[JsonObject]:
     """One record a calendar month with leaves (made by `watch`), over all releases that answered in it, oldest first.
 
-    n: rows of the mature days; labels, base_rate and predicted_rate: of the rows with a label; auc, auc_low, auc_high
+    n: rows of the settled days; labels, base_rate and predicted_rate: of the rows with a label; auc, auc_low, auc_high
     (95 %, clustered by day), brier_skill, ece: None where they have no meaning. drifted_features: names whose index
     against the reference of the month's main release is above `drifted`, worst first. alerts: those that were open on
     any day of the month, also when they opened in an earlier one; an alert lasts to its resolution, or to today.
     """
-    profile_of = cache(reference or (lambda release: release_reference(store, release)))
+    profile_of = cache(_readable(reference or (lambda release: release_reference(store, release))))
     alerts, windows = load_alerts(store, ref), Windows(store)
     months: dict[str, list[Leaf]] = {}
     for leaf in load_leaves(store, ref):
         months.setdefault(f"{leaf.day:%Y-%m}", []).append(leaf)
     return [_month(name, leaves, alerts, windows, profile_of, drifted) for name, leaves in months.items()]
+
+
+def _readable(reference: Reference) -> Reference:
+    """None for a release that cannot be read: its numbers are kept, its drift is not known."""
+
+    def find(release: Digest) -> Profile | None:
+        with past_unreadable():
+            return reference(release)
+        return None
+
+    return find
 
 
 def _month(

@@ -130,7 +130,11 @@ def ambiguous_requests(store: Store) -> pl.DataFrame:
 
     Clients that call each request "1" do this: no outcome can say which of the rows `1:0` it is of.
     """
-    asked = scan_answers(store).group_by("request", "release").agg(pl.col("request_hash").min().alias("low"), pl.max("request_hash"))
+    asked = (
+        scan_answers(store)
+        .group_by("request", "release")
+        .agg(pl.col("request_hash").min().alias("low"), pl.max("request_hash"))
+    )
     return asked.filter(pl.col("low") != pl.col("request_hash")).select("request", "release").collect()
 
 

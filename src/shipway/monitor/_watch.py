@@ -1,4 +1,4 @@
-"""Watch: a verdict on each day that has matured, from the window that ends with it, and the alerts that follow.
+"""Watch: a verdict on each day that is settled, from the window that ends with it, and the alerts that follow.
 
 Level-triggered and killable: what a day needs is derived from the logs, a judged day is not judged again, alerts are a
 fold over all verdicts. Running it twice is running it once.
@@ -7,13 +7,12 @@ fold over all verdicts. Running it twice is running it once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date
+from datetime import datetime
 from functools import cache
 from itertools import islice
 from typing import NamedTuple, Protocol
 
 import msgspec
-import polars as pl
 
 from shipway.data import Profile
 from shipway.kernel.canonical import JsonObject
@@ -21,12 +20,13 @@ from shipway.kernel.check import Check
 from shipway.kernel.digest import Digest, digest_bytes
 from shipway.kernel.units import Seconds
 from shipway.monitor._alerts import Alert, fold_alerts
-from shipway.monitor._deployments import Reference, release_reference, rows_of_ref
-from shipway.monitor._judge import judge_day, ready_leaves
-from shipway.monitor._leaf import Leaf, Question
-from shipway.monitor._leaves import refresh_leaves
+from shipway.monitor._clock import event_clock
+from shipway.monitor._deployments import Reference, release_reference
+from shipway.monitor._judge import answering_leaves, judge_day
+from shipway.monitor._leaf import Question
+from shipway.monitor._leaves import Leaves, refresh_leaves
 from shipway.monitor._lock import exclusive
-from shipway.monitor._tables import list_tables, scan_answers
+from shipway.monitor._tables import list_tables
 from shipway.monitor._verdict import DayVerdict
 from shipway.monitor._window import Windows
 from shipway.spec import MonitorSpec
@@ -56,28 +56,33 @@ def watch(
     *,
     matures: Seconds,
     outcome: str,
-    until: date,
     attest_checks: AttestChecks,
+    until: datetime | None = None,
     reference: Reference | None = None,
 ) -> WatchResult:
-    """Judges every day that has matured by the end of the event day `until` and was not judged before.
+    """Judges every settled day that was not judged before, in order.
 
+    A day is settled when it is over and every row has a mature label; or when, a day past the maturity of its last row,
+    a later day has labels; or when it has waited a week for any. So the verdict is the same whenever this is called.
     A day belongs to the release that answered most of its rows, and its window holds that release's days only: a new
-    release answers for itself. A day without any label waits for one until a later day has some, a week at most.
-    matures: seconds after the event; reference: the reference profile of a release, its own when left out. Raises
-    ObjectMissing, ObjectDamaged.
+    release answers for itself. matures: seconds after the event; until: what time it is on the event clock, as the logs
+    tell it when left out; reference: the reference profile of a release, its own when left out. Rows of a release or
+    deployment that cannot be read wait for it. Raises ObjectMissing, ObjectDamaged when a leaf's profile is not readable.
     """
-    question = Question(ref, outcome, matures, until)
     profile_of = cache(reference or (lambda release: release_reference(store, release)))
     with exclusive(store.log_folder("predictions").parent / "watch.lock", wait=True):
-        seen = _fingerprint(store, question, monitors)
+        seen = _fingerprint(store, (ref, outcome, matures, until), monitors)
         row = store.state(SEEN, ref)
         if row is not None and row.value["seen"] == seen:
             return WatchResult((), load_alerts(store, ref))
-        leaves = refresh_leaves(store, question, profile_of)
-        days = tuple(_keep(store, _judge(store, question, monitors, leaves, profile_of), attest_checks))
+        clock = until or event_clock(store, ref)
+        if clock is None:
+            return WatchResult((), load_alerts(store, ref))
+        found = refresh_leaves(store, Question(ref, outcome, matures, clock, store.clock.now()), profile_of)
+        days = tuple(_keep(store, _judge(store, ref, monitors, found, profile_of), attest_checks))
         alerts = _keep_alerts(store, ref)
-        store.put_state(SEEN, ref, {"version": 1, "seen": seen})
+        if not found.settled.waits:
+            store.put_state(SEEN, ref, {"version": 1, "seen": seen})
     return WatchResult(days, alerts)
 
 
@@ -92,26 +97,20 @@ def load_alerts(store: Store, ref: str) -> tuple[Alert, ...]:
     return tuple(sorted(alerts, key=lambda alert: (alert.first_day, alert.monitor)))
 
 
-def watermark(store: Store, ref: str) -> date | None:
-    """The latest event day that was asked for behind a ref, None before the first."""
-    day = rows_of_ref(store, scan_answers(store), ref).select(pl.col("day").max()).collect().item()
-    return day if isinstance(day, date) else None
-
-
 def _judge(
     store: Store,
-    question: Question,
+    ref: str,
     monitors: Mapping[str, MonitorSpec],
-    leaves: list[Leaf],
+    found: Leaves,
     profile_of: Callable[[Digest], Profile | None],
 ) -> Iterator[DayVerdict]:
-    """The verdict on each day that is ready and has none yet, in order."""
-    judged = {row.key for row in store.states(WINDOW, f"{question.ref}/")}
-    windows = Windows(store)
-    for last in ready_leaves(leaves, question):
-        if f"{question.ref}/{last.day}" not in judged:
-            own = [leaf for leaf in leaves if leaf.release == last.release]
-            yield judge_day(question.ref, last, own, monitors, windows, profile_of(last.release))
+    """The verdict on each day that is settled and has none yet, in order."""
+    judged = {row.key for row in store.states(WINDOW, f"{ref}/")}
+    windows, settled = Windows(store), set(found.settled.days)
+    for last in answering_leaves(found.leaves):
+        if last.day in settled and f"{ref}/{last.day}" not in judged:
+            own = [leaf for leaf in found.leaves if leaf.release == last.release]
+            yield judge_day(ref, last, own, monitors, windows, profile_of(last.release))
 
 
 def _keep(store: Store, verdicts: Iterator[DayVerdict], attest_checks: AttestChecks) -> Iterator[DayVerdict]:
@@ -133,7 +132,7 @@ def _keep_alerts(store: Store, ref: str) -> tuple[Alert, ...]:
     return alerts
 
 
-def _fingerprint(store: Store, question: Question, monitors: Mapping[str, MonitorSpec]) -> str:
+def _fingerprint(store: Store, question: tuple[object, ...], monitors: Mapping[str, MonitorSpec]) -> str:
     """The same text means that there is nothing new to say: the same tables, the same question."""
     tables = [[path.name for path in list_tables(store, stream)] for stream in ("predictions", "outcomes")]
     return digest_bytes(msgspec.json.encode([tables, question, dict(monitors)]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
@@ -18,10 +18,11 @@ from shipway.kernel.check import Check, Verdict
 from shipway.kernel.clock import instant
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.kernel.errors import ShipwayError
+from shipway.kernel.units import Seconds
 from shipway.models import Signature
-from shipway.monitor import inputs_of, paired_comparison, watermark, window_rows
+from shipway.monitor import event_clock, inputs_of, paired_comparison, window_rows
 from shipway.pipeline import MADE, Hands, Report, measure_evaluation, open_environment, score_rows
-from shipway.release import Component, deploy_ref, find_component, load_components
+from shipway.release import Component, ReleaseMalformed, deploy_ref, find_component, load_components, outcomes_of
 from shipway.spec import DeploySpec, Spec
 from shipway.stats import Interval, mean_interval
 from shipway.store import Store
@@ -34,6 +35,16 @@ class ComparisonImpossible(ShipwayError):
     """There are no rows on which the candidate and what is live can be compared."""
 
     code = "operate.comparison-impossible"
+
+
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """What answers now: the release, its model of the candidate's name, and when its outcomes mature."""
+
+    ref: str
+    release: Digest
+    model: Digest
+    outcomes: Mapping[str, Seconds]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +63,16 @@ def check_candidate(
 ) -> tuple[Measured, ...]:
     """Measure a release and keep the evidence; what to make of it is the gate's affair.
 
-    days: the first and last event day for the comparison with live (the last 30 days logged when None). Raises
-    ComparisonImpossible when days are named and have no rows, and what reading and scoring raise.
+    days: the first and last event day for the comparison with live (the last 30 mature ones when None), on the rows that
+    the live release itself answered. Raises ComparisonImpossible when days are named and have no such rows with mature
+    outcomes, and what reading and scoring raise.
     """
     components = load_components(hands.store, release)
     measured = [*_contracts(hands, spec, components), *_evaluation(hands, components)]
     model = find_component(components, "model")
-    live = _live_model(hands.store, deploy_ref(deploy), model)
-    if live and live.digest != model.digest:
-        measured += _against_live(hands, deploy, components, model, live, days, report)
+    live = _live(hands.store, deploy_ref(deploy), model)
+    if live and live.model != model.digest:
+        measured += _against_live(hands, components, model, live, days, report)
     return tuple(measured)
 
 
@@ -92,24 +104,31 @@ def _evaluation(hands: Hands, components: tuple[Component, ...]) -> list[Measure
     return found
 
 
-def _live_model(store: Store, ref: str, like: Component) -> Component | None:
+def _live(store: Store, ref: str, like: Component) -> _Live | None:
+    """None when nothing is live, or nothing of that name: there is nothing to compare with."""
     present = store.ref(ref)
     release = release_of(store, present.digest) if present else None
-    return find_component(load_components(store, release), "model", like.name) if release else None
+    if present is None or release is None:
+        return None
+    components = load_components(store, release)
+    try:
+        model = find_component(components, "model", like.name)
+    except ReleaseMalformed:
+        return None
+    return _Live(ref, release, model.digest, outcomes_of(store.get(present.digest, "deployment")))
 
 
 def _against_live(
     hands: Hands,
-    deploy: DeploySpec,
     components: tuple[Component, ...],
     model: Component,
-    live: Component,
+    live: _Live,
     days: tuple[date, date] | None,
     report: Report,
 ) -> list[Measured]:
-    """The candidate on the very rows that live answered and whose outcomes are known."""
+    """The candidate on the very rows that the live release answered and whose outcomes are mature and known."""
     manifest = hands.store.get(model.digest, "model")
-    rows = _rows(hands.store, deploy_ref(deploy), str(manifest["target"]), days)
+    rows = _rows(hands.store, live, str(manifest["target"]), days)
     if rows is None:
         return []
     signature = Signature.from_json(manifest["signature"])
@@ -118,27 +137,30 @@ def _against_live(
     python = open_environment(hands.store, environment, cache=hands.cache, report=report.note)
     answers = score_rows(hands.store, model.digest, columns, python=python, cache=hands.cache, report=report)
     scored = rows.with_columns(challenger=pl.Series(answers[SCORE]))
-    window: JsonObject = {"first": str(rows["day"].min()), "last": str(rows["day"].max()), "rows": rows.height}
+    first, last = str(rows["day"].min()), str(rows["day"].max())
+    window: JsonObject = {"release": live.release, "first": first, "last": last, "rows": rows.height}
     return [
-        _attest(hands, model, check, {"level": LEVEL, "against": live.digest, "window": window}, against=live.digest)
+        _attest(hands, model, check, {"level": LEVEL, "against": live.model, "window": window}, against=live.model)
         for check in _differences(scored)
     ]
 
 
-def _rows(store: Store, ref: str, outcome: str, days: tuple[date, date] | None) -> pl.DataFrame | None:
-    last = watermark(store, ref)
-    if days is None and last is None:
-        return None
-    start, end = days or (date.fromordinal((last or date.min).toordinal() - 29), last or date.min)
-    rows = window_rows(store, ref, start=start, end=end, outcome=outcome).drop_nulls("label")
-    if rows["day"].n_unique() > 1:
-        return rows
+def _rows(store: Store, live: _Live, outcome: str, days: tuple[date, date] | None) -> pl.DataFrame | None:
+    """The live release's own rows with mature labels; None when no days are named and fewer than two have any."""
+    clock, matures = event_clock(store, live.ref), live.outcomes.get(outcome, Seconds(0.0))
+    if clock is not None:
+        newest = (clock - timedelta(seconds=matures)).date()
+        start, end = days or (newest - timedelta(days=29), newest)
+        rows = window_rows(store, live.ref, start=start, end=end, outcome=outcome, matures=matures, as_of=clock)
+        rows = rows.filter(pl.col("release") == live.release).drop_nulls("label")
+        if rows["day"].n_unique() > 1:
+            return rows
     if days is None:
         return None
     raise ComparisonImpossible(
-        f"no predictions with outcomes from {start} to {end} at {ref}",
-        where=ref,
-        mend="name days that were served: --days A..B",
+        f"fewer than two days with mature outcomes from {days[0]} to {days[1]} that the live release has answered",
+        where=live.ref,
+        mend="name days that it has served: --days A..B",
     )
 
 

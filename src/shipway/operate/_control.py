@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import date
 from functools import cache as memo
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,13 +44,18 @@ class Control:
                 stop.wait(TURN_SECONDS)
         finally:
             self._supervisor.close()
-            self._guard("compact", lambda: compact(self._store))
+            self._guard("compact", self._compact)
 
     def turn(self) -> None:
         """One look at everything that is due."""
         self._guard("predictors", self._supervisor.step)
-        self._due("compact", COMPACT_SECONDS, lambda: compact(self._store))
+        self._due("compact", COMPACT_SECONDS, self._compact)
         self._due("watch", WATCH_SECONDS, lambda: watch_all(self._store, self._signer))
+
+    def _compact(self) -> None:
+        mistimed = compact(self._store)
+        if mistimed:
+            self._report(f"compact: {mistimed} predictions of an event more than a day ahead; the time they were asked counts")
 
     def _due(self, name: str, every: float, work: Callable[[], object]) -> None:
         if time.monotonic() >= self._next[name]:
@@ -75,17 +79,26 @@ class Control:
             self._report(text)
 
 
-def compact(store: Store) -> None:
-    """Turn sealed log segments into tables."""
+def compact(store: Store) -> int:
+    """Turn sealed log segments into tables; how many predictions had an event time in the future that was not believed."""
     from shipway.monitor import compact_logs
 
-    compact_logs(store, now=store.clock.now(), time_column=time_column_of(store))
+    return compact_logs(store, now=store.clock.now(), time_column=time_column_of(store)).mistimed
 
 
 def watch_all(store: Store, signer: Signer) -> None:
-    """Judge every day that can be judged by now, of every deployment that is live."""
+    """Judge every day that can be judged by now, of every deployment that is live.
+
+    A fault of one does not keep the others from it; the first is raised at the end.
+    """
+    problems: list[Exception] = []
     for ref in store.refs("deploy/"):
-        watch_ref(store, signer, ref.name)
+        try:
+            watch_ref(store, signer, ref.name)
+        except Exception as problem:
+            problems.append(problem)
+    if problems:
+        raise problems[0]
 
 
 def watch_ref(store: Store, signer: Signer, name: str) -> JsonObject | None:
@@ -94,8 +107,7 @@ def watch_ref(store: Store, signer: Signer, name: str) -> JsonObject | None:
 
     deployment = store.get(store.resolve(name), "deployment")
     outcome = outcome_of(store, deployment)
-    until = event_clock(store, name)
-    if outcome is None or until is None:
+    if outcome is None:
         return None
     result = watch(
         store,
@@ -103,21 +115,9 @@ def watch_ref(store: Store, signer: Signer, name: str) -> JsonObject | None:
         monitors_of(deployment),
         matures=outcomes_of(deployment)[outcome],
         outcome=outcome,
-        until=until,
         attest_checks=attester(store, signer),
     )
     return {"days": [day.to_json() for day in result.days], "alerts": [alert.to_json() for alert in result.alerts]}
-
-
-def event_clock(store: Store, name: str) -> date | None:
-    """The latest day that the logs speak of: of a prediction behind this ref, or of an outcome that was reported after it.
-
-    None before the first prediction. Logs may run ahead of or behind the wall clock (a replay, a machine that was off).
-    """
-    from shipway.monitor import newest_outcome, watermark
-
-    asked, known = watermark(store, name), newest_outcome(store)
-    return max(asked, known) if asked and known else asked
 
 
 def outcome_of(store: Store, deployment: JsonObject) -> str | None:
@@ -131,7 +131,7 @@ def attester(store: Store, signer: Signer) -> AttestChecks:
     """Keeps the checks of a window as evidence about the release that answered in it."""
 
     def keep(subject: Digest, name: str, checks: tuple[Check, ...], window: JsonObject) -> None:
-        whole = Check("window", Verdict(str(window["verdict"])), text=f"{window['first_day']} to {window['day']}")
+        whole = Check("window", Verdict(str(window["verdict"])), text=str(window["text"]))
         predicate: JsonObject = {
             "check": whole.to_json(),
             "checks": [check.to_json() for check in checks],

@@ -19,7 +19,6 @@ from shipway.pipeline._project import (
     Hands,
     ProjectIncomplete,
     ProjectRun,
-    data_read,
     open_environment,
     put_environment,
     run_project,
@@ -28,7 +27,7 @@ from shipway.pipeline._project import (
 from shipway.pipeline._read import read_pipeline
 from shipway.pipeline._report import Report, Silence
 from shipway.pipeline._request import RunRequest, RunResult, StepOutcome
-from shipway.pipeline._run import run_pipeline
+from shipway.pipeline._run import pipeline_behind, run_pipeline
 from shipway.pipeline._types import (
     Argument,
     Graph,
@@ -91,11 +90,11 @@ __all__ = [
     "closure",
     "closure_bytes",
     "code_object",
-    "data_read",
     "load_scores",
     "make_model",
     "measure_evaluation",
     "open_environment",
+    "pipeline_behind",
     "put_environment",
     "read_pipeline",
     "resolve",

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from shipway.kernel.canonical import Json, JsonObject, canonical_json
 from shipway.kernel.digest import Descriptor, Digest, digest_bytes
 from shipway.pipeline._types import Input, InputKind, Step
-from shipway.store import TREE, ObjectMissing, Store
+from shipway.store import TREE, ObjectDamaged, ObjectMissing, Store
 
 STATE_KIND = "action"
 
@@ -59,12 +59,12 @@ def _content(given: Input, data: Mapping[str, Digest], outputs: Mapping[str, Des
 
 
 def _is_whole(store: Store, output: Descriptor) -> bool:
-    """Whether the output is in the store; of a folder, all its files. Only there: reading verifies."""
-    if not store.objects.has(output.digest):
+    """Whether the output is in the store with its size; of a folder, all its files. Only there: reading verifies."""
+    if not store.objects.keeps(output.digest, output.size):
         return False
     if output.media_type != TREE:
         return True
     try:
-        return all(store.objects.has(file.digest) for file in store.tree(output.digest))
-    except ObjectMissing:
+        return all(store.objects.keeps(file.digest, file.size) for file in store.tree(output.digest))
+    except (ObjectMissing, ObjectDamaged):
         return False

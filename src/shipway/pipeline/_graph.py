@@ -21,16 +21,16 @@ from shipway.pipeline._types import (
 
 
 def resolve(pipeline: Pipeline, *, data: Collection[str], parameters: Mapping[str, Json], wanted: Iterable[str] = ()) -> Graph:
-    """The graph of the wanted steps (all when empty) and of those that they need.
+    """The graph of the wanted steps (all when empty) and of those that they need; others need no data to be there.
 
     Raises PipelineMalformed (file and line) for a name that is nothing or two things, a value of the wrong form and a
     circle; InputMissing for a wanted step that does not exist and a parameter that no step takes.
     """
     steps = {step.name: step for step in pipeline.steps}
     _check_names(pipeline, data, parameters)
-    nodes = {step.name: _node(pipeline.entry, step, steps, data, parameters) for step in pipeline.steps}
-    ordered = _ordered(pipeline.entry, nodes)
-    return Graph(tuple(node for node in ordered if node.step.name in _needed(nodes, list(wanted))))
+    needed = _needed(steps, list(wanted))
+    nodes = {name: _node(pipeline.entry, steps[name], steps, data, parameters) for name in steps if name in needed}
+    return Graph(tuple(nodes[name] for name in _ordered(pipeline.entry, steps) if name in needed))
 
 
 def _check_names(pipeline: Pipeline, data: Collection[str], parameters: Mapping[str, Json]) -> None:
@@ -92,42 +92,46 @@ def _check_plain(step: Step, argument: Argument, where: str) -> None:
         )  # fmt: skip
 
 
-def _ordered(entry: str, nodes: Mapping[str, Node]) -> list[Node]:
-    """Each node after those it needs, otherwise in the file's order. Raises PipelineMalformed for a circle."""
-    done: dict[str, Node] = {}
+def _ordered(entry: str, steps: Mapping[str, Step]) -> list[str]:
+    """Each step after those it needs, otherwise in the file's order. Raises PipelineMalformed for a circle."""
+    done: dict[str, None] = {}
 
     def visit(name: str, path: tuple[str, ...]) -> None:
         if name in done:
             return
         if name in path:
-            raise _circle(entry, nodes, path[path.index(name) :])
-        for needed in nodes[name].needs:
+            raise _circle(entry, steps, path[path.index(name) :])
+        for needed in _needs(steps, name):
             visit(needed, (*path, name))
-        done[name] = nodes[name]
+        done[name] = None
 
-    for name in nodes:
+    for name in steps:
         visit(name, ())
-    return list(done.values())
+    return list(done)
 
 
-def _circle(entry: str, nodes: Mapping[str, Node], path: tuple[str, ...]) -> PipelineMalformed:
+def _circle(entry: str, steps: Mapping[str, Step], path: tuple[str, ...]) -> PipelineMalformed:
     names = " -> ".join((*path, path[0]))
     return PipelineMalformed(
         f"steps need each other in a circle: {names}",
-        where=f"{entry}:{nodes[path[0]].step.line}",
+        where=f"{entry}:{steps[path[0]].line}",
         mend="an argument names what it needs",
     )
 
 
-def _needed(nodes: Mapping[str, Node], wanted: list[str]) -> set[str]:
+def _needed(steps: Mapping[str, Step], wanted: list[str]) -> set[str]:
     """The wanted steps and all that they need; every step when none is named. Raises InputMissing."""
     for name in wanted:
-        if name not in nodes:
-            raise InputMissing(f"there is no step {name}", mend=_mend(name, sorted(nodes)))
-    waiting, found = list(wanted) or list(nodes), set[str]()
+        if name not in steps:
+            raise InputMissing(f"there is no step {name}", mend=_mend(name, sorted(steps)))
+    waiting, found = wanted or list(steps), set[str]()
     while waiting:
         name = waiting.pop()
         if name not in found:
             found.add(name)
-            waiting += nodes[name].needs
+            waiting += _needs(steps, name)
     return found
+
+
+def _needs(steps: Mapping[str, Step], name: str) -> list[str]:
+    return [argument.name for argument in steps[name].arguments if argument.name in steps]

@@ -22,7 +22,7 @@ from shipway.kernel.errors import ShipwayError
 from shipway.pipeline._code import code_object
 from shipway.pipeline._report import Report
 from shipway.pipeline._request import RunRequest, RunResult
-from shipway.pipeline._run import run_pipeline
+from shipway.pipeline._run import pipeline_behind, run_pipeline
 from shipway.spec import DataSpec, EnvironmentSpec, Spec
 from shipway.store import Store
 
@@ -142,44 +142,39 @@ def _record(
     hands: Hands, spec: Spec, request: RunRequest, result: RunResult, made: ModelMade, *, name: str, started: datetime
 ) -> None:
     """What made the model, for a release to lock; and provenance, when anything ran."""
-    store, data = hands.store, data_read(hands.store, result.pipeline, request.data)
+    store, model = hands.store, spec.models[name]
+    pipeline = pipeline_behind(store, result, (model.step, model.reference))
+    record = store.get(pipeline, "pipeline")
     value: JsonObject = {
         "name": name,
         "code": request.code,
         "environment": request.environment,
-        "pipeline": result.pipeline,
+        "pipeline": pipeline,
         "profile": made.profile,
         "scores": made.scores.to_json(),
-        "data": data,
+        "data": record["data"],
     }
     known = store.state(MADE, made.model)
     if known is None or known.value != value:
         store.put_state(MADE, made.model, value)
     if known is None or not all(step.cached for step in result.steps):
-        predicate = _provenance(hands, spec, request, result, data, started)
+        predicate = _provenance(hands, spec, pipeline, record, started)
         kind = media.PROVENANCE_PREDICATE
         attest(store, hands.signer, subject=made.model, name=name, predicate_type=kind, predicate=predicate, label="run")
 
 
-def data_read(store: Store, pipeline: Digest, data: Mapping[str, Digest]) -> dict[str, Digest]:
-    """The data sets that a step of the pipeline really took, of those given."""
-    steps = cast("list[Mapping[str, Mapping[str, Mapping[str, Json]]]]", store.get(pipeline, "pipeline")["steps"])
-    names = {str(given["data"]) for step in steps for given in step["inputs"].values() if "data" in given}
-    return {name: digest for name, digest in sorted(data.items()) if name in names}
-
-
-def _provenance(
-    hands: Hands, spec: Spec, request: RunRequest, result: RunResult, data: Mapping[str, Digest], started: datetime
-) -> JsonObject:
+def _provenance(hands: Hands, spec: Spec, pipeline: Digest, record: JsonObject, started: datetime) -> JsonObject:
     """SLSA Provenance v1: data, code and environment are the resolved dependencies of the training run."""
-    dependencies = {"code": request.code, "environment": request.environment} | {f"data/{n}": d for n, d in data.items()}
+    data = cast("Mapping[str, Json]", record["data"])
+    locked = {"code": record["code"], "environment": record["environment"], **{f"data/{name}": data[name] for name in data}}
+    dependencies = {name: str(digest) for name, digest in locked.items()}
     return {
         "buildDefinition": {
             "buildType": "https://shipway.dev/run/v1",
             "externalParameters": {
                 "project": spec.project,
-                "pipeline": result.pipeline,
-                "parameters": dict(spec.parameters),
+                "pipeline": pipeline,
+                "parameters": record["parameters"],
             },
             "internalParameters": {"git": _commit(spec.root)},
             "resolvedDependencies": [

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from shipway.kernel.canonical import Json, JsonObject, canonical_json, parse_object
 from shipway.kernel.digest import Descriptor, Digest
-from shipway.pipeline._types import Graph, InputKind, InputMissing, Node
+from shipway.pipeline._types import Graph, InputMissing, Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class StepOutcome:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """The steps in the order they ran and the pipeline object."""
+    """The steps in the order they ran and the pipeline object of all of them (pipeline_behind: of those behind a model)."""
 
     steps: tuple[StepOutcome, ...]
     pipeline: Digest
@@ -56,16 +57,49 @@ def locked_parameters(parameters: Mapping[str, Json]) -> Mapping[str, Json]:
     return locked
 
 
-def pipeline_object(entry: str, graph: Graph, parameters: Mapping[str, Json], outcomes: Sequence[StepOutcome]) -> JsonObject:
-    """`{"kind":"pipeline","version":1,"entry","parameters","steps"}`: what each step was given and gave, by name."""
-    by_name = sorted(outcomes, key=lambda outcome: outcome.name)
-    return {
+def pipeline_object(entry: str, graph: Graph, request: RunRequest, outcomes: Sequence[StepOutcome]) -> JsonObject:
+    """What was run, on what, and what each step gave; the object alone is enough to run it again.
+
+    `{"kind":"pipeline","version":1,"entry","code","environment","data","parameters","steps"}`: steps by name, of data and
+    parameters those that they take.
+    """
+    record: JsonObject = {
         "kind": "pipeline",
         "version": 1,
         "entry": entry,
-        "parameters": parameters,
-        "steps": [_step_record(graph.node(outcome.name), outcome) for outcome in by_name],
+        "code": request.code,
+        "environment": request.environment,
+        "data": request.data,
+        "parameters": request.parameters,
+        "steps": [_step_record(graph.node(outcome.name), outcome) for outcome in outcomes],
     }
+    return steps_behind(record, [outcome.name for outcome in outcomes])
+
+
+def steps_behind(record: JsonObject, names: Iterable[str]) -> JsonObject:
+    """The pipeline object of these steps and of all whose values went into them, out of one that has more. Pure."""
+    steps = {str(step["name"]): step for step in cast("Sequence[JsonObject]", record["steps"])}
+    waiting, found = list(names), set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += [str(given["step"]) for given in _inputs(steps[name]).values() if "step" in given]
+    inputs = [given for name in found for given in _inputs(steps[name]).items()]
+    return {
+        **record,
+        "data": _only(record["data"], {str(given["data"]) for _, given in inputs if "data" in given}),
+        "parameters": _only(record["parameters"], {name for name, given in inputs if "parameter" in given}),
+        "steps": [steps[name] for name in sorted(found)],
+    }
+
+
+def _inputs(step: JsonObject) -> Mapping[str, Mapping[str, Json]]:
+    return cast("Mapping[str, Mapping[str, Json]]", step["inputs"])
+
+
+def _only(record: Json, names: set[str]) -> dict[str, Json]:
+    return {name: value for name, value in cast("JsonObject", record).items() if name in names}
 
 
 def _step_record(node: Node, outcome: StepOutcome) -> JsonObject:
@@ -76,9 +110,3 @@ def _step_record(node: Node, outcome: StepOutcome) -> JsonObject:
         "codec": node.step.codec,
         "output": outcome.output.to_json(),
     }
-
-
-def used_parameters(graph: Graph, parameters: Mapping[str, Json]) -> Mapping[str, Json]:
-    """The parameters that a step of the graph takes."""
-    taken = {name for node in graph.nodes for name, given in node.inputs.items() if given.kind is InputKind.PARAMETER}
-    return {name: value for name, value in parameters.items() if name in taken}

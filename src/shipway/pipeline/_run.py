@@ -6,12 +6,13 @@ takes up what is recorded. The user's working files are never touched or read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from shipway.data import verify_snapshot
-from shipway.environment import Runner, StepCall, StepInput, ensure_environment
+from shipway.environment import Runner, StepCall, StepInput, check_runner, ensure_environment
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.pipeline._actions import action_key, find_result, input_record, record_result
 from shipway.pipeline._closure import closure
@@ -26,7 +27,7 @@ from shipway.pipeline._request import (
     StepOutcome,
     locked_parameters,
     pipeline_object,
-    used_parameters,
+    steps_behind,
 )
 from shipway.pipeline._types import Argument, Input, InputKind, Node, Pipeline
 from shipway.pipeline._values import data_input, keep_value, parameter_input, step_input
@@ -40,18 +41,28 @@ def run_pipeline(
     """Runs the wanted steps and those they need. environ: the child's; reuse: take cached results.
 
     Raises StepFailed and RunnerDied (a step), PipelineMalformed and InputMissing (before anything runs), ObjectDamaged
-    and ObjectMissing (an input, named as the user names it), EnvironmentFailed, StoreFull.
+    and ObjectMissing (an input, named as the user names it), EnvironmentFailed (also for a runner that this Shipway has
+    not), StoreFull.
     """
-    parameters = locked_parameters(request.parameters)
+    request = replace(request, parameters=locked_parameters(request.parameters))
     with open_work(cache) as work, ExitStack() as stack:
         code = work / "code"
         pipeline = read_pipeline(code, checkout_code(store, request.code, code))
-        graph = resolve(pipeline, data=request.data, parameters=parameters, wanted=request.wanted)
+        graph = resolve(pipeline, data=request.data, parameters=request.parameters, wanted=request.wanted)
         child = _Child(store, request.environment, cache=cache, environ=environ, report=report, stack=stack)
         run = _Run(store, request, pipeline, child, work=work, report=report, reuse=reuse)
         outcomes = [run.outcome(node) for node in graph.nodes]
-    record = pipeline_object(pipeline.entry, graph, used_parameters(graph, parameters), outcomes)
+    record = pipeline_object(pipeline.entry, graph, request, outcomes)
     return RunResult(tuple(outcomes), store.put(record))
+
+
+def pipeline_behind(store: Store, result: RunResult, steps: Iterable[str]) -> Digest:
+    """Puts the pipeline object of these steps and of what went into them alone: another step of the file changes nothing.
+
+    Raises InputMissing for a step that the run has not.
+    """
+    names = [name for name in steps if result.output(name)]
+    return store.put(steps_behind(store.get(result.pipeline, "pipeline"), names))
 
 
 class _Child:
@@ -70,6 +81,7 @@ class _Child:
         self._store, self._record = store, store.get(environment, "environment")
         self._digest, self._cache, self._environ, self._report, self._stack = environment, cache, environ, report, stack
         self._runner: Runner | None = None
+        check_runner(self.version)
 
     @property
     def version(self) -> str:
@@ -83,7 +95,7 @@ class _Child:
             python = ensure_environment(
                 self._digest, lock, python=str(self._record["python"]), cache=self._cache, report=self._report.note
             )
-            self._runner = self._stack.enter_context(Runner(python, environ=self._environ))
+            self._runner = self._stack.enter_context(Runner(python, environ=self._environ, version=self.version))
         return self._runner
 
 

@@ -39,7 +39,7 @@ def step_input(store: Store, step: str, output: Descriptor, *, codec: Codec, wor
         raise ObjectDamaged(
             f"the value of step {step} is damaged",
             where=problem.where,
-            mend="remove that file and run again: the step makes it anew",
+            mend="run again: the step makes it anew",
         ) from problem
     file = StepFile(path, step + _EXTENSIONS.get(output.media_type, ""))
     return StepInput(codec, [_link(file, work) if codec == "path" else file])

@@ -96,7 +96,7 @@ def rebuild_release(store: Store, release: Digest, folder: Path, *, cache: Path,
     _restore(fresh, components, folder)
     model = find_component(components, "model")
     declared = _declared(fresh, model)
-    result = _run(fresh, components, cache=cache, report=report)
+    result = _run(fresh, components, (declared.step, declared.reference), cache=cache, report=report)
     python = open_environment(fresh, find_component(components, "environment").digest, cache=cache, report=report.note)
     made = make_model(fresh, result, declared, python=python, cache=cache, report=report)
     equality, different = _compare(store, fresh, components, result, made, python=python, cache=cache, report=report)
@@ -160,13 +160,15 @@ def _declared(fresh: Store, model: Component) -> ModelDeclared:
     return _Declared(model.name, step, reference, target, key, time)
 
 
-def _run(fresh: Store, components: tuple[Component, ...], *, cache: Path, report: Report) -> RunResult:
+def _run(fresh: Store, components: tuple[Component, ...], wanted: tuple[str, ...], *, cache: Path, report: Report) -> RunResult:
+    """The steps behind the model, every one of them."""
     record = fresh.get(find_component(components, "pipeline").digest, "pipeline")
     request = RunRequest(
         find_component(components, "code").digest,
         {component.name: component.digest for component in components if component.kind == "data"},
         find_component(components, "environment").digest,
         cast("Mapping[str, Json]", record["parameters"]),
+        wanted,
     )
     return run_pipeline(fresh, request, cache=cache, report=report, environ={}, reuse=False)
 
@@ -196,28 +198,15 @@ def _compare(
 
 
 def _first_different(store: Store, components: tuple[Component, ...], result: RunResult) -> str | None:
-    """The first step, in the order they ran, whose value came out otherwise and that the model depends on."""
+    """The first step, in the order they ran, whose value came out otherwise: those behind the model alone were run."""
     record = store.get(find_component(components, "pipeline").digest, "pipeline")
-    steps = {str(step["name"]): step for step in cast("list[JsonObject]", record["steps"])}
-    model = store.get(find_component(components, "model").digest, "model")
-    behind = _behind(steps, {str(model["step"]), str(model["reference"])})
+    steps = cast("list[Mapping[str, Json]]", record["steps"])
+    before = {str(step["name"]): Descriptor.from_json(step["output"]).digest for step in steps}
     for outcome in result.steps:
-        old = Descriptor.from_json(steps[outcome.name]["output"]).digest
-        if outcome.name in behind and old != outcome.output.digest:
-            return f"step {outcome.name} made {short(outcome.output.digest)}, not {short(old)}"
+        old = before.get(outcome.name)
+        if old != outcome.output.digest:
+            return f"step {outcome.name} made {short(outcome.output.digest)}, not {short(old or 'anything')}"
     return None
-
-
-def _behind(steps: Mapping[str, JsonObject], names: set[str]) -> set[str]:
-    """These steps and all whose values went into them."""
-    waiting, found = [*names], set[str]()
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            inputs = cast("Mapping[str, Mapping[str, Json]]", steps[name]["inputs"])
-            waiting += [str(given["step"]) for given in inputs.values() if "step" in given]
-    return found
 
 
 def _same_answers(

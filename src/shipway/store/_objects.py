@@ -1,23 +1,31 @@
 """Immutable bytes under their own digest, as files: written atomically, read verified.
 
 A file appears under its final name only when whole. Bytes reach the disk before a commit of the catalogue names them
-(`sync`), so a ref never points at an object that a power cut can take away.
+(`sync`), also those that another writer left there, so a ref never points at an object that a power cut can take away.
+A put believes what it finds only as far as it looked: it compares small objects, and writes anew one that `verify` has
+marked as damaged, so that taking a snapshot again mends a store.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
+import stat
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from shipway.kernel.digest import Digest, digest_bytes, parse_digest
 from shipway.store._types import FileUnreadable, ObjectDamaged, ObjectMissing, StoreFull
 
 _CHUNK = 1 << 20  # reads of 1 MiB: hashing then dominates the system calls
-_MANY = 64  # above this many new files one sync of the disk is cheaper than one each
+_MANY = 64  # above this many new files one sync of the disk first is cheaper than one each
+_WHOLE, _DAMAGED = 0o444, 0o400  # modes of an object: as it was put, and as verify has marked it
+_ABANDONED = 3600.0  # seconds after which a temporary file that nobody has open is of a dead writer
 
 
 class Objects:
@@ -25,7 +33,8 @@ class Objects:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._unsynced: list[Path] = []
+        self._unsynced: dict[Path, None] = {}
+        self._swept = False
 
     def path(self, digest: Digest) -> Path:
         """Where the object is, whether it exists or not."""
@@ -35,10 +44,22 @@ class Objects:
     def has(self, digest: Digest) -> bool:
         return self.path(digest).is_file()
 
+    def keeps(self, digest: Digest, size: int) -> bool:
+        """Whether the object is there with this size in bytes and not marked as damaged; then the next sync includes it."""
+        path = self.path(digest)
+        try:
+            status = path.stat()
+        except OSError:
+            return False
+        found = stat.S_ISREG(status.st_mode) and status.st_size == size and stat.S_IMODE(status.st_mode) != _DAMAGED
+        if found:
+            self._unsynced[path] = None  # whoever wrote it may have been killed before the disk had it
+        return found
+
     def put(self, data: bytes) -> Digest:
-        """Keep these bytes; putting twice is no error. Raises StoreFull."""
+        """Keep these bytes; putting twice is no error, and mends an object that is not as it was. Raises StoreFull."""
         digest = digest_bytes(data)
-        if not self.has(digest):
+        if not (self.keeps(digest, len(data)) and _holds(self.path(digest), data)):
 
             def fill(out: int) -> tuple[Digest, int]:
                 _write_all(out, data)
@@ -63,42 +84,56 @@ class Objects:
             raise damaged(path, digest, found)
         return data
 
-    def verify(self, digest: Digest) -> Path:
-        """The path of the object after reading and hashing all of it. Raises ObjectMissing, ObjectDamaged."""
+    def verify(self, digest: Digest, *, name: str | None = None) -> Path:
+        """The path of the object after reading and hashing all of it; `name` is the user's name for it.
+
+        A damaged one is marked, so that the next put writes it anew. Raises ObjectMissing, ObjectDamaged.
+        """
         path = self.path(digest)
         try:
             found = hash_file(path)
         except FileNotFoundError:
             raise ObjectMissing(f"no object {digest}", where=str(self.root), mend="restore it from a backup") from None
         if found != digest:
-            raise damaged(path, digest, found)
+            with suppress(OSError):  # a store that may only be read stays as it is
+                path.chmod(_DAMAGED)
+            raise damaged(path, digest, found, name=name)
         return path
 
     def sync(self) -> None:
-        """Bring what was written since the last call to the disk."""
-        paths, self._unsynced = self._unsynced, []
-        if len(paths) > _MANY:
-            os.sync()
+        """Bring to the disk what was put since the last call that succeeded, whoever wrote it, and the folders on the way."""
+        if not self._unsynced:
             return
+        paths = list(self._unsynced)
+        if len(paths) > _MANY:
+            os.sync()  # all at once; what follows then finds them clean, and hears of errors, which this does not
         for path in paths:
-            _fsync(path)
-        for folder in {path.parent for path in paths}:
+            with suppress(FileNotFoundError):  # somebody has removed it; reading it will tell
+                _fsync(path)
+        for folder in {self.root.parent, self.root, *(path.parent for path in paths)}:
             _fsync(folder)
+        for path in paths:
+            self._unsynced.pop(path, None)
 
     def _write(self, fill: Callable[[int], tuple[Digest, int]]) -> tuple[Digest, int]:
         """Run `fill` on a temporary file and rename it to the digest that it returns."""
         self.root.mkdir(parents=True, exist_ok=True)
+        self._sweep()
         temporary = ""
         try:
             handle, temporary = tempfile.mkstemp(prefix="tmp-", dir=self.root)
             try:
+                with suppress(OSError):  # a file system without locks: then age alone says who is dead
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 digest, size = fill(handle)
-                os.fchmod(handle, 0o444)
+                os.fchmod(handle, _WHOLE)
+                final = self.path(digest)
+                final.parent.mkdir(exist_ok=True)
+                if final.exists():  # a ref may name it: what takes its place must be on the disk first
+                    os.fsync(handle)
+                os.replace(temporary, final)
             finally:
                 os.close(handle)
-            final = self.path(digest)
-            final.parent.mkdir(exist_ok=True)
-            os.replace(temporary, final)
         except OSError as problem:
             _discard(temporary)
             if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -109,8 +144,18 @@ class Objects:
         except BaseException:
             _discard(temporary)
             raise
-        self._unsynced.append(final)
+        self._unsynced[final] = None
         return digest, size
+
+    def _sweep(self) -> None:
+        """Before the first write: remove what killed writers left, an hour old and held open by nobody."""
+        if self._swept:
+            return
+        self._swept = True
+        for path in self.root.glob("tmp-*"):
+            with suppress(OSError):  # gone meanwhile, or held: BlockingIOError
+                if time.time() - path.stat().st_mtime > _ABANDONED:
+                    _remove_unheld(path)
 
 
 def damaged(path: Path, expected: Digest, found: Digest, *, name: str | None = None) -> ObjectDamaged:
@@ -154,11 +199,33 @@ def _copy(source: Path, out: int, report: Callable[[int], None] | None) -> tuple
             if report:
                 report(len(chunk))
         after = os.fstat(handle.fileno())
-    if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
+    if _moment(before) != _moment(after) or size != after.st_size:
         raise FileUnreadable(
             f"{source.name} changed while it was read", where=str(source), mend="run it again when it is still"
         )
     return Digest("sha256:" + hasher.hexdigest()), size
+
+
+def _moment(status: os.stat_result) -> tuple[int, int, int]:
+    """What a write changes; ctime also where a writer puts the old mtime back."""
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return path.read_bytes() == data
+    except OSError:
+        return False
+
+
+def _remove_unheld(path: Path) -> None:
+    """Raises BlockingIOError when a writer holds the file: the kernel forgets the locks of the dead."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+    finally:
+        os.close(handle)
 
 
 def _discard(temporary: str) -> None:

@@ -34,16 +34,34 @@ class TreeWriter:
 
     def __init__(self, objects: Objects, cache: StatCache, report: Callable[[str, int], None] | None = None) -> None:
         self._objects, self._cache, self._report = objects, cache, report
+        self._new: list[tuple[Path, os.stat_result, Digest]] = []
         self.files = self.bytes = self.read = 0
 
     def put(self, root: Path) -> Descriptor:
         """The tree of a folder, or of a folder that holds this one file. Raises FileUnreadable, StoreFull."""
-        if root.is_dir():
-            return self._folder(root, top=root.resolve())
-        return self.put_files({root.name: root})
+        if not root.is_dir():
+            return self.put_files({root.name: root})
+        try:
+            return self._folder(root)
+        finally:
+            self._remember()
 
     def put_files(self, files: dict[str, Path]) -> Descriptor:
         """The tree of these files, keyed by their path below the root with `/` between names."""
+        try:
+            return self._files(files)
+        finally:
+            self._remember()
+
+    def _remember(self) -> None:
+        """What was read goes to the stat cache once the disk has it: the cache may not outlive the object."""
+        if self._new:
+            self._objects.sync()
+        for known in self._new:
+            self._cache.add(*known)
+        self._new.clear()
+
+    def _files(self, files: dict[str, Path]) -> Descriptor:
         folders: dict[str, dict[str, Path]] = {}
         entries: list[JsonObject] = []
         for path, source in files.items():
@@ -51,11 +69,11 @@ class TreeWriter:
             if rest:
                 folders.setdefault(head, {})[rest] = source
             else:
-                entries.append(self._file(source, head))
-        entries += [_folder_entry(name, self.put_files(below)) for name, below in folders.items()]
+                entries.append(self._file(source, os.fsencode(head)))
+        entries += [_folder_entry(os.fsencode(name), self._files(below)) for name, below in folders.items()]
         return self._node(entries)
 
-    def _folder(self, folder: Path, *, top: Path) -> Descriptor:
+    def _folder(self, folder: Path) -> Descriptor:
         entries: list[JsonObject] = []
         try:
             children = sorted(os.scandir(os.fsencode(folder)), key=lambda child: child.name)
@@ -70,32 +88,33 @@ class TreeWriter:
                     mend="copy the file into the folder",
                 )
             if child.is_dir():
-                entries.append(_folder_entry(text_of_name(child.name), self._folder(path, top=top)))
+                entries.append(_folder_entry(child.name, self._folder(path)))
             else:
-                entries.append(self._file(path, text_of_name(child.name)))
+                entries.append(self._file(path, child.name))
         return self._node(entries)
 
-    def _file(self, source: Path, name: str) -> JsonObject:
+    def _file(self, source: Path, name: bytes) -> JsonObject:
+        """The entry of one file; its size is that of the bytes that were read, which may have grown since the stat."""
         try:
             status = source.stat()
         except OSError as problem:
             raise FileUnreadable(f"cannot read {source.name}: {problem.strerror}", where=str(source)) from problem
         if not stat.S_ISREG(status.st_mode):
             raise FileUnreadable(f"{source.name} is not a regular file", where=str(source))
-        digest = self._cache.find(source, status)
-        if digest is None or not self._objects.has(digest):
+        digest, size = self._cache.find(source, status), status.st_size
+        if digest is None or not self._objects.keeps(digest, size):
             digest, size = self._objects.put_file(source)
-            self._cache.add(source, status, digest)
+            self._new.append((source, status, digest))
             self.read += size
         self.files += 1
-        self.bytes += status.st_size
+        self.bytes += size
         if self._report:
-            self._report(name, status.st_size)
+            self._report(text_of_name(name), size)
         return {
-            "name": name,
+            "name": text_of_name(name),
             "type": "file",
             "digest": digest,
-            "size": status.st_size,
+            "size": size,
             "executable": bool(status.st_mode & 0o100),
         }
 
@@ -143,5 +162,5 @@ def _safe_name(text: str) -> str:
     return os.fsdecode(name)
 
 
-def _folder_entry(name: str, node: Descriptor) -> JsonObject:
-    return {"name": name, "type": "tree", "digest": node.digest, "size": node.size}
+def _folder_entry(name: bytes, node: Descriptor) -> JsonObject:
+    return {"name": text_of_name(name), "type": "tree", "digest": node.digest, "size": node.size}

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "monitor"))
+
+from monitor_logs import FIRST_DAY, NOW, REF, Day, log_outcomes, log_predictions, make_days, new_store, time_column
+
+from shipway.access import Actor, open_keys
+from shipway.gate import attest, move_ref
+from shipway.kernel.canonical import JsonObject
+from shipway.kernel.digest import Digest
+from shipway.kernel.units import Seconds
+from shipway.monitor import compact_logs
+from shipway.operate import ComparisonImpossible, Measured, check_candidate, watch_all
+from shipway.operate import _checks as checks
+from shipway.pipeline import Hands, Silence
+from shipway.release import Component, deployment_object, put_release
+from shipway.spec import DeploySpec, OutcomeSpec, Spec
+
+DEPLOY = DeploySpec(name="delay@prod", application="delay", environment="prod")
+DAY = 86_400.0
+
+
+@pytest.fixture
+def hands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hands:
+    """A store with hands; the environment of a model and its scores are the world outside."""
+
+    def scored(_store: object, _model: object, columns: Mapping[str, NDArray[Any]], **_: object) -> dict[str, NDArray[Any]]:
+        return {"probability": np.full(len(columns["x0"]), 0.25)}
+
+    monkeypatch.setattr(checks, "open_environment", lambda *_, **__: Path(sys.executable))
+    monkeypatch.setattr(checks, "score_rows", scored)
+    signer, keys = open_keys(tmp_path / "keys")
+    actor = Actor("ada@example.org", frozenset({"admin"}))
+    return Hands(new_store(tmp_path / "project"), signer, keys, actor, tmp_path / "cache")
+
+
+def release(hands: Hands, text: str, *, name: str = "delay") -> Digest:
+    columns: list[Any] = [{"name": "x0", "datatype": "FP64"}]
+    outputs: list[Any] = [{"name": "probability", "datatype": "FP64"}]
+    signature: JsonObject = {"inputs": columns, "outputs": outputs}
+    model: JsonObject = {
+        "kind": "model", "version": 1, "text": text, "target": "late", "time": "scheduled", "signature": signature,
+    }  # fmt: skip
+    parts = [Component("model", name, hands.store.put(model))]
+    parts += [Component(kind, "", hands.store.put({"kind": kind, "version": 1})) for kind in ("environment", "pipeline")]
+    return put_release(hands.store, parts)
+
+
+def put_live(hands: Hands, live: Digest, *, matures: float = 0.0) -> Digest:
+    outcomes = {"late": OutcomeSpec(name="late", matures=Seconds(matures))}
+    deployment = hands.store.put(deployment_object(hands.store, live, DEPLOY, outcomes))
+    move_ref(hands.store, hands.keys, hands.actor, ref=REF, target=deployment)
+    return deployment
+
+
+def serve(hands: Hands, days: list[Day], answered: Digest, deployment: Digest, *, writer: str) -> None:
+    log_predictions(hands.store, days, writer=writer, release=answered, deployment=deployment)
+    log_outcomes(hands.store, days, writer=f"{writer}-told")
+    compact_logs(hands.store, now=NOW, time_column=time_column)
+
+
+def checked(hands: Hands, candidate: Digest, *, days: tuple[date, date] | None = None) -> tuple[Measured, ...]:
+    spec = Spec(project="test", path=hands.cache / "shipway.yaml")
+    return check_candidate(hands, spec, DEPLOY, candidate, days=days, report=Silence())
+
+
+def windows(hands: Hands, monkeypatch: pytest.MonkeyPatch, candidate: Digest) -> list[Any]:
+    """The window of each comparison, as it was signed."""
+    signed: list[Any] = []
+
+    def keep(*arguments: Any, **named: Any) -> Digest:
+        signed.append(named["predicate"].get("window"))
+        return attest(*arguments, **named)
+
+    monkeypatch.setattr(checks, "attest", keep)
+    checked(hands, candidate)
+    return signed
+
+
+def test_a_candidate_is_compared_on_the_rows_that_the_live_release_itself_answered(
+    hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, live, candidate = (release(hands, text) for text in ("old", "live", "new"))
+    days = make_days(1, days=10)
+    serve(hands, days[:6], old, put_live(hands, old), writer="old")
+    serve(hands, days[6:], live, put_live(hands, live), writer="live")
+    expected = {"release": live, "first": str(days[6].day), "last": str(days[9].day), "rows": 4 * 300}
+    assert windows(hands, monkeypatch, candidate) == [expected] * 3
+
+
+def test_labels_that_are_not_mature_are_not_compared_on(hands: Hands, monkeypatch: pytest.MonkeyPatch) -> None:
+    live, candidate = release(hands, "live"), release(hands, "new")
+    serve(hands, days := make_days(1, days=10), live, put_live(hands, live, matures=3 * DAY), writer="live")
+    (window, *_) = windows(hands, monkeypatch, candidate)
+    # the clock is that of the last outcome, noon of the day after the last: what matures at noon is the eighth day
+    assert (window["first"], window["last"]) == (str(days[0].day), str(days[7].day))
+    assert 7 * 300 < window["rows"] < 8 * 300
+
+
+def test_a_live_release_without_a_model_of_that_name_is_nothing_to_compare_with(hands: Hands) -> None:
+    live, candidate = release(hands, "live", name="other"), release(hands, "new")
+    serve(hands, make_days(1, days=5), live, put_live(hands, live), writer="live")
+    assert checked(hands, candidate) == ()
+
+
+def test_days_that_are_named_and_were_answered_by_another_release_are_refused(hands: Hands) -> None:
+    old, live, candidate = (release(hands, text) for text in ("old", "live", "new"))
+    serve(hands, make_days(1, days=6), old, put_live(hands, old), writer="old")
+    put_live(hands, live)
+    assert checked(hands, candidate) == ()
+    with pytest.raises(ComparisonImpossible, match="the live release"):
+        checked(hands, candidate, days=(FIRST_DAY, FIRST_DAY + timedelta(days=5)))
+
+
+def test_a_deployment_that_cannot_be_watched_does_not_keep_the_others_from_it(
+    hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shipway.operate._control as control
+
+    live = release(hands, "live")
+    put_live(hands, live)
+    other = hands.store.put(
+        deployment_object(hands.store, live, DeploySpec(name="b@prod", application="b", environment="prod"), {})
+    )
+    move_ref(hands.store, hands.keys, hands.actor, ref="deploy/b@prod", target=other)
+    seen = []
+
+    def watched(_store: object, _signer: object, name: str) -> None:
+        seen.append(name)
+        if len(seen) == 1:
+            raise ComparisonImpossible("the first one is broken")
+
+    monkeypatch.setattr(control, "watch_ref", watched)
+    with pytest.raises(ComparisonImpossible):
+        watch_all(hands.store, hands.signer)
+    assert seen == ["deploy/b@prod", "deploy/delay@prod"]
