@@ -28,7 +28,7 @@ from shipway.kernel.check import Check, Verdict
 from shipway.kernel.clock import instant
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.models import Column, Signature, encode_columns, golden_blob, model_object
-from shipway.pipeline import action_key, closure_bytes, code_object, read_pipeline, resolve
+from shipway.pipeline import RunRequest, action_key, closure_bytes, code_object, read_pipeline, resolve
 from shipway.pipeline._request import StepOutcome, pipeline_object
 from shipway.release import Component, deployment_object, put_release
 from shipway.release._manifest import component_manifest
@@ -44,7 +44,7 @@ SOURCE = """\
 import polars as pl
 from sklearn.linear_model import LogisticRegression
 
-LIMIT = 3
+LIMIT = 3  # rows
 
 
 def train(points: pl.DataFrame, share: float) -> pl.DataFrame:
@@ -180,11 +180,12 @@ def _objects(store: Store, root: Path, spec: Spec) -> dict[str, Digest]:
     environment = store.put(environment_object(lock=store.put_bytes(LOCK, media.TEXT), python="3.11"))
     data = take_snapshot(store, project / "data").digest
     contracts = {name: found.contract for name, found in spec.data.items() if found.contract}
+    request = RunRequest(code_object(store, project, "steps.py"), {"points": data}, environment, {"share": 0.5})
     return {
         "data": data,
-        "code": code_object(store, project, "steps.py"),
+        "code": request.code,
         "environment": environment,
-        **_pipeline(store, project, data, environment),
+        **_pipeline(store, project, request),
         "model": store.put(_model(store)),
         "profile": store.put(_profile()),
         "contract": store.put(contracts["points"].to_json()),
@@ -193,12 +194,12 @@ def _objects(store: Store, root: Path, spec: Spec) -> dict[str, Digest]:
     }
 
 
-def _pipeline(store: Store, project: Path, data: Digest, environment: Digest) -> dict[str, Digest]:
+def _pipeline(store: Store, project: Path, request: RunRequest) -> dict[str, Digest]:
     """A step's closure and action, and the pipeline object of a run whose steps have given these bytes."""
     pipeline = read_pipeline(project, "steps.py")
-    graph = resolve(pipeline, data=["points"], parameters={"share": 0.5})
+    environment, graph = request.environment, resolve(pipeline, data=request.data, parameters=request.parameters)
     source = closure_bytes(pipeline, pipeline.step("train"))
-    inputs: dict[str, JsonObject] = {"points": {"data": data}, "share": {"parameter": 0.5}}
+    inputs: dict[str, JsonObject] = {"points": {"data": request.data["points"]}, "share": {"parameter": 0.5}}
     outcomes = []
     for node in graph.nodes:
         output = store.put_bytes(node.step.name.encode(), media.PARQUET)
@@ -213,7 +214,7 @@ def _pipeline(store: Store, project: Path, data: Digest, environment: Digest) ->
     return {
         "closure": store.objects.put(source),
         "action": action,
-        "pipeline": store.put(pipeline_object("steps.py", graph, {"share": 0.5}, outcomes)),
+        "pipeline": store.put(pipeline_object("steps.py", graph, request, outcomes)),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,9 @@ LIMIT = 1 << 16
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    return Project(tmp_path)
+    project = Project(tmp_path)
+    project.clock.at = datetime(2013, 3, 1, tzinfo=UTC)  # after the outcomes that are sent
+    return project
 
 
 @pytest.fixture

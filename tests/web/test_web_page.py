@@ -75,7 +75,7 @@ def test_it_says_what_changed_and_what_to_type(paging: str) -> None:
 
 def test_it_says_what_is_live_since_when_by_whom_why_and_on_which_evidence(paging: str) -> None:
     assert "January, first model made 2013-01-31 09:12 by ada@example.org" in paging
-    assert "2013-02-01 00:05:02 UTC 243 days ago" in paging
+    assert "2013-02-01 00:05:01 UTC 243 days ago" in paging
     assert "Moved by ada@example.org “first release”" in paging
     assert "approved by ada@example.org 2013-01-31 09:12 : “looked at the calibration plot”" in paging
     assert "pass self-approved 2 signed statements" in paging
@@ -92,7 +92,7 @@ def test_drift_is_named_as_what_informs(paging: str) -> None:
 def test_alerts_are_open_before_resolved_with_their_interval(paging: str) -> None:
     alerts = paging[paging.index("Alerts Severity") : paging.index("Evidence Check")]
     assert alerts.count("open") == 2
-    still, over = "page Calibration error 0.131 [0.116, 0.146] 0.05 2013-08-23 open", "2013-08-04 · 81 days"
+    still, over = "page Calibration error 0.131 [0.116, 0.146] 0.05 2013-08-23 open", "2013-07-23 · 81 days"
     assert alerts.index(still) < alerts.index(over)
 
 

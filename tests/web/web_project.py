@@ -18,9 +18,17 @@ from shipway.kernel.check import Check, Verdict
 from shipway.kernel.digest import Digest
 from shipway.kernel.units import Seconds
 from shipway.monitor import DayVerdict, Finding, Severity, fold_alerts
-from shipway.release import Component, approve_release, deploy_ref, deployment_object, put_release, roll_back
-from shipway.spec import DeploySpec, OutcomeSpec, PolicyRule
-from shipway.spec._requirement import AtLeast
+from shipway.release import (
+    Component,
+    approve_release,
+    deploy_ref,
+    deployment_object,
+    find_component,
+    load_components,
+    put_release,
+    roll_back,
+)
+from shipway.spec import AtLeast, DeploySpec, OutcomeSpec, PolicyRule
 from shipway.store import Store, open_store
 
 REF = "deploy/delay@prod"
@@ -91,8 +99,9 @@ class Project:
 
     def measure(self, release: Digest, check: Check) -> None:
         predicate: JsonObject = {"check": check.to_json(), "level": 0.95}
+        model = find_component(load_components(self.store, release), "model").digest
         attest(
-            self.store, self.signer, subject=release, name="delay", predicate_type=media.CHECK_PREDICATE,
+            self.store, self.signer, subject=model, name="delay", predicate_type=media.CHECK_PREDICATE,
             predicate=predicate, label=check.name,
         )  # fmt: skip
 
