@@ -68,12 +68,14 @@ def test_a_server_that_ends_at_once_says_what_it_said_last(tmp_path: Path) -> No
     assert (tmp_path / "mlflow" / "server.log").exists()
 
 
-def test_the_server_ends_with_its_parent_however_that_ends(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", [0.0, 2.0])
+def test_the_server_ends_with_its_parent_however_and_whenever_that_ends(tmp_path: Path, seconds: float) -> None:
+    """Also when it ends before the server has asked the kernel to be told."""
     command = [sys.executable, "-c", PARENT, str(tmp_path / "mlflow"), str(free_port())]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
-        time.sleep(2)  # until it has asked the kernel for the signal
+        time.sleep(seconds)
         parent.send_signal(signal.SIGKILL)
     end = time.monotonic() + 20
     while time.monotonic() < end and _runs(child):

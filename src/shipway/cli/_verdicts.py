@@ -18,7 +18,8 @@ def render_check(check: Check) -> str:
     if check.n is not None:
         number += f" n={check.n:,}"
     needed = f", about {check.still_needed:,} more needed" if check.still_needed else ""
-    return f"{check.verdict.value:<12} {check.name}{number}{needed}" + (f"  ({check.text})" if check.text else "")
+    verdict = "measured" if check.threshold is None and check.low is not None else check.verdict.value
+    return f"{verdict:<12} {check.name}{number}{needed}" + (f"  ({check.text})" if check.text else "")
 
 
 def say_gate(out: Output, judged: Judged) -> None:

@@ -23,7 +23,7 @@ from shipway.models import Signature
 from shipway.monitor import event_clock, inputs_of, paired_comparison, window_rows
 from shipway.pipeline import MADE, Hands, Report, measure_evaluation, open_environment, score_rows
 from shipway.release import Component, ReleaseMalformed, deploy_ref, find_component, load_components, outcomes_of
-from shipway.spec import DeploySpec, Spec
+from shipway.spec import DeploySpec, Pass, Spec
 from shipway.stats import Interval, mean_interval
 from shipway.store import Store
 
@@ -68,12 +68,19 @@ def check_candidate(
     outcomes, and what reading and scoring raise.
     """
     components = load_components(hands.store, release)
-    measured = [*_contracts(hands, spec, components), *_evaluation(hands, components)]
+    level = _level(spec, deploy)
+    measured = [*_contracts(hands, spec, components), *_evaluation(hands, components, level)]
     model = find_component(components, "model")
     live = _live(hands.store, deploy_ref(deploy), model)
     if live and live.model != model.digest:
-        measured += _against_live(hands, components, model, live, days, report)
+        measured += _against_live(hands, components, model, live, days, level, report)
     return tuple(measured)
+
+
+def _level(spec: Spec, deploy: DeploySpec) -> float:
+    """The coverage of the intervals: 95 %, or more where the policy of this deployment asks for more."""
+    rule = spec.policy.get(deploy_ref(deploy))
+    return max([LEVEL, *(asked.level for asked in (rule.require if rule else ()) if not isinstance(asked, Pass))])
 
 
 def _contracts(hands: Hands, spec: Spec, components: Iterable[Component]) -> list[Measured]:
@@ -90,16 +97,16 @@ def _contracts(hands: Hands, spec: Spec, components: Iterable[Component]) -> lis
     return found
 
 
-def _evaluation(hands: Hands, components: tuple[Component, ...]) -> list[Measured]:
+def _evaluation(hands: Hands, components: tuple[Component, ...], level: float) -> list[Measured]:
     model = find_component(components, "model")
     made = hands.store.state(MADE, model.digest)
     if made is None:
         return []
     scores = Descriptor.from_json(made.value["scores"])
     found = []
-    for metric in measure_evaluation(hands.store, scores, level=LEVEL):
-        check = Check(metric.name, Verdict.PASS, metric.value, metric.low, metric.high, n=metric.n, text="held-out reference")
-        more: dict[str, Json] = {"level": LEVEL, "scores": scores.to_json(), "clusters": metric.clusters}
+    for metric in measure_evaluation(hands.store, scores, level=level):
+        check = _measured(metric.name, (metric.value, metric.low, metric.high), metric.n, level, "held-out reference")
+        more: dict[str, Json] = {"level": level, "scores": scores.to_json(), "clusters": metric.clusters}
         found.append(_attest(hands, model, check, more))
     return found
 
@@ -124,6 +131,7 @@ def _against_live(
     model: Component,
     live: _Live,
     days: tuple[date, date] | None,
+    level: float,
     report: Report,
 ) -> list[Measured]:
     """The candidate on the very rows that the live release answered and whose outcomes are mature and known."""
@@ -140,8 +148,8 @@ def _against_live(
     first, last = str(rows["day"].min()), str(rows["day"].max())
     window: JsonObject = {"release": live.release, "first": first, "last": last, "rows": rows.height}
     return [
-        _attest(hands, model, check, {"level": LEVEL, "against": live.model, "window": window}, against=live.model)
-        for check in _differences(scored)
+        _attest(hands, model, check, {"level": level, "against": live.model, "window": window}, against=live.model)
+        for check in _differences(scored, level)
     ]
 
 
@@ -173,13 +181,13 @@ def _columns(frame: pl.DataFrame, signature: Signature) -> dict[str, np.ndarray]
     }
 
 
-def _differences(rows: pl.DataFrame) -> list[Check]:
+def _differences(rows: pl.DataFrame, level: float) -> list[Check]:
     """Candidate minus live, paired by row, errors clustered by day: ROC AUC up is better, Brier and log loss down."""
     label, live, challenger = (rows[name].to_numpy().astype(np.float64) for name in ("label", SCORE, "challenger"))
     days = rows["day"].cast(pl.Int32).to_numpy()
-    brier = mean_interval((challenger - label) ** 2 - (live - label) ** 2, days, level=LEVEL)
-    loss = mean_interval(_log_loss(challenger, label) - _log_loss(live, label), days, level=LEVEL)
-    auc = paired_comparison(rows, level=LEVEL)
+    brier = mean_interval((challenger - label) ** 2 - (live - label) ** 2, days, level=level)
+    loss = mean_interval(_log_loss(challenger, label) - _log_loss(live, label), days, level=level)
+    auc = paired_comparison(rows, level=level)
     return [_difference(name, interval) for name, interval in (("auc", auc), ("brier", brier), ("log_loss", loss))]
 
 
@@ -189,8 +197,13 @@ def _log_loss(score: np.ndarray, label: np.ndarray) -> np.ndarray:
 
 
 def _difference(name: str, interval: Interval) -> Check:
-    text = f"candidate minus live, paired, {interval.clusters} days"
-    return Check(name, Verdict.PASS, interval.value, interval.low, interval.high, n=interval.n, text=text)
+    numbers = (interval.value, interval.low, interval.high)
+    return _measured(name, numbers, interval.n, interval.level, f"candidate minus live, paired, {interval.clusters} days")
+
+
+def _measured(name: str, numbers: tuple[float, float, float], n: int, level: float, text: str) -> Check:
+    """A measurement without a threshold: what it means is the policy's to say, so it has no verdict of its own."""
+    return Check(name, Verdict.INCONCLUSIVE, *numbers, n=n, text=text, level=level)
 
 
 def _attest(
