@@ -72,7 +72,7 @@ def without_payload(record: dict[str, object]) -> None:
 
 
 OTHER = base64.b64encode(b'{"approver":"eve"}').decode()
-TAMPERED = {
+TAMPERED: dict[str, Callable[[bytes], bytes]] = {
     "payload": altered(lambda r: r.update(payload=OTHER)),
     "payload type": altered(lambda r: r.update(payloadType="text/plain")),
     "signature": altered(lambda r: first(r).update(sig=base64.b64encode(bytes(64)).decode())),

@@ -41,16 +41,14 @@ def make_release(store: Store, keys: KeyRing, actor: Actor, spec: Spec, deploy: 
     models = [name for name in spec.models if not deploy.uses or f"model/{name}" in deploy.uses or name in deploy.uses]
     if not models:
         raise NothingToRelease(f"{deploy.name} has no model", where=str(spec.path), mend="add it under models:")
-    components: set[Component] = set()
-    notes: list[str] = []
-    for name in models:
-        found = _components_of(store, name)
-        components |= found
-        notes += _moved_since(store, found)
-    release = put_release(store, sorted(components))
+    if len(models) > 1:  # a predictor answers for one, and so do check and rebuild
+        names = ", ".join(models)
+        raise NothingToRelease(f"{deploy.name} would hold {names}, and takes one model as yet", mend=f"uses: [{models[0]}]")
+    components = sorted(_components_of(store, models[0]))
+    release = put_release(store, components)
     ref = f"release/{deploy.application}"
     move_ref(store, keys, actor, ref=ref, target=release, why=why)
-    return Candidate(ref, release, tuple(sorted(components)), tuple(notes))
+    return Candidate(ref, release, tuple(components), tuple(_moved_since(store, components)))
 
 
 def _components_of(store: Store, name: str) -> set[Component]:
@@ -63,16 +61,16 @@ def _components_of(store: Store, name: str) -> set[Component]:
     data = cast("Mapping[str, Json]", value["data"])
     return {
         Component("model", name, ref.digest),
-        Component("profile", name, single["profile"]),
-        *(Component(kind, "", single[kind]) for kind in ("code", "environment", "pipeline")),
+        *(Component(kind, name, single[kind]) for kind in ("pipeline", "profile")),
+        *(Component(kind, "", single[kind]) for kind in ("code", "environment")),
         *(Component("data", key, parse_digest(str(digest))) for key, digest in data.items()),
     }
 
 
-def _moved_since(store: Store, components: set[Component]) -> list[str]:
+def _moved_since(store: Store, components: list[Component]) -> list[str]:
     """Data refs that moved after the model was made from an older snapshot."""
     notes = []
-    for component in sorted(c for c in components if c.kind == "data"):
+    for component in (c for c in components if c.kind == "data"):
         ref = store.ref(f"data/{component.name}")
         if ref and ref.digest != component.digest:
             notes.append(

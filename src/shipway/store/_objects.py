@@ -25,6 +25,7 @@ from shipway.store._types import FileUnreadable, ObjectDamaged, ObjectMissing, S
 _CHUNK = 1 << 20  # reads of 1 MiB: hashing then dominates the system calls
 _MANY = 64  # above this many new files one sync of the disk first is cheaper than one each
 _WHOLE, _DAMAGED = 0o444, 0o400  # modes of an object: as it was put, and as verify has marked it
+_SETTLED = 300.0  # seconds: ten times what Linux lets written bytes wait for the disk, so an older object is there
 _ABANDONED = 3600.0  # seconds after which a temporary file that nobody has open is of a dead writer
 
 
@@ -45,14 +46,14 @@ class Objects:
         return self.path(digest).is_file()
 
     def keeps(self, digest: Digest, size: int) -> bool:
-        """Whether the object is there with this size in bytes and not marked as damaged; then the next sync includes it."""
+        """Whether the object is there with this size in bytes and not marked as damaged; the next sync includes a young one."""
         path = self.path(digest)
         try:
             status = path.stat()
         except OSError:
             return False
         found = stat.S_ISREG(status.st_mode) and status.st_size == size and stat.S_IMODE(status.st_mode) != _DAMAGED
-        if found:
+        if found and time.time() - status.st_ctime < _SETTLED:
             self._unsynced[path] = None  # whoever wrote it may have been killed before the disk had it
         return found
 
