@@ -39,7 +39,7 @@ def test_the_components_are_all_that_determines_an_answer(released: Project) -> 
         ("data", "points"),
         ("environment", ""),
         ("model", "above"),
-        ("pipeline", ""),
+        ("pipeline", "above"),
         ("profile", "above"),
     ]
     for component in components(released):

@@ -11,16 +11,18 @@ from release_help import REF, Project, apply, approve, make, plan, points, put_l
 from shipway.access import Actor, Forbidden
 from shipway.gate import POLICY_REF, MoveRefused, load_policy, release_of
 from shipway.kernel import media
-from shipway.kernel.digest import Digest, short
+from shipway.kernel.digest import Descriptor, Digest, short
 from shipway.pipeline import code_object, snapshot_data
 from shipway.release import (
     Component,
     NoCandidate,
     NothingToRelease,
     NothingToReturnTo,
+    ReleaseDamaged,
     ReleaseMalformed,
     approve_release,
     candidate_of,
+    find_component,
     load_components,
     policy_change,
     publish_policy,
@@ -222,6 +224,21 @@ def test_rollback_returns_to_the_previous_other_release(project: Project) -> Non
     assert moved.judged.returning
     return_to(project)
     assert live_release(project) == two
+
+
+def test_neither_apply_nor_rollback_moves_to_a_model_that_is_damaged(project: Project) -> None:
+    one, two = first(project), second(project)
+    put_live(project, one)
+    put_live(project, two)
+    model = find_component(load_components(project.store, one), "model").digest  # both releases have it
+    file = Descriptor.from_json(project.store.get(model)["file"]).digest
+    path = project.store.objects.path(file)
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    for move in (lambda: return_to(project), lambda: apply(project, one)):
+        with pytest.raises(ReleaseDamaged, match="model line"):
+            move()
+    assert release_of(project.store, project.store.resolve(REF)) == two
 
 
 def test_rollback_keeps_the_scale_as_it_is_now(project: Project) -> None:

@@ -68,10 +68,11 @@ def apply_release(
 def roll_back(store: Store, keys: KeyRing, actor: Actor, ref: str, *, release: Digest | None = None, why: str = "") -> Moved:
     """Return to the release that was live before this one, or to a named one that was live; everything else stays as it is.
 
-    Raises NothingToReturnTo, RefMissing, Forbidden, RefMoved.
+    Raises NothingToReturnTo, RefMissing, Forbidden, RefMoved, ReleaseDamaged.
     """
     present = store.resolve(ref)
     chosen = _chosen(store, ref, release) if release else _previous(store, ref, present)
+    check_intact(store, chosen)
     target = store.put(with_release(store, present, chosen))
     return move_ref(store, keys, actor, ref=ref, target=target, why=why or "rollback")
 
