@@ -236,7 +236,7 @@ def test_neither_apply_nor_rollback_moves_to_a_model_that_is_damaged(project: Pr
     path.chmod(0o644)
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     for move in (lambda: return_to(project), lambda: apply(project, one)):
-        with pytest.raises(ReleaseDamaged, match="model line"):
+        with pytest.raises(ReleaseDamaged, match="model above"):
             move()
     assert release_of(project.store, project.store.resolve(REF)) == two
 
