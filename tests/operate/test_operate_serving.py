@@ -40,9 +40,6 @@ def step_until(supervisor: Supervisor, condition: Callable[[], object]) -> None:
     wait_for(stepped)
 
 
-@pytest.mark.xfail(
-    reason="a draining uvicorn closes connections that were accepted and have not asked yet: protocols/_server.py", strict=False
-)
 def test_a_deployment_moves_under_constant_requests_without_one_that_fails(project: Project) -> None:
     one, two = releases(project)
     move(project, one)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -235,7 +236,8 @@ def test_neither_apply_nor_rollback_moves_to_a_model_that_is_damaged(project: Pr
     path = project.store.objects.path(file)
     path.chmod(0o644)
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    for move in (lambda: return_to(project), lambda: apply(project, one)):
+    attempts: list[Callable[[], object]] = [lambda: return_to(project), lambda: apply(project, one)]
+    for move in attempts:
         with pytest.raises(ReleaseDamaged, match="model above"):
             move()
     assert release_of(project.store, project.store.resolve(REF)) == two

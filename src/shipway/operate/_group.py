@@ -43,7 +43,8 @@ class Worker:
     def __init__(self, serving: Serving, sock: socket.socket, log: Path, environ: Mapping[str, str]) -> None:
         self.serving, self._log = serving, log
         reader, writer = os.pipe()
-        command = [*serving.command, "--fd", str(sock.fileno()), "--ready-fd", str(writer), "--die-with-parent"]
+        options = {"--fd": sock.fileno(), "--ready-fd": writer, "--die-with-parent": os.getpid()}
+        command = [*serving.command, *(str(part) for pair in options.items() for part in pair)]
         try:
             with log.open("ab") as out:
                 self.process = subprocess.Popen(

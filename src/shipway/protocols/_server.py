@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import os
 import signal
 import socket
 import sys
+import time
 import traceback
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,6 +23,7 @@ from shipway.serve import Batcher, load_config, open_log, open_model, open_predi
 from shipway.store import SegmentWriter
 
 _DRAIN_SECONDS = 30
+_FIRST_REQUEST_SECONDS = 1.0  # a client sends its request right after it has connected
 _KEEP_ALIVE_SECONDS = 75  # longer than the 60 s of the usual load balancer, so that it is the one to close
 
 
@@ -94,6 +97,22 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         _announce(self._line, self._ready_fd)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accepts no more; who is connected already and has not asked yet is waited for, as uvicorn does not."""
+        for server in self.servers:
+            server.close()
+        end = time.monotonic() + _FIRST_REQUEST_SECONDS
+        await asyncio.sleep(0.01)  # what was accepted in this turn of the loop gets its protocol in the next
+        connections = self.server_state.connections
+        while time.monotonic() < end and any(map(_waits, connections)):  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.01)
+        await super().shutdown(sockets)
+
+
+def _waits(connection: object) -> bool:
+    """Connected, and no request has come yet."""
+    return getattr(connection, "cycle", None) is None
 
 
 def _settings(app: PredictorApp) -> uvicorn.Config:

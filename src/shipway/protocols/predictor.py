@@ -20,8 +20,10 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 def main(arguments: list[str]) -> int:
     """Serves until SIGTERM; the exit code."""
     options = _parser().parse_args(arguments)
-    if options.die_with_parent:
+    if options.die_with_parent is not None:
         _die_with_parent()
+        if options.die_with_parent not in (0, os.getppid()):
+            return 0  # it ended before this process could be bound to it
     for name in _ONE_THREAD:  # facts: with two threads on a busy small machine one prediction took 190 times as long
         os.environ.setdefault(name, "1")
     from shipway.protocols._server import run  # numeric libraries read the variables when they are imported
@@ -36,7 +38,8 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("--fd", type=int, help="an inherited listening socket")
     where.add_argument("--port", type=int, help="a port of 127.0.0.1; 0 takes a free one")
     parser.add_argument("--ready-fd", type=int, help="where to say that it answers; stdout when left out")
-    parser.add_argument("--die-with-parent", action="store_true", help="drain when the starting thread ends (Linux)")
+    bound = "drain when the starting thread ends (Linux); PID: that of the process which should be the parent"
+    parser.add_argument("--die-with-parent", nargs="?", type=int, const=0, metavar="PID", help=bound)
     return parser
 
 
