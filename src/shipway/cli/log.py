@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import TYPE_CHECKING, cast
+
 import click
 
 from shipway.cli._output import Output, json_option
 from shipway.cli._settings import Project, Settings
+
+if TYPE_CHECKING:
+    from shipway.kernel.canonical import JsonObject
+    from shipway.kernel.digest import Digest
+    from shipway.store import AuditRecord, Store
 
 
 @click.command(name="log")
@@ -38,37 +46,62 @@ def _refs(project: Project, out: Output) -> None:
 
 
 def _history(project: Project, out: Output, ref: str, limit: int) -> None:
-    from shipway.gate import release_of
-    from shipway.kernel.clock import instant
-    from shipway.kernel.digest import short
     from shipway.store import RefMissing
 
     records = project.store.history(ref, limit=limit)
     if not records:
         raise RefMissing(f"nothing ever happened to {ref}", where=project.spec.project, mend="shipway log shows every ref")
-    rows = []
-    for record in records:
-        verdict = project.store.get(record.verdict, "verdict") if record.verdict else {}
-        seen = [digest and (release_of(project.store, digest) or digest) for digest in (record.source, record.target)]
-        move = " -> ".join(short(digest) if digest else "nothing" for digest in seen)
-        evidence = verdict.get("evidence") or []
-        out.say(f"{record.at:%Y-%m-%d %H:%M:%S}  {record.outcome:<8} {move}  {record.actor}  {record.why}")
-        missing = verdict.get("missing")
-        for line in missing if isinstance(missing, list) else []:
-            out.say(f"    missing: {line}")
-        rows.append(
-            {
-                "ref": record.resource,
-                "from": seen[0],
-                "to": seen[1],
-                "who": record.actor,
-                "when": instant(record.at),
-                "why": record.why,
-                "outcome": record.outcome,
-                "action": record.action,
-                "verdict": record.verdict,
-                "evidence": evidence,
-                "missing": missing or [],
-            }
-        )
+    rows = [_row(project.store, record) for record in records]
+    for record, row in zip(records, rows, strict=True):
+        _say(out, record, row)
     out.end("log", {"ref": ref, "history": rows}, then=f"shipway plan {ref}" if ref.startswith("deploy/") else "shipway log")
+
+
+def _row(store: Store, record: AuditRecord) -> dict[str, object]:
+    """A record with the releases behind its deployments and what its verdict cites."""
+    from shipway.kernel.clock import instant
+
+    verdict = _read(store, record.verdict)
+    return {
+        "ref": record.resource,
+        "from": _shown(store, record.source),
+        "to": _shown(store, record.target),
+        "who": record.actor,
+        "when": instant(record.at),
+        "why": record.why,
+        "outcome": record.outcome,
+        "action": record.action,
+        "verdict": record.verdict,
+        "evidence": verdict.get("evidence") or [],
+        "missing": verdict.get("missing") or [],
+    }
+
+
+def _say(out: Output, record: AuditRecord, row: dict[str, object]) -> None:
+    from shipway.kernel.digest import short
+
+    move = " -> ".join(short(str(row[end])) if row[end] else "nothing" for end in ("from", "to"))
+    out.say(f"{record.at:%Y-%m-%d %H:%M:%S}  {record.outcome:<8} {move}  {record.actor}  {record.why}")
+    for line in cast("list[str]", row["missing"]):
+        out.say(f"    missing: {line}")
+    if evidence := cast("list[str]", row["evidence"]):
+        out.say(f"    evidence: {', '.join(map(short, evidence))} (verdict {short(record.verdict or '')})")
+
+
+def _shown(store: Store, digest: Digest | None) -> Digest | None:
+    """The release behind a deployment; the object itself where there is none, or where it cannot be read any more."""
+    from shipway.gate import release_of
+    from shipway.store import ObjectDamaged, ObjectMissing
+
+    with suppress(ObjectDamaged, ObjectMissing):
+        return digest and (release_of(store, digest) or digest)
+    return digest
+
+
+def _read(store: Store, verdict: Digest | None) -> JsonObject:
+    """A verdict; nothing where it cannot be read any more: the history goes on."""
+    from shipway.store import ObjectDamaged, ObjectMissing
+
+    with suppress(ObjectDamaged, ObjectMissing):
+        return store.get(verdict, "verdict") if verdict else {}
+    return {}

@@ -1,0 +1,30 @@
+"""`shipway log`: who moved what, on which evidence, and nothing lost when an object is."""
+
+from __future__ import annotations
+
+from cli_project import REF, Project
+
+from shipway.kernel.digest import short
+
+pytest_plugins = ["cli_fixtures"]
+
+
+def test_the_history_names_who_why_and_on_which_evidence(project: Project) -> None:
+    assert project.cli("apply").code == 1
+    for words in (("check",), ("approve",), ("apply", "--why", "first")):
+        assert project.cli(*words).code == 0
+    text, rows = project.cli("log", REF).out, project.ask("log", REF)["history"]
+    assert [row["outcome"] for row in rows] == ["moved", "refused"]
+    assert "first" in text
+    assert "missing: approval: 0 of 1" in text
+    assert f"evidence: {', '.join(map(short, rows[0]['evidence']))} (verdict {short(rows[0]['verdict'])})" in text
+
+
+def test_the_history_goes_on_where_a_verdict_and_a_release_are_gone(project: Project) -> None:
+    for words in (("check",), ("approve",), ("apply", "--why", "first")):
+        assert project.cli(*words).code == 0
+    (row,) = project.ask("log", REF)["history"]
+    for digest in (row["verdict"], project.store.resolve(REF)):
+        project.store.objects.path(digest).unlink()
+    (again,) = project.ask("log", REF)["history"]
+    assert (again["why"], again["evidence"], again["to"]) == ("first", [], project.store.resolve(REF))
