@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from shipway.environment import ensure_environment, ensure_overlay, overlay_command
+from shipway.environment import ensure_overlay, overlay_command
 from shipway.kernel.canonical import JsonObject, canonical_json
 from shipway.kernel.digest import Descriptor, Digest, short
 from shipway.kernel.errors import ShipwayError
+from shipway.pipeline import open_environment
 from shipway.release import find_component, load_components, release_descriptor, workers_of
 from shipway.store import Store
 
@@ -41,7 +42,8 @@ def prepare_serving(store: Store, ref: str, deployment: Digest, *, cache: Path, 
         raise NotServable(
             f"{ref} has {len(models)} models", where=release, mend="one model an application: say which with uses:"
         )
-    python = _python(store, find_component(components, "environment").digest, cache, report)
+    environment = find_component(components, "environment").digest
+    python = open_environment(store, environment, cache=cache, report=report)
     overlay = ensure_overlay(python, cache=cache, report=report)
     config = _config(store, value, deployment, release, models[0].name, models[0].digest)
     folder = store.root / "serving" / short(deployment)
@@ -52,12 +54,6 @@ def prepare_serving(store: Store, ref: str, deployment: Digest, *, cache: Path, 
     temporary.replace(file)
     command = overlay_command(python, overlay, "shipway.protocols.predictor", "--config", str(file))
     return Serving(ref, deployment, release, tuple(command), workers_of(value))
-
-
-def _python(store: Store, environment: Digest, cache: Path, report: Callable[[str], None]) -> Path:
-    value = store.get(environment, "environment")
-    lock = store.objects.get(Descriptor.from_json(value["lock"]).digest)
-    return ensure_environment(environment, lock, python=str(value["python"]), cache=cache, report=report)
 
 
 def _config(store: Store, deployment: JsonObject, digest: Digest, release: Digest, name: str, model: Digest) -> JsonObject:
