@@ -33,7 +33,7 @@ from shipway.pipeline._request import StepOutcome, pipeline_object
 from shipway.release import Component, deployment_object, put_release
 from shipway.release._manifest import component_manifest
 from shipway.spec import OutcomeSpec, Spec, parse_contract, parse_spec
-from shipway.store import GapRecord, OutcomeRecord, PredictionRecord, SegmentWriter, Store, encode_record, open_store
+from shipway.store import OutcomeRecord, PredictionRecord, SegmentWriter, Store, encode_record, open_store
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, 250_000, tzinfo=UTC)
 NOW_US = 1_795_435_200_250_000
@@ -318,11 +318,8 @@ def _logs(root: Path) -> dict[str, Vector]:
     outcome = OutcomeRecord(
         recorded=NOW_US, rows=1, ids=["2013-02-01-0:1"], names=["late"], values=[1.0], times=["2013-02-02T09:15:00"]
     )
-    gap = GapRecord(
-        recorded=NOW_US, writer="w", rows=3, accepted=10, readable=8, dropped=1, first=NOW_US, last=NOW_US + 1_000_000
-    )
     records = {name: encode_record(record) for name, record in
-               (("record-prediction", prediction), ("record-outcome", outcome), ("record-gap", gap))}  # fmt: skip
+               (("record-prediction", prediction), ("record-outcome", outcome))}  # fmt: skip
     segment, counts = _segment(root / "log", records["record-outcome"])
     found = {name: Vector(data, text=False) for name, data in records.items()}
     return {**found, "segment": Vector(segment, text=False), "count-file": Vector(counts, text=False)}

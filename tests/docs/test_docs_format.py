@@ -154,7 +154,7 @@ def test_a_count_file_is_magic_and_seven_numbers(tmp_path: Path) -> None:
     assert (counts.accepted, counts.written, counts.sealed, counts.dropped) == (3, 3, 0, 0)
 
 
-@pytest.mark.parametrize("name", ["record-prediction", "record-outcome", "record-gap"])
+@pytest.mark.parametrize("name", ["record-prediction", "record-outcome"])
 def test_a_log_record_says_its_type_and_version_first(name: str) -> None:
     record = msgspec.msgpack.decode(data_of(name))
     assert list(record)[:2] == ["type", "v"]

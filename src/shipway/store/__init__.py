@@ -13,7 +13,7 @@ from shipway.kernel.lazy import lazy_exports
 if TYPE_CHECKING:
     from shipway.store._facade import FOLDER, Store, list_projects, open_store
     from shipway.store._objects import damaged, hash_file
-    from shipway.store._records import GapRecord, OutcomeRecord, PredictionRecord, RecordForeign, decode_record, encode_record
+    from shipway.store._records import OutcomeRecord, PredictionRecord, RecordForeign, decode_record, encode_record
     from shipway.store._segment_format import (
         Counts,
         Frame,
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 _HOME = {
     "_facade": ["FOLDER", "Store", "list_projects", "open_store"],
     "_objects": ["damaged", "hash_file"],
-    "_records": ["GapRecord", "OutcomeRecord", "PredictionRecord", "RecordForeign", "decode_record", "encode_record"],
+    "_records": ["OutcomeRecord", "PredictionRecord", "RecordForeign", "decode_record", "encode_record"],
     "_segment_format": [
         "Counts",
         "Frame",
@@ -103,7 +103,6 @@ __all__ = [
     "FileUnreadable",
     "Frame",
     "Gap",
-    "GapRecord",
     "LogNotWritten",
     "MoveUnjustified",
     "NewAudit",

@@ -50,21 +50,7 @@ class OutcomeRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
     times: list[str | None]
 
 
-class GapRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="gaps"):
-    """`rows` rows of a writer are missing from the log for good, between first and last."""
-
-    v: int = 1
-    recorded: int
-    writer: str
-    rows: int
-    accepted: int
-    readable: int
-    dropped: int
-    first: int
-    last: int
-
-
-LogRecord = PredictionRecord | OutcomeRecord | GapRecord
+LogRecord = PredictionRecord | OutcomeRecord
 
 _encode = msgspec.msgpack.Encoder().encode
 _decoder: msgspec.msgpack.Decoder[LogRecord] = msgspec.msgpack.Decoder(LogRecord)
