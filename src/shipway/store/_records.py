@@ -50,7 +50,59 @@ class OutcomeRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
     times: list[str | None]
 
 
-LogRecord = PredictionRecord | OutcomeRecord
+class CallSpan(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """One layer of a call (`embed`, `dense`, `text`, `prompt`, `model`, `cache`): microseconds from the call's start, how
+    long, and how it went: `ok`, `timeout`, `error`, `skipped`.
+    """
+
+    layer: str
+    start_us: int
+    took_us: int
+    status: str
+
+
+class CallRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="calls"):
+    """One call through the gateway, refused ones too; no text of anybody is in it.
+
+    release, deployment: empty for a plain pass-through; key: the name of the caller's key, not the key; status: HTTP's;
+    cache: `none`, `exact`, `semantic`; cached and written are part of input_tokens; usd: what it cost, saved_usd: what a
+    cache kept it from costing; prices: digest of the price table; ttft_us: to the first token, per_token_us: between
+    tokens, -1 where there was no stream; degraded: layers that were down.
+    """
+
+    v: int = 1
+    id: str
+    recorded: int
+    rows: int = 1
+    application: str
+    release: str
+    deployment: str
+    provider: str
+    model: str
+    key: str
+    status: int
+    error: str = ""
+    finish: str = ""
+    cache: str = "none"
+    stream: bool = False
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    written_tokens: int = 0
+    estimated: bool = False
+    usd: float = 0.0
+    saved_usd: float = 0.0
+    prices: str = ""
+    latency_us: int = 0
+    ttft_us: int = -1
+    per_token_us: int = -1
+    retries: int = 0
+    index: str = ""
+    degraded: list[str] = []
+    spans: list[CallSpan] = []
+
+
+LogRecord = PredictionRecord | OutcomeRecord | CallRecord
 
 _encode = msgspec.msgpack.Encoder().encode
 _decoder: msgspec.msgpack.Decoder[LogRecord] = msgspec.msgpack.Decoder(LogRecord)

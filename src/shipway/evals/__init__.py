@@ -1,0 +1,1 @@
+"""Evaluations: golden sets, scorers, judges, the runner, the review queue."""

@@ -1,0 +1,1 @@
+"""The LLM gateway: keys, limits, budgets, routing, caches, records."""
