@@ -6,107 +6,48 @@ Works in a folder of its own (`.demo` in the checkout, made anew each time). Eve
 API; nothing is known beforehand. With `--demo stay` the control plane goes on running at the end.
 """
 
-import argparse
 import hashlib
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+from telling import WAIT_SECONDS, Story, finish, get, read_options, short, start_anew  # noqa: E402 - it lies beside our folder
+
 FILES = ("shipway.yaml", "flights.py", "requirements.in", "requirements.lock")
 APP, REF = "delay@prod", "deploy/delay@prod"
 MONTHS = [f"2013-{month:02d}" for month in range(1, 10)]
-WAIT_SECONDS = 60.0
 
 
-class Story:
-    """Runs commands in the project's folder, remembers how long each part took, and tells what happened."""
-
-    def __init__(self, folder: Path, port: int) -> None:
-        self.folder, self.port = folder, port
-        self.shipway = str(Path(sys.executable).with_name("shipway"))
-        self.environ = dict(os.environ)
-        self.steps: dict[str, float] = {}
-        self.gate: list[dict[str, Any]] = []
-        self.up: subprocess.Popen[str] | None = None
-
-    @contextmanager
-    def part(self, name: str, title: str) -> Iterator[None]:
-        """A part of the story with its title and its seconds."""
-        print(f"\n{len(self.steps) + 1}. {title}", flush=True)
-        started = time.monotonic()
-        yield
-        self.steps[name] = round(time.monotonic() - started, 2)
-
-    def say(self, text: str) -> None:
-        print(f"   {text}", flush=True)
-
-    def run(
-        self, *words: str, codes: tuple[int, ...] = (0,), folder: Path | None = None, quiet: bool = False
-    ) -> dict[str, Any]:
-        """A command and the document it answered with; any other exit code than expected ends the story."""
-        if not quiet:
-            print(f"   $ shipway {' '.join(words)}", flush=True)
-        command = [self.shipway, *words, "--json"]
-        done = subprocess.run(command, cwd=folder or self.folder, env=self.environ, capture_output=True, text=True, check=False)
-        if done.returncode not in codes:
-            sys.exit(f"{done.stderr}\nshipway {' '.join(words)} ended with {done.returncode}, expected {codes}")
-        return {**json.loads(done.stdout), "exit": done.returncode}
-
-    def ask(self, path: str) -> Any:
-        """A document of the control plane's API."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/{path}", timeout=30) as answer:
-            return json.load(answer)
-
-    def start_up(self) -> str:
-        """Start the control plane; its address."""
-        command = [self.shipway, "up", "--port", str(self.port)]
-        log = (self.folder.parent / "up.log").open("w")
-        self.up = subprocess.Popen(command, cwd=self.folder, env=self.environ, stdout=subprocess.PIPE, stderr=log, text=True)
-        assert self.up.stdout is not None
-        line = self.up.stdout.readline().strip()
-        if not line:
-            sys.exit(f"shipway up ended: see {log.name}")
-        self.port = int(line.split("http://127.0.0.1:")[1].split(",")[0])
-        return line
-
-    def serving(self, release: str) -> str:
-        """Wait until the deployment's predictor answers for this release; its address."""
-        end = time.monotonic() + WAIT_SECONDS
-        while time.monotonic() < end:
-            for found in self.ask("deployments")["deployments"]:
-                url = found.get("endpoint")
-                if found["release"] == release and url and release in _get(f"{url}/v2/models/delay"):
-                    return str(url)
-            time.sleep(0.1)
-        sys.exit(f"no predictor of {release} after {WAIT_SECONDS:.0f} s")
-
-    def gate_said(self, gate: dict[str, Any]) -> None:
-        self.gate.append({"verdict": gate["verdict"], "missing": gate["missing"]})
-        self.say(f"gate: {gate['verdict']}" + "".join(f"\n     missing: {line}" for line in gate["missing"]))
+def serving(story: Story, release: str) -> str:
+    """Wait until the deployment's predictor answers for this release; its address."""
+    end = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < end:
+        for found in story.ask("deployments")["deployments"]:
+            url = found.get("endpoint")
+            if found["release"] == release and url and release in get(f"{url}/v2/models/delay"):
+                return str(url)
+        time.sleep(0.1)
+    sys.exit(f"no predictor of {release} after {WAIT_SECONDS:.0f} s")
 
 
 def main() -> None:
-    options = _options()
+    options = read_options(__doc__ or "", HERE.parents[1] / ".demo", "report.json", 4780)
     base = options.folder.resolve()
-    _start_anew(base)
+    start_anew(base)
     months = base / "months"
     subprocess.run([sys.executable, HERE / "get_data.py", months], check=True, capture_output=True)
     story = Story(base / "flights", options.port)
     report = tell(story, months)
     options.report.write_text(json.dumps(report, indent=2) + "\n")
     print(f"\n{report['seconds']['total']:.0f} s in all; {options.report} has every number.", flush=True)
-    _finish(story, stay=options.demo == "stay")
+    finish(story, stay=options.demo == "stay")
 
 
 def tell(story: Story, months: Path) -> dict[str, Any]:
@@ -121,7 +62,7 @@ def tell(story: Story, months: Path) -> dict[str, Any]:
         rebuilt, tampered = _rebuild(story, first), _tamper(story, first)
         history = story.run("log", REF)["history"]
     except BaseException:
-        _finish(story, stay=False)
+        finish(story, stay=False)
         raise
     return {
         "releases": _releases(story),
@@ -160,12 +101,12 @@ def _first_release(story: Story, months: Path) -> tuple[str, str]:
         story.run("approve", APP, "--why", "looked at the evaluation")
         story.gate_said(story.run("apply", APP, "--why", "first release")["gate"])
     with story.part("serve", "A predictor that has reproduced its golden rows"):
-        story.say(f"answers at {story.serving(release)}/v2/models/delay")
+        story.say(f"answers at {serving(story, release)}/v2/models/delay")
     return release, str(ran["python"])  # the booking system that is replayed uses the project's own feature code
 
 
 def _replay_and_retrain(story: Story, months: Path, release: str, python: str) -> None:
-    url, outcomes = story.serving(release), f"http://127.0.0.1:{story.port}/api/v1/outcomes"
+    url, outcomes = serving(story, release), f"http://127.0.0.1:{story.port}/api/v1/outcomes"
     with story.part("replay", "Eight months of flights, asked before they depart; what came true arrives a day later"):
         for month in MONTHS[1:-1]:
             _arrive(story, months, month)
@@ -195,7 +136,7 @@ def _challenge(story: Story) -> dict[str, Any]:
         story.run("approve", APP, "--why", "ranks better on September; Brier is undecided")
         applied = story.run("apply", APP, "--why", "the challenger ranks better")
         story.gate_said(applied["gate"])
-        story.serving(applied["to"])
+        serving(story, applied["to"])
     numbers = {"auc_gain": gain["value"], "low": gain["low"], "high": gain["high"]}
     return {"digest": checked["release"], "month": "2013-08", **numbers}
 
@@ -217,14 +158,12 @@ def _roll_back(story: Story, first: str) -> None:
         moved = story.run("rollback", REF, "--why", "practice")
         seconds = time.monotonic() - started
         assert moved["to"] == first
-        story.serving(first)
+        serving(story, first)
         story.say(
             f"the ref moved in {seconds:.2f} s, its predictor answered {time.monotonic() - started:.2f} s after the command"
         )
         for move in story.run("log", REF)["history"]:
-            story.say(
-                f"{move['when'][:19]}  {move['outcome']:<8} {_short(move['from'])} -> {_short(move['to'])}  {move['why']}"
-            )
+            story.say(f"{move['when'][:19]}  {move['outcome']:<8} {short(move['from'])} -> {short(move['to'])}  {move['why']}")
 
 
 def _rebuild(story: Story, release: str) -> dict[str, Any]:
@@ -297,48 +236,6 @@ def _say_metrics(story: Story, ran: dict[str, Any]) -> None:
     for model in ran["models"].values():
         for metric in model["metrics"]:
             story.say(f"{metric['name']:<18} {metric['value']:.3f} [{metric['low']:.3f}, {metric['high']:.3f}]")
-
-
-def _get(url: str) -> str:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return str(answer.read().decode())
-    except OSError:
-        return ""
-
-
-def _short(digest: str | None) -> str:
-    return digest[7:19] if digest else "nothing"
-
-
-def _start_anew(base: Path) -> None:
-    marker = base / "made-by-the-demo"
-    if base.exists() and not marker.exists():
-        sys.exit(f"{base} exists and was not made by the demo")
-    shutil.rmtree(base, ignore_errors=True)
-    base.mkdir(parents=True)
-    marker.touch()
-
-
-def _finish(story: Story, *, stay: bool) -> None:
-    if story.up is None:
-        return
-    if stay:
-        print(f"\nshipway up goes on at http://127.0.0.1:{story.port} - Ctrl-C ends it.", flush=True)
-        with suppress(KeyboardInterrupt):
-            story.up.wait()
-    if story.up.poll() is None:
-        story.up.send_signal(signal.SIGTERM)
-        story.up.wait(timeout=60)
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--demo", choices=["once", "stay"], default="once")
-    parser.add_argument("--report", type=Path, default=Path("report.json"))
-    parser.add_argument("--folder", type=Path, default=HERE.parents[1] / ".demo")
-    parser.add_argument("--port", type=int, default=4780)
-    return parser.parse_args()
 
 
 if __name__ == "__main__":
