@@ -1,6 +1,7 @@
 # The habits of the house: each target is one command that a person types.
-#   make demo    the whole loop on the flights of 2013 (DEMO=once exits at the end)
-#   make test    everything that must hold; make lint is part of it
+#   make demo       the whole loop on the flights of 2013 (DEMO=once exits at the end)
+#   make assistant  the second loop: a documentation assistant on local models (the same)
+#   make test       everything that must hold; make lint is part of it
 PYTHON ?= python3
 VENV := .venv
 UV := $(VENV)/bin/uv
@@ -8,10 +9,13 @@ SHIPWAY := $(VENV)/bin/shipway
 DEMO ?= stay
 JOBS ?= 2
 
-.PHONY: demo assistant test lint slow docs bench bench-start lock clean
+.PHONY: demo assistant test lint slow docs bench bench-start bench-gateway bench-semantic bench-rag lock clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/python examples/flights/story.py --demo $(DEMO) --report report.json
+
+assistant: $(VENV)/.assistant
+	$(VENV)/bin/python examples/assistant/story.py --demo $(DEMO) --report report.json
 
 test: lint
 	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile
@@ -27,11 +31,20 @@ slow: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest tests/docs
 
-bench: bench-start
+bench: bench-start bench-gateway bench-semantic bench-rag
 	$(VENV)/bin/python bench/render.py
 
 bench-start: $(VENV)/.dev
 	$(VENV)/bin/python bench/start.py
+
+bench-gateway: $(VENV)/.dev
+	$(VENV)/bin/python bench/gateway.py
+
+bench-semantic: $(VENV)/.dev
+	$(VENV)/bin/python bench/semantic.py
+
+bench-rag: $(VENV)/.dev
+	$(VENV)/bin/python bench/rag.py
 
 $(UV): requirements/uv.lock
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
@@ -58,6 +71,7 @@ lock: $(UV)
 	for name in uv demo; do $(COMPILE) requirements/$$name.in -o requirements/$$name.lock; done
 	$(COMPILE) -c requirements/demo.lock requirements/assistant.in -o requirements/assistant.lock
 	$(COMPILE) --no-deps requirements/models.in -o requirements/models.lock
+	for name in gateway rag; do $(COMPILE) requirements/bench-$$name.in -o requirements/bench-$$name.lock; done
 	$(COMPILE) -c requirements/demo.lock -c requirements/assistant.lock requirements/dev.in -o requirements/dev.lock
 
 clean:

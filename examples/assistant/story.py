@@ -23,7 +23,7 @@ from openai import OpenAI
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
-from telling import Story, finish, read_options, short, start_anew  # noqa: E402 - it lies beside our folder
+from telling import Story, finish, get, read_options, short, start_anew  # noqa: E402 - it lies beside our folder
 
 FILES = ("shipway.yaml", "golden.jsonl", "pairs.jsonl")
 APP, REF = "assistant@prod", "deploy/assistant@prod"
@@ -111,7 +111,7 @@ class Assistant(Story):
         end = time.monotonic() + 60
         while time.monotonic() < end:
             found = self.ask("deployments")["deployments"][0]
-            if found.get("endpoint") and found.get("serving") == found["release"]:
+            if found.get("endpoint") and found["release"] in get(f"{found['endpoint']}/readyz"):
                 return OpenAI(base_url=f"{found['endpoint']}/v1", api_key=self.environ["ASSISTANT_KEY"], max_retries=0)
             time.sleep(0.1)
         sys.exit("no gateway answers")
@@ -299,8 +299,7 @@ def _caches(story: Assistant, release: str) -> None:
 
 def _costs(story: Assistant) -> dict[str, Any]:
     with story.part("cost", "Per answer, per release, per key, and what the caches saved"):
-        time.sleep(2)  # the log hands over a segment every second
-        costs = story.run("gateway", "cost", APP)
+        costs = _settled(story)
         total = costs["total"]
         story.say(f"{total['answers']} answers, {total['usd']:.6f} USD, {total['usd_per_answer']:.8f} each")
         for name, found in costs["by_release"].items():
@@ -311,13 +310,26 @@ def _costs(story: Assistant) -> dict[str, Any]:
     return {"usd_per_answer": total["usd_per_answer"], "saved_by_cache": total["saved_usd"]}
 
 
+def _settled(story: Assistant) -> dict[str, Any]:
+    """The costs once the log has handed over every call: a call may wait seconds for its segment."""
+    end, before = time.monotonic() + 30, -1
+    while True:
+        costs = story.run("gateway", "cost", APP, quiet=True)
+        answers = costs["total"]["answers"]
+        if answers and (answers == before or time.monotonic() > end):
+            return costs
+        before = answers
+        time.sleep(6)
+
+
 def _say_evaluation(story: Assistant, document: dict[str, Any]) -> None:
     for found in document["evaluations"]:
         for metric in found["metrics"]:
             if not metric.get("slice"):
-                interval = f"[{metric['low']:.3f}, {metric['high']:.3f}] n={metric['n']}"
-                story.say(f"{metric['name']:<22} {metric['value']:.3f} {interval}")
-        for difference in found["against_live"]:
+                digits = 9 if metric["name"].endswith("cost_usd") else 3
+                interval = f"[{metric['low']:.{digits}f}, {metric['high']:.{digits}f}] n={metric['n']}"
+                story.say(f"{metric['name']:<22} {metric['value']:.{digits}f} {interval}")
+        for difference in (one for one in found["against_live"] if not one["name"].endswith("cost_usd")):
             interval = f"[{difference['low']:+.3f}, {difference['high']:+.3f}]"
             story.say(f"{difference['name']:<22} against live {difference['value']:+.3f} {interval}")
         if found["judge"]:

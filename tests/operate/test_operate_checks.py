@@ -22,6 +22,7 @@ from shipway.kernel.units import Seconds
 from shipway.monitor import compact_logs
 from shipway.operate import ComparisonImpossible, Measured, check_candidate, watch_all
 from shipway.operate import _checks as checks
+from shipway.operate import _measured as measured
 from shipway.pipeline import Hands, Silence
 from shipway.release import Component, deployment_object, put_release
 from shipway.spec import DeploySpec, OutcomeSpec, Spec
@@ -82,7 +83,7 @@ def windows(hands: Hands, monkeypatch: pytest.MonkeyPatch, candidate: Digest) ->
         signed.append(named["predicate"].get("window"))
         return attest(*arguments, **named)
 
-    monkeypatch.setattr(checks, "attest", keep)
+    monkeypatch.setattr(measured, "attest", keep)
     checked(hands, candidate)
     return signed
 

@@ -206,7 +206,10 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.sampled_from(PIECES), inner, max_size=3),
     max_leaves=8,
 )
-SECTIONS = ("environment", "data", "pipeline", "parameters", "models", "outcomes", "deploy", "policy")
+SECTIONS = (
+    *("environment", "data", "pipeline", "parameters", "models", "outcomes", "deploy", "policy"),
+    *("providers", "prompts", "indexes", "evals", "gateway"),
+)
 
 
 @given(st.sampled_from(SECTIONS), VALUES)

@@ -160,7 +160,7 @@ def test_a_monitor_can_be_changed_or_left_out() -> None:
 
 def test_follow_after_and_uses_are_kept() -> None:
     entry = "{after: staging, follow: [index/docs, model/delay@champion], uses: [delay]}"
-    deploy = parsed(f"project: p\ndeploy: {{a@staging: , a@prod: {entry}}}").deploy["a@prod"]
+    deploy = parsed(f"project: p\nindexes: {{docs: docs}}\ndeploy: {{a@staging: , a@prod: {entry}}}").deploy["a@prod"]
     assert (deploy.after, deploy.follow, deploy.uses) == ("staging", ("index/docs", "model/delay@champion"), ("delay",))
 
 

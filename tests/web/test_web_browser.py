@@ -7,9 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Playwright, sync_playwright
+from web_assistant import CANDIDATE, assistant, pair, queue, review
+from web_assistant import REF as ASSISTANT
 from web_client import Client, serving
-from web_project import HOSTILE, REF, lived
+from web_project import HOSTILE, REF, Project, lived
 
+from shipway.evals import load_reviews, rate
 from shipway.gate import release_of
 from shipway.kernel.digest import short
 from shipway.web import make_app
@@ -29,6 +32,24 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, s
     app = make_app(project.open, links={"MLflow": "http://127.0.0.1:5000"}, endpoints=dict, record_outcomes=len)
     with serving(app) as client:
         yield client, release
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, Project]]:
+    project, *_ = assistant(tmp_path_factory.mktemp("gateway"), swapped=True, documents=[HOSTILE, "a" * 90 + ".txt"])
+    queue(project, {"a1": pair(HOSTILE, "Use conda."), "b2": review()})
+
+    def keep(key: str, value: int | str) -> None:
+        store = project.open()
+        try:
+            rate(store, key, by="ada@example.org", value=value, now=store.clock.now())
+        finally:
+            store.close()
+
+    endpoints = {ASSISTANT: "http://127.0.0.1:4791/v1"}
+    app = make_app(project.open, links={}, endpoints=lambda: endpoints, record_outcomes=len, rate_review=keep)
+    with serving(app) as client:
+        yield client, project
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +102,45 @@ def test_a_page_under_a_name_that_was_pointed_here_gets_nothing(playwright: Play
     launched.close()
     assert answer is not None
     assert answer.status == 421
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1180, "light"), (1180, "dark"), (400, "light")])
+@pytest.mark.parametrize("path", ["/?refresh=off", "/review"])
+def test_the_page_of_a_gateway_fits_and_loads_without_a_complaint(
+    browser: Browser, gateway: tuple[Client, Project], width: int, scheme: str, path: str
+) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    page, complaints = context.new_page(), []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("dialog", lambda dialog: complaints.append(dialog.message))
+    page.on("requestfailed", lambda request: complaints.append(request.url))
+    page.goto(f"{gateway[0].url}{path}", wait_until="networkidle")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator("script").count() == 0
+    assert page.get_by_text("<script>alert(1)</script>").first.is_visible()
+    if path != "/review":
+        assert page.locator(".reading").count() == 3
+        assert page.locator(".chart .line").first.bounding_box()
+        assert page.locator(".bar circle").count() >= 12
+        inside = "[...document.querySelectorAll('.reading table')].every(t => t.scrollWidth <= t.parentElement.clientWidth)"
+        assert page.evaluate(inside)  # no table of costs runs out of its card
+    assert complaints == []
+    context.close()
+
+
+def test_a_person_rates_with_the_keyboard_alone(browser: Browser, gateway: tuple[Client, Project]) -> None:
+    """A real browser's form passes the guard; nothing on the page says which release gave an answer."""
+    client, project = gateway
+    page = browser.new_page()
+    page.goto(f"{client.url}/review")
+    assert CANDIDATE[7:19] not in page.content()
+    page.keyboard.press("Enter")  # a key pressed once too often rates nothing: the form has the focus, no button has
+    for key in ("Tab", "Tab", "Enter"):
+        page.keyboard.press(key)
+    page.get_by_text("Is this answer right?").wait_for()
+    for key in ("Tab", "Enter"):
+        page.keyboard.press(key)
+    page.get_by_text("Nothing to review").wait_for()
+    assert [(one.id, one.verdict) for one in load_reviews(project.store)] == [("a1", 1), ("b2", 1)]
+    page.close()

@@ -24,12 +24,23 @@ def command(settings: Settings, deployment: str | None, release: str | None, why
     from shipway.cli._digests import find_release
     from shipway.cli._verdicts import gate_document, say_gate
     from shipway.kernel.digest import short
+    from shipway.operate import golden_of, keep_prices
     from shipway.release import apply_release
 
     project, out = Project(settings), Output(as_json)
     deploy = find_deploy(project.spec, deployment)
     chosen = find_release(project.store, release) if release else None
-    plan, moved = apply_release(project.store, project.keys, project.actor, project.spec, deploy, release=chosen, why=why)
+    plan, moved = apply_release(
+        project.store,
+        project.keys,
+        project.actor,
+        project.spec,
+        deploy,
+        release=chosen,
+        golden=golden_of(project.store, project.spec),
+        prices=keep_prices(project.store, project.spec, deploy),
+        why=why,
+    )
     say_gate(out, moved.judged)
     was = short(plan.live) if plan.live else "nothing"
     out.say(f"{plan.ref}: {was} -> {short(plan.release)}" if moved.changed else f"{plan.ref}: already at {short(plan.release)}")

@@ -33,21 +33,27 @@ def command(
     """Measure the candidate: contracts, evaluation, against live.
 
     All that is found is kept as evidence: the contract of each data set, the evaluation on held-out rows, and, when
-    something is live, the paired difference on the rows that live answered and whose outcomes are known. Exits 1 when a
-    contract is violated; the rest is the gate's to judge.
+    something is live, the paired difference on the rows that live answered and whose outcomes are known. An application that
+    answers a prompt is asked its golden sets, as `eval` does. Exits 1 when a contract is violated; the rest is the gate's to
+    judge.
     """
     from shipway.cli._digests import find_release
     from shipway.cli._progress import RunReport
     from shipway.cli._verdicts import render_check
     from shipway.kernel.check import Verdict
     from shipway.kernel.digest import short
-    from shipway.operate import check_candidate
+    from shipway.operate import check_application, check_candidate, measured_of, release_answers, world_of
     from shipway.release import candidate_of
 
     project, out = Project(settings), Output(as_json)
     deploy = find_deploy(project.spec, deployment)
     chosen = find_release(project.store, release) if release else candidate_of(project.store, deploy)
-    measured = check_candidate(project.hands, project.spec, deploy, chosen, days=days, report=RunReport(out))
+    report = RunReport(out)
+    if release_answers(project.store, chosen):
+        world = world_of(project.hands, project.spec, environ=settings.environ)
+        measured = measured_of(check_application(project.hands, project.spec, deploy, chosen, world=world, report=report))
+    else:
+        measured = check_candidate(project.hands, project.spec, deploy, chosen, days=days, report=report)
     out.say(f"release {short(chosen)} of {deploy.application}: {len(measured)} checks, all kept as evidence")
     for found in measured:
         out.say(f"  {found.subject.kind}/{found.subject.name:<10} {render_check(found.check)}")

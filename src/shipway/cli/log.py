@@ -74,6 +74,7 @@ def _row(store: Store, record: AuditRecord) -> dict[str, object]:
         "verdict": record.verdict,
         "evidence": verdict.get("evidence") or [],
         "missing": verdict.get("missing") or [],
+        "gate": {"verdict": verdict.get("verdict"), "checks": verdict.get("checks") or []},
     }
 
 

@@ -22,12 +22,16 @@ def command(settings: Settings, deployment: str | None, release: str | None, as_
     """
     from shipway.cli._digests import find_release
     from shipway.cli._verdicts import next_word, plan_document, say_plan
+    from shipway.operate import golden_of, keep_prices
     from shipway.release import make_plan, policy_change
 
     project, out = Project(settings), Output(as_json)
     deploy = find_deploy(project.spec, deployment)
     chosen = find_release(project.store, release) if release else None
-    policy = policy_change(project.store, project.spec)
-    plan = make_plan(project.store, project.keys, project.actor, project.spec, deploy, release=chosen, policy=policy)
+    policy = policy_change(project.store, project.spec, golden=golden_of(project.store, project.spec))
+    prices = keep_prices(project.store, project.spec, deploy)
+    plan = make_plan(
+        project.store, project.keys, project.actor, project.spec, deploy, release=chosen, policy=policy, prices=prices
+    )
     say_plan(out, plan)
     out.end("plan", plan_document(plan), then=f"shipway {next_word(plan.judged.judgement)} {deploy.name}")

@@ -17,15 +17,16 @@ from shipway.cli._settings import Project, Settings
 def command(settings: Settings, deployment: str | None, why: str, as_json: bool) -> None:
     """Lock all that determines an answer into one release.
 
-    Takes the models that the component refs name, with the data, code and environment that made them. The same components
-    give the same digest, whoever makes the release and whenever.
+    Takes the models that the component refs name, with the data, code and environment that made them; of an application that
+    answers a prompt, the prompt as its file is, its index and its provider. The same components give the same digest, whoever
+    makes the release and whenever.
     """
     from shipway.kernel.digest import short
-    from shipway.release import make_release
+    from shipway.operate import lock_candidate
 
     project, out = Project(settings), Output(as_json)
     deploy = find_deploy(project.spec, deployment)
-    candidate = make_release(project.store, project.keys, project.actor, project.spec, deploy, why=why)
+    candidate = lock_candidate(project.hands, project.spec, deploy, why=why)
     out.say(f"release {short(candidate.release)} of {deploy.application}: {len(candidate.components)} components")
     for component in candidate.components:
         out.say(f"  {component.kind:<12} {component.name:<12} {short(component.digest)}")

@@ -29,6 +29,8 @@ def command(settings: Settings, deployment: str | None, port: int, as_json: bool
     project.store.resolve(ref)
     environ = predictor_environ(settings.environ)
     with hold_control(project.store, alone=False):
-        supervisor = make_supervisor(project.store, cache=project.cache, environ=environ, report=out.note, port=port, only=ref)
+        supervisor = make_supervisor(
+            project.store, cache=project.cache, environ=environ, report=out.note, port=port, only=ref, secrets=settings.environ
+        )
         Control(project.store, project.signer, supervisor, out.note).run(stop_on_signals())
     out.end("served", {"ref": ref}, then=f"shipway log {ref}")

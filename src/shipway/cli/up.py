@@ -14,6 +14,7 @@ from shipway.cli._settings import Project, Settings
 
 if TYPE_CHECKING:
     from shipway.monitor import OutcomeLog
+    from shipway.spec import Spec
     from shipway.store import Store
     from shipway.tracking import Tracking
 
@@ -50,10 +51,12 @@ def command(settings: Settings, port: int, no_mlflow: bool, as_json: bool) -> No
         if tracking:
             running.callback(tracking.stop)
         outcomes = running.enter_context(OutcomeLog(project.store))
-        running.enter_context(_Web(project.store, listener, stop, tracking, outcomes))
+        running.enter_context(_Web(settings, project.store, listener, stop, tracking, outcomes))
         control = threading.Thread(target=_control, args=(settings, out, chosen, stop), name="control")
         control.start()
         running.callback(control.join)
+        rounds = threading.Thread(target=_rounds, args=(settings, out, stop), name="rounds", daemon=True)
+        rounds.start()
         running.callback(stop.set)
         if tracking:
             tracking.wait(stop)
@@ -82,7 +85,9 @@ def _control(settings: Settings, out: Output, port: int, stop: threading.Event) 
 
     project = Project(settings)
     environ = predictor_environ(settings.environ)
-    supervisor = make_supervisor(project.store, cache=project.cache, environ=environ, report=out.note, port=port + 1)
+    supervisor = make_supervisor(
+        project.store, cache=project.cache, environ=environ, report=out.note, port=port + 1, secrets=settings.environ
+    )
     try:
         Control(project.store, project.signer, supervisor, out.note).run(stop)
     except BaseException as problem:
@@ -93,6 +98,34 @@ def _control(settings: Settings, out: Output, port: int, stop: threading.Event) 
         project.store.close()
 
 
+def _rounds(settings: Settings, out: Output, stop: threading.Event) -> None:
+    """What may take minutes, in a thread of its own with its own store: following, and looking at what surrounds gateways."""
+    from shipway.operate import Rounds, world_of
+
+    project = Project(settings)
+    hands = project.hands
+    try:
+        Rounds(
+            hands,
+            environ=settings.environ,
+            spec=lambda: _spec_now(settings),
+            world=lambda spec: world_of(hands, spec, environ=settings.environ),
+            report=out.note,
+        ).run(stop)
+    finally:
+        project.store.close()
+
+
+def _spec_now(settings: Settings) -> Spec | None:
+    """shipway.yaml as it is; None while it cannot be read: deployments then go by what they hold themselves."""
+    from shipway.kernel.errors import ShipwayError
+
+    try:
+        return Project(settings).spec
+    except ShipwayError:
+        return None
+
+
 class _Web:
     """The page and the API under uvicorn in a thread; when it ends, so does everything else.
 
@@ -100,7 +133,13 @@ class _Web:
     """
 
     def __init__(
-        self, store: Store, listener: socket, stop: threading.Event, tracking: Tracking | None, outcomes: OutcomeLog
+        self,
+        settings: Settings,
+        store: Store,
+        listener: socket,
+        stop: threading.Event,
+        tracking: Tracking | None,
+        outcomes: OutcomeLog,
     ) -> None:
         import uvicorn
 
@@ -115,6 +154,7 @@ class _Web:
             links={"MLflow": tracking.url} if tracking else {},
             endpoints=lambda: _endpoints(opened()),
             record_outcomes=outcomes.record,
+            rate_review=lambda key, value: _rate(settings, key, value),
         )
         self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
         self._listener, self._stop = listener, stop
@@ -133,6 +173,17 @@ class _Web:
             self._server.run(sockets=[self._listener])
         finally:
             self._stop.set()
+
+
+def _rate(settings: Settings, key: str, value: int | str) -> None:
+    """A person's rating, by whoever has started `up`: nobody else reaches a page on loopback."""
+    from shipway.operate import rate_review
+
+    project = Project(settings)
+    try:
+        rate_review(project.hands, key, value)
+    finally:
+        project.store.close()
 
 
 def _endpoints(store: Store) -> dict[str, str]:

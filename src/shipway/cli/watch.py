@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from shipway.cli._output import Output, json_option
 from shipway.cli._refs import find_deploy
 from shipway.cli._settings import Project, Settings
 
+if TYPE_CHECKING:
+    from shipway.monitor import Reading
+
 
 @click.command(name="watch")
 @click.argument("deployment", required=False)
 @click.option("--months", is_flag=True, help="Report calendar months as well.")
+@click.option("--sentinel", is_flag=True, help="Ask the provider its golden prompts now, whenever they were asked last.")
 @json_option
 @click.pass_obj
-def command(settings: Settings, deployment: str | None, months: bool, as_json: bool) -> None:
+def command(settings: Settings, deployment: str | None, months: bool, sentinel: bool, as_json: bool) -> None:
     """Judge the days of a deployment that have not been judged.
 
     Each is judged on the trailing window that ends with it, when its outcomes have had the time to mature. Pages come from
-    outcomes only (calibration, base rate); drift of features informs and never pages. Exits 1 while a page is open.
+    outcomes only (calibration, base rate); drift of features informs and never pages. Of a deployment that answers a prompt:
+    whether its documents are as they are served, what it costs, whether its provider still answers as it did. Exits 1 while a
+    page is open.
     """
     from shipway.monitor import Severity, load_alerts, load_verdicts, report_months
     from shipway.operate import compact, watch_ref
@@ -28,18 +36,22 @@ def command(settings: Settings, deployment: str | None, months: bool, as_json: b
     ref = deploy_ref(find_deploy(project.spec, deployment))
     compact(project.store)
     judged = watch_ref(project.store, project.signer, ref)
+    readings = _surroundings(project, out, ref, sentinel) if _answers(project, ref) else ()
     verdicts, alerts = load_verdicts(project.store, ref), load_alerts(project.store, ref)
     out.say(f"{ref}: {len(verdicts)} days judged" + (f", the last {verdicts[-1].day}" if verdicts else ""))
     for alert in alerts:
         span = f"{alert.first_day} to {alert.last_day}"
-        number = f"{alert.value:+.3f} [{alert.low:+.3f}, {alert.high:+.3f}]" if alert.low is not None else f"{alert.value:.3f}"
-        against = f"{number} against {alert.threshold:g}, {span}, {'open' if alert.open else 'resolved'}"
+        number = f"{alert.value or 0.0:.3f}"
+        if alert.low is not None:
+            number = f"{alert.value:+.3f} [{alert.low:+.3f}, {alert.high:+.3f}]"
+        against = f"{number} against {alert.threshold or 0.0:g}, {span}, {'open' if alert.open else 'resolved'}"
         out.say(f"  {alert.severity.value:<7} {alert.monitor:<24} {against}")
     document: dict[str, object] = {
         "ref": ref,
         "judged_now": len(judged["days"]) if judged else 0,  # type: ignore[arg-type]
         "days": [verdict.to_json() for verdict in verdicts],
         "alerts": [alert.to_json() for alert in alerts],
+        "readings": [reading.to_json() for reading in readings],
     }
     if months:
         document["months"] = report_months(project.store, ref)
@@ -47,3 +59,24 @@ def command(settings: Settings, deployment: str | None, months: bool, as_json: b
     out.end("watch", document, then=f"shipway rollback {ref}" if paging else f"shipway log {ref}")
     if paging:
         raise click.exceptions.Exit(1)
+
+
+def _answers(project: Project, ref: str) -> bool:
+    """Whether what is live answers a prompt."""
+    from shipway.gate import release_of
+    from shipway.operate import release_answers
+
+    release = release_of(project.store, project.store.resolve(ref))
+    return release is not None and release_answers(project.store, release)
+
+
+def _surroundings(project: Project, out: Output, ref: str, sentinel: bool) -> tuple[Reading, ...]:
+    """What the monitors on the wall clock say now, a line each."""
+    from shipway.operate import watch_surroundings
+
+    environ = project.settings.environ
+    asked = True if sentinel else None
+    readings = watch_surroundings(project.hands, ref, environ=environ, spec=project.spec, sentinel=asked)
+    for reading in readings:
+        out.say(f"  {reading.check.verdict.value:<12} {reading.monitor:<12} {reading.check.text}")
+    return readings

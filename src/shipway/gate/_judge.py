@@ -14,7 +14,7 @@ from shipway.kernel import media
 from shipway.kernel.canonical import Json
 from shipway.kernel.check import Check, CheckMalformed, Verdict, worst
 from shipway.kernel.digest import Digest, short
-from shipway.spec import LOWER_IS_BETTER, AtLeast, AtMost, NotWorseBy, Pass, Requirement
+from shipway.spec import AtLeast, AtMost, NotWorseBy, Pass, Requirement, evaluation_of, lower_is_better
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,13 @@ class _Found(NamedTuple):
 
     @property
     def judged(self) -> bool:
-        """Whether the check was held against something; a bare measurement has no verdict that could count."""
-        return self.check.threshold is not None or self.statement.predicate.get("definition") is not None
+        """Whether the check was held against something; a bare measurement has no verdict that could count.
+
+        A contract is its own threshold, a golden set is none: its definition says what was asked, not what is enough.
+        """
+        if self.check.threshold is not None:
+            return True
+        return self.statement.predicate.get("definition") is not None and evaluation_of(self.check.name) is None
 
     @property
     def level(self) -> float:
@@ -106,7 +111,7 @@ def judge(policy: Policy, facts: Facts) -> Judgement:
         if isinstance(requirement, Pass):
             _judge_pass(requirement, policy, facts, outcome)
         else:
-            _judge_metric(requirement, facts, outcome)
+            _judge_metric(requirement, policy, facts, outcome)
     if facts.after:
         _judge_after(facts.after, outcome)
     measured = worst([check.verdict for check in outcome.checks])
@@ -173,21 +178,27 @@ def _judge_contract(subject: Subject, data: str, definition: Digest, facts: Fact
     outcome.add(Check(name, check.verdict, check.value, threshold=0.0, n=check.n, text=check.text), found.statement)
 
 
-def _judge_metric(requirement: AtLeast | AtMost | NotWorseBy, facts: Facts, outcome: _Outcome) -> None:
-    """Each model answers for itself; a candidate without one is measured as a whole."""
-    models = [subject for subject in facts.subjects if subject.kind == "model"]
-    for subject in models or facts.subjects[:1]:
+def _judge_metric(requirement: AtLeast | AtMost | NotWorseBy, policy: Policy, facts: Facts, outcome: _Outcome) -> None:
+    """An evaluation is of the release as a whole; of the other metrics each model answers for itself, or else the candidate."""
+    kind = "release" if evaluation_of(requirement.name) else "model"
+    subjects = [subject for subject in facts.subjects if subject.kind == kind]
+    for subject in subjects or facts.subjects[:1]:
         if isinstance(requirement, NotWorseBy):
-            _judge_against_live(requirement, subject, facts, outcome)
+            _judge_against_live(requirement, subject, policy, facts, outcome)
         else:
-            _judge_absolute(requirement, subject, facts, outcome)
+            _judge_absolute(requirement, subject, policy, facts, outcome)
 
 
-def _judge_absolute(requirement: AtLeast | AtMost, subject: Subject, facts: Facts, outcome: _Outcome) -> None:
-    def fits(found: _Found) -> bool:
-        return found.subject == subject and found.check.name == requirement.name and not found.against
+def _measured(requirement: Requirement, subject: Subject, policy: Policy, found: _Found) -> bool:
+    """Whether it measures what is asked, of this subject; an evaluation counts by the golden set that the policy names."""
+    if found.subject != subject or found.check.name != requirement.name:
+        return False
+    definition = policy.golden.get(evaluation_of(requirement.name) or "")
+    return definition is None or found.statement.predicate.get("definition") == definition
 
-    found = _newest(facts, fits)
+
+def _judge_absolute(requirement: AtLeast | AtMost, subject: Subject, policy: Policy, facts: Facts, outcome: _Outcome) -> None:
+    found = _newest(facts, lambda found: _measured(requirement, subject, policy, found) and not found.against)
     if found is None or found.level < requirement.level:
         outcome.miss(requirement.name, f"evaluation {requirement.name} {requirement.text}: no evidence")
         return
@@ -195,23 +206,19 @@ def _judge_absolute(requirement: AtLeast | AtMost, subject: Subject, facts: Fact
     outcome.add(_against(requirement.threshold, found.check, requirement, higher=higher), found.statement)
 
 
-def _judge_against_live(requirement: NotWorseBy, subject: Subject, facts: Facts, outcome: _Outcome) -> None:
+def _judge_against_live(requirement: NotWorseBy, subject: Subject, policy: Policy, facts: Facts, outcome: _Outcome) -> None:
     name = f"{requirement.name} against live"
     live = [other.digest for other in facts.live if (other.kind, other.name) == (subject.kind, subject.name)]
     if not live or subject.digest in live:
-        why = "the same model is live" if live else "nothing is live to compare with"
+        why = f"the same {subject.kind} is live" if live else "nothing is live to compare with"
         outcome.add(Check(name, Verdict.PASS, text=why), None)
         return
-
-    def fits(found: _Found) -> bool:
-        return found.subject == subject and found.check.name == requirement.name and found.against in live
-
-    found = _newest(facts, fits)
+    found = _newest(facts, lambda found: _measured(requirement, subject, policy, found) and found.against in live)
     if found is None or found.level < requirement.level:
         digests = ", ".join(short(digest) for digest in sorted(live))
         outcome.miss(name, f"{requirement.name} {requirement.text} against live {digests}: no evidence")
         return
-    better_up = requirement.name not in LOWER_IS_BETTER
+    better_up = not lower_is_better(requirement.name)
     threshold = -requirement.margin if better_up else requirement.margin
     outcome.add(_against(threshold, found.check, requirement, higher=better_up, name=name), found.statement)
 

@@ -12,7 +12,7 @@ from shipway.gate._judge import Before, Facts, Judgement, judge
 from shipway.gate._policy import Policy, policy_digest, policy_in_force
 from shipway.gate._subjects import Subject, check_target, release_of, subjects_of
 from shipway.kernel.canonical import JsonObject
-from shipway.kernel.check import Verdict
+from shipway.kernel.check import Check, Verdict
 from shipway.kernel.clock import instant
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
@@ -27,7 +27,7 @@ class MoveRefused(ShipwayError):
     def __init__(self, ref: str, judged: Judged) -> None:
         verdict = judged.judgement
         lacking = [
-            check.text if check.text in verdict.missing else f"{check.name}: {check.verdict}"
+            check.text if check.text in verdict.missing else _said(check)
             for check in verdict.checks
             if check.verdict is not Verdict.PASS
         ]
@@ -38,6 +38,19 @@ class MoveRefused(ShipwayError):
         )
         self.judged = judged
         self.inconclusive = verdict.verdict is Verdict.INCONCLUSIVE
+
+
+def _said(check: Check) -> str:
+    """A check that did not pass, with the numbers when it is a measured interval.
+
+    >>> _said(Check("auc against live", Verdict.FAIL, -0.21, -0.33, -0.09, -0.1))
+    'auc against live: -0.21 [-0.33, -0.09], threshold -0.1'
+    """
+    if check.value is None or check.low is None or check.high is None or check.threshold is None:
+        return f"{check.name}: {check.verdict}"
+    undecided = f"{check.verdict}, " if check.verdict is Verdict.INCONCLUSIVE else ""
+    numbers = f"{check.value:.3g} [{check.low:.3g}, {check.high:.3g}], threshold {check.threshold:.6g}"
+    return f"{check.name}: {undecided}{numbers}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from shipway.kernel.canonical import Json, JsonObject
@@ -19,21 +19,33 @@ DEFAULT_POLICY: JsonObject = {"kind": "policy", "version": 1, "rules": [], "defi
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Rules per ref and the digests of the check definitions that count, by data name."""
+    """Rules per ref and the digests of the check definitions that count: contracts by data name, golden sets by evaluation."""
 
     digest: Digest
     rules: Mapping[str, PolicyRule]
     contracts: Mapping[str, Digest]
+    golden: Mapping[str, Digest] = field(default_factory=dict)
 
     def rule(self, ref: str) -> PolicyRule:
         """What the policy asks of a move of `ref`; a ref without a rule is asked nothing."""
         return self.rules.get(ref) or PolicyRule(ref=ref)
 
 
-def policy_object(store: Store, rules: Mapping[str, PolicyRule], contracts: Mapping[str, ContractSpec]) -> JsonObject:
-    """The policy of a spec; the contracts become objects of their own, and their digests are what counts."""
+def policy_object(
+    store: Store,
+    rules: Mapping[str, PolicyRule],
+    contracts: Mapping[str, ContractSpec],
+    golden: Mapping[str, Digest] | None = None,
+) -> JsonObject:
+    """The policy of a spec; the contracts become objects of their own, and their digests are what counts.
+
+    golden: evaluation -> digest of its golden set. A policy without any looks as it did before there were golden sets.
+    """
     digests: dict[str, Json] = {name: store.put(contract.to_json()) for name, contract in sorted(contracts.items())}
-    return {**policy_to_json(rules), "definitions": {"contract": digests}}
+    definitions: dict[str, Json] = {"contract": digests}
+    if golden:
+        definitions["golden"] = {name: golden[name] for name in sorted(golden)}
+    return {**policy_to_json(rules), "definitions": definitions}
 
 
 def policy_in_force(store: Store) -> Policy:
@@ -51,5 +63,7 @@ def load_policy(store: Store, digest: Digest) -> Policy:
     """The policy of that digest. Raises ObjectMissing, ObjectUnexpected, SpecMalformed."""
     record = store.get(digest, "policy")
     definitions = cast("Mapping[str, Mapping[str, str]]", record["definitions"])
-    contracts = {name: parse_digest(text) for name, text in definitions["contract"].items()}
-    return Policy(digest, policy_from_json(record), contracts)
+    contracts, golden = (
+        {name: parse_digest(text) for name, text in definitions.get(kind, {}).items()} for kind in ("contract", "golden")
+    )
+    return Policy(digest, policy_from_json(record), contracts, golden)

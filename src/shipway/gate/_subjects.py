@@ -23,7 +23,15 @@ class Subject:
     digest: Digest
 
 
-_KINDS = {"deploy": "deployment", "policy": "policy", "data": "snapshot", "model": "model", "release": "release"}
+_KINDS = {
+    "deploy": "deployment",
+    "policy": "policy",
+    "data": "snapshot",
+    "model": "model",
+    "prompt": "prompt",
+    "index": "index",
+    "release": "release",
+}
 
 
 class TargetWrong(ShipwayError):

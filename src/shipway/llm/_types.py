@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NewType, Protocol, cast
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Protocol, cast
 
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Digest
+from shipway.kernel.units import Usd as Usd
 
-Usd = NewType("Usd", float)
+if TYPE_CHECKING:  # numpy is most of the time that importing this room would take
+    import numpy as np
+    from numpy.typing import NDArray
+
 OPENAI, ANTHROPIC = "openai", "anthropic"
 SHAPES = (OPENAI, ANTHROPIC)
 

@@ -1,4 +1,5 @@
-"""Windows over the logs: compaction, outcomes and their join, leaves, verdicts on a clock, alerts, challengers.
+"""Windows over the logs: compaction, outcomes and their join, leaves, verdicts on a clock, alerts, challengers; for LLM
+deployments freshness, cost and the sentinel.
 
 Reads what predictors and people have logged and writes records; never moves a ref, and never sees a wire.
 """
@@ -11,14 +12,20 @@ from shipway.kernel.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from shipway.monitor._alerts import Alert, fold_alerts
+    from shipway.monitor._calls import scan_calls
     from shipway.monitor._challenger import inputs_of, paired_comparison, window_rows
     from shipway.monitor._clock import event_clock
     from shipway.monitor._compact import Compacted, TimeColumn, compact_logs
+    from shipway.monitor._cost import COST_BY, CostPart, CostReading, check_cost, cost_by, measure_cost
     from shipway.monitor._deployments import Reference, release_reference
+    from shipway.monitor._freshness import check_freshness, freshness_detail
     from shipway.monitor._gaps import GAP
+    from shipway.monitor._golden_prompts import Baseline, BaselineMalformed, PromptRun, take_baseline
     from shipway.monitor._join import Coverage, joined, measure_coverage
     from shipway.monitor._months import report_months
     from shipway.monitor._outcomes import OutcomeLog, OutcomeMalformed
+    from shipway.monitor._readings import READING, Reading, ReadingPoint, drop_readings, keep_reading, load_readings
+    from shipway.monitor._sentinel import SentinelFound, compare_prices, compare_runs, with_prices
     from shipway.monitor._tables import scan_outcomes, scan_predictions
     from shipway.monitor._verdict import DayVerdict, Finding, Severity
     from shipway.monitor._watch import AttestChecks, WatchResult, load_alerts, load_verdicts, watch
@@ -35,38 +42,67 @@ _HOME = {
     "_outcomes": ["OutcomeLog", "OutcomeMalformed"],
     "_tables": ["scan_outcomes", "scan_predictions"],
     "_verdict": ["DayVerdict", "Finding", "Severity"],
+    "_calls": ["scan_calls"],
+    "_cost": ["COST_BY", "CostPart", "CostReading", "check_cost", "cost_by", "measure_cost"],
+    "_freshness": ["check_freshness", "freshness_detail"],
+    "_golden_prompts": ["Baseline", "BaselineMalformed", "PromptRun", "take_baseline"],
+    "_readings": ["READING", "Reading", "ReadingPoint", "drop_readings", "keep_reading", "load_readings"],
+    "_sentinel": ["SentinelFound", "compare_prices", "compare_runs", "with_prices"],
     "_watch": ["AttestChecks", "WatchResult", "load_alerts", "load_verdicts", "watch"],
 }
 
 __all__ = [
+    "COST_BY",
     "GAP",
+    "READING",
     "Alert",
     "AttestChecks",
+    "Baseline",
+    "BaselineMalformed",
     "Compacted",
+    "CostPart",
+    "CostReading",
     "Coverage",
     "DayVerdict",
     "Finding",
     "OutcomeLog",
     "OutcomeMalformed",
+    "PromptRun",
+    "Reading",
+    "ReadingPoint",
     "Reference",
+    "SentinelFound",
     "Severity",
     "TimeColumn",
     "WatchResult",
+    "check_cost",
+    "check_freshness",
     "compact_logs",
+    "compare_prices",
+    "compare_runs",
+    "cost_by",
+    "drop_readings",
     "event_clock",
     "fold_alerts",
+    "freshness_detail",
     "inputs_of",
     "joined",
+    "keep_reading",
     "load_alerts",
+    "load_readings",
     "load_verdicts",
+    "measure_cost",
     "measure_coverage",
     "paired_comparison",
     "release_reference",
     "report_months",
+    "scan_calls",
     "scan_outcomes",
     "scan_predictions",
+    "take_baseline",
     "watch",
     "window_rows",
+    "with_prices",
 ]
 
 if not TYPE_CHECKING:

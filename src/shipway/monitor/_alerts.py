@@ -19,7 +19,7 @@ from shipway.monitor._verdict import DayVerdict, Finding, Severity
 
 QUIET_DAYS = 3  # of pass; a monitor that wavers round its threshold is one alert, not ten
 CALM_DAYS = 7  # without a failing day: an interval as wide as these passes seldom, and an alert that never ends is not read
-_LOUDEST_FIRST = (Severity.PAGE, Severity.TICKET, Severity.INFORM)
+LOUDEST_FIRST = (Severity.PAGE, Severity.TICKET, Severity.INFORM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,5 +139,5 @@ def _opened(finding: Finding, verdict: DayVerdict) -> Alert:
 
 
 def _extended(alert: Alert, finding: Finding, verdict: DayVerdict) -> Alert:
-    severity = min(alert.severity, finding.severity, key=_LOUDEST_FIRST.index)
+    severity = min(alert.severity, finding.severity, key=LOUDEST_FIRST.index)
     return replace(_opened(finding, verdict), first_day=alert.first_day, severity=severity)

@@ -17,6 +17,7 @@ import polars as pl
 
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
+from shipway.monitor._calls import call_table
 from shipway.monitor._faults import past_unreadable
 from shipway.monitor._gaps import record_damage, record_gap
 from shipway.monitor._lock import exclusive
@@ -24,6 +25,7 @@ from shipway.monitor._outcomes import outcome_table
 from shipway.monitor._prediction_table import prediction_table
 from shipway.monitor._tables import sync_folder, table_folder, write_table
 from shipway.store import (
+    CallRecord,
     Frame,
     OutcomeRecord,
     PredictionRecord,
@@ -44,12 +46,12 @@ A ShipwayError says that the release cannot be read: its records wait in `unread
 What may succeed later (`retry`) and any other error ends the call; the segment waits.
 """
 
-STREAMS = ("predictions", "outcomes")
+STREAMS = ("predictions", "outcomes", "calls")
 _BATCH = 8  # segments a turn: what a crash repeats, and what two flushes of the folders are shared by
 
 
 class Compacted(NamedTuple):
-    """What one call did: prediction rows and outcomes put into tables, gaps found; all 0 when another is at it.
+    """What one call did: prediction rows, outcomes and LLM calls put into tables, gaps found; all 0 when another is at it.
 
     mistimed: of the rows, those whose event time lay in the future and was not believed. A table that is made again
     after a crash counts again.
@@ -59,6 +61,7 @@ class Compacted(NamedTuple):
     outcomes: int
     gaps: int
     mistimed: int = 0
+    calls: int = 0
 
 
 class _Taken(NamedTuple):
@@ -83,8 +86,9 @@ def compact_logs(store: Store, *, now: datetime, time_column: TimeColumn) -> Com
             return Compacted(0, 0, 0)
         gaps = sum(_recover(store, stream, folder, now) for stream, folder in folders.items())
         done = {stream: _compact_stream(store, stream, now, time_column) for stream in STREAMS}
-    predictions, outcomes = done["predictions"], done["outcomes"]
-    return Compacted(predictions.rows, outcomes.rows, gaps + predictions.damaged + outcomes.damaged, predictions.mistimed)
+    gaps += sum(stream.damaged for stream in done.values())
+    predictions, outcomes, calls = (done[stream] for stream in STREAMS)
+    return Compacted(predictions.rows, outcomes.rows, gaps, predictions.mistimed, calls.rows)
 
 
 class _Done(NamedTuple):
@@ -132,8 +136,7 @@ def _take(segment: SegmentFile, stream: str, time_column: TimeColumn) -> _Taken:
         read = read_segment(segment.path)
     except SegmentForeign:  # its beginning is destroyed: nothing in it can be read
         read = SegmentRead((), 0, segment.path.stat().st_size)
-    make = _take_predictions if stream == "predictions" else _take_outcomes
-    return make(read.frames, time_column)._replace(lost_bytes=read.lost_bytes)
+    return _TAKE[stream](read.frames, time_column)._replace(lost_bytes=read.lost_bytes)
 
 
 def _take_predictions(frames: tuple[Frame, ...], time_column: TimeColumn) -> _Taken:
@@ -153,6 +156,14 @@ def _take_outcomes(frames: tuple[Frame, ...], _time_column: TimeColumn) -> _Take
     good = [record for _, record in _records(frames) if isinstance(record, OutcomeRecord)]
     table = outcome_table(good)
     return _Taken(table, sum(frame.rows for frame in frames) - table.height)
+
+
+def _take_calls(frames: tuple[Frame, ...], _time_column: TimeColumn) -> _Taken:
+    good = [record for _, record in _records(frames) if isinstance(record, CallRecord)]
+    return _Taken(call_table(good), sum(frame.rows for frame in frames) - len(good))
+
+
+_TAKE = {"predictions": _take_predictions, "outcomes": _take_outcomes, "calls": _take_calls}
 
 
 def _records(frames: tuple[Frame, ...]) -> Iterator[tuple[Frame, object]]:

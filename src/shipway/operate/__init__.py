@@ -16,15 +16,55 @@ from shipway.operate._process import (
 )
 
 if TYPE_CHECKING:
-    from shipway.operate._checks import ComparisonImpossible, Measured, check_candidate
+    from shipway.operate._applications import (
+        check_application,
+        evaluate_candidate,
+        golden_of,
+        keep_prices,
+        lock_candidate,
+        measured_of,
+        release_answers,
+        world_of,
+    )
+    from shipway.operate._checks import ComparisonImpossible, check_candidate
     from shipway.operate._control import Control, compact, make_supervisor, watch_all, watch_ref
+    from shipway.operate._embedders import embedder_from_spec
+    from shipway.operate._evaluate import EVALUATED, Evaluated, golden_sets, load_evaluated
+    from shipway.operate._follow import Followed, follow
     from shipway.operate._group import PredictorFailed, bind_loopback
+    from shipway.operate._indexes import backend_of, open_named_index
+    from shipway.operate._lone_gateway import LoneGateway, NothingToPass, lone_gateway
+    from shipway.operate._measured import Measured
+    from shipway.operate._prompts import PromptTaken, PromptUnreadable, prompt_object, take_prompts
     from shipway.operate._reconcile import Action, Start, Stop, reconcile
+    from shipway.operate._reviews import rate_review
+    from shipway.operate._rounds import Rounds
     from shipway.operate._serving import NotServable
     from shipway.operate._supervisor import ENDPOINT, Supervisor
+    from shipway.operate._surroundings import watch_surroundings
 
 _HOME = {
-    "_checks": ["ComparisonImpossible", "Measured", "check_candidate"],
+    "_applications": [
+        "check_application",
+        "evaluate_candidate",
+        "golden_of",
+        "keep_prices",
+        "lock_candidate",
+        "measured_of",
+        "release_answers",
+        "world_of",
+    ],
+    "_checks": ["ComparisonImpossible", "check_candidate"],
+    "_embedders": ["embedder_from_spec"],
+    "_evaluate": ["EVALUATED", "Evaluated", "golden_sets", "load_evaluated"],
+    "_follow": ["Followed", "follow"],
+    "_indexes": ["backend_of", "open_named_index"],
+    "_lone_gateway": ["LoneGateway", "NothingToPass", "lone_gateway"],
+    "_measured": ["Measured"],
+    "_prompts": ["PromptTaken", "PromptUnreadable", "prompt_object", "take_prompts"],
+    "_reviews": ["rate_review"],
+    "_rounds": ["Rounds"],
+    "_surroundings": ["watch_surroundings"],
     "_control": ["Control", "compact", "make_supervisor", "watch_all", "watch_ref"],
     "_group": ["PredictorFailed", "bind_loopback"],
     "_reconcile": ["Action", "Start", "Stop", "reconcile"],
@@ -35,28 +75,55 @@ _HOME = {
 __all__ = [
     "CONTROL",
     "ENDPOINT",
+    "EVALUATED",
     "Action",
     "ComparisonImpossible",
     "Control",
     "ControlRunning",
+    "Evaluated",
+    "Followed",
+    "LoneGateway",
     "Measured",
     "NotServable",
+    "NothingToPass",
     "PredictorFailed",
+    "PromptTaken",
+    "PromptUnreadable",
+    "Rounds",
     "Start",
     "Stop",
     "Supervisor",
+    "backend_of",
     "bind_loopback",
+    "check_application",
     "check_candidate",
     "compact",
     "control_process",
+    "embedder_from_spec",
+    "evaluate_candidate",
+    "follow",
     "forget_control",
+    "golden_of",
+    "golden_sets",
     "hold_control",
+    "keep_prices",
+    "load_evaluated",
+    "lock_candidate",
+    "lone_gateway",
     "make_supervisor",
+    "measured_of",
     "note_control",
+    "open_named_index",
+    "prompt_object",
+    "rate_review",
     "reconcile",
+    "release_answers",
+    "take_prompts",
     "tracking_url",
     "watch_all",
     "watch_ref",
+    "watch_surroundings",
+    "world_of",
 ]
 
 if not TYPE_CHECKING:

@@ -9,18 +9,16 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from shipway import __version__
 from shipway.data import load_table, measure_contract, render_contract
-from shipway.gate import attest, release_of
-from shipway.kernel import media
+from shipway.gate import release_of
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.check import Check, Verdict
-from shipway.kernel.clock import instant
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.kernel.units import Seconds
 from shipway.models import Signature
 from shipway.monitor import event_clock, inputs_of, paired_comparison, window_rows
+from shipway.operate._measured import Measured, attest_check
 from shipway.pipeline import MADE, Hands, Report, measure_evaluation, open_environment, score_rows
 from shipway.release import Component, ReleaseMalformed, deploy_ref, find_component, load_components, outcomes_of
 from shipway.spec import DeploySpec, Pass, Spec
@@ -45,17 +43,6 @@ class _Live:
     release: Digest
     model: Digest
     outcomes: Mapping[str, Seconds]
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One check as evidence: what it is about, the check, the envelope, and lines for a person (violated rows)."""
-
-    subject: Component
-    check: Check
-    envelope: Digest
-    against: Digest | None = None
-    detail: str = ""
 
 
 def check_candidate(
@@ -93,7 +80,7 @@ def _contracts(hands: Hands, spec: Spec, components: Iterable[Component]) -> lis
         result = measure_contract(definition, load_table(hands.store, component.digest, name=component.name))
         more: dict[str, Json] = {"definition": hands.store.put(definition), "result": result.to_json()}
         detail = render_contract(result) if result.violations else ""
-        found.append(_attest(hands, component, result.check, more, detail=detail))
+        found.append(attest_check(hands, component, result.check, more, detail=detail))
     return found
 
 
@@ -107,7 +94,7 @@ def _evaluation(hands: Hands, components: tuple[Component, ...], level: float) -
     for metric in measure_evaluation(hands.store, scores, level=level):
         check = _measured(metric.name, (metric.value, metric.low, metric.high), metric.n, level, "held-out reference")
         more: dict[str, Json] = {"level": level, "scores": scores.to_json(), "clusters": metric.clusters}
-        found.append(_attest(hands, model, check, more))
+        found.append(attest_check(hands, model, check, more))
     return found
 
 
@@ -148,7 +135,7 @@ def _against_live(
     first, last = str(rows["day"].min()), str(rows["day"].max())
     window: JsonObject = {"release": live.release, "first": first, "last": last, "rows": rows.height}
     return [
-        _attest(hands, model, check, {"level": level, "against": live.model, "window": window}, against=live.model)
+        attest_check(hands, model, check, {"level": level, "against": live.model, "window": window}, against=live.model)
         for check in _differences(scored, level)
     ]
 
@@ -204,31 +191,3 @@ def _difference(name: str, interval: Interval) -> Check:
 def _measured(name: str, numbers: tuple[float, float, float], n: int, level: float, text: str) -> Check:
     """A measurement without a threshold: what it means is the policy's to say, so it has no verdict of its own."""
     return Check(name, Verdict.INCONCLUSIVE, *numbers, n=n, text=text, level=level)
-
-
-def _attest(
-    hands: Hands,
-    subject: Component,
-    check: Check,
-    more: Mapping[str, Json],
-    *,
-    against: Digest | None = None,
-    detail: str = "",
-) -> Measured:
-    predicate: JsonObject = {
-        "check": check.to_json(),
-        "at": instant(hands.store.clock.now()),
-        "by": hands.actor.name,
-        "tool": {"name": "shipway", "version": __version__},
-        **more,
-    }
-    envelope = attest(
-        hands.store,
-        hands.signer,
-        subject=subject.digest,
-        name=f"{subject.kind}/{subject.name}",
-        predicate_type=media.CHECK_PREDICATE,
-        predicate=predicate,
-        label=check.name,
-    )
-    return Measured(subject, check, envelope, against, detail)

@@ -121,8 +121,10 @@ def watch_ref(store: Store, signer: Signer, name: str) -> JsonObject | None:
 
 
 def outcome_of(store: Store, deployment: JsonObject) -> str | None:
-    """The outcome that answers the model's question: the one called like its target."""
+    """The outcome that answers the model's question: the one called like its target; None where no model answers."""
     components = load_components(store, release_descriptor(deployment).digest)
+    if not any(component.kind == "model" for component in components):
+        return None
     target = str(store.get(find_component(components, "model").digest, "model")["target"])
     return target if target in outcomes_of(deployment) else None
 
@@ -156,9 +158,19 @@ def time_column_of(store: Store) -> Callable[[Digest], str | None]:
 
 
 def make_supervisor(
-    store: Store, *, cache: Path, environ: Mapping[str, str], report: Callable[[str], None], port: int, only: str | None = None
+    store: Store,
+    *,
+    cache: Path,
+    environ: Mapping[str, str],
+    report: Callable[[str], None],
+    port: int,
+    only: str | None = None,
+    secrets: Mapping[str, str] | None = None,
 ) -> Supervisor:
-    """A supervisor whose first deployment gets `port`, the next ones those after it (0: any free port)."""
+    """A supervisor whose first deployment gets `port`, the next ones those after it (0: any free port).
+
+    secrets: as in Supervisor.
+    """
     taken: list[str] = []
 
     def port_of(ref: str) -> int:
@@ -166,4 +178,4 @@ def make_supervisor(
             taken.append(ref)
         return port + taken.index(ref) if port else 0
 
-    return Supervisor(store, cache=cache, environ=environ, report=report, ports=port_of, only=only)
+    return Supervisor(store, cache=cache, environ=environ, report=report, ports=port_of, only=only, secrets=secrets)

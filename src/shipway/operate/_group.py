@@ -13,7 +13,7 @@ from pathlib import Path
 
 from shipway.kernel.canonical import parse_object
 from shipway.kernel.errors import ShipwayError
-from shipway.operate._serving import Serving
+from shipway.operate._serve import Serving
 
 READY_SECONDS = 60.0
 DRAIN_SECONDS = 15.0
@@ -118,8 +118,8 @@ class Worker:
 class Group:
     """All workers of one ref behind one address."""
 
-    def __init__(self, ref: str, port: int, log: Path, environ: Mapping[str, str]) -> None:
-        self.ref, self._log, self._environ = ref, log, environ
+    def __init__(self, ref: str, port: int, log: Path, environ: Mapping[str, str], secrets: Mapping[str, str]) -> None:
+        self.ref, self._log, self._environ, self._secrets = ref, log, environ, secrets
         self._socket = bind_loopback(port)
         self.workers: list[Worker] = []
         self._leaving: list[Worker] = []
@@ -167,7 +167,8 @@ class Group:
         self._socket.close()
 
     def _spawn(self, serving: Serving) -> Worker:
-        return Worker(serving, self._socket, self._log, self._environ)
+        named = {name: self._secrets[name] for name in serving.secrets if name in self._secrets}
+        return Worker(serving, self._socket, self._log, {**self._environ, **named})
 
 
 def _problem(said: bytes) -> str:

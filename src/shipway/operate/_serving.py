@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from shipway.environment import ensure_overlay, overlay_command
 from shipway.kernel.canonical import JsonObject, canonical_json
 from shipway.kernel.digest import Descriptor, Digest, short
 from shipway.kernel.errors import ShipwayError
+from shipway.operate._gateway import prepare_gateway
+from shipway.operate._serve import Serving
 from shipway.pipeline import open_environment
 from shipway.release import find_component, load_components, release_descriptor, workers_of
 from shipway.store import Store
@@ -21,21 +22,12 @@ class NotServable(ShipwayError):
     code = "operate.not-servable"
 
 
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """A command line that serves one deployment, and how many processes of it are wanted."""
-
-    ref: str
-    deployment: Digest
-    release: Digest
-    command: tuple[str, ...]
-    workers: int
-
-
 def prepare_serving(store: Store, ref: str, deployment: Digest, *, cache: Path, report: Callable[[str], None]) -> Serving:
     """Write the folder of a deployment and give its command. Raises NotServable, EnvironmentFailed, ObjectDamaged."""
     value = store.get(deployment, "deployment")
     release = release_descriptor(value).digest
+    if value["target"] == "gateway":
+        return prepare_gateway(store, ref, deployment, value, release, cache=cache)
     components = load_components(store, release)
     models = [component for component in components if component.kind == "model"]
     if len(models) != 1:

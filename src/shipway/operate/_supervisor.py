@@ -11,7 +11,8 @@ from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.operate._group import Group, PredictorFailed
 from shipway.operate._reconcile import Start, Stop, reconcile
-from shipway.operate._serving import Serving, prepare_serving
+from shipway.operate._serve import Serving
+from shipway.operate._serving import prepare_serving
 from shipway.store import Store
 
 ENDPOINT = "endpoint"  # state rows: where a ref is served, by ref
@@ -20,7 +21,9 @@ RETRY_SECONDS = 5.0  # a release that does not start is tried again this often; 
 
 
 class Supervisor:
-    """The worker groups of one project. ports: wanted port by ref; report: told one line for every change."""
+    """The worker groups of one project. ports: wanted port by ref; report: told one line for every change; secrets: where a
+    gateway's process gets the variables from that its deployment names, and no others.
+    """
 
     def __init__(
         self,
@@ -31,9 +34,10 @@ class Supervisor:
         report: Callable[[str], None],
         ports: Callable[[str], int] = lambda _: 0,
         only: str | None = None,
+        secrets: Mapping[str, str] | None = None,
     ) -> None:
         self._store, self._cache, self._environ, self._report = store, cache, environ, report
-        self._ports, self._only = ports, only
+        self._ports, self._only, self._secrets = ports, only, secrets or {}
         self._groups: dict[str, Group] = {}
         self._failed: dict[tuple[str, Digest], float] = {}  # when to try again what did not start, by ref and deployment
 
@@ -79,7 +83,7 @@ class Supervisor:
         folder = self._store.root / "serving"
         folder.mkdir(exist_ok=True)
         log = folder / (ref.removeprefix("deploy/").replace("/", "-") + ".log")
-        group = self._groups[ref] = Group(ref, self._ports(ref), log, self._environ)
+        group = self._groups[ref] = Group(ref, self._ports(ref), log, self._environ, self._secrets)
         return group
 
     def _mend(self, ref: str, group: Group) -> None:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from shipway.kernel.lazy import lazy_exports
+from shipway.release._answering import NothingToRelease, Weights, gateway_settings, provider_object
 from shipway.release._apply import (
     NothingToReturnTo,
     PolicyUnmeetable,
@@ -13,7 +14,8 @@ from shipway.release._apply import (
     roll_back,
 )
 from shipway.release._approve import approve_release
-from shipway.release._candidate import Candidate, NothingToRelease, make_release
+from shipway.release._candidate import Candidate, lock_release, make_release
+from shipway.release._child import child_release
 from shipway.release._deployment import (
     deploy_ref,
     deployment_object,
@@ -46,21 +48,26 @@ __all__ = [
     "Rebuilt",
     "ReleaseDamaged",
     "ReleaseMalformed",
+    "Weights",
     "apply_plan",
     "apply_release",
     "approve_release",
     "attest_rebuild",
     "candidate_of",
     "check_intact",
+    "child_release",
     "deploy_ref",
     "deployment_object",
     "find_component",
+    "gateway_settings",
     "load_components",
+    "lock_release",
     "make_plan",
     "make_release",
     "monitors_of",
     "outcomes_of",
     "policy_change",
+    "provider_object",
     "publish_policy",
     "put_release",
     "reach",

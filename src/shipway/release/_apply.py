@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 from shipway.access import Actor, KeyRing
@@ -12,7 +12,7 @@ from shipway.kernel.errors import ShipwayError
 from shipway.release._deployment import with_release
 from shipway.release._intact import check_intact
 from shipway.release._plan import Plan, make_plan
-from shipway.spec import DeploySpec, Spec
+from shipway.spec import DeploySpec, Pass, PolicyRule, Spec, evaluation_of
 from shipway.store import ObjectDamaged, ObjectMissing, Store
 
 
@@ -28,8 +28,12 @@ class NothingToReturnTo(ShipwayError):
     code = "release.nothing-before"
 
 
-def policy_change(store: Store, spec: Spec) -> Policy | None:
-    """The spec's policy when it is not the one in force: what `apply` will publish first."""
+def policy_change(store: Store, spec: Spec, *, golden: Mapping[str, Digest] | None = None) -> Policy | None:
+    """The spec's policy when it is not the one in force: what `apply` will publish first.
+
+    golden: evaluation -> digest of its golden set, for all that the policy asks something of. Raises PolicyUnmeetable.
+    """
+    golden = golden or {}
     for ref, rule in spec.policy.items():
         if not ref.startswith("deploy/") and (rule.require or rule.approvals):
             raise PolicyUnmeetable(
@@ -37,14 +41,33 @@ def policy_change(store: Store, spec: Spec) -> Policy | None:
                 where=str(spec.path),
                 mend="ask it of the deployment that takes it: deploy/APPLICATION@ENVIRONMENT",
             )
+        _check_golden(spec, ref, rule, golden)
     contracts = {name: data.contract for name, data in spec.data.items() if data.contract}
-    target, present = store.put(policy_object(store, spec.policy, contracts)), store.ref(POLICY_REF)
+    target, present = store.put(policy_object(store, spec.policy, contracts, golden)), store.ref(POLICY_REF)
     return None if present and present.digest == target else load_policy(store, target)
 
 
-def publish_policy(store: Store, keys: KeyRing, actor: Actor, spec: Spec, *, why: str = "") -> Moved | None:
+def _check_golden(spec: Spec, ref: str, rule: PolicyRule, golden: Mapping[str, Digest]) -> None:
+    """A metric of an evaluation means nothing without its golden set: any set of questions would do."""
+    for requirement in rule.require:
+        name = evaluation_of(requirement.name)
+        if name is not None and not isinstance(requirement, Pass) and name not in golden:
+            what = f"the policy asks {requirement.name} of {ref}, and no golden set {name} is at hand"
+            mend = f"see that the file of evals.{name} is there, then try again"
+            raise PolicyUnmeetable(what, where=str(spec.path), mend=mend)
+
+
+def publish_policy(
+    store: Store,
+    keys: KeyRing,
+    actor: Actor,
+    spec: Spec,
+    *,
+    golden: Mapping[str, Digest] | None = None,
+    why: str = "",
+) -> Moved | None:
     """Move `policy/main` to the spec's policy when it differs: its own move, judged by the policy in force until then."""
-    change = policy_change(store, spec)
+    change = policy_change(store, spec, golden=golden)
     if change is None:
         return None
     return move_ref(store, keys, actor, ref=POLICY_REF, target=change.digest, why=why or "the policy of shipway.yaml")
@@ -57,11 +80,23 @@ def apply_plan(store: Store, keys: KeyRing, actor: Actor, plan: Plan, *, why: st
 
 
 def apply_release(
-    store: Store, keys: KeyRing, actor: Actor, spec: Spec, deploy: DeploySpec, *, release: Digest | None = None, why: str = ""
+    store: Store,
+    keys: KeyRing,
+    actor: Actor,
+    spec: Spec,
+    deploy: DeploySpec,
+    *,
+    release: Digest | None = None,
+    golden: Mapping[str, Digest] | None = None,
+    prices: Digest | None = None,
+    why: str = "",
 ) -> tuple[Plan, Moved]:
-    """Publish a changed policy, plan, move. Raises MoveRefused, RefMoved, Forbidden, NoCandidate."""
-    publish_policy(store, keys, actor, spec)
-    plan = make_plan(store, keys, actor, spec, deploy, release=release)
+    """Publish a changed policy, plan, move. golden, prices: as in policy_change and make_plan.
+
+    Raises MoveRefused, RefMoved, Forbidden, NoCandidate, PolicyUnmeetable.
+    """
+    publish_policy(store, keys, actor, spec, golden=golden)
+    plan = make_plan(store, keys, actor, spec, deploy, release=release, prices=prices)
     return plan, apply_plan(store, keys, actor, plan, why=why)
 
 

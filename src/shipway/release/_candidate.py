@@ -10,17 +10,11 @@ from shipway.access import Actor, KeyRing
 from shipway.gate import move_ref
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Digest, parse_digest, short
-from shipway.kernel.errors import ShipwayError
 from shipway.pipeline import MADE
+from shipway.release._answering import NothingToRelease, Weights, answers_prompt, components_of_prompt
 from shipway.release._manifest import Component, put_release
 from shipway.spec import DeploySpec, Spec
 from shipway.store import Store
-
-
-class NothingToRelease(ShipwayError):
-    """A component that the release needs does not exist yet."""
-
-    code = "release.nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +27,50 @@ class Candidate:
     notes: tuple[str, ...]
 
 
-def make_release(store: Store, keys: KeyRing, actor: Actor, spec: Spec, deploy: DeploySpec, *, why: str = "") -> Candidate:
+def make_release(
+    store: Store,
+    keys: KeyRing,
+    actor: Actor,
+    spec: Spec,
+    deploy: DeploySpec,
+    *,
+    weights: Weights | None = None,
+    why: str = "",
+) -> Candidate:
     """Lock the components of an application into a release and point `release/<application>` at it.
 
-    Data, code and environment are those that made the model, not what their refs name by now. Raises NothingToRelease.
+    Data, code and environment are those that made the model, not what their refs name by now. weights: asked for the digest
+    of each local provider's weights, which are left open without it. Raises NothingToRelease.
     """
-    models = [name for name in spec.models if not deploy.uses or f"model/{name}" in deploy.uses or name in deploy.uses]
-    if not models:
-        raise NothingToRelease(f"{deploy.name} has no model", where=str(spec.path), mend="add it under models:")
-    if len(models) > 1:  # a predictor answers for one, and so do check and rebuild
-        names = ", ".join(models)
-        raise NothingToRelease(f"{deploy.name} would hold {names}, and takes one model as yet", mend=f"uses: [{models[0]}]")
-    components = sorted(_components_of(store, models[0]))
+    components = _components(store, spec, deploy, weights)
     release = put_release(store, components)
     ref = f"release/{deploy.application}"
     move_ref(store, keys, actor, ref=ref, target=release, why=why)
     return Candidate(ref, release, tuple(components), tuple(_moved_since(store, components)))
+
+
+def lock_release(store: Store, spec: Spec, deploy: DeploySpec, *, weights: Weights | None = None) -> Digest:
+    """The release that make_release would make now; no ref moves. Raises NothingToRelease."""
+    return put_release(store, _components(store, spec, deploy, weights))
+
+
+def _components(store: Store, spec: Spec, deploy: DeploySpec, weights: Weights | None) -> list[Component]:
+    if answers_prompt(spec, deploy):
+        found = components_of_prompt(store, spec, deploy, weights)
+        models = [name for name in spec.models if f"model/{name}" in deploy.uses]  # beside a prompt only when asked for
+    else:
+        found, models = set(), _models(spec, deploy)
+    if len(models) > 1:  # a predictor answers for one, and so do check and rebuild
+        names = ", ".join(models)
+        raise NothingToRelease(f"{deploy.name} would hold {names}, and takes one model as yet", mend=f"uses: [{models[0]}]")
+    return sorted(found.union(*(_components_of(store, name) for name in models)))
+
+
+def _models(spec: Spec, deploy: DeploySpec) -> list[str]:
+    models = [name for name in spec.models if not deploy.uses or f"model/{name}" in deploy.uses or name in deploy.uses]
+    if not models:
+        raise NothingToRelease(f"{deploy.name} has no model", where=str(spec.path), mend="add it under models:")
+    return models
 
 
 def _components_of(store: Store, name: str) -> set[Component]:

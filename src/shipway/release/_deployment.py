@@ -13,8 +13,14 @@ from shipway.spec import DeploySpec, MonitorSpec, OutcomeSpec
 from shipway.store import Store
 
 
-def deployment_object(store: Store, release: Digest, deploy: DeploySpec, outcomes: Mapping[str, OutcomeSpec]) -> JsonObject:
-    """The object that `deploy/<application>@<environment>` points at."""
+def deployment_object(
+    store: Store,
+    release: Digest,
+    deploy: DeploySpec,
+    outcomes: Mapping[str, OutcomeSpec],
+    gateway: JsonObject | None = None,
+) -> JsonObject:
+    """The object that `deploy/<application>@<environment>` points at; gateway: the settings of one, for that target alone."""
     monitors: dict[str, Json] = {
         name: {"page": monitor.page, "inform": monitor.inform, "window_seconds": monitor.window}
         for name, monitor in deploy.monitors.items()
@@ -31,6 +37,7 @@ def deployment_object(store: Store, release: Digest, deploy: DeploySpec, outcome
         "outcomes": {name: {"matures_seconds": outcome.matures} for name, outcome in sorted(outcomes.items())},
         "after": deploy.after,
         "follow": sorted(deploy.follow),
+        **({"gateway": gateway} if gateway is not None else {}),
     }
 
 

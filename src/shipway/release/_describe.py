@@ -9,14 +9,22 @@ from typing import cast
 from shipway.environment import parse_lock
 from shipway.kernel.canonical import Json
 from shipway.kernel.digest import Descriptor, Digest, short
+from shipway.release._describe_llm import describe_index, describe_prompt, describe_provider
 from shipway.store import Store
 
 
 def describe_change(store: Store, kind: str, source: Digest | None, target: Digest | None) -> str:
-    """What is different between two objects of one kind; either may be missing."""
+    """What is different between two objects of one kind; either may be missing. A prompt's has its changed lines below it."""
     if source is None or target is None:
         return f"new {short(target)}" if target else f"removed (was {short(source or '')})"
-    detail = {"data": _files, "code": _lines, "environment": _packages}.get(kind)
+    detail = {
+        "data": _files,
+        "code": _lines,
+        "environment": _packages,
+        "prompt": describe_prompt,
+        "index": describe_index,
+        "provider": describe_provider,
+    }.get(kind)
     words = detail(store, source, target) if detail else ""
     return f"{short(source)} -> {short(target)}" + (f": {words}" if words else "")
 

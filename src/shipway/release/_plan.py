@@ -8,9 +8,10 @@ from shipway.access import Actor, KeyRing
 from shipway.gate import Judged, Policy, judge_move, release_of
 from shipway.kernel.digest import Digest, short
 from shipway.kernel.errors import ShipwayError
+from shipway.release._answering import gateway_settings
 from shipway.release._deployment import deploy_ref, deployment_object
 from shipway.release._describe import describe_change
-from shipway.release._manifest import Component, load_components
+from shipway.release._manifest import Component, find_component, load_components
 from shipway.spec import DeploySpec, Spec
 from shipway.store import Store
 
@@ -53,13 +54,17 @@ def make_plan(
     *,
     release: Digest | None = None,
     policy: Policy | None = None,
+    prices: Digest | None = None,
 ) -> Plan:
     """Compare what is live with a release (the newest candidate when none is named); judged by the policy in force, or by
-    the one that `apply` would publish first. Raises NoCandidate.
+    the one that `apply` would publish first. prices: the price table of a gateway. Raises NoCandidate.
     """
     ref = deploy_ref(deploy)
     chosen = release or candidate_of(store, deploy)
-    target = store.put(deployment_object(store, chosen, deploy, spec.outcomes))
+    gateway = gateway_settings(spec, prices) if deploy.target == "gateway" else None
+    if gateway is not None:
+        find_component(load_components(store, chosen), "prompt")  # a release of a model has nothing for a gateway to answer
+    target = store.put(deployment_object(store, chosen, deploy, spec.outcomes, gateway))
     judged = judge_move(store, keys, actor, ref=ref, target=target, policy=policy)
     live = release_of(store, judged.source) if judged.source else None
     return Plan(ref, live, chosen, target, _changes(store, live, chosen, judged), judged)

@@ -37,6 +37,7 @@ from shipway.pipeline import (
     run_pipeline,
     score_rows,
 )
+from shipway.release._describe_llm import prompt_lines
 from shipway.release._manifest import Component, find_component, load_components, reach
 from shipway.store import ObjectDamaged, ObjectMissing, Store, open_store
 
@@ -47,6 +48,7 @@ class Equality(StrEnum):
     """How equal a rebuilt release came out, strongest first."""
 
     BYTES = "EQUAL (bytes)"
+    LOCKED = "EQUAL (prompt and index as locked)"
     PREDICTIONS = "EQUAL (predictions on the golden rows)"
     METRICS = "EQUAL (metrics within tolerance)"
     DIFFERENT = "DIFFERENT"
@@ -60,11 +62,14 @@ class RebuildRefused(ShipwayError):
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """The answer; `different` names the first component that came out otherwise and why, None when bytes are equal."""
+    """The answer; `different` names the first component that came out otherwise and why, None when bytes are equal.
+
+    model: None for a release that holds none.
+    """
 
     equality: Equality
     release: Digest
-    model: Digest
+    model: Digest | None
     folder: Path
     different: str | None
 
@@ -82,8 +87,9 @@ class _Declared:
 
 
 def rebuild_release(store: Store, release: Digest, folder: Path, *, cache: Path, report: Report) -> Rebuilt:
-    """Make a release again in a new folder, which keeps `code/`, `data/` and a store of its own.
+    """Make a release again in a new folder, which keeps `code/`, `data/`, `prompt/`, `index/` and a store of its own.
 
+    A release without a model is restored and read whole; its provider's answers cannot be made again, and `different` says so.
     Raises RebuildRefused (folder not empty), ObjectDamaged and ObjectMissing naming the user's file, StepFailed,
     EnvironmentFailed.
     """
@@ -94,6 +100,8 @@ def rebuild_release(store: Store, release: Digest, folder: Path, *, cache: Path,
     fresh = open_store(folder, store.project, create=True, clock=store.clock, ids=store.ids)
     _copy(store, fresh, release, components)
     _restore(fresh, components, folder)
+    if any(part.kind == "prompt" for part in components) and not any(part.kind == "model" for part in components):
+        return Rebuilt(Equality.LOCKED, release, None, folder, _not_rebuildable(fresh, components))
     model = find_component(components, "model")
     declared = _declared(fresh, model)
     result = _run(fresh, components, (declared.step, declared.reference), cache=cache, report=report)
@@ -148,6 +156,22 @@ def _restore(fresh: Store, components: tuple[Component, ...], folder: Path) -> N
         if component.kind in ("code", "data"):
             root = Descriptor.from_json(fresh.get(component.digest)["root"]).digest
             checkout_tree(fresh, root, folder / component.kind / component.name)
+        if component.kind == "index":
+            checkout_tree(
+                fresh, Descriptor.from_json(fresh.get(component.digest)["corpus"]).digest, folder / "index" / component.name
+            )
+        if component.kind == "prompt":
+            (folder / "prompt").mkdir(exist_ok=True)
+            lines = prompt_lines(fresh.get(component.digest, "prompt"))
+            (folder / "prompt" / f"{component.name}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _not_rebuildable(fresh: Store, components: tuple[Component, ...]) -> str:
+    """What stands behind a provider's name is not ours to make again; the golden set is asked again instead."""
+    prompt = fresh.get(find_component(components, "prompt").digest, "prompt")
+    provider = find_component(components, "provider", str(prompt["provider"]))
+    model = fresh.get(provider.digest, "provider")["model"]
+    return f"provider {provider.name} (model {model}) is not rebuildable; shipway eval asks it the golden set again"
 
 
 def _declared(fresh: Store, model: Component) -> ModelDeclared:

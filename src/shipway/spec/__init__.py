@@ -5,11 +5,17 @@ Pure but for `find_spec` and `load_spec`. Never constructs an object from YAML, 
 
 from shipway.spec._contract import ColumnRule, ContractSpec, parse_contract
 from shipway.spec._data import DataSpec, EnvironmentSpec
-from shipway.spec._deploy import DeploySpec, MonitorSpec
+from shipway.spec._deploy import DeploySpec
 from shipway.spec._errors import SpecMalformed, SpecMissing
+from shipway.spec._evals import EvalSpec
 from shipway.spec._files import find_spec, load_spec
+from shipway.spec._gateway import BudgetSpec, GatewayKeySpec, GatewaySpec
+from shipway.spec._indexes import IndexSpec
 from shipway.spec._models import ModelSpec, OutcomeSpec
+from shipway.spec._monitors import MonitorSpec, default_monitors
 from shipway.spec._policy import PolicyRule, policy_from_json, policy_to_json
+from shipway.spec._prompts import PromptSpec
+from shipway.spec._providers import ProviderSpec
 from shipway.spec._requirement import (
     COMPARED,
     LOWER_IS_BETTER,
@@ -19,6 +25,8 @@ from shipway.spec._requirement import (
     NotWorseBy,
     Pass,
     Requirement,
+    evaluation_of,
+    lower_is_better,
     parse_requirement,
 )
 from shipway.spec._spec import Spec, parse_spec
@@ -29,23 +37,33 @@ __all__ = [
     "METRICS",
     "AtLeast",
     "AtMost",
+    "BudgetSpec",
     "ColumnRule",
     "ContractSpec",
     "DataSpec",
     "DeploySpec",
     "EnvironmentSpec",
+    "EvalSpec",
+    "GatewayKeySpec",
+    "GatewaySpec",
+    "IndexSpec",
     "ModelSpec",
     "MonitorSpec",
     "NotWorseBy",
     "OutcomeSpec",
     "Pass",
     "PolicyRule",
+    "PromptSpec",
+    "ProviderSpec",
     "Requirement",
     "Spec",
     "SpecMalformed",
     "SpecMissing",
+    "default_monitors",
+    "evaluation_of",
     "find_spec",
     "load_spec",
+    "lower_is_better",
     "parse_contract",
     "parse_requirement",
     "parse_spec",

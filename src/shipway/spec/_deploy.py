@@ -1,41 +1,25 @@
-"""The `deploy:` section: an application in an environment, and the monitors that watch it."""
+"""The `deploy:` section: an application in an environment."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 
-from shipway.kernel.units import Seconds, parse_duration
-from shipway.spec._fields import choice, count, duration, fields, meant, number, texts
-from shipway.spec._names import component_ref, legal_form, name_of
+from shipway.spec._fields import choice, count, fields, meant, texts
+from shipway.spec._monitors import DEFAULT_MONITORS as DEFAULT_MONITORS  # the settings page is tested against it here
+from shipway.spec._monitors import MonitorSpec, default_monitors, read_monitors
+from shipway.spec._names import component_ref, declared, legal_form, name_of
 from shipway.spec._node import Node, shown
 
-TARGETS = ("local",)
-WINDOW = parse_duration("28d")  # whole weeks, so that a weekday's pattern is no drift
-
-
-class MonitorSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """Thresholds above which it pages or informs (None: never does), over a window of this many seconds.
-
-    calibration and base_rate: absolute difference of rates; drift: population stability index, which never pages.
-    """
-
-    name: str
-    page: float | None = None
-    inform: float | None = None
-    window: Seconds = WINDOW
-
-
-DEFAULT_MONITORS: Mapping[str, MonitorSpec] = {
-    "calibration": MonitorSpec(name="calibration", page=0.05),
-    "base_rate": MonitorSpec(name="base_rate", page=0.05),
-    "drift": MonitorSpec(name="drift", inform=0.2),
-}
+TARGETS = ("local", "gateway")
 
 
 class DeploySpec(msgspec.Struct, frozen=True, kw_only=True):
-    """`application@environment`; after: an environment; follow: refs whose moves it takes; uses: components."""
+    """`application@environment`; after: an environment; follow: refs whose moves it takes; uses: components.
+
+    target: `local` serves a model by predictors, `gateway` answers a prompt.
+    """
 
     name: str
     application: str
@@ -48,20 +32,27 @@ class DeploySpec(msgspec.Struct, frozen=True, kw_only=True):
     uses: tuple[str, ...] = ()
 
 
-def read_deploy(key: Node, node: Node) -> DeploySpec:
+def read_deploy(key: Node, node: Node, *, known: Mapping[str, Collection[str]]) -> DeploySpec:
+    """known: kind -> the names that the spec declares, `prompt` and `index` among them."""
     application, environment = _read_key(key)
     what = f"deploy {key.raw}"
     entries = fields(node, ("target", "workers", "monitors", "after", "follow", "uses"), what)
+    target = choice(entries["target"], "target", TARGETS) if "target" in entries else "local"
+    if target == "gateway" and not known["prompt"]:
+        raise entries["target"].fail("a gateway answers a prompt, and the spec has none", mend="add it under prompts:")
+    indexed = bool(known["index"])
     return DeploySpec(
         name=key.raw,
         application=application,
         environment=environment,
-        target=choice(entries["target"], "target", TARGETS) if "target" in entries else "local",
+        target=target,
         workers=count(entries["workers"], "workers", least=1) if "workers" in entries else 1,
-        monitors=_read_monitors(entries["monitors"]) if "monitors" in entries else dict(DEFAULT_MONITORS),
+        monitors=read_monitors(entries["monitors"], target, indexed=indexed)
+        if "monitors" in entries
+        else default_monitors(target, indexed=indexed),
         after=name_of(entries["after"], "an environment") if "after" in entries else None,
-        follow=_read_follow(entries["follow"]) if "follow" in entries else (),
-        uses=texts(entries["uses"], f"uses of {what}") if "uses" in entries else (),
+        follow=_read_follow(entries["follow"], known) if "follow" in entries else (),
+        uses=_read_uses(entries["uses"], what, target, known) if "uses" in entries else (),
     )
 
 
@@ -75,46 +66,26 @@ def _read_key(key: Node) -> tuple[str, str]:
     return application, environment
 
 
-def _read_follow(node: Node) -> tuple[str, ...]:
+def _read_follow(node: Node, known: Mapping[str, Collection[str]]) -> tuple[str, ...]:
     refs = texts(node, "follow")
     for item in node.value if isinstance(node.value, list) else [node]:
-        component_ref(item, "follow")
+        kind, _, name = component_ref(item, "follow").partition("@")[0].partition("/")
+        if kind in ("prompt", "index"):
+            declared(Node(name, item.where, raw=name), kind, known[kind])
     return refs
 
 
-def _read_monitors(node: Node) -> dict[str, MonitorSpec]:
-    """The default monitors with what the spec changes; `off` leaves one out."""
-    entries = fields(node, tuple(DEFAULT_MONITORS), "monitors")
-    monitors: dict[str, MonitorSpec] = {}
-    for name, default in DEFAULT_MONITORS.items():
-        if name not in entries:
-            monitors[name] = default
-        elif entries[name].raw != "off":
-            monitors[name] = _read_monitor(entries[name], default)
-    return monitors
-
-
-def _read_monitor(node: Node, default: MonitorSpec) -> MonitorSpec:
-    what = f"monitor {default.name}"
-    if not isinstance(node.value, dict):
-        raise node.fail(f"{what} is not {node.shown()}", mend="a threshold, as in {inform: 0.2, window: 28d}, or off")
-    entries = fields(node, ("page", "inform", "window"), what)
-    if default.name == "drift" and "page" in entries:
-        raise node.keys["page"].fail("drift never pages: it is red in months when nothing is wrong", mend="inform: 0.2")
-    window = duration(entries["window"], "window") if "window" in entries else default.window
-    if not window:
-        raise entries["window"].fail("a window of no time", mend="as in 28d")
-    limits = {name: _read_limit(entries[name], f"{name} of {what}") for name in ("page", "inform") if name in entries}
-    if not limits:
-        return msgspec.structs.replace(default, window=window)
-    return MonitorSpec(name=default.name, page=limits.get("page"), inform=limits.get("inform"), window=window)
-
-
-def _read_limit(node: Node, what: str) -> float:
-    limit = number(node, what)
-    if limit <= 0:
-        raise node.fail(f"{what} is above 0, not {node.shown()}", mend="as in 0.05")
-    return float(limit)
+def _read_uses(node: Node, what: str, target: str, known: Mapping[str, Collection[str]]) -> tuple[str, ...]:
+    """Of a gateway: prompts, by name or ref, and the refs of other components."""
+    uses = texts(node, f"uses of {what}")
+    for item in node.value if isinstance(node.value, list) else [node]:
+        if target == "gateway":
+            kind, slash, name = item.raw.partition("/")
+            kind, name = (kind, name) if slash else ("prompt", item.raw)
+            if kind not in known:
+                raise item.fail(f"{item.shown()} is no component", mend="prompt/NAME, index/NAME or model/NAME")
+            declared(Node(name, item.where, raw=name), kind, known[kind])
+    return uses
 
 
 def check_order(deploys: Mapping[str, DeploySpec], node: Node) -> None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Collection
+from ipaddress import ip_address
 from keyword import iskeyword
 from pathlib import PurePosixPath
+from urllib.parse import urlsplit
 
-from shipway.spec._fields import text
+from shipway.spec._fields import meant, text
 from shipway.spec._node import Node, shown
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _COMPONENT = re.compile(r"(data|model|prompt|index)/([a-z][a-z0-9_-]*)(@[a-z][a-z0-9_-]*)?")
 _DEPLOY = re.compile(r"deploy/([a-z][a-z0-9_-]*@[a-z][a-z0-9_-]*)")
+_SECRET = re.compile(r"secret://env/[A-Za-z_][A-Za-z0-9_]*")
+_HOST = re.compile(r"[A-Za-z0-9._:-]+")
 REF_FORMS = "deploy/APP@ENVIRONMENT, data/NAME, model/NAME, prompt/NAME, index/NAME or policy/main"
 
 
@@ -69,3 +74,52 @@ def inside_path(node: Node, what: str) -> str:
     if path.startswith(("/", "~")) or "\\" in path or ".." in parts or re.match(r"[A-Za-z]:", path):
         raise node.fail(f"{what} lies outside the project: {node.shown()}", mend="a relative path with `/` and no `..`")
     return path
+
+
+def declared(node: Node, what: str, known: Collection[str]) -> str:
+    """A name that another section of the spec declares."""
+    name = text(node, what)
+    if name not in known:
+        raise node.fail(
+            f"the spec has no {what} {shown(name)}", mend=meant(name, list(known)) if known else f"declare the {what}"
+        )
+    return name
+
+
+def secret_ref(node: Node, what: str) -> str:
+    """`secret://env/NAME`; anything else is not repeated, for it may be the secret."""
+    if not isinstance(node.value, str) or not _SECRET.fullmatch(node.value):
+        mend = "secret://env/NAME, and the key itself in the environment variable NAME"
+        raise node.fail(f"{what} is written into the spec, which everybody reads: it has to be a reference", mend=mend)
+    return node.value
+
+
+def provider_url(node: Node, what: str) -> str:
+    """The base of an API: https, or http on this machine; no user, query or fragment, where keys could stand."""
+    url = node.value if isinstance(node.value, str) else ""
+    scheme, host = _scheme_and_host(url)
+    if scheme not in ("http", "https") or not host:
+        mend = "as in https://api.openai.com/v1, with no user, `?` or `#`; a key stands under `key`"
+        raise node.fail(f"{what} is no address of an API", mend=mend)
+    if scheme == "http" and not _is_loopback(host):
+        what = f"{what} is http, which anybody on the way to {host[:100]} can read"
+        raise node.fail(what, mend="https://, or http:// on localhost or 127.0.0.1")
+    return url.rstrip("/")
+
+
+def _scheme_and_host(url: str) -> tuple[str, str]:
+    """Empty when the url has other parts than scheme, host, port and path, or cannot be read."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port  # reading a port that is none raises
+    except ValueError:
+        return "", ""
+    odd = "@" in parts.netloc or parts.query or parts.fragment or re.search(r"[\s\\?#\x00-\x1f\x7f]", url)
+    return ("", "") if odd or not _HOST.fullmatch(host) else (parts.scheme, host)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 import msgspec
@@ -15,17 +15,21 @@ from shipway.spec._errors import SpecMalformed
 from shipway.spec._node import shown
 
 LOWER_IS_BETTER: frozenset[str] = frozenset({"brier", "log_loss", "calibration_error"})
-"""The metrics whose smaller value is the better one; `not worse by` reads its direction here."""
+"""The metrics of models whose smaller value is the better one; `lower_is_better` knows those of evaluations too."""
 
 COMPARED: frozenset[str] = frozenset({"auc", "brier", "log_loss"})
 """The metrics that `shipway check` measures against what is live."""
 
 METRICS: frozenset[str] = LOWER_IS_BETTER | COMPARED
-"""The metrics that `shipway check` measures; a threshold on any other name could never be met."""
+"""The metrics that `shipway check` measures; a threshold on any other name could never be met, but for those of evaluations."""
 
 DEFAULT_LEVEL = 0.95
 FORMS = "pass, `at least 0.55 at 95%`, `at most 0.2 at 95%` or `not worse by 0.02 at 95%`"
 
+_EVAL_METRIC = re.compile(
+    r"([a-z][a-z0-9_-]*)\.(?:(?:recall|ndcg)_at_[1-9][0-9]{0,3}|mrr|exact|contains|judge|cost_usd|seconds)"
+)
+_EVAL_LOWER = ("cost_usd", "seconds")
 _LINE = re.compile(r"(at least|at most|not worse by) (-?[0-9]+(?:\.[0-9]+)?)(?: at ([0-9]+(?:\.[0-9]+)?%))?")
 
 
@@ -89,6 +93,35 @@ def parse_requirement(name: str, text: str) -> Requirement:
     return NotWorseBy(name, value, level, text)
 
 
+def evaluation_of(name: str) -> str | None:
+    """The evaluation that measures a metric of the form `EVAL.METRIC`; None for any other name.
+
+    >>> evaluation_of("golden.recall_at_5"), evaluation_of("auc"), evaluation_of("golden.recall_at_0")
+    ('golden', None, None)
+    """
+    match = _EVAL_METRIC.fullmatch(name)
+    return match[1] if match else None
+
+
+def eval_metrics(at: Iterable[int], scorers: Iterable[str]) -> tuple[str, ...]:
+    """The metrics of an evaluation, without its name.
+
+    >>> eval_metrics([5], ["exact"])
+    ('recall_at_5', 'ndcg_at_5', 'mrr', 'exact', 'cost_usd', 'seconds')
+    """
+    ranked = tuple(f"{metric}_at_{k}" for k in at for metric in ("recall", "ndcg"))
+    return (*ranked, "mrr", *scorers, *_EVAL_LOWER)
+
+
+def lower_is_better(name: str) -> bool:
+    """Whether the smaller value of a metric is the better one; `not worse by` reads its direction here.
+
+    >>> lower_is_better("brier"), lower_is_better("golden.cost_usd"), lower_is_better("golden.mrr")
+    (True, True, False)
+    """
+    return name in LOWER_IS_BETTER or (evaluation_of(name) is not None and name.partition(".")[2] in _EVAL_LOWER)
+
+
 def requirement_to_json(requirement: Requirement) -> JsonObject:
     """The stored form: numbers, so that `0.5` and `0.50` are one policy, and the level spelled out.
 
@@ -115,6 +148,18 @@ def requirement_text(record: Mapping[str, Json]) -> str:
 
 
 def _known(name: str, words: str) -> None:
+    if evaluation_of(name):
+        return
+    prefix, dot, metric = name.partition(".")
+    if dot:
+        known = eval_metrics([5], ["exact", "contains", "judge"])
+        near = nearest(metric[:80], list(known))
+        mend = f"did you mean `{prefix[:80]}.{near}`?" if near else f"EVAL.METRIC, with one of: {', '.join(known)}"
+        raise SpecMalformed(f"no evaluation measures {shown(name)}", mend=mend)
+    _known_of_models(name, words)
+
+
+def _known_of_models(name: str, words: str) -> None:
     known = COMPARED if words == "not worse by" else METRICS
     if name not in known:
         near = nearest(name[:80], sorted(known))

@@ -10,14 +10,22 @@ import msgspec
 from shipway.kernel.canonical import Json
 from shipway.spec._data import DataSpec, EnvironmentSpec, LoadContract, read_data, read_environment
 from shipway.spec._deploy import DeploySpec, check_order, read_deploy
+from shipway.spec._evals import EvalSpec, check_metrics, read_eval
 from shipway.spec._fields import fields, named
+from shipway.spec._gateway import GatewaySpec, read_gateway
+from shipway.spec._indexes import IndexSpec, read_index
 from shipway.spec._models import ModelSpec, OutcomeSpec, read_model, read_outcome, read_parameter
 from shipway.spec._names import inside_path, name_of
 from shipway.spec._node import Node
 from shipway.spec._policy import PolicyRule, check_policy, read_policy
+from shipway.spec._prompts import PromptSpec, read_prompt
+from shipway.spec._providers import ProviderSpec, read_provider
 from shipway.spec._yaml import parse_yaml
 
-SECTIONS = ("project", "environment", "data", "pipeline", "parameters", "models", "outcomes", "deploy", "policy")
+SECTIONS = (
+    *("project", "environment", "data", "pipeline", "parameters", "models", "outcomes"),
+    *("providers", "prompts", "indexes", "evals", "deploy", "policy", "gateway"),
+)
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,8 +39,13 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     parameters: Mapping[str, Json] = {}
     models: Mapping[str, ModelSpec] = {}
     outcomes: Mapping[str, OutcomeSpec] = {}
+    providers: Mapping[str, ProviderSpec] = {}
+    prompts: Mapping[str, PromptSpec] = {}
+    indexes: Mapping[str, IndexSpec] = {}
+    evals: Mapping[str, EvalSpec] = {}
     deploy: Mapping[str, DeploySpec] = {}
     policy: Mapping[str, PolicyRule] = {}
+    gateway: GatewaySpec = GatewaySpec()
 
     @property
     def root(self) -> Path:
@@ -49,7 +62,21 @@ def read_spec(text: str, *, path: str, load_contract: LoadContract | None) -> Sp
     """As parse_spec; contracts in files of their own come from `load_contract`."""
     root = parse_yaml(text, path=path)
     entries = _sections(root)
-    spec = Spec(
+    spec = _llm_sections(_model_sections(root, entries, path, load_contract), entries)
+    known = {"data": spec.data, "model": spec.models, "prompt": spec.prompts, "index": spec.indexes}
+    spec = msgspec.structs.replace(
+        spec,
+        deploy=named(entries.get("deploy"), "deploy", lambda key, node: read_deploy(key, node, known=known)),
+        policy=read_policy(entries.get("policy")),
+    )
+    check_order(spec.deploy, entries.get("deploy", root))
+    check_policy(entries.get("policy"), {**known, "deploy": spec.deploy})
+    check_metrics(entries.get("policy", root), spec.policy, spec.evals)
+    return spec
+
+
+def _model_sections(root: Node, entries: Mapping[str, Node], path: str, load_contract: LoadContract | None) -> Spec:
+    return Spec(
         project=_project(root, entries),
         path=Path(path),
         environment=read_environment(entries["environment"]) if "environment" in entries else None,
@@ -58,12 +85,25 @@ def read_spec(text: str, *, path: str, load_contract: LoadContract | None) -> Sp
         parameters=named(entries.get("parameters"), "parameters", read_parameter),
         models=named(entries.get("models"), "models", read_model),
         outcomes=named(entries.get("outcomes"), "outcomes", read_outcome),
-        deploy=named(entries.get("deploy"), "deploy", read_deploy),
-        policy=read_policy(entries.get("policy")),
     )
-    check_order(spec.deploy, entries.get("deploy", root))
-    check_policy(entries.get("policy"), {"data": spec.data, "model": spec.models, "deploy": spec.deploy})
-    return spec
+
+
+def _llm_sections(spec: Spec, entries: Mapping[str, Node]) -> Spec:
+    """Providers first, indexes next: the others name them."""
+    providers = named(entries.get("providers"), "providers", read_provider)
+    indexes = named(entries.get("indexes"), "indexes", lambda key, node: read_index(key, node, providers=providers))
+
+    def prompt(key: Node, node: Node) -> PromptSpec:
+        return read_prompt(key, node, providers=providers, indexes=indexes)
+
+    return msgspec.structs.replace(
+        spec,
+        providers=providers,
+        prompts=named(entries.get("prompts"), "prompts", prompt),
+        indexes=indexes,
+        evals=named(entries.get("evals"), "evals", lambda key, node: read_eval(key, node, providers=providers)),
+        gateway=read_gateway(entries["gateway"], providers=providers) if "gateway" in entries else GatewaySpec(),
+    )
 
 
 def _sections(root: Node) -> Mapping[str, Node]:

@@ -1,9 +1,10 @@
 """Statistics as part of the product: intervals that know about days, calibration, distances between histograms.
 
-Pure: numpy and the standard library, no I/O, no clock, no randomness. Every estimate that a gate or a monitor judges
-is an `Interval` made here.
+Pure: numpy and the standard library, no I/O, no clock, no randomness but a bootstrap's, from its seed. Every estimate that
+a gate or a monitor judges is an `Interval` made here.
 """
 
+from shipway.stats._agreement import cohen_kappa
 from shipway.stats._auc import auc_difference, auc_interval, auc_interval_binned, roc_auc
 from shipway.stats._calibration import (
     CalibrationTable,
@@ -17,7 +18,10 @@ from shipway.stats._discoveries import benjamini_hochberg
 from shipway.stats._distances import jensen_shannon, ks_binned, psi, wasserstein_binned
 from shipway.stats._interval import NEVER, Interval, rows_still_needed, wilson
 from shipway.stats._means import mean_interval, ratio_interval
+from shipway.stats._paired import holm, mcnemar_exact, paired_interval
+from shipway.stats._prediction_powered import prediction_powered_mean
 from shipway.stats._probability_scores import brier_interval, brier_score, brier_skill_interval, log_loss, log_loss_interval
+from shipway.stats._proportions import clopper_pearson, items_needed, share_interval
 from shipway.stats._quantiles import normal_quantile, t_quantile
 
 __all__ = [
@@ -36,16 +40,24 @@ __all__ = [
     "calibration_error_binned",
     "calibration_interval",
     "calibration_table",
+    "clopper_pearson",
+    "cohen_kappa",
+    "holm",
+    "items_needed",
     "jensen_shannon",
     "ks_binned",
     "log_loss",
     "log_loss_interval",
+    "mcnemar_exact",
     "mean_interval",
     "normal_quantile",
+    "paired_interval",
+    "prediction_powered_mean",
     "psi",
     "ratio_interval",
     "roc_auc",
     "rows_still_needed",
+    "share_interval",
     "t_quantile",
     "wasserstein_binned",
     "wilson",

@@ -41,7 +41,7 @@ class Counting:
 async def answer_refused(request: Request, problem: Exception) -> Response:
     """An error that a person can mend."""
     assert isinstance(problem, ShipwayError)
-    if request.url.path == "/" and "text/html" in request.headers.get("accept", ""):
+    if (request.url.path == "/" or request.url.path.startswith("/review")) and "text/html" in request.headers.get("accept", ""):
         return HTMLResponse(render_error(problem), status_of(problem))
     return error_response(problem)
 
@@ -68,5 +68,5 @@ async def answer_broken(request: Request, problem: Exception) -> Response:
     id = RandomIds().new()
     _logger.error("request %s %s: internal error", id, request.url.path, exc_info=problem)
     answer = error_response(Internal(f"internal error {id}", mend="look for this id in the log of shipway up"))
-    add_security(answer.headers)
+    add_security(answer.headers, request.url.path)
     return answer

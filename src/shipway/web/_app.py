@@ -11,7 +11,7 @@ from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -19,13 +19,23 @@ from shipway.kernel.errors import ShipwayError
 from shipway.store import Store
 from shipway.web import _documents as documents
 from shipway.web._answers import Counting, answer_broken, answer_not_here, answer_refused
+from shipway.web._errors import MediaTypeUnknown, ReadOnly
 from shipway.web._gauges import read_gauges
 from shipway.web._guard import Guard
 from shipway.web._metrics import CONTENT_TYPE, Counters, render_metrics
 from shipway.web._outcomes import BODY_BYTES, RecordOutcomes, check_media_type, parse_rows, read_body
-from shipway.web._pages import STATIC, render_page
+from shipway.web._pages import STATIC, render_page, render_review
 from shipway.web._params import check_known, read_choice
 from shipway.web._query import load_project
+from shipway.web._reviews import (
+    RATING_BYTES,
+    RateReview,
+    find_review,
+    make_review_page,
+    parse_form,
+    parse_rating,
+    review_document,
+)
 from shipway.web._view import make_page
 
 REFRESH = 10  # seconds between two looks at a page that is left open
@@ -40,15 +50,17 @@ def make_app(
     links: Mapping[str, str],
     endpoints: Endpoints,
     record_outcomes: RecordOutcomes,
+    rate_review: RateReview | None = None,
     body_bytes: int = BODY_BYTES,
 ) -> Starlette:
     """The pages and `/api/v1` over one project's store, to be bound to a loopback address.
 
     open_store: called once a request, in the thread that uses and closes it. links: text to address of neighbours such as
-    MLflow. endpoints: where the predictor of each deployment answers now, by ref. record_outcomes: makes rows durable before
-    it returns, all or none; threads call it. body_bytes: the largest body of outcomes.
+    MLflow. endpoints: where the predictor or gateway of each deployment answers now, by ref. record_outcomes: makes rows
+    durable before it returns, all or none; threads call it. rate_review: keeps a person's rating, called by threads too;
+    without it reviews are only shown. body_bytes: the largest body of outcomes.
     """
-    site = _Site(open_store, links, endpoints, record_outcomes, body_bytes)
+    site = _Site(open_store, links, endpoints, record_outcomes, rate_review, body_bytes)
     return Starlette(
         routes=site.routes(),
         middleware=[Middleware(Counting, counters=site.counters), Middleware(Guard)],
@@ -65,10 +77,11 @@ class _Site:
         links: Mapping[str, str],
         endpoints: Endpoints,
         record_outcomes: RecordOutcomes,
+        rate_review: RateReview | None,
         body_bytes: int,
     ) -> None:
         self._open_store, self._links, self._endpoints = open_store, links, endpoints
-        self._record_outcomes, self._body_bytes = record_outcomes, body_bytes
+        self._record_outcomes, self._rate_review, self._body_bytes = record_outcomes, rate_review, body_bytes
         self.counters = Counters()
 
     def routes(self) -> list[Route | Mount]:
@@ -82,11 +95,18 @@ class _Site:
             "windows": _with_params(documents.windows),
             "alerts": _with_params(documents.alerts),
             "gaps": _with_params(documents.gaps),
+            "evaluations": _with_params(documents.evaluations),
+            "readings": _with_params(documents.readings),
+            "costs": _with_params(documents.costs),
+            "reviews": _with_params(documents.reviews),
         }
         return [
             Route("/", self.page),
             *(Route(f"/api/v1/{path}", self._reading(read)) for path, read in reads.items()),
             Route("/api/v1/outcomes", self.outcomes, methods=["POST"]),
+            Route("/api/v1/reviews/{id}", self.review, methods=["GET", "POST"]),
+            Route("/review", self.review_page),
+            Route("/review/{id}", self.review_form, methods=["POST"]),
             Route("/healthz", self.healthz),
             Route("/readyz", self.readyz),
             Route("/metrics", self.metrics),
@@ -109,6 +129,40 @@ class _Site:
         recorded = await run_in_threadpool(lambda: self._record_outcomes(parse_rows(body, kind)))
         self.counters.recorded(recorded)
         return JSONResponse({"recorded": recorded})
+
+    async def review(self, request: Request) -> Response:
+        """One review, and a rating of it as JSON."""
+        check_known(request.query_params)
+        key = str(request.path_params["id"])
+        if request.method == "POST":
+            rated = await self._rate(request, "application/json", parse_rating)
+            return JSONResponse({"id": key, "value": rated})
+        return await run_in_threadpool(self._reading(lambda store, _: review_document(find_review(store, key))), request)
+
+    def review_page(self, request: Request) -> Response:
+        """The next open review, for a person."""
+        check_known(request.query_params, "after")
+        with self._store() as store:
+            after, writable = request.query_params.get("after", ""), self._rate_review is not None
+            page = make_review_page(store, after=after, writable=writable)
+            return HTMLResponse(render_review(page, store.project))
+
+    async def review_form(self, request: Request) -> Response:
+        """A rating from the page, then the next review."""
+        check_known(request.query_params)
+        await self._rate(request, "application/x-www-form-urlencoded", parse_form)
+        return RedirectResponse("/review", 303)
+
+    async def _rate(self, request: Request, kind: str, parse: Callable[[bytes], int | str]) -> int | str:
+        rate = self._rate_review
+        if rate is None:
+            raise ReadOnly("reviews are read-only here", where="/review", mend="start it with: shipway up")
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != kind:
+            raise MediaTypeUnknown("a rating of another type", where="Content-Type", mend=kind)
+        value = parse(await read_body(request, limit=RATING_BYTES))
+        await run_in_threadpool(rate, str(request.path_params["id"]), value)
+        self.counters.rated()
+        return value
 
     async def healthz(self, _request: Request) -> Response:
         """This process runs."""

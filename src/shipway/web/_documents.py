@@ -6,10 +6,13 @@ from collections.abc import Mapping
 
 from starlette.datastructures import QueryParams
 
+from shipway.evals import load_reviews
 from shipway.kernel.digest import parse_digest
+from shipway.monitor import READING
 from shipway.store import Store
 from shipway.web import _query as query
 from shipway.web._params import check_known, read_choice, read_limit
+from shipway.web._reviews import review_document
 
 Document = dict[str, object]
 
@@ -58,6 +61,35 @@ def alerts(store: Store, params: QueryParams) -> Document:
     return _document("alerts", _watch(ref), ref=ref, alerts=[row for row in found if status in (None, row.get("status"))])
 
 
+def readings(store: Store, params: QueryParams) -> Document:
+    """What the monitors on the wall clock said last of a deployment, with their history."""
+    check_known(params, "ref")
+    ref = params.get("ref")
+    return _document("readings", _watch(ref), ref=ref, readings=query.load_states(store, READING, ref))
+
+
+def costs(store: Store, params: QueryParams) -> Document:
+    """What the answers of a deployment cost: per answer, per release, per key, and what the caches saved."""
+    check_known(params, "ref")
+    ref = params.get("ref")
+    return _document("costs", _command("gateway cost", ref), ref=ref, costs=query.load_costs(store, ref))
+
+
+def evaluations(store: Store, params: QueryParams) -> Document:
+    """Evaluations of a deployment's releases and of its candidate, metric by metric."""
+    check_known(params, "ref")
+    ref = params.get("ref")
+    return _document("evaluations", _command("eval", ref), ref=ref, evaluations=query.load_evaluated(store, ref))
+
+
+def reviews(store: Store, params: QueryParams) -> Document:
+    """The review queue. Of an open item nothing is told that would sway who rates it: neither releases nor the judge."""
+    check_known(params, "status")
+    status = read_choice(params, "status", ("open", "rated"))
+    found = [review for review in load_reviews(store) if status is None or review.open == (status == "open")]
+    return _document("reviews", "shipway eval --json", reviews=[review_document(review) for review in found])
+
+
 def gaps(store: Store, params: QueryParams) -> Document:
     """What the logs have lost."""
     check_known(params)
@@ -65,7 +97,11 @@ def gaps(store: Store, params: QueryParams) -> Document:
 
 
 def _watch(ref: str | None) -> str:
-    return f"shipway watch {(ref or '').removeprefix('deploy/')}".strip() + " --json"
+    return _command("watch", ref)
+
+
+def _command(words: str, ref: str | None) -> str:
+    return f"shipway {words} {(ref or '').removeprefix('deploy/')}".strip() + " --json"
 
 
 def _document(kind: str, command: str, **content: object) -> Document:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import JSONResponse
 
+from shipway.evals import RatingMalformed, ReviewMissing
 from shipway.kernel.canonical import NotCanonical
 from shipway.kernel.digest import DigestMalformed
 from shipway.kernel.errors import ShipwayError
@@ -54,6 +55,12 @@ class MediaTypeUnknown(ShipwayError):
     code = "web.media-type-unknown"
 
 
+class ReadOnly(ShipwayError):
+    """This server was started without a hand that writes ratings."""
+
+    code = "web.read-only"
+
+
 class Internal(ShipwayError):
     """A fault of ours; the id is in our log."""
 
@@ -64,9 +71,12 @@ _STATUSES: tuple[tuple[type[ShipwayError], int], ...] = (
     (ParameterWrong, 400),
     (OutcomeMalformed, 400),
     (DigestMalformed, 400),
+    (RatingMalformed, 400),
     (OriginRefused, 403),
+    (ReadOnly, 403),
     (NotHere, 404),
     (RefMissing, 404),
+    (ReviewMissing, 404),
     (ObjectMissing, 404),
     (ReleaseMalformed, 404),
     (NotCanonical, 404),  # a leaf where an object was asked for

@@ -12,6 +12,7 @@ from shipway.kernel.clock import instant
 from shipway.kernel.digest import Digest
 from shipway.monitor import Alert, DayVerdict
 from shipway.release import Component
+from shipway.web._gateway_facts import GatewayFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,8 @@ class LiveFacts:
 class DeploymentFacts:
     """One deployment: live or never yet, its candidate, its history (newest first), its judged days and its alerts.
 
-    judged: when the newest of the days was judged; endpoint: where its predictor answers, None when none runs.
+    judged: when the newest of the days was judged; endpoint: where its predictor or gateway answers, None when none runs;
+    gateway: what a deployment of target `gateway` has instead of judged days.
     """
 
     ref: str
@@ -144,6 +146,7 @@ class DeploymentFacts:
     alerts: tuple[Alert, ...]
     judged: datetime | None
     endpoint: str | None
+    gateway: GatewayFacts | None = None
 
     @property
     def name(self) -> str:

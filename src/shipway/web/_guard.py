@@ -26,6 +26,12 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+# The one page with a form. A browser that sends no referrer sends Origin: null with a form, and then could not write here.
+_FORM = "/review"
+_FORM_HEADERS = {
+    "Content-Security-Policy": _POLICY.replace("form-action 'none'", "form-action 'self'"),
+    "Referrer-Policy": "same-origin",
+}
 
 
 class Guard:
@@ -41,7 +47,7 @@ class Guard:
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                add_security(MutableHeaders(scope=message))
+                add_security(MutableHeaders(scope=message), str(scope["path"]))
             await send(message)
 
         refusal = refusal_of(str(scope["method"]), Headers(scope=scope))
@@ -49,9 +55,11 @@ class Guard:
         await app(scope, receive, send_guarded)
 
 
-def add_security(headers: MutableHeaders) -> None:
+def add_security(headers: MutableHeaders, path: str) -> None:
     """The headers that every answer carries; nothing is kept by a browser unless the answer itself says so."""
     headers.update(SECURITY_HEADERS)
+    if path.startswith(_FORM):
+        headers.update(_FORM_HEADERS)
     headers.setdefault("Cache-Control", "no-store")
 
 

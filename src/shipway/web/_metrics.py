@@ -11,9 +11,17 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 METRICS: Mapping[str, tuple[str, str]] = {
     "shipway_web_requests_total": ("counter", "Requests answered by pages and API, by HTTP status."),
     "shipway_outcomes_recorded_total": ("counter", "Outcomes taken and made durable by this process."),
+    "shipway_reviews_rated_total": ("counter", "Ratings of reviews that people gave this process."),
     "shipway_live_info": ("gauge", "1 for every deployment, labelled with the release that is live."),
     "shipway_alerts_open": ("gauge", "Open alerts of a deployment, by severity."),
     "shipway_log_gap_rows": ("gauge", "Rows that are missing from the logs for good, by stream."),
+    "shipway_reading_value": (
+        "gauge",
+        "What a monitor measured last: stale documents, USD, share of agreement lost.",
+    ),
+    "shipway_reading_failing": ("gauge", "1 when the newest reading of a monitor fails, 0 when it passes or cannot tell."),
+    "shipway_reading_timestamp_seconds": ("gauge", "When a monitor was read last, seconds of the Unix epoch."),
+    "shipway_reviews_open": ("gauge", "Reviews that nobody has rated yet."),
 }
 
 Samples = Iterable[tuple[Mapping[str, str], float]]
@@ -25,7 +33,7 @@ class Counters:
     def __init__(self) -> None:
         self._lock = Lock()
         self._statuses: Counter[int] = Counter()
-        self._outcomes = 0
+        self._outcomes = self._ratings = 0
 
     def answered(self, status: int) -> None:
         with self._lock:
@@ -35,12 +43,17 @@ class Counters:
         with self._lock:
             self._outcomes += outcomes
 
+    def rated(self) -> None:
+        with self._lock:
+            self._ratings += 1
+
     def samples(self) -> dict[str, Samples]:
         with self._lock:
             statuses = sorted(self._statuses.items())
             return {
                 "shipway_web_requests_total": [({"status": str(status)}, count) for status, count in statuses],
                 "shipway_outcomes_recorded_total": [({}, self._outcomes)],
+                "shipway_reviews_rated_total": [({}, self._ratings)],
             }
 
 

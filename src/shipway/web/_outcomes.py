@@ -35,7 +35,7 @@ async def read_body(request: Request, *, limit: int) -> bytes:
         if size <= limit:
             body += chunk
     if size > limit:
-        raise BodyTooLarge(f"the body is larger than {limit} bytes", mend="send fewer outcomes a request")
+        raise BodyTooLarge(f"the body is larger than {limit} bytes", mend="send less in one request")
     return bytes(body)
 
 

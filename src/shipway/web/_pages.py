@@ -1,4 +1,4 @@
-"""The page at `/`, drawn from its view model by a template; markup in any text stays text."""
+"""The pages, drawn from their view models by templates; markup in any text stays text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from shipway.kernel.errors import ShipwayError
+from shipway.web._charts import CHART
 from shipway.web._lanes import BOX_WIDTH, LANE
+from shipway.web._reviews import ReviewPage
 from shipway.web._view import PageView
 
 STATIC = Path(__file__).parent / "static"
@@ -18,12 +20,16 @@ STATIC = Path(__file__).parent / "static"
 def _environment() -> Environment:
     loader = FileSystemLoader(Path(__file__).parent / "templates")
     made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    made.globals.update(lane_height=LANE, box_width=BOX_WIDTH)
+    made.globals.update(lane_height=LANE, box_width=BOX_WIDTH, chart_height=CHART)
     return made
 
 
 def render_page(page: PageView) -> str:
     return _environment().get_template("page.html").render(page=page)
+
+
+def render_review(review: ReviewPage, project: str) -> str:
+    return _environment().get_template("review.html").render(review=review, project=project)
 
 
 def render_error(problem: ShipwayError) -> str:

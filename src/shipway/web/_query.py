@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 
-from shipway.kernel.canonical import JsonObject
+from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Digest
-from shipway.monitor import GAP, Alert, DayVerdict
+from shipway.monitor import GAP, READING, Alert, DayVerdict
 from shipway.release import load_components
 from shipway.store import RefMissing, StateRow, Store
 from shipway.web._facts import DeploymentFacts, LiveFacts, Move, ProjectFacts, ReleaseFacts, Signed
+from shipway.web._gateway_facts import GatewayFacts
+from shipway.web._gateway_query import load_evaluations, load_gateway
 from shipway.web._reading import Reading
 
 WINDOW, ALERT = "window", "alert"  # kinds of state that the monitor writes
@@ -79,19 +81,49 @@ def load_states(store: Store, kind: str, ref: str | None) -> list[JsonObject]:
     return [row.value for row in store.states(kind, f"{ref}/" if ref else "")]
 
 
+def load_costs(store: Store, ref: str | None) -> list[JsonObject]:
+    """What the newest reading of the monitor `cost` of a deployment, or of each, says. Raises RefMissing."""
+    rows = [row for row in load_states(store, READING, ref) if row.get("monitor") == "cost"]
+    kept = ("ref", "at", "release", "history")
+    return [{**_object(row.get("detail")), **{name: row.get(name) for name in kept}} for row in rows]
+
+
+def load_evaluated(store: Store, ref: str | None) -> list[JsonObject]:
+    """Evaluations of the releases that were ever live at a deployment and of its candidate, or of all. Raises RefMissing."""
+    if ref is None:
+        return load_evaluations(store, None)
+    moves = load_history(store, ref, limit=_RELEASE_RECORDS)
+    found = store.ref(f"release/{_application(ref)}")
+    releases = [move.target for move in moves if move.target]
+    return load_evaluations(store, [*releases, *([found.digest] if found else [])])
+
+
+def _object(value: Json) -> JsonObject:
+    return value if isinstance(value, dict) else {}
+
+
 def _deployment(reading: Reading, ref: str, endpoint: str | None) -> DeploymentFacts:
     store = reading.store
     rows = store.states(WINDOW, f"{ref}/")
+    live, candidate = _live(reading, ref), _candidate(reading, ref)
     return DeploymentFacts(
         ref=ref,
-        live=_live(reading, ref),
-        candidate=_candidate(reading, ref),
+        live=live,
+        candidate=candidate,
         history=tuple(reading.move(record) for record in store.history(ref, limit=HISTORY)),
         days=_days(reading, rows[-DAYS:]),
         alerts=_alerts(reading, store.states(ALERT, f"{ref}/")),
         judged=_newest(rows),
         endpoint=endpoint,
+        gateway=_gateway(reading, ref, live, candidate),
     )
+
+
+def _gateway(reading: Reading, ref: str, live: LiveFacts | None, candidate: ReleaseFacts | None) -> GatewayFacts | None:
+    if live is None:
+        return None
+    releases = [live.release.digest, *([candidate.digest] if candidate else [])]
+    return load_gateway(reading, ref, live.deployment, live.release.components, releases)
 
 
 def _live(reading: Reading, ref: str) -> LiveFacts | None:

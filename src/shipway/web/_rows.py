@@ -12,7 +12,7 @@ from shipway.kernel.clock import parse_instant
 from shipway.kernel.digest import is_digest
 from shipway.monitor import Alert, DayVerdict, Severity
 from shipway.web._facts import Move
-from shipway.web._words import ReleaseName, Stamp, count, interval, limit, number, release_name, stamp, title_of
+from shipway.web._words import ReleaseName, Stamp, amount, between, count, limit, number, release_name, stamp, title_of
 
 _LOUD = (Severity.PAGE, Severity.TICKET)
 
@@ -84,7 +84,7 @@ def check_row(check: Check) -> CheckRow:
     n = f"{check.n:,}" if check.n is not None else ""
     needed = f"about {check.still_needed:,} more needed" if check.still_needed else ""
     text = "; ".join(filter(None, (check.text, needed)))
-    values = number(check.value), interval(check.low, check.high), limit(check.name, check.threshold)
+    values = amount(check.name, check.value), between(check.name, check.low, check.high), limit(check.name, check.threshold)
     return CheckRow(check.verdict.value, check.name, *values, n, text)
 
 
@@ -115,8 +115,8 @@ def _alert_row(alert: Alert) -> AlertRow:
         severity=alert.severity.value,
         open=alert.open,
         monitor=title_of(alert.monitor),
-        value=number(alert.value),
-        interval=interval(alert.low, alert.high),
+        value=amount(alert.monitor, alert.value),
+        interval=between(alert.monitor, alert.low, alert.high),
         threshold=limit(alert.monitor, alert.threshold),
         since=alert.first_day.isoformat(),
         until=alert.resolved.isoformat() if alert.resolved else "",

@@ -44,7 +44,7 @@ class Status:
 
 
 def status_of(facts: DeploymentFacts) -> Status:
-    """The status of one deployment: nothing live, alerting, not judged yet, undecided, or fine."""
+    """The status of one deployment: nothing live, alerting, not judged yet, undecided, or fine. Its gateway has its own."""
     if facts.live is None:
         return _nothing_live(facts)
     if not facts.days or facts.days[-1].release != facts.live.release.digest:
@@ -113,10 +113,10 @@ def _cause(facts: DeploymentFacts, alert: Alert) -> tuple[tuple[str, ...], tuple
 
 def _next_release(facts: DeploymentFacts) -> tuple[Step, ...]:
     """The candidate that waits, or how to make one."""
-    return _candidate_step(facts) or (Step("shipway run", "makes a challenger from newer data; then check, release and plan"),)
+    return candidate_step(facts) or (Step("shipway run", "makes a challenger from newer data; then check, release and plan"),)
 
 
-def _candidate_step(facts: DeploymentFacts) -> tuple[Step, ...]:
+def candidate_step(facts: DeploymentFacts) -> tuple[Step, ...]:
     """A release that was made and never was live here."""
     known = {move.target for move in facts.history if move.moved}
     if facts.candidate is None or facts.candidate.digest in known:
@@ -127,12 +127,12 @@ def _candidate_step(facts: DeploymentFacts) -> tuple[Step, ...]:
 
 def _not_judged(facts: DeploymentFacts) -> Status:
     """Live, and what is known is about another release or about none."""
-    steps = (Step(f"shipway watch {facts.name}", "judges every day that has labels"), *_candidate_step(facts))
+    steps = (Step(f"shipway watch {facts.name}", "judges every day that has labels"), *candidate_step(facts))
     if not facts.days:
         return Status(Level.QUIET, "Not judged", "The live release has no judged day yet", (), steps)
     newest = facts.days[-1]
     notes = [f"The last verdict, {newest.verdict} on {newest.day}, is about {short(newest.release)}, which is not live now."]
-    waiting = [f"{title_of(alert.monitor)} since {alert.first_day}" for alert in open_alerts(facts) if _loud(alert.severity)]
+    waiting = [f"{title_of(alert.monitor)} since {alert.first_day}" for alert in open_alerts(facts) if is_loud(alert.severity)]
     if waiting:
         notes.append(f"Its alerts stay open until the live release has a verdict: {listed(waiting, most=4)}.")
     level = Level.WARN if waiting else Level.QUIET
@@ -140,25 +140,25 @@ def _not_judged(facts: DeploymentFacts) -> Status:
 
 
 def _undecided(facts: DeploymentFacts, newest: DayVerdict) -> Status:
-    unclear = [f.check for f in newest.findings if f.check.verdict is Verdict.INCONCLUSIVE and _loud(f.severity)]
+    unclear = [f.check for f in newest.findings if f.check.verdict is Verdict.INCONCLUSIVE and is_loud(f.severity)]
     names = listed([title_of(check.name) for check in unclear], most=3)
     needed = max((check.still_needed or 0 for check in unclear), default=0)
     more = f"; about {count(needed, 'label')} more would decide" if needed else ""
-    return Status(Level.QUIET, "Undecided", f"{names} on {newest.day}{more}", (), _candidate_step(facts))
+    return Status(Level.QUIET, "Undecided", f"{names} on {newest.day}{more}", (), candidate_step(facts))
 
 
 def _fine(facts: DeploymentFacts, newest: DayVerdict) -> Status:
     sentence = f"Every monitor passes on the {count(newest.days, 'day')} to {newest.day} ({count(newest.labels, 'label')})"
-    quiet = [alert for alert in facts.alerts if alert.resolved and _loud(alert.severity)]
+    quiet = [alert for alert in facts.alerts if alert.resolved and is_loud(alert.severity)]
     last = max(quiet, key=lambda alert: alert.last_day, default=None)
     notes = (f"The last alert, {title_of(last.monitor)}, was resolved on {last.resolved}.",) if last else ()
-    return Status(Level.GOOD, "Fine", sentence, notes, _candidate_step(facts))
+    return Status(Level.GOOD, "Fine", sentence, notes, candidate_step(facts))
 
 
 def _nothing_live(facts: DeploymentFacts) -> Status:
     refused = next((move for move in facts.history if move.outcome == "refused" and move.verdict), None)
     if refused is None or refused.verdict is None:
-        return Status(Level.QUIET, "Nothing live", "Nothing was ever live here", (), _candidate_step(facts))
+        return Status(Level.QUIET, "Nothing live", "Nothing was ever live here", (), candidate_step(facts))
     missing = refused.verdict.missing
     steps = []
     if any(not text.startswith("approval") for text in missing):
@@ -170,5 +170,6 @@ def _nothing_live(facts: DeploymentFacts) -> Status:
     return Status(Level.WARN, "Refused", "Nothing is live: the gate refused the last move", notes, tuple(steps))
 
 
-def _loud(severity: Severity) -> bool:
+def is_loud(severity: Severity) -> bool:
+    """Whether a failure of it wakes somebody or opens a ticket."""
     return severity in (Severity.PAGE, Severity.TICKET)

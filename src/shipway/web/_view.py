@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shipway.web._facts import DeploymentFacts, LiveFacts, ProjectFacts, Signed, VerdictFacts
+from shipway.web._gateway_status import gateway_status
+from shipway.web._gateway_view import GatewayView, make_gateway
 from shipway.web._rows import (
     AlertRow,
     CheckRow,
@@ -47,11 +49,12 @@ class SignedView:
 
 @dataclass(frozen=True, slots=True)
 class ComponentView:
-    """One thing that is locked into the release."""
+    """One thing that is locked into the release; note: what it is made of, where that is worth a word."""
 
     kind: str
     name: str
     digest: ReleaseName
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ class DeploymentView:
     more_drifted: int
     history: tuple[MoveRow, ...]
     more_history: bool
+    gateway: GatewayView | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +146,11 @@ def _deployment(facts: DeploymentFacts, now: datetime) -> DeploymentView:
     alerts = alert_rows(facts.alerts)
     shown = max(_ALERTS, sum(alert.open for alert in alerts))
     far = drifted(facts.days[-1]) if facts.days else ()
+    live = facts.live.release.digest if facts.live else None
     return DeploymentView(
         ref=facts.ref,
         name=facts.name,
-        status=status_of(facts),
+        status=_status(facts),
         live=_live(facts, facts.live, now) if facts.live else None,
         endpoint=_link(facts.endpoint, facts.endpoint) if facts.endpoint else None,
         judged=stamp(facts.judged, now) if facts.judged else None,
@@ -156,7 +161,12 @@ def _deployment(facts: DeploymentFacts, now: datetime) -> DeploymentView:
         more_drifted=max(0, len(far) - _DRIFTED),
         history=tuple(move_row(move, now) for move in facts.history[:_MOVES]),
         more_history=len(facts.history) > _MOVES,
+        gateway=make_gateway(facts.gateway, live, now) if facts.gateway else None,
     )
+
+
+def _status(facts: DeploymentFacts) -> Status:
+    return gateway_status(facts, facts.gateway) if facts.gateway else status_of(facts)
 
 
 def _judged(facts: DeploymentFacts, live: LiveFacts) -> VerdictFacts | None:
@@ -167,6 +177,7 @@ def _judged(facts: DeploymentFacts, live: LiveFacts) -> VerdictFacts | None:
 
 def _live(facts: DeploymentFacts, live: LiveFacts, now: datetime) -> LiveView:
     verdict = _judged(facts, live)
+    notes = facts.gateway.notes if facts.gateway else {}
     return LiveView(
         release=release_name(live.release.digest),
         deployment=release_name(live.deployment),
@@ -180,7 +191,9 @@ def _live(facts: DeploymentFacts, live: LiveFacts, now: datetime) -> LiveView:
         checks=tuple(check_row(check) for check in verdict.checks) if verdict else (),
         made=_signed(live.release.made, now) if live.release.made else None,
         approvals=tuple(_signed(approval, now) for approval in live.release.approvals),
-        components=tuple(ComponentView(c.kind, c.name, release_name(c.digest)) for c in live.release.components),
+        components=tuple(
+            ComponentView(c.kind, c.name, release_name(c.digest), notes.get(c.digest, "")) for c in live.release.components
+        ),
     )
 
 

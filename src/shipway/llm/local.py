@@ -1,0 +1,132 @@
+"""`python -m shipway.llm.local --weights NAME_OR_PATH --model NAME --port N`: one local model behind an OpenAI address.
+
+llama.cpp's server on loopback, one thread, no browser origin allowed. One JSON line goes to --ready-fd or stdout: {"ready":
+true, "port", "pid", "model", "weights"} once it answers, or {"ready": false, "error": {"code", "what", "where", "mend"}},
+with exit code 1. SIGTERM ends it with exit code 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from shipway.kernel.errors import ShipwayError
+from shipway.llm._weights import LocalModelMissing, find_weights, weights_digest
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_LOOPBACK = "127.0.0.1"
+
+
+class LocalModelFailed(ShipwayError):
+    """A local model did not start: its file is no model, it does not fit into memory, or its port is taken."""
+
+    code = "llm.local-model-failed"
+
+
+def main(arguments: list[str]) -> int:
+    """Serves until SIGTERM; the exit code."""
+    options = _parser().parse_args(arguments)
+    if options.die_with_parent is not None:
+        _die_with_parent()
+        if options.die_with_parent not in (0, os.getppid()):
+            return 0  # it ended before this process could be bound to it
+    try:
+        weights = find_weights(options.weights)
+        server, port = _serve(weights, model=options.model, port=options.port, context=options.context)
+    except ShipwayError as problem:
+        error = {"code": problem.code, "what": problem.what, "where": problem.where, "mend": problem.mend}
+        _say({"ready": False, "error": error}, options.ready_fd)
+        sys.stderr.write(problem.render() + "\n")
+        return 1
+    told = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.set())
+    digest = weights_digest(weights)
+    _say({"ready": True, "port": port, "pid": os.getpid(), "model": options.model, "weights": digest}, options.ready_fd)
+    while not told.wait(1.0):  # a wait without an end would keep the signal from Python on some systems
+        continue
+    del server  # stops accepting and joins its threads
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m shipway.llm.local")
+    parser.add_argument("--weights", required=True, help="smollm2, gemma3-270m or the path of a .gguf file")
+    parser.add_argument("--model", default="local", help="the name that it answers to")
+    parser.add_argument("--port", type=int, default=0, help=f"a port of {_LOOPBACK}; 0 takes a free one")
+    parser.add_argument("--context", type=int, default=2048, help="tokens of prompt and answer together")
+    parser.add_argument("--ready-fd", type=int, help="where to say that it answers; stdout when left out")
+    bound = "end when the starting thread ends (Linux); PID: that of the process which should be the parent"
+    parser.add_argument("--die-with-parent", nargs="?", type=int, const=0, metavar="PID", help=bound)
+    return parser
+
+
+def _serve(weights: Path, *, model: str, port: int, context: int) -> tuple[object, int]:
+    """The running server and its port; raises LocalModelMissing or LocalModelFailed."""
+    try:
+        from xllamacpp import CommonParams, Server
+    except ImportError as problem:
+        mend = "pip install 'shipway[local]'"
+        raise LocalModelMissing(
+            "xllamacpp, which runs local models, is not installed", where="xllamacpp", mend=mend
+        ) from problem
+    if port and not _free(port):  # it would end the process itself, without a word on the pipe
+        raise LocalModelFailed(f"port {port} is taken", where=f"{_LOOPBACK}:{port}", mend="give another --port, or 0")
+    with weights.open("rb") as file:
+        if file.read(4) != b"GGUF":
+            raise LocalModelFailed("this file is no GGUF model", where=str(weights))
+    wanted = CommonParams()
+    wanted.model.path, wanted.model_alias = str(weights), {model}
+    wanted.hostnames, wanted.port, wanted.cors_origins = [_LOOPBACK], port, ""
+    wanted.n_ctx, wanted.n_parallel = context, 1
+    # facts: threads that spin while others work made an answer take 4 to 37 s instead of 0.5
+    wanted.cpuparams.n_threads = wanted.cpuparams_batch.n_threads = 1
+    wanted.cpuparams.poll = wanted.cpuparams_batch.poll = 0
+    wanted.use_jinja, wanted.warmup, wanted.endpoint_metrics, wanted.ui, wanted.verbosity = True, False, True, False, 1
+    wanted.offline = True
+    try:
+        server = Server(wanted)
+    except Exception as problem:
+        raise LocalModelFailed(f"the local model did not start: {problem}", where=str(weights)) from problem
+    return server, int(urlsplit(str(server.listening_address)).port or 0)
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def _say(line: Mapping[str, object], ready_fd: int | None) -> None:
+    data = (json.dumps(line) + "\n").encode()
+    if ready_fd is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+        return
+    os.write(ready_fd, data)
+    os.close(ready_fd)
+
+
+def _die_with_parent() -> None:
+    """Best effort: nothing on systems without prctl."""
+    try:
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    except (OSError, AttributeError):
+        return
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

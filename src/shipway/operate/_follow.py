@@ -1,0 +1,168 @@
+"""Following: when a component's ref moves, a child release that differs in it alone goes through the deployment's gate.
+
+Level-triggered: what is live is compared with what the followed refs name. A component that was live here once is followed
+to again only when its ref has moved since the deployment did, so a rollback stays where it went while documents that are
+as they once were do come back; and a refusal is not repeated before something is different.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from typing import NamedTuple, cast
+
+from shipway.gate import Judgement, MoveRefused, move_ref, policy_in_force, release_of
+from shipway.kernel.canonical import JsonObject
+from shipway.kernel.digest import Digest, short
+from shipway.llm import Provider
+from shipway.operate._answering import answers, provider_keys
+from shipway.operate._asking import World
+from shipway.operate._evaluate import LEVEL, evaluate_release
+from shipway.pipeline import Hands, Report
+from shipway.release import (
+    Component,
+    check_intact,
+    child_release,
+    load_components,
+    release_descriptor,
+    with_release,
+)
+from shipway.spec import Pass
+from shipway.store import ObjectDamaged, ObjectMissing, Store
+
+
+class Followed(NamedTuple):
+    """A followed move: the child release, and whether the gate let it live."""
+
+    ref: str
+    source: Digest
+    release: Digest
+    judgement: Judgement
+    moved: bool
+
+
+def follow(
+    hands: Hands, ref: str, *, world: Callable[[], World] | None = None, environ: Mapping[str, str], report: Report
+) -> Followed | None:
+    """Bring a deployment after the refs that it follows; None when there is nothing to follow.
+
+    world: asked for prices and providers as the spec has them; those of the deployment when left out. Raises what evaluating
+    and moving raise, but MoveRefused, which is an answer.
+    """
+    store = hands.store
+    present = store.resolve(ref)
+    deployment = store.get(present, "deployment")
+    live = release_descriptor(deployment).digest
+    wanted = _wanted(store, ref, deployment, live)
+    if wanted is None:
+        return None
+    child, moved = wanted
+    target = store.put(with_release(store, present, child))
+    if _refused_already(store, ref, target):
+        return None
+    _name_candidate(hands, ref, deployment, child, moved)
+    report.note(f"{ref} follows {moved.kind}/{moved.name} to {short(moved.digest)}")
+    if answers(store, child):
+        known = world() if world else _world(hands, deployment, environ)
+        _evaluate(hands, deployment, child, live, known, report)
+    check_intact(store, child)
+    if store.resolve(ref) != present:  # a person moved it while the questions were asked: the next look begins from there
+        return None
+    why = f"follows {moved.kind}/{moved.name}"
+    try:
+        done = move_ref(store, hands.keys, hands.actor, ref=ref, target=target, why=why)
+    except MoveRefused as refused:
+        return Followed(ref, live, child, refused.judged.judgement, moved=False)
+    return Followed(ref, live, child, done.judged.judgement, moved=done.changed)
+
+
+def _wanted(store: Store, ref: str, deployment: JsonObject, live: Digest) -> tuple[Digest, Component] | None:
+    """The child release and the component that it takes anew; one component at a time."""
+    held = {(part.kind, part.name): part.digest for part in load_components(store, live)}
+    for followed in cast("list[str]", deployment["follow"]):
+        kind, _, name = followed.partition("@")[0].partition("/")
+        present = store.ref(followed) or store.ref(f"{kind}/{name}")
+        if present is None or (kind, name) not in held or held[kind, name] == present.digest:
+            continue
+        component = Component(kind, name, present.digest)
+        if component not in _were_live(store, ref) or _moved_since(store, present.name, ref):
+            return child_release(store, live, kind, name, present.digest), component
+    return None
+
+
+def _were_live(store: Store, ref: str) -> set[Component]:
+    """Every component that was live at a ref."""
+    found: set[Component] = set()
+    for release in _releases(store, ref):
+        with suppress(ObjectMissing, ObjectDamaged):
+            found.update(load_components(store, release))
+    return found
+
+
+def _moved_since(store: Store, followed: str, ref: str) -> bool:
+    """Whether a followed ref moved after the deployment last did."""
+    last = []
+    for name in (followed, ref):
+        records = store.history(name, limit=10_000)
+        last.append(next((record.id for record in records if record.outcome == "moved"), 0))
+    return last[0] > last[1]
+
+
+def _releases(store: Store, ref: str) -> Iterator[Digest]:
+    for record in store.history(ref, limit=10_000):
+        if record.outcome == "moved" and record.target:
+            with suppress(ObjectMissing, ObjectDamaged):
+                release = release_of(store, record.target)
+                if release:
+                    yield release
+
+
+def _refused_already(store: Store, ref: str, target: Digest) -> bool:
+    """Whether the newest word on this very move is a refusal by the policy that is in force."""
+    newest = next(iter(store.history(ref, limit=1)), None)
+    if newest is None or newest.outcome != "refused" or newest.target != target or newest.verdict is None:
+        return False
+    return store.get(newest.verdict, "verdict")["policy"] == policy_in_force(store).digest
+
+
+def _name_candidate(hands: Hands, ref: str, deployment: JsonObject, child: Digest, moved: Component) -> None:
+    """The child is the newest release of its application, unless a person has made one that differs in more than what is
+    followed: that one waits for its `apply`, and must not be exchanged behind that person's back.
+    """
+    name = f"release/{deployment['application']}"
+    waiting = hands.store.ref(name)
+    if waiting and _rest(hands.store, deployment, waiting.digest) != _rest(hands.store, deployment, child):
+        return
+    why = f"{ref} follows {moved.kind}/{moved.name}"
+    move_ref(hands.store, hands.keys, hands.actor, ref=name, target=child, why=why)
+
+
+def _rest(store: Store, deployment: JsonObject, release: Digest) -> set[Component]:
+    """The components of a release that its deployment does not follow."""
+    followed = {followed.partition("@")[0] for followed in cast("list[str]", deployment["follow"])}
+    return {part for part in load_components(store, release) if f"{part.kind}/{part.name}" not in followed}
+
+
+def _evaluate(hands: Hands, deployment: JsonObject, child: Digest, live: Digest, world: World, report: Report) -> None:
+    """The golden sets that the policy in force counts, at the level that it asks for."""
+    policy, application = policy_in_force(hands.store), str(deployment["application"])
+    rule = policy.rule(f"deploy/{application}@{deployment['environment']}")
+    level = max([LEVEL, *(asked.level for asked in rule.require if not isinstance(asked, Pass))])
+    golden = dict(policy.golden)
+    if golden:
+        evaluate_release(hands, application, child, golden, live=live, world=world, level=level, rule=rule, report=report)
+
+
+def _world(hands: Hands, deployment: JsonObject, environ: Mapping[str, str]) -> World:
+    """What is known without the spec: the deployment's keys and prices; no judge but the providers of the release."""
+    store, gateway = hands.store, cast("Mapping[str, JsonObject]", deployment.get("gateway") or {})
+    keys = provider_keys(deployment)
+    prices = gateway.get("prices")
+    release = release_descriptor(deployment).digest
+    providers = {
+        part.name: Provider.from_object(part.name, store.get(part.digest, "provider"), key=keys.get(part.name))
+        for part in load_components(store, release)
+        if part.kind == "provider"
+    }
+    table = store.get(Digest(str(prices)), "prices") if prices else {"rates": {}, "limits": {}}
+    return World(environ=environ, keys=keys, prices=table, cache=hands.cache, providers=providers)

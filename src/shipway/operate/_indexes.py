@@ -1,0 +1,50 @@
+"""Indexes opened as the spec says: their store, and the version that their ref names with the embedder that made it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from shipway.kernel.canonical import JsonObject
+from shipway.llm import secret_value
+from shipway.operate._answering import spec_keys
+from shipway.operate._embedders import embedder_of
+from shipway.spec import IndexSpec, Spec
+from shipway.store import Store
+
+if TYPE_CHECKING:
+    from shipway.rag import Index, IndexStore
+
+
+def backend_of(store: Store, kind: str, url: str | None, *, environ: Mapping[str, str]) -> IndexStore | None:
+    """Where an index is searched; None for the project's own store. url: an address, or a secret that holds one."""
+    if kind == "local" or url is None:
+        return None
+    address = secret_value(url, environ) if url.startswith("secret://") else url
+    if kind == "pgvector":
+        from shipway.rag.pgvector import PgvectorStore
+
+        return PgvectorStore(address, project=store.project)
+    from shipway.rag.milvus import MilvusStore
+
+    return MilvusStore(address, project=store.project)
+
+
+@contextmanager
+def open_named_index(store: Store, spec: Spec, index: IndexSpec, *, cache: Path, environ: Mapping[str, str]) -> Iterator[Index]:
+    """The version that `index/NAME` names. Raises RefMissing, EmbedderMissing, and what opening raises."""
+    from shipway.rag import open_index
+
+    digest = store.resolve(f"index/{index.name}")
+    record = cast("JsonObject", store.get(digest, "index")["embedder"])
+    embedder = embedder_of(record, cache=cache, environ=environ, keys=spec_keys(spec))
+    backend = backend_of(store, index.store, index.url, environ=environ)
+    opened = open_index(store, digest, embedder=embedder, backend=backend)
+    try:
+        yield opened
+    finally:
+        opened.close()
+        if backend is not None:
+            backend.close()

@@ -1,0 +1,22 @@
+"""What is served: a command line for one deployment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shipway.kernel.digest import Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A command line that serves one deployment, and how many processes of it are wanted.
+
+    secrets: names of the variables that it gets besides the usual few.
+    """
+
+    ref: str
+    deployment: Digest
+    release: Digest
+    command: tuple[str, ...]
+    workers: int
+    secrets: tuple[str, ...] = ()

@@ -1,0 +1,95 @@
+"""The documents of a sync: which are new against the published version, which are no text, and the chunks of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from shipway.kernel.digest import Digest
+from shipway.rag._chunk import Chunk, chunk_document, format_of
+from shipway.rag._errors import IndexDamaged, SourceShrunk, SourceUnreadable
+from shipway.rag._index import IndexVersion, load_members, load_version
+from shipway.rag._source import Document, Unreadable, list_source, read_source
+from shipway.rag._types import Member
+from shipway.store import ObjectDamaged, ObjectMissing, Store
+
+
+class Present(NamedTuple):
+    """The version that the ref names, its members, and the digest of each of its documents by key."""
+
+    version: IndexVersion | None
+    members: list[Member]
+    documents: dict[str, Digest]
+
+
+class Corpus(NamedTuple):
+    """The readable documents of a source, digest by key in the order of keys, all of them in the store; and the others."""
+
+    documents: dict[str, Digest]
+    unreadable: tuple[Unreadable, ...]
+
+
+def load_present(store: Store, ref: str) -> Present:
+    """What is published now; nothing when the ref is new, no members when they are lost: they are made again."""
+    found = store.ref(ref)
+    if found is None:
+        return Present(None, [], {})
+    version = load_version(store, found.digest)
+    try:
+        members = load_members(store, version)
+    except (ObjectMissing, ObjectDamaged, IndexDamaged):
+        members = []
+    return Present(version, members, corpus_documents(store, version))
+
+
+def corpus_documents(store: Store, version: IndexVersion) -> dict[str, Digest]:
+    """The documents of a version, also those without any chunk."""
+    return {file.path: file.digest for file in store.tree(version.corpus.digest)}
+
+
+def read_corpus(store: Store, source: str, include: Iterable[str], *, root: Path, known: Present) -> Corpus:
+    """List a source and keep what is new of it. Raises SourceEmpty, SourceUnreadable."""
+    listing = list_source(store, source, include, root=root)
+    readable = set(known.documents.values())
+    documents = {file.key: file.digest for file in listing.files if file.digest in readable and store.objects.has(file.digest)}
+    unreadable = list(listing.unreadable)
+    for found in read_source([file for file in listing.files if file.key not in documents]):
+        if isinstance(found, Document):
+            documents[found.key] = store.objects.put(found.data)
+        else:
+            unreadable.append(found)
+    if not documents:
+        raise SourceUnreadable(
+            f"none of the {len(unreadable)} documents of {source} is text: {unreadable[0].key} {unreadable[0].reason}",
+            where=source,
+            mend="include text, Markdown, reStructuredText or HTML in UTF-8",
+        )
+    return Corpus(dict(sorted(documents.items())), tuple(sorted(unreadable)))
+
+
+def check_shrink(present: Present, corpus: Corpus, *, source: str, allowed: bool) -> None:
+    """Raises SourceShrunk when more than half of the documents would go: a source that is half copied looks just so."""
+    before, now = len(present.documents), len(corpus.documents)
+    if not allowed and 2 * now < before:
+        raise SourceShrunk(
+            f"{source} has {now} documents, and the present index {before}",
+            where=source,
+            mend="look whether the source is whole; if it is, sync again and allow it to shrink",
+        )
+
+
+def cut_documents(
+    store: Store, corpus: Corpus, present: Present | None, *, characters: int
+) -> Iterator[tuple[str, Iterable[Chunk]]]:
+    """The chunks of each document. present: a version of the same chunker, whose chunks of equal documents are taken over."""
+    known: dict[tuple[Digest, str], list[Chunk]] = {}
+    where: dict[tuple[Digest, str], str] = {}
+    for member in present.members if present else ():
+        key = (member.document_digest, format_of(member.document))
+        if where.setdefault(key, member.document) == member.document:  # equal documents: the chunks of one of them
+            known.setdefault(key, []).append(Chunk(member.chunk, member.text, member.heading, member.start, member.end))
+    for name, digest in corpus.documents.items():
+        form = format_of(name)
+        chunks = known.get((digest, form))
+        yield name, chunks or chunk_document(store.objects.get(digest), form=form, characters=characters)

@@ -1,0 +1,219 @@
+"""A source brought into an index version: only chunks that no version and no cache knows are embedded, and the ref moves last.
+
+Whatever ends a sync before that move, the version that the ref names goes on answering, and the next sync takes up what
+was embedded. Nothing is changed in place.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shipway.access import Actor, KeyRing
+from shipway.gate import move_ref
+from shipway.kernel.canonical import JsonObject
+from shipway.kernel.digest import Digest
+from shipway.rag._chunk import chunker_record, extractor_record
+from shipway.rag._corpus import Corpus, Present, check_shrink, cut_documents, load_present, read_corpus
+from shipway.rag._embed import embed_missing
+from shipway.rag._errors import SyncRunning
+from shipway.rag._globs import groups_of
+from shipway.rag._index import IndexVersion, load_members, load_vectors, put_version
+from shipway.rag._local import LocalStore
+from shipway.rag._progress import Progress, Silence
+from shipway.rag._source import Unreadable
+from shipway.rag._types import IndexStore, Member
+from shipway.store import Store
+
+if TYPE_CHECKING:
+    from shipway.llm import Embedder
+    from shipway.spec import IndexSpec
+
+BATCH = 64  # chunks in one call of the embedder, and the most that a crash costs
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What a sync did. new_chunks: distinct chunks that the version before had not; embedded: those that no cache had
+    either; added, changed, removed: documents against the version before; changed_ref: False when there was nothing to do.
+    """
+
+    ref: str
+    index: Digest
+    documents: int
+    chunks: int
+    new_chunks: int
+    embedded: int
+    seconds: float
+    added: int
+    changed: int
+    removed: int
+    unreadable: tuple[Unreadable, ...]
+    changed_ref: bool
+
+
+def sync_index(
+    store: Store,
+    keys: KeyRing,
+    actor: Actor,
+    index: IndexSpec,
+    *,
+    root: Path,
+    embedder: Embedder,
+    report: Progress | None = None,
+    backend: IndexStore | None = None,
+    allow_shrink: bool = False,
+    batch: int = BATCH,
+) -> Synced:
+    """Bring the documents of `index` into a new version and move `index/NAME` to it; without a change nothing moves.
+
+    root: the folder that a relative source is below; backend: where the version is searched, the local store when left out;
+    allow_shrink: publish although more than half of the documents are gone.
+    Raises SyncRunning, SourceEmpty, SourceShrunk, SourceUnreadable, EmbeddingsWrong, what the embedder raises, and what
+    gate.move_ref raises. After any of them the ref stands where it stood, and what was embedded is kept.
+    """
+    work = _Work(store, index, embedder, report or Silence(), batch)
+    started = time.perf_counter()
+    with _alone(store, index.name):
+        present, corpus = work.look(root, allow_shrink=allow_shrink)
+        if present.version is not None and work.is_same(present, corpus):
+            work.report.cached(work.ref)
+            version, new, embedded, moved = present.version, 0, 0, False
+            _write(store, backend, version)
+        else:
+            members, new, embedded, version = work.build(present, corpus)
+            with _step(work.report, f"{work.ref} write"):
+                _write(store, backend, version, members)
+            why = f"sync of {index.source}: {new} new chunks"
+            moved = move_ref(store, keys, actor, ref=work.ref, target=version.digest, why=why).changed
+    before, after = present.documents, corpus.documents
+    return Synced(
+        ref=work.ref,
+        index=version.digest,
+        documents=version.documents,
+        chunks=version.chunks,
+        new_chunks=new,
+        embedded=embedded,
+        seconds=time.perf_counter() - started,
+        added=len(after.keys() - before.keys()),
+        changed=sum(before[key] != after[key] for key in before.keys() & after.keys()),
+        removed=len(before.keys() - after.keys()),
+        unreadable=corpus.unreadable,
+        changed_ref=moved,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What every step of one sync needs."""
+
+    store: Store
+    index: IndexSpec
+    embedder: Embedder
+    report: Progress
+    batch: int
+
+    @property
+    def ref(self) -> str:
+        return f"index/{self.index.name}"
+
+    @property
+    def recipe(self) -> dict[str, JsonObject]:
+        """What besides the documents determines a version."""
+        return {
+            "extractor": extractor_record(),
+            "chunker": chunker_record(self.index.chunk),
+            "embedder": self.embedder.record,
+        }
+
+    def look(self, root: Path, *, allow_shrink: bool) -> tuple[Present, Corpus]:
+        """What is published and what the source has now."""
+        with _step(self.report, f"{self.ref} list"):
+            present = load_present(self.store, self.ref)
+            corpus = read_corpus(self.store, self.index.source, self.index.include, root=root, known=present)
+        check_shrink(present, corpus, source=self.index.source, allowed=allow_shrink)
+        return present, corpus
+
+    def is_same(self, present: Present, corpus: Corpus) -> bool:
+        """Whether the version that is published is just what would be built."""
+        version = present.version
+        if version is None or present.documents != corpus.documents or len(present.members) != version.chunks:
+            return False
+        if {"extractor": version.extractor, "chunker": version.chunker, "embedder": version.embedder} != self.recipe:
+            return False
+        return all(member.access == groups_of(member.document, self.index.access) for member in present.members)
+
+    def build(self, present: Present, corpus: Corpus) -> tuple[list[Member], int, int, IndexVersion]:
+        """Members, how many distinct chunks are new, how many were embedded, and the version, which is in the store."""
+        with _step(self.report, f"{self.ref} chunk"):
+            members = self._members(present, corpus)
+        with _step(self.report, f"{self.ref} embed"):
+            same = present.version is not None and present.version.embedder_digest == self.embedder.digest
+            vectors, embedded = embed_missing(
+                self.store, present if same else None, members, self.embedder, self.batch, self.report
+            )
+        version = put_version(
+            self.store,
+            corpus=self.store.put_files({key: self.store.objects.path(digest) for key, digest in corpus.documents.items()}),
+            recipe=self.recipe,
+            members=members,
+            vectors=vectors,
+            documents=len(corpus.documents),
+        )
+        known = {member.chunk for member in present.members} if same else set()
+        return members, len({member.chunk for member in members} - known), embedded, version
+
+    def _members(self, present: Present, corpus: Corpus) -> list[Member]:
+        version = present.version
+        kept = version is not None and (version.extractor, version.chunker) == (
+            self.recipe["extractor"],
+            self.recipe["chunker"],
+        )
+        cut = cut_documents(self.store, corpus, present if kept else None, characters=self.index.chunk)
+        members = []
+        for key, chunks in cut:
+            access = groups_of(key, self.index.access)
+            members += [
+                Member(key, corpus.documents[key], chunk.digest, chunk.text, chunk.heading, chunk.start, chunk.end, access)
+                for chunk in chunks
+            ]
+        return members
+
+
+def _write(store: Store, backend: IndexStore | None, version: IndexVersion, members: list[Member] | None = None) -> None:
+    """Make the version searchable where it will be searched, if it is not yet."""
+    chosen = LocalStore(store) if backend is None else backend
+    try:
+        if not chosen.has(version.digest):
+            chosen.write(version.digest, members or load_members(store, version), load_vectors(store, version))
+    finally:
+        if backend is None:
+            chosen.close()
+
+
+@contextmanager
+def _alone(store: Store, name: str) -> Iterator[None]:
+    """One sync of an index at a time; the kernel forgets the lock of a process that died."""
+    path = store.root / "index" / f"{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SyncRunning(
+                f"another sync of index {name} is running", where=str(path), mend="wait until it has ended"
+            ) from None
+        yield
+
+
+@contextmanager
+def _step(report: Progress, name: str) -> Iterator[None]:
+    started = time.perf_counter()
+    report.started(name)
+    yield
+    report.finished(name, time.perf_counter() - started)
