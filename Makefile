@@ -14,8 +14,11 @@ JOBS ?= 2
 demo: $(VENV)/.demo
 	$(VENV)/bin/python examples/flights/story.py --demo $(DEMO) --report report.json
 
-assistant: $(VENV)/.assistant
+assistant: $(VENV)/.assistant .demo-docs/5.2
 	$(VENV)/bin/python examples/assistant/story.py --demo $(DEMO) --report report.json
+
+.demo-docs/5.2: $(VENV)/.assistant
+	$(VENV)/bin/python examples/assistant/get_docs.py .demo-docs
 
 test: lint
 	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile

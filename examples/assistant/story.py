@@ -47,11 +47,9 @@ class Upstream:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, text=True)
         end = time.monotonic() + 60
         while time.monotonic() < end and self._process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            if "ok" in get(f"http://127.0.0.1:{self.port}/health"):  # it listens before it has read its weights
                 return
-            except OSError:
-                time.sleep(0.05)
+            time.sleep(0.05)
         sys.exit(f"the provider did not start: see {self._log}")
 
     def stop(self) -> None:
@@ -120,13 +118,13 @@ class Assistant(Story):
 def main() -> None:
     options = read_options(__doc__ or "", HERE.parents[1] / ".demo-assistant", "report.json", 4780)
     base = options.folder.resolve()
-    archives = base.with_name(base.name + "-docs")
+    docs = HERE.parents[1] / ".demo-docs"  # fetched once, whatever folder the story works in
     start_anew(base)
     started = time.monotonic()
-    subprocess.run([sys.executable, HERE / "get_docs.py", archives], check=True, stderr=subprocess.DEVNULL)
+    subprocess.run([sys.executable, HERE / "get_docs.py", docs], check=True, stderr=subprocess.DEVNULL)
     fetched = time.monotonic() - started
     story = Assistant(base / "assistant", options.port, Upstream(base, _free_port(4790)))
-    report = tell(story, archives)
+    report = tell(story, docs)
     report["seconds_to_fetch"] = round(fetched, 1)
     kept = json.loads(options.report.read_text()) if options.report.exists() else {}
     options.report.write_text(json.dumps({**kept, "assistant": report}, indent=2) + "\n")
@@ -217,6 +215,7 @@ def _documents_change(story: Assistant, docs: Path, first: str) -> str:
     with story.part("stale", "The documentation changes to Django 5.2"):
         story.look("before the change")
         _arrive(story, docs / "5.2")
+        time.sleep(1.5)  # the window of the freshness monitor
         story.look("after the change")
     with story.part("resync", "Only the new chunks are embedded; the deployment follows by a child release, through its gate"):
         story.sync()

@@ -55,7 +55,7 @@ project: guides
 providers:
   answer: {{model: parrot, url: "{url}", temperature: 0, seed: 7, max_tokens: 64, price: {{input: 1, cached: 0.5, output: 2}}}}
   spare: {{model: parrot, url: "{url}", temperature: 0, price: {{input: 1, output: 2}}}}
-  words: {{model: words, url: "{url}", key: secret://env/WORDS_KEY}}
+  embed: {{model: words-by-hand, url: "{url}", key: secret://env/WORDS_KEY}}
 prompts:
   answer: {{file: answer.md, provider: answer, passages: 2}}
 indexes:
@@ -73,7 +73,7 @@ deploy:
 policy:
   deploy/guide@prod:
     golden.recall_at_3: at least 0.3 at 95%
-    golden.contains: [at least 0.4 at 95%, not worse by 0.2 at 95%]
+    golden.contains: [at least 0.4 at 95%, not worse by 0.5 at 95%]
 gateway:
   keys:
     team: {{key: secret://env/TEAM_KEY, budget: 1 usd/day}}
@@ -89,9 +89,18 @@ class Parrot:
     hangs_after: int | None = None  # answers so many questions and leaves the next ones open
     slow: float = 0.0
     asked: list[str] = field(default_factory=list)
+    seeds: list[object] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
     url: str = ""
     end: threading.Event = field(default_factory=threading.Event)
+
+    def calm(self) -> None:
+        """As it was when it started; it keeps its address."""
+        self.down, self.swapped, self.hangs_after, self.slow = False, False, None, 0.0
+        self.forget()
+
+    def forget(self) -> None:
+        self.asked, self.seeds, self.keys = [], [], set()
 
     def answer(self, body: dict[str, Any]) -> dict[str, Any]:
         said = body["messages"][-1]["content"]
@@ -134,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
             if self.headers.get("authorization") != f"Bearer {WORDS_KEY}":
                 return self._say(401, {"error": {"message": "who are you?"}})
             data = [{"index": place, "embedding": vector(text)} for place, text in enumerate(body["input"])]
-            return self._say(200, {"model": "words-1", "data": data})
+            return self._say(200, {"model": "words-by-hand-1", "data": data})
         if parrot.down:
             return self._say(503, {"error": {"message": "out to lunch"}})
         if parrot.hangs_after is not None and len(parrot.asked) >= parrot.hangs_after:
@@ -142,6 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         time.sleep(parrot.slow)
         parrot.asked.append(body["messages"][-1]["content"].rpartition("Question: ")[2].splitlines()[0])
+        parrot.seeds.append(body.get("seed"))
         return self._say(200, parrot.answer(body))
 
     def _say(self, status: int, record: dict[str, Any]) -> None:
@@ -201,8 +211,8 @@ class Assistant(Project):
         return Assistant(made.root, made.keys_folder, made.who, made.more)
 
 
-def make_assistant(root: Path, keys_folder: Path, url: str, *, embedder: str = "words") -> Assistant:
-    """The files of the application; nothing has been done with them. embedder: `words` is the provider's, quick and poor."""
+def make_assistant(root: Path, keys_folder: Path, url: str, *, embedder: str = "embed") -> Assistant:
+    """The files of the application; nothing has been done with them. embedder: `embed` is the provider's, quick and poor."""
     made = Assistant(root, keys_folder, more={"WORDS_KEY": WORDS_KEY, "TEAM_KEY": KEY, "UNNAMED_SECRET": "nobody's business"})
     made.write("shipway.yaml", SPEC.format(url=url, embedder=embedder).lstrip())
     made.write("answer.md", PROMPT)

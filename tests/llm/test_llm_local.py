@@ -53,7 +53,23 @@ def test_the_model_answers_with_its_usage_and_the_same_each_time(server: LocalSe
     assert (first.model, first.usage.estimated) == ("smollm2", False)
     assert first.usage.input > 10
     assert 0 < first.usage.output <= 12
-    assert second.usage.cached > 0  # the server keeps the last prompt, and says so
+    assert second.usage.cached == 0
+
+
+def test_a_server_that_keeps_prompts_says_what_it_had_read_before() -> None:
+    with start_local("smollm2", keep_prompts=True) as keeping:
+        assert (ask(keeping).usage.cached, ask(keeping).usage.cached > 0) == (0, True)
+
+
+def test_an_answer_does_not_depend_on_what_was_asked_before_it() -> None:
+    questions = [
+        Message("user", f"Name one thing that is {color}, and say why.") for color in ("red", "green", "blue", "white")
+    ]
+    with start_local("smollm2") as fresh:
+        told = [ask(fresh, question).text for question in questions]
+    with start_local("smollm2") as used:  # with kept prompts most of these answers were others
+        ask(used, Message("user", "Tell a story about " + "a dog and " * 300 + "a cat."))
+        assert [ask(used, question).text for question in questions] == told
 
 
 def test_the_model_streams_what_it_answers(server: LocalServer) -> None:

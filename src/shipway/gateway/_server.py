@@ -12,6 +12,7 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,6 +24,7 @@ from shipway.gateway._callers import Callers
 from shipway.gateway._config import GatewayConfig, load_config
 from shipway.gateway._errors import ConfigMalformed, PortTaken, StartFailed
 from shipway.gateway._gateway import Gateway
+from shipway.gateway._local_models import with_local_models
 from shipway.gateway._targets import Targets
 from shipway.gateway._upstream import Upstream
 from shipway.kernel.clock import RandomIds
@@ -43,6 +45,7 @@ class _Process(NamedTuple):
     server: uvicorn.Server
     listener: socket.socket
     log: SegmentWriter | None
+    models: ExitStack
 
 
 def run_gateway(
@@ -68,6 +71,7 @@ def run_gateway(
     finally:
         if process.log is not None:
             process.log.close()
+        process.models.close()
     return 0
 
 
@@ -94,14 +98,17 @@ def open_app(config: GatewayConfig, environ: Mapping[str, str], log: SegmentWrit
 def _open(
     config: GatewayConfig, fd: int | None, port: int | None, ready_fd: int | None, environ: Mapping[str, str] | None
 ) -> _Process:
+    models = ExitStack()
     listener = _listen(fd, port)
     log = _open_log(config)
     try:
+        config = with_local_models(config, models)
         app = open_app(config, os.environ if environ is None else environ, log)
     except BaseException:
         if log is not None:
             log.close()
         listener.close()
+        models.close()
         raise
     if app.budgeted:
         count_tokens("")  # its table takes 0.1 s to load, which would be the first caller's
@@ -112,7 +119,7 @@ def _open(
     server = _Server(_settings(app), app, line, ready_fd)
     gc.collect()
     gc.freeze()  # what the libraries made stays: a full collection need not look through it again
-    return _Process(server, listener, log)
+    return _Process(server, listener, log, models)
 
 
 def _open_meaning(config: GatewayConfig) -> Meaning | None:

@@ -48,9 +48,13 @@ class LocalServer:
         self.stop()
 
 
-def start_local(weights: str | os.PathLike[str], *, model: str = "", port: int = 0, context: int = 2048) -> LocalServer:
+def start_local(
+    weights: str | os.PathLike[str], *, model: str = "", port: int = 0, context: int = 2048, keep_prompts: bool = False
+) -> LocalServer:
     """Start a local model on loopback and wait until it answers. weights: as in find_weights; model: the name that it answers
     to (that of the weights when left out); port: 0 takes a free one; context: tokens of prompt and answer together.
+    keep_prompts: what two prompts begin with alike is read once and accounted as cached; faster, and an answer then depends
+    on what was asked before it.
 
     The child ends with the thread that started it (Linux), so call it from one that lives. Raises LocalModelMissing and
     LocalModelFailed.
@@ -59,7 +63,8 @@ def start_local(weights: str | os.PathLike[str], *, model: str = "", port: int =
     name = model or (path.stem if os.fspath(weights) == str(path) else os.fspath(weights))
     log = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the child)
     try:
-        process, reader = _start(["--weights", str(path), "--model", name, "--port", str(port), "--context", str(context)], log)
+        options = ["--weights", str(path), "--model", name, "--port", str(port), "--context", str(context)]
+        process, reader = _start([*options, *(["--keep-prompts"] if keep_prompts else [])], log)
         try:
             said = _await_ready(reader)
         except BaseException:

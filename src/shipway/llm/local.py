@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
             return 0  # it ended before this process could be bound to it
     try:
         weights = find_weights(options.weights)
-        server, port = _serve(weights, model=options.model, port=options.port, context=options.context)
+        server, port = _serve(weights, options)
     except ShipwayError as problem:
         error = {"code": problem.code, "what": problem.what, "where": problem.where, "mend": problem.mend}
         _say({"ready": False, "error": error}, options.ready_fd)
@@ -64,14 +64,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", default="local", help="the name that it answers to")
     parser.add_argument("--port", type=int, default=0, help=f"a port of {_LOOPBACK}; 0 takes a free one")
     parser.add_argument("--context", type=int, default=2048, help="tokens of prompt and answer together")
+    kept = "read what two prompts begin with alike once; answers then depend on what was asked before"
+    parser.add_argument("--keep-prompts", action="store_true", help=kept)
     parser.add_argument("--ready-fd", type=int, help="where to say that it answers; stdout when left out")
     bound = "end when the starting thread ends (Linux); PID: that of the process which should be the parent"
     parser.add_argument("--die-with-parent", nargs="?", type=int, const=0, metavar="PID", help=bound)
     return parser
 
 
-def _serve(weights: Path, *, model: str, port: int, context: int) -> tuple[object, int]:
+def _serve(weights: Path, options: argparse.Namespace) -> tuple[object, int]:
     """The running server and its port; raises LocalModelMissing or LocalModelFailed."""
+    model, port, context = options.model, options.port, options.context
     try:
         from xllamacpp import CommonParams, Server
     except ImportError as problem:
@@ -93,6 +96,8 @@ def _serve(weights: Path, *, model: str, port: int, context: int) -> tuple[objec
     wanted.cpuparams.poll = wanted.cpuparams_batch.poll = 0
     wanted.use_jinja, wanted.warmup, wanted.endpoint_metrics, wanted.ui, wanted.verbosity = True, False, True, False, 1
     wanted.offline = True
+    # what is kept of a long prompt was computed in other batches than that of a short one: it turned 7 of 8 greedy answers
+    wanted.cache_prompt = options.keep_prompts
     try:
         server = Server(wanted)
     except Exception as problem:

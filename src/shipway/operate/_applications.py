@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from shipway.gate import release_of
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Digest
-from shipway.kernel.errors import ShipwayError
+from shipway.kernel.errors import ShipwayError, nearest
 from shipway.llm import resolve_prices
 from shipway.operate._answering import answers, local_weights, provider_from_spec, spec_keys
 from shipway.operate._asking import World
@@ -75,6 +75,9 @@ def check_application(
     """Every golden set (or the one named) asked of a release that answers a prompt. Raises NothingToEvaluate."""
     if not answers(hands.store, release):
         raise NothingToEvaluate(f"{deploy.name} answers no prompt", where=release, mend="shipway check")
+    if only is not None and only not in spec.evals:
+        near = nearest(only, list(spec.evals)) or ", ".join(spec.evals)
+        raise NothingToEvaluate(f"the spec has no golden set {only}", where=str(spec.path), mend=f"did you mean {near}?")
     golden = {name: digest for name, digest in golden_of(hands.store, spec).items() if only in (None, name)}
     live = live_release(hands.store, deploy_ref(deploy))
     level, rule = _level(spec, deploy), spec.policy.get(deploy_ref(deploy))

@@ -125,7 +125,8 @@ class Asking:
         if digest not in self._indexes:
             record = cast("JsonObject", self._store.get(digest, "index")["embedder"])
             world = self._world
-            embedder = embedder_of(record, cache=world.cache, environ=world.environ, keys=world.keys)
+            known = world.providers.values()
+            embedder = embedder_of(record, cache=world.cache, environ=world.environ, keys=world.keys, providers=known)
             self._indexes[digest] = index = open_index(self._store, digest, embedder=embedder)
             self._stack.callback(index.close)
         return self._indexes[digest]

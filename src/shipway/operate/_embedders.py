@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -25,14 +25,17 @@ def embedder_from_spec(spec: Spec, index: IndexSpec, *, cache: Path, environ: Ma
     return open_remote_embedder(provider_from_spec(spec.providers[index.embedder]), environ=environ)
 
 
-def embedder_of(record: JsonObject, *, cache: Path, environ: Mapping[str, str], keys: Mapping[str, str]) -> Embedder:
-    """What a version's questions are embedded with. keys: references of the providers' keys, by name.
+def embedder_of(
+    record: JsonObject, *, cache: Path, environ: Mapping[str, str], keys: Mapping[str, str], providers: Iterable[Provider]
+) -> Embedder:
+    """What a version's questions are embedded with. keys: references of the providers' keys, by name; providers: those that
+    are known by name, among which the version's is found by what it is: its record has the name of the model.
 
     Raises EmbedderMissing, EmbedderChanged, SecretMissing.
     """
-    provider = record["provider"]
+    provider = cast("JsonObject | None", record["provider"])
     if provider is None:
         return open_minilm(cache)
-    name = str(record["name"])
-    found = Provider.from_object(name, cast("JsonObject", provider), key=keys.get(name))
+    name = next((known.name for known in providers if known.to_object() == provider), str(record["name"]))
+    found = Provider.from_object(name, provider, key=keys.get(name))
     return open_remote_embedder(found, environ=environ, record=record)

@@ -39,15 +39,16 @@ def gateway_config(store: Store, digest: Digest, deployment: JsonObject, release
     prices = settings["prices"]
     keys = cast("Mapping[str, str]", settings["provider_keys"])
     held = [part for part in load_components(store, release) if part.kind == "provider"]
+    answering: list[Json] = [
+        {"name": part.name, "object": store.get(part.digest, "provider"), "key": keys.get(part.name), "url": ""}
+        for part in held
+    ]
     return {
         "kind": "gateway",
         "version": 1,
         "state_directory": str(state),
         "applications": [_application(store, str(deployment["application"]), digest, release, settings)],
-        "providers": [
-            {"name": part.name, "object": store.get(part.digest, "provider"), "key": keys.get(part.name), "url": ""}
-            for part in held
-        ],
+        "providers": [*answering, *_embedding(store, release, settings, {part.name for part in held})],
         "keys": settings["keys"],
         "fallback": _fallback(settings, {part.name for part in held}),
         "timeout_seconds": settings["timeout_seconds"],
@@ -69,6 +70,19 @@ def _fallback(settings: Mapping[str, Json], held: set[str]) -> dict[str, Json]:
     """The fallbacks whose providers this release holds: the settings are of the whole spec, and may be newer than it."""
     wanted = cast("Mapping[str, list[str]]", settings["fallback"])
     return {name: [other for other in others if other in held] for name, others in wanted.items() if name in held}
+
+
+def _embedding(store: Store, release: Digest, settings: Mapping[str, Json], held: set[str]) -> Iterator[Json]:
+    """The provider that embeds the questions, with its key, where the release's index has one and it is not there already."""
+    parts = parts_of(store, release)
+    if parts.index is None:
+        return
+    record = cast("Mapping[str, Json]", store.get(parts.index, "index")["embedder"])
+    sources = cast("Mapping[str, Mapping[str, Json]]", settings["sources"])
+    name = str(sources.get(parts.index_name or "", {}).get("embedder") or record["name"])
+    if record["provider"] is not None and name not in held:
+        keys = cast("Mapping[str, str]", settings["provider_keys"])
+        yield {"name": name, "object": record["provider"], "key": keys.get(name), "url": ""}
 
 
 def _application(store: Store, name: str, digest: Digest, release: Digest, settings: Mapping[str, Json]) -> dict[str, Json]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from shipway.kernel.canonical import JsonObject
 from shipway.llm import secret_value
-from shipway.operate._answering import spec_keys
+from shipway.operate._answering import provider_from_spec, spec_keys
 from shipway.operate._embedders import embedder_of
 from shipway.spec import IndexSpec, Spec
 from shipway.store import Store
@@ -39,7 +39,8 @@ def open_named_index(store: Store, spec: Spec, index: IndexSpec, *, cache: Path,
 
     digest = store.resolve(f"index/{index.name}")
     record = cast("JsonObject", store.get(digest, "index")["embedder"])
-    embedder = embedder_of(record, cache=cache, environ=environ, keys=spec_keys(spec))
+    known = [provider_from_spec(found) for found in spec.providers.values() if not found.local]  # those cannot embed
+    embedder = embedder_of(record, cache=cache, environ=environ, keys=spec_keys(spec), providers=known)
     backend = backend_of(store, index.store, index.url, environ=environ)
     opened = open_index(store, digest, embedder=embedder, backend=backend)
     try:

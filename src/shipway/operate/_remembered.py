@@ -39,7 +39,10 @@ class Remembered:
     def __init__(self, path: Path, *, fresh: float = FRESH_SECONDS, again: bool = False) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._known = {} if again else _read(path, time.time() - fresh)
-        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        size = os.fstat(self._fd).st_size
+        if size and os.pread(self._fd, 1, size - 1) != b"\n":  # a line that a kill has cut: the next is not glued to it
+            os.write(self._fd, b"\n")
 
     def __enter__(self) -> Remembered:
         return self

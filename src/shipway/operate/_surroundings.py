@@ -184,9 +184,7 @@ def _kept_baseline(store: Store, row: StateRow | None, runs: Sequence[PromptRun]
     return (baseline, digest) if any(run.prompt in asked for run in baseline.runs) else None
 
 
-def _new_baseline(
-    store: Store, key: str, live: Deployed, runs: Sequence[PromptRun], provider: str
-) -> tuple[Baseline, Digest]:
+def _new_baseline(store: Store, key: str, live: Deployed, runs: Sequence[PromptRun], provider: str) -> tuple[Baseline, Digest]:
     baseline = take_baseline(runs, provider=provider)
     digest = store.put(baseline.to_object())
     store.put_state(BASELINE, key, {"version": 1, "baseline": digest, "provider": live.parts.provider})
