@@ -30,8 +30,8 @@ WORDS_KEY = "the-key-of-the-embedder"
 UNTOLD = "I do not know."
 
 DOCUMENTS = {
-    "bridge.txt": "The bridge at Arnsen was built in 1893 by Marta Olsen.\n\nIt carries two railway tracks over the river Lys.\n",
-    "ferry.txt": "The ferry to Holm leaves every forty minutes from the eastern quay.\n\nBicycles travel on the ferry for free.\n",
+    "bridge.txt": "The bridge at Arnsen was built in 1893 by Marta Olsen.\n\nIt carries two tracks over the river Lys.\n",
+    "ferry.txt": "The ferry to Holm leaves every forty minutes from the eastern quay.\n\nBicycles travel for free.\n",
     "library.txt": "The library lends nine books at a time to each reader.\n\nIts tower was designed by Ilse Brandt.\n",
     "market.txt": "The market sells cherries on Thursdays only.\n\nIts oldest stall belongs to the Weber family.\n",
     "museum.txt": "The museum keeps a whale skeleton of eighteen metres.\n\nIts entrance costs seven crowns for adults.\n",

@@ -1,4 +1,4 @@
-"""The small application that answers a prompt, made once a test process with a provider of its own, and a copy for each test."""
+"""The small application that answers a prompt, made once a test process with its provider, and a copy for each test."""
 
 from __future__ import annotations
 

@@ -44,8 +44,26 @@ from cli_assistant import (
 )
 
 __all__ = [
-    *("DOCUMENTS", "GOLDEN", "KEY", "PROMPT", "QUESTION", "REF", "WORDS_KEY", "WORSE", "Assistant", "Parrot"),
-    *("apply", "evaluate", "forget_answers", "go", "look", "outcomes", "release", "rollback", "sync", "write_golden"),
+    "DOCUMENTS",
+    "GOLDEN",
+    "KEY",
+    "PROMPT",
+    "QUESTION",
+    "REF",
+    "WORDS_KEY",
+    "WORSE",
+    "Assistant",
+    "Parrot",
+    "apply",
+    "evaluate",
+    "forget_answers",
+    "go",
+    "look",
+    "outcomes",
+    "release",
+    "rollback",
+    "sync",
+    "write_golden",
 ]
 
 
@@ -67,9 +85,7 @@ def evaluate(
     """`shipway eval`."""
     spec = project.spec
     world = world_of(project.hands, spec, environ=project.environ, again=again)
-    return evaluate_candidate(
-        project.hands, spec, project.deploy, world=world, release=release, only=only, report=Silence()
-    )
+    return evaluate_candidate(project.hands, spec, project.deploy, world=world, release=release, only=only, report=Silence())
 
 
 def release(project: Assistant) -> Digest:
@@ -102,9 +118,7 @@ def go(project: Assistant) -> Followed | None:
 def look(project: Assistant, *, sentinel: bool | None = False, environ: Mapping[str, str] | None = None) -> dict[str, Reading]:
     """The readings of the deployment, by monitor."""
     time.sleep(0.002)  # a reading has a time of its own
-    readings = watch_surroundings(
-        project.hands, REF, environ=environ or project.environ, spec=project.spec, sentinel=sentinel
-    )
+    readings = watch_surroundings(project.hands, REF, environ=environ or project.environ, spec=project.spec, sentinel=sentinel)
     return {reading.monitor: reading for reading in readings}
 
 

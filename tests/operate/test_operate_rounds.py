@@ -26,7 +26,11 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 def rounds(project: Assistant, said: list[str], *, spec: Spec | None = None) -> Rounds:
     hands, environ = project.hands, project.environ
     return Rounds(
-        hands, environ=environ, spec=lambda: spec, world=lambda found: world_of(hands, found, environ=environ), report=said.append
+        hands,
+        environ=environ,
+        spec=lambda: spec,
+        world=lambda found: world_of(hands, found, environ=environ),
+        report=said.append,
     )
 
 

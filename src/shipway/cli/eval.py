@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def command(
     settings: Settings, deployment: str | None, release: str | None, only: str | None, again: bool, as_json: bool
 ) -> None:
-    """Ask the golden sets of an application, and of what is live.
+    """Ask the golden sets, and compare with what is live.
 
     Retrieval (recall, MRR, nDCG) and answers (exact, contains) with their intervals, every sample kept; against live the
     difference, paired by item. All of it is evidence about the release that `shipway release` makes of the same parts. A

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group(name="gateway")
 def command() -> None:
-    """The LLM gateway: run it alone, see what calls cost, compare questions as its semantic cache does."""
+    """The LLM gateway: run it alone, costs, questions compared."""
 
 
 @command.command()

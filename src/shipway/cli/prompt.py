@@ -18,7 +18,7 @@ class PromptUnknown(ShipwayError):
 
 @click.group(name="prompt")
 def command() -> None:
-    """Prompts: point prompt/NAME at a file, compare, show."""
+    """Prompts: point their refs at files, compare, show."""
 
 
 @command.command()

@@ -112,6 +112,9 @@ def _rounds(settings: Settings, out: Output, stop: threading.Event) -> None:
             world=lambda spec: world_of(hands, spec, environ=settings.environ),
             report=out.note,
         ).run(stop)
+    except BaseException as problem:
+        out.note(f"following and looking at gateways ended: {type(problem).__name__}: {problem}")
+        raise
     finally:
         project.store.close()
 

@@ -68,9 +68,12 @@ class Rounds:
     def _due(self, name: str, every: float, work: Callable[[str], None]) -> None:
         if time.monotonic() < self._next[name]:
             return
+        self._guard(name, lambda: self._each(name, work))  # a store that cannot be read for a moment ends nothing
+        self._next[name] = time.monotonic() + every
+
+    def _each(self, name: str, work: Callable[[str], None]) -> None:
         for ref in self._hands.store.refs("deploy/"):
             self._guard(f"{name} {ref.name}", lambda: work(ref.name))  # noqa: B023 - called at once
-        self._next[name] = time.monotonic() + every
 
     def _guard(self, name: str, work: Callable[[], object]) -> None:
         """A fault of one deployment is told once and tried again; the others go on."""
