@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from assistant_help import GOLDEN, WORSE, Assistant, Parrot, apply, evaluate, outcomes, release, sync
+from assistant_live import GOLDEN, WORSE, Assistant, Parrot, apply, evaluate, outcomes, release, sync
 
 from shipway.evals import EvaluationFailed, GoldenMalformed
 from shipway.gate import MoveRefused

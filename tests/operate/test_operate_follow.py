@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from assistant_help import (
+from assistant_live import (
     DOCUMENTS,
     REF,
     WORSE,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from assistant_help import KEY, QUESTION, REF, WORDS_KEY, Assistant, Parrot, apply, evaluate, go, release, rollback, sync
+from assistant_live import KEY, QUESTION, REF, WORDS_KEY, Assistant, Parrot, apply, evaluate, go, release, rollback, sync
 from openai import AuthenticationError, OpenAI
 
 from shipway.environment import default_cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from assistant_help import Assistant, outcomes, release
+from assistant_live import Assistant, outcomes, release
 
 from shipway.llm import PromptMalformed
 from shipway.operate import PromptUnreadable, prompt_object, take_prompts

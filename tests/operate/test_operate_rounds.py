@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from assistant_help import REF, Assistant, Parrot, forget_answers, outcomes, sync
+from assistant_live import REF, Assistant, Parrot, forget_answers, outcomes, sync
 
 from shipway.monitor import load_readings
 from shipway.operate import Rounds, _rounds, golden_of, keep_prices, world_of

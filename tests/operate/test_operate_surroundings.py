@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from assistant_help import GOLDEN, REF, Assistant, Parrot, apply, go, look, sync, write_golden
+from assistant_live import GOLDEN, REF, Assistant, Parrot, apply, go, look, sync, write_golden
 
 from shipway.kernel.check import Verdict
 from shipway.monitor import Reading, load_alerts, load_readings

@@ -217,7 +217,14 @@ def test_the_deployment_says_how_its_gateway_is_set_up(project: Assistant) -> No
         ],
         "provider_keys": {"answer": "secret://env/ANSWER_KEY"},
         "sources": {
-            "docs": {"source": "corpus", "include": ["**/*.txt"], "access": {"b/**": ["staff"]}, "store": "local", "url": None}
+            "docs": {
+                "source": "corpus",
+                "include": ["**/*.txt"],
+                "access": {"b/**": ["staff"]},
+                "store": "local",
+                "url": None,
+                "embedder": "minilm",
+            }
         },
         "prices": PRICES,
     }

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 @click.argument("deployment", required=False)
 @click.option("--months", is_flag=True, help="Report calendar months as well.")
 @click.option("--sentinel", is_flag=True, help="Ask the provider its golden prompts now, whenever they were asked last.")
+@click.option("--new-baseline", is_flag=True, help="Hold the provider against what it says now: an exchange was meant.")
 @json_option
 @click.pass_obj
-def command(settings: Settings, deployment: str | None, months: bool, sentinel: bool, as_json: bool) -> None:
+def command(
+    settings: Settings, deployment: str | None, months: bool, sentinel: bool, new_baseline: bool, as_json: bool
+) -> None:
     """Judge the days of a deployment that have not been judged.
 
     Each is judged on the trailing window that ends with it, when its outcomes have had the time to mature. Pages come from
@@ -36,7 +39,7 @@ def command(settings: Settings, deployment: str | None, months: bool, sentinel: 
     ref = deploy_ref(find_deploy(project.spec, deployment))
     compact(project.store)
     judged = watch_ref(project.store, project.signer, ref)
-    readings = _surroundings(project, out, ref, sentinel) if _answers(project, ref) else ()
+    readings = _surroundings(project, out, ref, sentinel, new_baseline) if _answers(project, ref) else ()
     verdicts, alerts = load_verdicts(project.store, ref), load_alerts(project.store, ref)
     out.say(f"{ref}: {len(verdicts)} days judged" + (f", the last {verdicts[-1].day}" if verdicts else ""))
     for alert in alerts:
@@ -70,13 +73,13 @@ def _answers(project: Project, ref: str) -> bool:
     return release is not None and release_answers(project.store, release)
 
 
-def _surroundings(project: Project, out: Output, ref: str, sentinel: bool) -> tuple[Reading, ...]:
+def _surroundings(project: Project, out: Output, ref: str, sentinel: bool, anew: bool) -> tuple[Reading, ...]:
     """What the monitors on the wall clock say now, a line each."""
     from shipway.operate import watch_surroundings
 
     environ = project.settings.environ
-    asked = True if sentinel else None
-    readings = watch_surroundings(project.hands, ref, environ=environ, spec=project.spec, sentinel=asked)
+    asked = True if sentinel or anew else None
+    readings = watch_surroundings(project.hands, ref, environ=environ, spec=project.spec, sentinel=asked, anew=anew)
     for reading in readings:
         out.say(f"  {reading.check.verdict.value:<12} {reading.monitor:<12} {reading.check.text}")
     return readings

@@ -13,7 +13,7 @@ from shipway.gateway._config import ApplicationConfig, GatewayConfig, cache_fold
 from shipway.gateway._errors import ConfigMalformed
 from shipway.kernel.canonical import JsonObject, canonical_json
 from shipway.kernel.digest import Digest, digest_bytes
-from shipway.llm import Message, Provider, prompt_from_object, secret_value
+from shipway.llm import Message, Provider, prompt_from_object
 from shipway.store import Store, open_store
 
 if TYPE_CHECKING:  # retrieval is heavy, and a gateway without applications has none
@@ -110,17 +110,8 @@ def _open_embedder(record: JsonObject, config: GatewayConfig, environ: Mapping[s
 
 
 def _backend(part: ApplicationConfig, environ: Mapping[str, str]) -> IndexStore | None:
-    """None is the store of the project itself."""
-    kind, url = part.backend.store, part.backend.url
-    if kind == "local":
-        return None
-    if url is None or kind not in ("pgvector", "milvus"):
-        raise ConfigMalformed(f"the index store {kind!r} of {part.name!r} cannot be opened", mend="local, pgvector or milvus")
-    secret = secret_value(part.backend.key, environ) if part.backend.key else None
-    if kind == "pgvector":
-        from shipway.rag.pgvector import PgvectorStore
+    """None is the store of the project itself. Raises BackendUnknown, SecretMissing."""
+    from shipway.rag import open_backend
 
-        return PgvectorStore(url, project=part.project, password=secret)
-    from shipway.rag.milvus import MilvusStore
-
-    return MilvusStore(url, project=part.project, token=secret or "")
+    where = part.backend
+    return open_backend(where.store, where.url, project=part.project, environ=environ, key=where.key)

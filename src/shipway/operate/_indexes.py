@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from shipway.kernel.canonical import JsonObject
-from shipway.llm import secret_value
 from shipway.operate._answering import provider_from_spec, spec_keys
 from shipway.operate._embedders import embedder_of
 from shipway.spec import IndexSpec, Spec
@@ -20,16 +19,9 @@ if TYPE_CHECKING:
 
 def backend_of(store: Store, kind: str, url: str | None, *, environ: Mapping[str, str]) -> IndexStore | None:
     """Where an index is searched; None for the project's own store. url: an address, or a secret that holds one."""
-    if kind == "local" or url is None:
-        return None
-    address = secret_value(url, environ) if url.startswith("secret://") else url
-    if kind == "pgvector":
-        from shipway.rag.pgvector import PgvectorStore
+    from shipway.rag import open_backend
 
-        return PgvectorStore(address, project=store.project)
-    from shipway.rag.milvus import MilvusStore
-
-    return MilvusStore(address, project=store.project)
+    return open_backend(kind, url, project=store.project, environ=environ)
 
 
 @contextmanager

@@ -76,12 +76,19 @@ def deployed(store: Store, ref: str) -> Deployed:
 
 
 def watch_surroundings(
-    hands: Hands, ref: str, *, environ: Mapping[str, str], spec: Spec | None = None, sentinel: bool | None = None
+    hands: Hands,
+    ref: str,
+    *,
+    environ: Mapping[str, str],
+    spec: Spec | None = None,
+    sentinel: bool | None = None,
+    anew: bool = False,
 ) -> tuple[Reading, ...]:
     """Look at what is due and keep the readings; all readings of the deployment, by monitor.
 
     sentinel: True asks the provider now, False does not, None when its window has passed. spec: where prices of one's own
-    stand now; without it the price table alone is compared. What one monitor cannot look at (documents that are not there)
+    stand now; without it the price table alone is compared. anew: what the provider says now is what it is held against from
+    here on, as after an exchange that was meant. What one monitor cannot look at (documents that are not there)
     keeps no other from its reading; the first such problem is raised in the end. A provider that does not answer is a reading.
     """
     store, live = hands.store, deployed(hands.store, ref)
@@ -93,6 +100,8 @@ def watch_surroundings(
         looks.append(lambda: _cost(store, ref, monitors["cost"]))
     if "sentinel" in monitors and (sentinel or (sentinel is None and _due(store, ref, monitors["sentinel"].window))):
         looks.append(lambda: _sentinel(hands, live, monitors["sentinel"], environ, spec))
+    if anew:
+        store.delete_state(BASELINE, _baseline_key(live))
     problems: list[ShipwayError] = []
     for look in looks:
         try:
@@ -160,7 +169,7 @@ def _sentinel(
     provider = provider_of(store, live.parts, keys=provider_keys(live.deployment))
     severity = Severity.PAGE if monitor.page is not None else Severity.INFORM
     threshold = monitor.page if monitor.page is not None else monitor.inform or 0.0
-    key = f"{live.ref}/{live.parts.provider}"
+    key = _baseline_key(live)
     row = store.state(BASELINE, key)
     try:
         runs = _ask(store, provider, environ)
@@ -172,6 +181,10 @@ def _sentinel(
     found = compare_runs(baseline, runs, threshold=threshold)
     found = with_prices(found, _price_changes(store, live, provider, spec))
     return Finding(severity, found.check), found.detail(digest)
+
+
+def _baseline_key(live: Deployed) -> str:
+    return f"{live.ref}/{live.parts.provider}"
 
 
 def _kept_baseline(store: Store, row: StateRow | None, runs: Sequence[PromptRun]) -> tuple[Baseline, Digest] | None:

@@ -12,6 +12,7 @@ from shipway.kernel.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from shipway.rag._application import Answered, Application, Prepared, render_without_model
+    from shipway.rag._backends import BackendUnknown, open_backend
     from shipway.rag._chunk import Chunk, chunk_document, chunker_record, embedded_text, extractor_record, format_of
     from shipway.rag._corpus import corpus_documents
     from shipway.rag._errors import (
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "_application": ["Answered", "Application", "Prepared", "render_without_model"],
+    "_backends": ["BackendUnknown", "open_backend"],
     "_chunk": ["Chunk", "chunk_document", "chunker_record", "embedded_text", "extractor_record", "format_of"],
     "_corpus": ["corpus_documents"],
     "_errors": [
@@ -67,6 +69,7 @@ __all__ = [
     "MEMBERS",
     "Answered",
     "Application",
+    "BackendUnknown",
     "Breaker",
     "Chunk",
     "Document",
@@ -112,6 +115,7 @@ __all__ = [
     "load_vectors",
     "load_version",
     "measure_freshness",
+    "open_backend",
     "open_index",
     "render_without_model",
     "sync_index",

@@ -75,7 +75,7 @@ def check_shrink(present: Present, corpus: Corpus, *, source: str, allowed: bool
         raise SourceShrunk(
             f"{source} has {now} documents, and the present index {before}",
             where=source,
-            mend="look whether the source is whole; if it is, sync again and allow it to shrink",
+            mend="look whether the source is whole; if it is: shipway rag sync --allow-shrink",
         )
 
 

@@ -122,6 +122,7 @@ def gateway_settings(spec: Spec, prices: Digest | None) -> JsonObject:
                 "access": {glob: list(groups) for glob, groups in index.access.items()},
                 "store": index.store,
                 "url": index.url,
+                "embedder": index.embedder,
             }
             for name, index in sorted(spec.indexes.items())
         },
