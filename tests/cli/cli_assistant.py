@@ -91,6 +91,7 @@ class Parrot:
     asked: list[str] = field(default_factory=list)
     seeds: list[object] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
+    refused: int = 0  # calls while it was down
     url: str = ""
     end: threading.Event = field(default_factory=threading.Event)
 
@@ -100,7 +101,7 @@ class Parrot:
         self.forget()
 
     def forget(self) -> None:
-        self.asked, self.seeds, self.keys = [], [], set()
+        self.asked, self.seeds, self.keys, self.refused = [], [], set(), 0
 
     def answer(self, body: dict[str, Any]) -> dict[str, Any]:
         said = body["messages"][-1]["content"]
@@ -145,6 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
             data = [{"index": place, "embedding": vector(text)} for place, text in enumerate(body["input"])]
             return self._say(200, {"model": "words-by-hand-1", "data": data})
         if parrot.down:
+            parrot.refused += 1
             return self._say(503, {"error": {"message": "out to lunch"}})
         if parrot.hangs_after is not None and len(parrot.asked) >= parrot.hangs_after:
             parrot.end.wait(60)

@@ -80,6 +80,20 @@ def test_a_swapped_model_is_paged_by_watch_and_ends_with_the_swap(live: Assistan
     assert live.cli("watch", "--sentinel").code == 0
 
 
+def test_an_exchange_of_the_model_that_was_meant_is_the_new_baseline(live: Assistant, parrot: Parrot) -> None:
+    assert live.cli("watch").code == 0
+    parrot.swapped = True
+    assert live.cli("watch", "--sentinel").code == 1
+    meant = live.cli("watch", "--new-baseline", "--json")
+    assert meant.code == 0, meant.out
+    (sentinel,) = [row for row in meant.document["readings"] if row["monitor"] == "sentinel"]
+    assert (sentinel["check"]["verdict"], sentinel["detail"]["by"]) == ("pass", [])
+    assert [alert["status"] for alert in meant.document["alerts"]] == ["resolved"]
+    assert live.cli("watch", "--sentinel").code == 0
+    parrot.swapped = False
+    assert live.cli("watch", "--sentinel").code == 1, "the model before is the stranger now"
+
+
 def test_up_follows_a_new_index_and_the_real_client_is_answered_by_it(tmp_path: Path, parrot: Parrot) -> None:
     """The whole way with the real embedder: documents change, `rag sync`, and the gateway answers from them."""
     project = make_assistant(tmp_path / "project", tmp_path / "keys", parrot.url, embedder="minilm")

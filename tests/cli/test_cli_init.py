@@ -77,3 +77,33 @@ def test_two_inits_at_once_both_succeed(empty: Project) -> None:
     assert [child.returncode for child in both] == [0, 0], answers
     assert visible(empty.root) == FILES
     assert empty.ask("log")["refs"] == []
+
+
+PROMPTS = """project: guides
+providers: {answer: {model: m, url: "http://127.0.0.1:9/v1"}}
+prompts: {answer: answer.md}
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "then"),
+    [
+        ("", "shipway prompt put"),
+        ("evals: {golden: golden.jsonl}\n", "shipway eval"),
+        ("indexes: {docs: {source: docs}}\nevals: {golden: golden.jsonl}\n", "shipway rag sync"),
+    ],
+)
+def test_a_project_of_prompts_begins_with_what_it_has(empty: Project, more: str, then: str) -> None:
+    (empty.root / "shipway.yaml").write_text(PROMPTS + more)
+    (empty.root / "answer.md").write_text("{{question}}")
+    assert empty.cli("init").last == f"next: {then}"
+
+
+def test_a_project_of_prompts_has_nothing_to_run_and_is_told_so(empty: Project) -> None:
+    (empty.root / "shipway.yaml").write_text(PROMPTS)
+    empty.ask("init")
+    done = empty.cli("run", "--json")
+    error = done.document["error"]
+    assert (done.code != 0, error["code"]) == (True, "pipeline.project-incomplete")
+    assert error["what"] == "this project answers prompts and has no pipeline: there is nothing to run"
+    assert "shipway eval" in error["mend"]

@@ -115,7 +115,7 @@ def test_when_most_documents_are_gone_somebody_must_mean_it(synced: Assistant) -
         (synced.root / "docs" / name).unlink()
     done = synced.cli("rag", "sync", "--json")
     assert done.code == 1
-    assert "allow it to shrink" in done.document["error"]["mend"]
+    assert "--allow-shrink" in done.document["error"]["mend"]
     assert synced.ask("rag", "sync", "--allow-shrink")["indexes"][0]["documents"] == 2
 
 

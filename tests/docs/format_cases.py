@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from format_answering import answering_vectors
 
 from shipway.access import Actor, KeyRing, Signer
 from shipway.data import reference_profile, take_snapshot
@@ -125,7 +126,14 @@ def make_vectors(root: Path) -> dict[str, Vector]:
     found |= {name: Vector(store.objects.get(digest)) for name, digest in objects.items()}
     found |= _release(store, spec, objects)
     found |= _evidence(store, spec)
-    return found | _logs(root)
+    return found | _logs(root) | _answering(root)
+
+
+def _answering(root: Path) -> dict[str, Vector]:
+    """What an application that answers a prompt adds, in a project of its own."""
+    store = open_store(root / "assistant", "assistant", create=True, clock=FixedClock(), ids=CountedIds())
+    found = answering_vectors(store, fixed_signer(), ANN, root / "answering")
+    return {name: Vector(data, text) for name, (data, text) in found.items()}
 
 
 def _plain() -> dict[str, Vector]:

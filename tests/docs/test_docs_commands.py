@@ -63,15 +63,20 @@ def test_the_options_before_a_command_are_on_the_page() -> None:
 @pytest.mark.parametrize("name", sorted(ALL))
 def test_the_arguments_of_a_command_are_in_its_usage(name: str) -> None:
     arguments = [parameter for parameter in ALL[name].params if isinstance(parameter, click.Argument)]
-    for argument in arguments:
-        shown = (argument.name or "").upper()
-        usage = f"{name} {shown}" if argument.required else f"{name} [{shown}]"
-        assert usage in section(PAGE, name).text
+    shown = [(argument.name or "").upper() for argument in arguments]
+    words = [word if argument.required else f"[{word}]" for word, argument in zip(shown, arguments, strict=True)]
+    assert " ".join([name, *words]) in section(PAGE, name).text or not words
+
+
+SAYS_READY = {"shipway gateway serve"}  # its one line on stdout is that it answers; it is no document of the command's
 
 
 @pytest.mark.parametrize("name", sorted(ALL))
 def test_the_example_of_a_command_is_a_document_of_its_kind(name: str) -> None:
     (example,) = [json.loads(block.text) for block in blocks(section(PAGE, name).text) if block.language == "json"]
+    if name in SAYS_READY:
+        assert example["ready"] is True
+        return
     module = SOURCE / "cli" / f"{COMMANDS[name.split()[1]].module}.py"
     assert example["version"] == 1
     assert example["kind"] in kinds_of(module.read_text())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import re
 import struct
@@ -12,20 +13,25 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from docs_help import DOCS, SOURCE, blocks, code_words, section, table
+from docs_help import DOCS, SOURCE, Block, blocks, code_words, section, table
 from format_cases import SEED, as_record, make_vectors
 
 from shipway.data import Profile
+from shipway.evals._goldenset import GOLDEN_ROWS
+from shipway.evals._samples import SAMPLES
 from shipway.kernel import media
 from shipway.kernel.canonical import canonical_json
+from shipway.llm import Provider, prompt_from_object
 from shipway.models import decode_columns, read_golden
-from shipway.monitor import GAP
+from shipway.monitor import GAP, Baseline
 from shipway.operate import CONTROL, ENDPOINT
 from shipway.pipeline import MADE
+from shipway.rag import MEMBERS
 from shipway.release._manifest import RELEASE_TYPE
 from shipway.spec import ContractSpec, policy_from_json
 from shipway.store import decode_record, read_counts, read_segment
@@ -74,9 +80,16 @@ def test_the_page_shows_vectors_as_they_are() -> None:
     assert len(shown) > 30
     for block in shown:
         assert block.vector is not None
-        as_json = block.language == "json"
-        data = canonical_json(json.loads(block.text)) if as_json else bytes.fromhex("".join(block.text.split()))
-        assert data == data_of(block.vector), block.vector
+        assert shown_bytes(block) == data_of(block.vector), block.vector
+
+
+def shown_bytes(block: Block) -> bytes:
+    """What a block of the page stands for: one value, a value a line, or hexadecimal."""
+    if block.language == "json":
+        return canonical_json(json.loads(block.text))
+    if block.language == "jsonl":
+        return b"".join(canonical_json(json.loads(line)) + b"\n" for line in block.text.splitlines())
+    return bytes.fromhex("".join(block.text.split()))
 
 
 @pytest.mark.parametrize("name", [name for name, vector in sorted(VECTORS.items()) if "text" in vector and vector["size"]])
@@ -84,9 +97,11 @@ def test_canonical_json_is_what_another_writer_gives(name: str) -> None:
     """Sorted keys, no white space, UTF-8: enough for all vectors but those that are about numbers and order."""
     if name in ("canonical-numbers", "canonical-order"):
         return
-    value = json_of(name)
-    plain = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-    assert plain == data_of(name)
+    data = data_of(name)
+    lines = data.splitlines() if data.endswith(b"\n") else [data]
+    for line in lines:
+        plain = json.dumps(json.loads(line), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        assert plain == line
 
 
 def test_keys_are_in_the_order_of_their_utf16_units() -> None:
@@ -154,7 +169,7 @@ def test_a_count_file_is_magic_and_seven_numbers(tmp_path: Path) -> None:
     assert (counts.accepted, counts.written, counts.sealed, counts.dropped) == (3, 3, 0, 0)
 
 
-@pytest.mark.parametrize("name", ["record-prediction", "record-outcome"])
+@pytest.mark.parametrize("name", ["record-prediction", "record-outcome", "record-call"])
 def test_a_log_record_says_its_type_and_version_first(name: str) -> None:
     record = msgspec.msgpack.decode(data_of(name))
     assert list(record)[:2] == ["type", "v"]
@@ -171,9 +186,39 @@ def test_what_was_stored_is_read_again() -> None:
     assert read_golden(data_of("golden"))[1]["probability"].tolist() == [0.25, 0.75]
 
 
+def test_what_was_stored_of_an_application_that_answers_is_read_again() -> None:
+    record = json_of("prompt")
+    assert prompt_from_object(record).to_object(record["provider"], record["retrieve"]) == record
+    for name in ("provider", "provider-local"):
+        assert Provider.from_object("answer", json_of(name)).to_object() == json_of(name)
+    assert canonical_json(Baseline.from_object(json_of("baseline")).to_object()) == data_of("baseline")
+    assert set(policy_from_json(json_of("policy-golden"))) == {"deploy/assistant@prod"}
+
+
+def test_an_index_version_leads_to_its_chunks_and_their_vectors() -> None:
+    index, members = json_of("index"), [json.loads(line) for line in data_of("members").splitlines()]
+    for name in ("members", "vectors"):
+        assert index[name]["digest"] == VECTORS[name]["digest"]
+    for member in members:
+        embedded = "\n".join(filter(None, [member["heading"], member["text"]]))
+        assert member["chunk"] == "sha256:" + hashlib.sha256(embedded.encode()).hexdigest()
+    vectors = np.load(io.BytesIO(data_of("vectors")), allow_pickle=False)
+    assert vectors.shape == (len(members), index["embedder"]["dimension"]) == (index["chunks"], 4)
+    assert (vectors.dtype.str, np.linalg.norm(vectors, axis=1).tolist()) == ("<f4", [1.0, 1.0])
+
+
+def test_a_policy_and_evidence_name_the_same_golden_set_and_its_rows_are_there() -> None:
+    definition = VECTORS["goldenset"]["digest"]
+    assert json_of("policy-golden")["definitions"]["golden"] == {"golden": definition}
+    assert json_of("statement-evaluation")["predicate"]["definition"] == definition
+    assert json_of("statement-evaluation")["predicate"]["samples"]["digest"] == VECTORS["samples"]["digest"]
+    assert json_of("goldenset")["rows"]["digest"] == VECTORS["golden-rows"]["digest"]
+    assert json_of("deployment-gateway")["gateway"]["prices"] == VECTORS["prices"]["digest"]
+
+
 def test_a_release_leads_to_every_object_by_its_digest() -> None:
     digests = {vector["digest"]: name for name, vector in VECTORS.items()}
-    for entry in json_of("release")["manifests"]:
+    for entry in [*json_of("release")["manifests"], *json_of("release-prompt")["manifests"]]:
         notes = entry["annotations"]
         assert digests[entry["digest"]] == f"manifest-{notes['dev.shipway.kind']}"
         config = json_of(digests[entry["digest"]])["config"]
@@ -186,6 +231,7 @@ def test_the_media_types_are_those_of_the_code() -> None:
     constants = {value for name, value in vars(media).items() if name.isupper() and isinstance(value, str)}
     own = {value for value in constants if value.startswith(("application/", "text/"))}
     template = "application/vnd.shipway.K.v1+json"
+    own |= {MEMBERS, GOLDEN_ROWS, SAMPLES}
     assert shown == own | {RELEASE_TYPE, template, "application/vnd.shipway.profile.v1+json+gzip"}
     assert {value for value in constants if "https://" in value} <= set(re.findall(r"https://\S+v1", PAGE.read_text())) | {
         media.STATEMENT
@@ -213,23 +259,23 @@ def test_every_kind_of_state_is_on_the_page() -> None:
 
 
 def state_kinds_of_the_code() -> set[str]:
-    """The first argument of every put_state and put_states, a literal or a constant of the same module."""
+    """The first argument of every put_state and put_states, a constant of the same module or of another one."""
+    texts = {path: path.read_text() for path in SOURCE.rglob("*.py")}
+    everywhere: dict[str, str] = {}
+    for text in texts.values():
+        everywhere |= constants_of(text)
     found: set[str] = set()
-    for path in SOURCE.rglob("*.py"):
-        text = path.read_text()
-        constants: dict[str, str] = {}
-        for match in re.finditer(r"^([A-Z_]+(?:, [A-Z_]+)*) = (\"[a-z]+\"(?:, \"[a-z]+\")*)", text, re.M):
-            names, values = match[1].split(", "), [value.strip('"') for value in match[2].split(", ")]
-            constants |= dict(zip(names, values, strict=True)) if len(names) == len(values) else {}
-        for match in re.finditer(r"\.put_states?\((\w+),", text):
-            name = match[1]
-            if path.parts[-2] != "store":
-                found.add(constants.get(name) or everywhere(name))
+    for path, text in texts.items():
+        if path.parts[-2] != "store":
+            names = re.findall(r"\.put_states?\((\w+),", text)
+            found |= {constants_of(text).get(name) or everywhere[name] for name in names}
     return found
 
 
-def everywhere(name: str) -> str:
-    for path in SOURCE.rglob("*.py"):
-        if match := re.search(rf'^{name} = "([a-z]+)"', path.read_text(), re.M):
-            return match[1]
-    raise KeyError(name)
+def constants_of(text: str) -> dict[str, str]:
+    """The words that a module names, one a line or several."""
+    found: dict[str, str] = {}
+    for match in re.finditer(r"^([A-Z_]+(?:, [A-Z_]+)*) = (\"[a-z]+\"(?:, \"[a-z]+\")*)", text, re.M):
+        names, values = match[1].split(", "), [value.strip('"') for value in match[2].split(", ")]
+        found |= dict(zip(names, values, strict=True)) if len(names) == len(values) else {}
+    return found

@@ -1,17 +1,21 @@
-"""docs/http.md and the two servers know the same routes and metrics."""
+"""docs/http.md and the three servers know the same routes and metrics."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 import numpy as np
 import pytest
-from docs_help import DOCS, code_words, section, table, titles
+from docs_help import DOCS, SOURCE, code_words, section, table, titles
 from starlette.routing import Mount, Route
 
+from shipway.gateway import METRICS as GATEWAY_METRICS
+from shipway.gateway import GatewayApp, GatewayConfig, ProviderConfig, open_app
+from shipway.gateway._request import ENDPOINTS
 from shipway.models import Array, Column, Signature
 from shipway.protocols import PredictorApp
 from shipway.protocols._metrics import METRICS as PREDICTOR_METRICS
@@ -21,6 +25,7 @@ from shipway.web import METRICS, make_app
 from shipway.web._outcomes import Row
 
 PAGE = DOCS / "http.md"
+NOBODY = "http://127.0.0.1:9/v1"  # the port of `discard`, which nothing listens on
 
 
 class Half:
@@ -38,9 +43,33 @@ def predictor() -> PredictorApp:
     return PredictorApp(Batcher(Predictor(Half(), identity), Cost(0.0, 0.0)), server_version="0")
 
 
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayApp]:
+    provider = {
+        "kind": "provider",
+        "version": 1,
+        "shape": "openai",
+        "model": "m",
+        "url": NOBODY,
+        "local": None,
+        "weights": None,
+        "parameters": {},
+    }
+    config = GatewayConfig(
+        kind="gateway",
+        version=1,
+        state_directory=str(tmp_path_factory.mktemp("gateway")),
+        providers=[ProviderConfig(name="answer", object=provider)],
+        retries=0,
+    )
+    app = open_app(config, {}, None)
+    yield app
+    asyncio.run(app.close())
+
+
 def documented(server: str) -> set[str]:
-    """`METHOD /path` of a server's headings; a predictor's that the control plane has too say whose they are."""
-    return {title.removeprefix("Predictor's ") for title in titles(PAGE, 3, below=server)}
+    """`METHOD /path` of a server's headings; those that the control plane has too say whose they are."""
+    return {title.removeprefix(f"{server}'s ") for title in titles(PAGE, 3, below=server)}
 
 
 def control_plane_routes() -> set[str]:
@@ -63,7 +92,7 @@ def control_plane_routes() -> set[str]:
     return found
 
 
-def ask(app: PredictorApp, method: str, path: str, body: bytes = b"") -> tuple[int, str]:
+def ask(app: PredictorApp | GatewayApp, method: str, path: str, body: bytes = b"") -> tuple[int, str]:
     """Status and body of one request, straight on ASGI."""
     sent: list[dict[str, Any]] = []
 
@@ -105,3 +134,36 @@ def test_the_metrics_of_the_predictor_are_those_of_the_page(predictor: Predictor
     assert shown == {name: kind for name, (kind, _) in PREDICTOR_METRICS.items()}
     written = re.findall(r"^# TYPE (\S+) (\S+)$", ask(predictor, "GET", "/metrics")[1], re.M)
     assert shown == dict(written)
+
+
+def test_the_gateway_has_the_calls_of_the_page() -> None:
+    assert {route for route in documented("Gateway") if route.startswith("POST ")} == {f"POST {path}" for path in ENDPOINTS}
+
+
+def test_every_page_of_the_gateway_answers_and_no_other_does(gateway: GatewayApp) -> None:
+    pages = {route.split()[1] for route in documented("Gateway") if route.startswith("GET ")}
+    source = (SOURCE / "gateway" / "_app.py").read_text()
+    assert pages == set(re.findall(r'if path == "([^"]+)"', source))
+    assert {path: ask(gateway, "GET", path)[0] for path in pages} == dict.fromkeys(pages, 200)
+    assert ask(gateway, "GET", "/v2")[0] == 404
+
+
+def test_what_the_gateway_says_of_itself_has_the_fields_of_the_page(gateway: GatewayApp) -> None:
+    shown = json.loads(code_words(section(PAGE, "Gateway's GET /readyz").text)[0])
+    assert json.loads(ask(gateway, "GET", "/readyz")[1]).keys() == shown.keys()
+
+
+def test_an_error_of_the_gateway_is_in_the_shape_of_its_address(gateway: GatewayApp) -> None:
+    status, text = ask(gateway, "POST", "/v1/messages", b'{"model": "nobody", "messages": []}')
+    assert (status, json.loads(text)["type"]) == (404, "error")
+    status, text = ask(gateway, "POST", "/v1/chat/completions", b'{"model": "nobody", "messages": []}')
+    assert (status, json.loads(text)["error"]["code"]) == (404, "model_not_found")
+
+
+def test_the_metrics_of_the_gateway_are_those_of_the_page(gateway: GatewayApp) -> None:
+    rows = table(section(PAGE, "Gateway's GET /metrics").text)
+    shown = {code_words(row[0])[0]: row[1] for row in rows}
+    assert shown == {name: kind for name, (kind, _) in GATEWAY_METRICS.items()}
+    written = dict(re.findall(r"^# TYPE (\S+) (\S+)$", ask(gateway, "GET", "/metrics")[1], re.M))
+    assert written.items() <= shown.items()
+    assert len(written) > 10

@@ -61,6 +61,8 @@ def run(
     asked: Digest = ASKED,
     most_errors: float = 0.05,
     report: Callable[[int, int], None] | None = None,
+    now: float = 1000.0,
+    since: float = 0.0,
 ) -> Evaluation:
     """A real run with a log at path."""
 
@@ -68,7 +70,7 @@ def run(
         await asyncio.sleep(0)
         return answer(row, sample)
 
-    with SampleLog(path, asked) as kept:
+    with SampleLog(path, asked, since=since, clock=lambda: now) as kept:
         return asyncio.run(
             run_evaluation(
                 rows, ask, samples=samples, concurrency=concurrency, kept=kept, report=report, most_errors=most_errors

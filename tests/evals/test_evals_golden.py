@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 import pytest
 from evals_help import new_store
 from hypothesis import given
@@ -168,7 +169,7 @@ def test_a_golden_set_comes_back_from_the_store_as_it_was(tmp_path: Path) -> Non
     store, judge = new_store(tmp_path), Judge("judge", {"temperature": 0})
     rows = parse_golden(f"{json.dumps(WHOLE)}\n".encode(), where="x")
     found = load_goldenset(store, store.put(goldenset_object(store, SPEC, rows, judge)))
-    assert found == ("golden", rows, 2, (1, 5), ("exact", "contains"), judge)
+    assert found == ("golden", rows, 2, (1, 5), ("exact", "contains"), judge, frozenset())
 
 
 def test_the_question_is_what_is_asked_and_not_how_it_is_judged() -> None:
@@ -176,3 +177,13 @@ def test_the_question_is_what_is_asked_and_not_how_it_is_judged() -> None:
     (other,) = parse_golden(json.dumps(WHOLE | {"target": "x", "slice": "y"}).encode(), where="x")
     (asks,) = parse_golden(json.dumps(WHOLE | {"vars": {}}).encode(), where="x")
     assert row.question == other.question != asks.question
+
+
+def test_whose_view_is_measured_is_part_of_the_definition_and_everybodys_has_no_word(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    rows = parse_golden(f"{json.dumps(WHOLE)}\n".encode(), where="x")
+    public = goldenset_object(store, SPEC, rows, None)
+    inside = goldenset_object(store, msgspec.structs.replace(SPEC, groups=("board", "staff")), rows, None)
+    assert "groups" not in public, "a golden set from before keeps its digest"
+    assert load_goldenset(store, store.put(public)).groups == frozenset()
+    assert load_goldenset(store, store.put(inside)).groups == {"board", "staff"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ from shipway.evals import (
     pairs_of,
 )
 from shipway.kernel.canonical import JsonObject
+from shipway.kernel.digest import digest_bytes
 from shipway.kernel.errors import ShipwayError
 from shipway.llm import Message
 
@@ -62,6 +64,16 @@ def test_a_judge_is_its_provider_words_and_parameters() -> None:
     assert JUDGE.digest == same.digest
     assert len({JUDGE.digest, warmer.digest, other.digest, Judge("b", {"temperature": 0}).digest}) == 4
     assert Judge.from_json(JUDGE.to_json()) == JUDGE
+
+
+def test_the_model_behind_the_name_is_part_of_a_judge() -> None:
+    """Otherwise the verdicts of one model would be replayed as those of another."""
+    one, other = (replace(JUDGE, model=digest_bytes(model)) for model in (b"one", b"other"))
+    assert len({JUDGE.digest, one.digest, other.digest}) == 3
+    assert Judge.from_json(one.to_json()) == one
+    assert "model" not in JUDGE.to_json(), "a record from before keeps its digest"
+    with pytest.raises(JudgeMalformed):
+        Judge.from_json({**one.to_json(), "model": "a name"})
 
 
 def test_a_prompt_without_its_variable_is_refused() -> None:

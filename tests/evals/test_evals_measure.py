@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -80,6 +81,18 @@ def test_a_row_without_a_cluster_is_its_own_whatever_the_others_are_called() -> 
     assert measure_metrics(evaluated(rows, lambda *_: Answer("1")))[0].clusters == 2
 
 
+def test_copies_of_a_question_are_kin_whatever_they_are_called() -> None:
+    rows = tuple(GoldenRow(f"q{n}", f"what is {n % 8}?", (f"number {n % 8}",), (f"page{n % 8}.txt",)) for n in range(40))
+    contains = named(
+        measure_metrics(evaluated(rows, lambda row, _: right(row) if row.target[0] != "number 1" else wrong(row))), "contains"
+    )
+    assert (contains.n, contains.clusters) == (40, 8)
+    asked_otherwise = (GoldenRow("a", "x", ("1",), vars={"n": 1}), GoldenRow("b", "x", ("1",), vars={"n": 2}))
+    assert measure_metrics(evaluated(asked_otherwise, lambda *_: Answer("1")))[0].clusters == 2
+    told = (GoldenRow("a", "x", ("1",), cluster="one"), GoldenRow("b", "x", ("1",), cluster="two"))
+    assert measure_metrics(evaluated(told, lambda *_: Answer("1")))[0].clusters == 2
+
+
 def test_slices_are_told_after_the_whole() -> None:
     rows = make_rows(20, slices=("facts", "how-to"))
     metrics = measure_metrics(evaluated(rows, some_right({n for n in range(20) if n % 2})))
@@ -102,6 +115,24 @@ def test_a_metric_that_applies_to_no_row_is_left_out_and_so_is_an_unknown_cost()
     rows = (GoldenRow("a", "x", ("1",)), GoldenRow("b", "y", ("1",)))
     metrics = measure_metrics(evaluated(rows, lambda row, _: Answer("1", usd=0.1 if row.id == "a" else None)))
     assert [metric.name for metric in metrics] == ["exact", "contains", "seconds"]
+
+
+def test_no_interval_of_seconds_or_dollars_begins_below_nothing() -> None:
+    """One slow answer among quick ones: a normal interval around their mean would reach below 0, a difference may."""
+    slow = make_rows(6)[0].id
+
+    def ask(row: GoldenRow, _sample: int) -> Answer:
+        return replace(right(row), seconds=30.0 if row.id == slow else 0.01, usd=1.0 if row.id == slow else 0.0)
+
+    found = evaluated(make_rows(6), ask)
+    for name in ("seconds", "cost_usd"):
+        metric = named(measure_metrics(found), name)
+        assert metric.low == 0.0
+        assert metric.value > 0 < (metric.high or 0.0)
+    quick = evaluated(make_rows(6), lambda row, n: replace(ask(row, n), seconds=0.02))
+    difference = named(compare_metrics(found, quick), "seconds")
+    assert difference.low is not None
+    assert difference.low < 0
 
 
 def test_seconds_of_one_item_have_no_interval() -> None:

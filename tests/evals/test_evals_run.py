@@ -152,6 +152,35 @@ def test_a_fault_of_the_asker_ends_the_run_and_keeps_what_was_answered(tmp_path:
     assert list(again.calls) == [("q2", 0)]
 
 
+def test_kept_answers_age_and_the_oldest_of_them_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    assert run(path, make_rows(3), Asked(), now=100.0).oldest == 100.0
+    young = run(path, make_rows(5), Asked(), now=200.0, since=100.0)
+    assert (young.called, young.oldest) == (2, 100.0)
+    again = Asked()
+    assert run(path, make_rows(5), again, now=300.0, since=150.0).oldest == 200.0
+    assert set(again.calls) == {("q0", 0), ("q1", 0), ("q2", 0)}
+    assert run(path, make_rows(5), Asked(), now=400.0, since=150.0).called == 0
+
+
+def test_a_kept_answer_that_does_not_say_when_is_old(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    run(path, make_rows(2), Asked())
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps({key: line[key] for key in line if key != "at"}) + "\n" for line in lines))
+    found = run(path, make_rows(2), Asked())
+    assert (found.called, found.oldest) == (0, 0.0)
+    assert run(path, make_rows(2), Asked(), since=1.0).called == 2
+
+
+def test_the_clock_of_a_log_is_the_worlds_when_none_is_given(tmp_path: Path) -> None:
+    (row,) = make_rows(1)
+    with SampleLog(tmp_path / "s.jsonl", ASKED) as kept:
+        kept.add(row, 0, right(row))
+        assert abs((kept.kept_at(row, 0) or 0.0) - time.time()) < 60
+        assert kept.kept_at(row, 1) is None
+
+
 def test_a_cut_last_line_is_asked_again(tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
     run(path, make_rows(3), Asked(), concurrency=1)

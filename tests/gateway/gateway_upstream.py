@@ -32,7 +32,7 @@ class Provider:
         self.gone = 0
 
     def app(self) -> web.Application:
-        app = web.Application()
+        app = web.Application(client_max_size=64 << 20)
         app.router.add_post("/v1/chat/completions", self.chat)
         app.router.add_post("/v1/messages", self.messages)
         app.router.add_post("/v1/embeddings", self.embeddings)
@@ -71,6 +71,14 @@ class Provider:
             return body, how, web.json_response({"error": {"message": "no such tool", "type": "bad"}}, status=400)
         if "locked" in how:
             return body, how, web.json_response({"error": {"message": "bad key"}}, status=401)
+        if "leaky" in how:
+            said = "x" * 280 + request.headers.get("authorization", "")
+            return body, how, web.json_response({"error": {"message": said, "type": "bad"}}, status=400)
+        if "empty" in how:
+            return body, how, web.Response(body=b"", content_type="text/event-stream")
+        if "drop" in how:
+            assert request.transport is not None
+            request.transport.abort()
         if "garbage" in how:
             return body, how, web.Response(text="<html>", content_type="application/json")
         return body, how, None
@@ -140,6 +148,9 @@ class Provider:
                     return response
                 if number == 3 and "stall" in how:
                     await asyncio.sleep(30)
+                if number == 3 and "flood" in how:
+                    for _ in range(100):
+                        await response.write(frame.replace(b"capital.", b"x" * (1 << 20)))
                 if "drip" in how:
                     await asyncio.sleep(0.1)
                 await response.write(frame)

@@ -168,6 +168,29 @@ def test_without_its_model_an_application_answers_with_its_passages_and_keeps_no
     assert ask(gateway, "Is the library open at noon?")["shipway"]["degraded"] == []
 
 
+@pytest.mark.parametrize("behaviour", ["busy", "locked", "garbage", "empty", "drop"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_whatever_keeps_a_model_from_answering_a_reader_gets_the_passages(
+    gateway: Running, up: Upstream, behaviour: str, stream: bool
+) -> None:
+    if behaviour == "empty" and not stream:
+        behaviour = "broken"
+    up.plan(behaviour)
+    body = chat("assistant", "Who has the key of the library?", stream=stream)
+    answer = post(f"{gateway.url}/v1/chat/completions", body, {"authorization": "Bearer public"})
+    said = answer.body.decode()
+    assert answer.status == 200, said
+    assert "opens at nine" in said
+    assert '"degraded":["model"]' in said
+    assert '"finish_reason":"stop"' in said
+
+
+def test_a_request_that_the_provider_refuses_is_no_model_that_is_down(gateway: Running, up: Upstream) -> None:
+    up.plan("wrong")
+    body = chat("assistant", "Who has the key of the canteen?")
+    assert post(f"{gateway.url}/v1/chat/completions", body, {"authorization": "Bearer public"}).status == 400
+
+
 def test_a_question_is_needed(gateway: Running) -> None:
     body = {"model": "assistant", "messages": [{"role": "system", "content": "x"}]}
     answer = post(f"{gateway.url}/v1/chat/completions", body, {"authorization": "Bearer public"})

@@ -141,6 +141,10 @@ async def _leaky(request: web.Request, _body: dict[str, object]) -> web.StreamRe
     return web.json_response({"error": {"message": f"bad key: {request.headers['authorization']}"}}, status=401)
 
 
+async def _leaky_late(request: web.Request, _body: dict[str, object]) -> web.StreamResponse:
+    return web.json_response({"error": "x" * 270 + request.headers["authorization"]}, status=400)
+
+
 def _fixed(
     status: int, body: bytes, **headers: str
 ) -> Callable[[web.Request, dict[str, object]], Awaitable[web.StreamResponse]]:
@@ -161,6 +165,7 @@ _DOES = {
     "huge": _huge,
     "redirect": _redirect,
     "leaky": _leaky,
+    "leaky-late": _leaky_late,
     "busy": _fixed(429, b"slow down", retry_after="7"),
     "busy-ms": _fixed(429, b"slow down", retry_after="7", retry_after_ms="1500"),
     "busy-date": _fixed(429, b"slow down", retry_after="Mon, 23 Nov 2026 12:00:30 GMT"),

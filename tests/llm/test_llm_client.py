@@ -193,6 +193,12 @@ def test_a_key_that_the_provider_repeats_is_not_in_the_error(server: Upstream) -
     assert "***" in caught.value.what
 
 
+def test_no_half_of_a_key_is_left_where_the_words_are_cut(server: Upstream) -> None:
+    with pytest.raises(ProviderRefused) as caught:
+        complete(provider(server, "leaky-late"))
+    assert KEY[:4] not in caught.value.render()
+
+
 def test_nobody_at_the_address_is_down() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: refused, and nobody else can take it

@@ -126,6 +126,20 @@ def test_cost_above_the_threshold_fails_as_loud_as_the_threshold(tmp_path: Path)
     assert check_cost(MonitorSpec(name="cost"), reading).severity is Severity.REPORT
 
 
+def test_calls_without_a_price_are_counted_and_make_a_pass_inconclusive(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    calls = [call("priced", prices=RELEASE), call("free", prices=RELEASE, usd=0.0), call("cached", cache="exact", usd=0.0)]
+    calls += [call("refused", status=429, error="gateway.budget", usd=0.0, input_tokens=0, output_tokens=0)]
+    log_calls(store, [*calls, call("unknown", usd=0.0), call("failed", usd=0.0, status=502, output_tokens=0)])
+    compact(store)
+    reading = measure_cost(store, REF, window=DAY, now=NOW)
+    assert (reading.whole.unpriced, reading.to_json()["unpriced"]) == (2, 2)
+    found = check_cost(MonitorSpec(name="cost", page=1.0), reading).check
+    assert (found.verdict, found.value) == (Verdict.INCONCLUSIVE, 0.001)
+    assert found.text.endswith("; 2 of 6 calls have no price and are not in it")
+    assert check_cost(MonitorSpec(name="cost", page=0.0005), reading).check.verdict is Verdict.FAIL
+
+
 def test_the_detail_of_a_reading_has_the_agreed_keys(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     spent(store)

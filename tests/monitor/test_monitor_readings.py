@@ -13,6 +13,7 @@ from shipway.kernel.check import Check, Verdict
 from shipway.kernel.digest import Digest
 from shipway.kernel.units import Seconds
 from shipway.monitor import Reading, Severity, drop_readings, keep_reading, load_alerts, load_readings, watch
+from shipway.monitor._readings import ReadingPoint, _extended
 from shipway.spec import MonitorSpec
 from shipway.store import Store
 
@@ -158,3 +159,23 @@ def test_a_monitor_that_was_switched_off_is_forgotten_and_its_alert_ends(store: 
     assert drop_readings(store, REF, monitors={"freshness", "cost"}, now=START) == ()
     assert drop_readings(store, REF, monitors={"cost"}, now=START) == ("freshness",)
     assert (load_readings(store, REF), [alert.open for alert in load_alerts(store, REF)]) == ((), [False])
+
+
+def test_a_history_spans_days_however_often_is_looked(store: Store) -> None:
+    """Every 30 seconds for a week, a cost that is another at every look, one short failure."""
+    history: tuple[ReadingPoint, ...] = ()
+    failed = START + timedelta(days=6, seconds=90)
+    for look in range(7 * 2880):
+        at = START + timedelta(seconds=30 * look)
+        verdict = Verdict.FAIL if at == failed else Verdict.PASS
+        history = _extended(history, ReadingPoint(at, float(look), verdict), 900.0)
+    assert history[-1].at == at, "the newest is always there"
+    assert len(history) == 200
+    assert history[-1].at - history[0].at >= timedelta(days=2)
+    assert [point.at for point in history if point.verdict is Verdict.FAIL] == [failed]
+    window = Seconds(60.0)
+    for second, word in enumerate(("pass", "pass", "fail", "fail", "fail", "pass")):
+        kept = keep(store, word, second / 3600, value=float(second), window=window)
+    assert [point.value for point in kept.history] == [0.0, 2.0, 5.0], "a failure of a few seconds stays"
+    again = keep(store, "pass", 5 / 3600, value=5.0, window=window)
+    assert again.history == kept.history

@@ -99,6 +99,45 @@ def test_answers_worded_anew_each_time_are_told_by_their_embeddings() -> None:
     assert (found.by, found.check.verdict) == (("vectors",), Verdict.FAIL)
 
 
+def never_the_same(runs: list[PromptRun], word: str) -> list[PromptRun]:
+    return [replace(run, text=f"{word} {number}", vector=None) for number, run in enumerate(runs)]
+
+
+def test_a_provider_that_never_repeats_itself_cannot_be_told_by_words() -> None:
+    then = never_the_same(plain(ask_golden(1)), "good answer")
+    for word in ("good answer, later", "RUBBISH"):
+        found = watched(never_the_same(plain(ask_golden(2)), word), then=then)
+        assert (found.by, found.check.verdict) == (("words",), Verdict.INCONCLUSIVE)
+        assert found.text == "answers to one prompt were the same in 0% of pairs of the baseline: cannot tell a change by words"
+    steady = watched(plain(ask_golden(2)), then=then)
+    assert steady.check.verdict is Verdict.INCONCLUSIVE
+
+
+def test_scores_tell_what_the_words_of_a_swapped_provider_cannot() -> None:
+    then = never_the_same([replace(run, score=1.0) for run in ask_golden(1, prompts=6)], "good answer")
+    now = never_the_same([replace(run, score=0.0) for run in ask_golden(2, prompts=6)], "RUBBISH")
+    found = watched(now, then=then)
+    assert (set(found.by), found.check.verdict) == ({"score", "words"}, Verdict.FAIL)
+    assert found.text.startswith("score -1.000 ")
+    same = watched(never_the_same([replace(run, score=1.0) for run in ask_golden(3, prompts=6)], "RUBBISH"), then=then)
+    assert same.check.verdict is Verdict.INCONCLUSIVE
+
+
+def test_vectors_of_every_answer_tell_more_than_words() -> None:
+    then, now = ([replace(run, score=None, text=f"{n}") for n, run in enumerate(ask_golden(seed))] for seed in (1, 2))
+    assert watched(now, then=then).by == ()
+
+
+def test_a_loss_above_the_threshold_that_the_test_cannot_decide_is_inconclusive() -> None:
+    then = plain(ask_golden(1, noise=0.6, prompts=2, repeats=2))
+    now = plain(ask_golden(3, noise=0.6, prompts=2, repeats=2, changed=1.0))
+    found = watched(now, then=then, threshold=0.1)
+    assert found.check.value is not None
+    assert found.check.value > 0.1
+    assert (found.by, found.check.verdict) == (("answers",), Verdict.INCONCLUSIVE)
+    assert "may be chance (permutation test" in found.text
+
+
 def test_an_unchanged_noisy_provider_is_called_changed_no_more_often_than_the_level_says() -> None:
     """300 pairs of runs, a third of the answers worded by chance; level 0.9, so that a miss would show. Seen: 0.06."""
     alarms = 0

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 from assistant_live import GOLDEN, WORSE, Assistant, Parrot, apply, evaluate, outcomes, release, sync
 
-from shipway.evals import EvaluationFailed, GoldenMalformed
+from shipway.evals import EvaluationFailed, GoldenMalformed, SampleLog, SamplesTaken
 from shipway.gate import MoveRefused
 from shipway.kernel.digest import Digest
-from shipway.operate import Evaluated, golden_of, load_evaluated
+from shipway.llm import SecretMissing
+from shipway.operate import Evaluated, golden_of, load_evaluated, world_of
 from shipway.operate._applications import NothingToEvaluate
+from shipway.operate._evaluate import Evaluating, evaluate_release
+from shipway.pipeline import Silence
 from shipway.release import NoCandidate
 
 pytest_plugins = ["cli_assistant_fixtures"]
@@ -216,3 +219,98 @@ def test_a_judge_informs_and_decides_nothing(synced: Assistant, parrot: Parrot) 
     assert metrics(found)["contains"] == 1.0
     release(synced)
     assert apply(synced).changed
+
+
+JUDGED = ("golden.jsonl, at: 3", "golden.jsonl, at: 3, judge: spare")
+OTHER_JUDGE = ("spare: {model: parrot,", "spare: {model: macaw,")
+
+
+class Noting(Silence):
+    """A report that keeps its lines."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def test_another_model_behind_the_judges_name_judges_anew(synced: Assistant, parrot: Parrot) -> None:
+    synced.edit(*JUDGED)
+    evaluate(synced)
+    before = golden_of(synced.store, synced.spec)
+    assert len(parrot.asked) == 16
+    evaluate(synced)
+    assert len(parrot.asked) == 16, "one model is asked once"
+    synced.edit(*OTHER_JUDGE)
+    evaluate(synced)
+    assert len(parrot.asked) == 24, "eight verdicts of the other one"
+    assert golden_of(synced.store, synced.spec) != before, "evidence about the one judge is none about the other"
+
+
+def test_a_golden_set_is_not_judged_by_another_model_than_it_pinned(synced: Assistant, parrot: Parrot) -> None:
+    synced.edit(*JUDGED)
+    (found,) = evaluate(synced)
+    assert found.judge is not None
+    pinned = golden_of(synced.store, synced.spec)
+    synced.edit(*OTHER_JUDGE)
+    report = Noting()
+    world = world_of(synced.hands, synced.spec, environ=synced.environ)
+    parrot.forget()
+    (later,) = evaluate_release(Evaluating(synced.hands, "guide", world, report), found.release, pinned, live=None)
+    assert (later.judge, parrot.asked) == (None, [])
+    assert [line for line in report.lines if "not judged" in line] == [
+        "golden: not judged, spare is another model now than its golden set pinned"
+    ]
+
+
+def test_an_evaluation_sees_what_everybody_may_see_unless_it_names_groups(synced: Assistant) -> None:
+    """The gate measures what a caller is answered, not what the owner of the documents could read."""
+    (before,) = evaluate(synced)
+    synced.edit("embedder: embed}", 'embedder: embed, access: {"bridge.txt": [staff]}}')
+    sync(synced)
+    (public,) = evaluate(synced)
+    synced.edit("golden.jsonl, at: 3", "golden.jsonl, at: 3, groups: [staff]")
+    (inside,) = evaluate(synced)
+    seen = [(metrics(found)["recall_at_3"], metrics(found)["contains"]) for found in (before, public, inside)]
+    assert seen == [(1.0, 1.0), (0.75, 0.75), (1.0, 1.0)]
+    definitions = {row["definition"] for found in (public, inside) for row in load_evaluated(synced.store, found.release)}
+    assert golden_of(synced.store, synced.spec)["golden"] in definitions
+
+
+def test_what_is_measured_is_searched_where_it_is_served(synced: Assistant, parrot: Parrot) -> None:
+    """An index in pgvector is not measured in the local file beside it."""
+    synced.edit("embedder: embed}", "embedder: embed, store: pgvector, url: secret://env/NO_SUCH_DATABASE}")
+    with pytest.raises(SecretMissing, match="NO_SUCH_DATABASE"):
+        evaluate(synced)
+    assert parrot.asked == []
+
+
+def test_again_takes_no_file_away_and_loses_nothing_when_it_fails(synced: Assistant, parrot: Parrot) -> None:
+    (first,) = evaluate(synced)
+    (file,) = (synced.store.root / "cache" / "evaluations").glob("golden-*.jsonl")
+    inode = file.stat().st_ino
+    with SampleLog(file, first.release), pytest.raises(SamplesTaken):  # another process evaluates
+        evaluate(synced, again=True)
+    parrot.down = True
+    with pytest.raises(EvaluationFailed):
+        evaluate(synced, again=True)
+    parrot.down = False
+    parrot.forget()
+    (later,) = evaluate(synced)
+    assert (metrics(later)["contains"], parrot.asked) == (1.0, []), "what was answered before is still there"
+    evaluate(synced, again=True)
+    assert len(parrot.asked) == 8
+    evaluate(synced)
+    assert (len(parrot.asked), file.stat().st_ino) == (8, inode)
+
+
+def test_kept_answers_are_for_their_owner_alone(synced: Assistant) -> None:
+    synced.edit(*JUDGED)
+    folder = synced.store.root / "cache" / "evaluations"
+    folder.mkdir(parents=True)
+    folder.chmod(0o755)  # as an earlier version made it
+    evaluate(synced)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o600}
+    assert len(list(folder.iterdir())) == 3

@@ -18,9 +18,9 @@ from shipway.environment import default_cache
 from shipway.gate import move_ref
 from shipway.gateway import load_config
 from shipway.kernel.canonical import Json, JsonObject, canonical_json
-from shipway.kernel.digest import Digest
+from shipway.kernel.digest import Digest, digest_bytes
 from shipway.operate import ENDPOINT, Supervisor, lone_gateway
-from shipway.operate._gateway import gateway_config
+from shipway.operate._gateway import gateway_config, prepare_gateway
 from shipway.operate._lone_gateway import NothingToPass
 from shipway.release import release_descriptor
 from shipway.spec import load_spec
@@ -210,3 +210,59 @@ def test_two_releases_of_one_application_have_files_of_their_own(live: Assistant
         supervisor.step()
         assert answer_of(live, second)
     assert len(list((live.store.root / "serving").glob("*/gateway.json"))) == 2
+
+
+def test_a_key_reads_what_its_groups_may_and_no_more(live: Assistant, parrot: Parrot) -> None:
+    live.edit("embedder: embed}", 'embedder: embed, access: {"bridge.txt": [staff]}}')
+    live.edit("golden.jsonl, at: 3", "golden.jsonl, at: 3, groups: [staff]")
+    crew = "    crew: {key: secret://env/CREW_KEY, groups: [staff], tenant: house}\n"
+    live.write("shipway.yaml", (live.root / "shipway.yaml").read_text().rstrip("\n") + "\n" + crew)
+    live.more["CREW_KEY"] = "key-of-the-crew"
+    sync(live)
+    evaluate(live)
+    release(live)
+    apply(live)
+    (told,) = [key for key in config_of(live)["keys"] if key["name"] == "crew"]
+    assert (told["groups"], told["tenant"]) == (["staff"], "house")
+    with supervising(live):
+        assert "Marta Olsen" in ask(live, key="key-of-the-crew")[0]
+        text, block = ask(live)
+        assert "Marta Olsen" not in text, "not from the cache either"
+        assert "bridge.txt" not in {cited["document"] for cited in block["citations"]}
+
+
+def test_several_processes_share_the_rates_of_one_deployment(live: Assistant) -> None:
+    live.edit("budget: 1 usd/day}", "budget: 1 usd/day, rate: 2/minute}")
+    live.edit("gateway:\n", "gateway:\n  rate: 100/minute\n", file="shipway.yaml")
+    apply(live)
+    store = live.store
+    value = store.get(store.resolve(REF), "deployment")
+    live_release = release_descriptor(value).digest
+    rates = []
+    for workers in (1, 4):
+        many: JsonObject = {**value, "scale": {"workers": workers}}
+        config: Any = gateway_config(store, store.put(many), many, live_release, cache=default_cache())
+        rates.append((config["rate_per_minute"], config["keys"][0]["rate_per_minute"]))
+    assert rates == [(100, 2), (25.0, 1.0)]
+
+
+def test_a_gateway_has_the_time_that_it_takes_itself_and_its_files_are_its_owners(live: Assistant) -> None:
+    from shipway.gateway import _server as serving
+    from shipway.llm import _local as local
+
+    store, digest = live.store, live.store.resolve(REF)
+    value = store.get(digest, "deployment")
+    (store.root / "gateway").mkdir(mode=0o755, exist_ok=True)
+    found = prepare_gateway(store, REF, digest, value, release_descriptor(value).digest, cache=default_cache())
+    assert found.ready_seconds > local.READY_SECONDS
+    assert found.drain_seconds > serving._DRAIN_SECONDS
+    assert Path(found.command[-1]).stat().st_mode & 0o777 == 0o600
+    assert (store.root / "gateway").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_gateway_alone_keeps_the_prices_that_it_bills_by(live: Assistant, tmp_path: Path) -> None:
+    with lone_gateway(load_spec(live.root / "shipway.yaml"), tmp_path / "state", environ={}) as run:
+        digest = run.config.prices_digest
+        (file,) = (tmp_path / "state").glob("prices-*.json")
+    assert (file.name, digest_bytes(file.read_bytes())) == (f"prices-{digest[7:19]}.json", digest)
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700

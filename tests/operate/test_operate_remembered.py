@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from shipway.kernel.canonical import canonical_json
 from shipway.kernel.digest import Digest, digest_bytes
 from shipway.llm import Completion, Message, Usage
-from shipway.operate._remembered import Asked, Remembered
+from shipway.operate._remembered import Asked, Remembered, _to_json
 
 PROVIDER = digest_bytes(b"provider")
 ASKED = Asked(PROVIDER, (Message("system", "Be short."), Message("user", "How old is the bridge?")), 0)
@@ -125,3 +127,52 @@ def test_it_leaves_no_file_open(tmp_path: Path) -> None:
     with Remembered(tmp_path / "completions.jsonl"):
         assert len(os.listdir("/proc/self/fd")) == before + 1
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def old_line(sample: int) -> bytes:
+    """An answer of the day before yesterday."""
+    return canonical_json({"at": time.time() - 2 * 86_400, "key": str(sample), "completion": _to_json(SAID)}) + b"\n"
+
+
+def test_what_is_too_old_is_taken_out_when_nobody_else_has_it_open(tmp_path: Path) -> None:
+    path = tmp_path / "completions.jsonl"
+    with Remembered(path) as remembered:
+        remembered.add(ASKED, SAID)
+    one = path.read_bytes()
+    many = b"".join(map(old_line, range(50)))
+    path.write_bytes(many + one + many)
+    with Remembered(path) as first:
+        assert path.read_bytes() == one
+        first.add(ASKED._replace(sample=1), SAID)
+        path.write_bytes(many + path.read_bytes())
+        with Remembered(path) as second:
+            assert second.find(ASKED) == SAID
+            assert path.read_bytes().startswith(many), "somebody else writes there"
+            first.add(ASKED._replace(sample=2), SAID)
+    for sample in range(3):
+        assert kept(path, ASKED._replace(sample=sample)) == SAID
+    assert len(path.read_bytes().splitlines()) == 3
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [file.name for file in tmp_path.iterdir()] == ["completions.jsonl"]
+
+
+def test_opening_and_closing_at_once_loses_no_answer(tmp_path: Path) -> None:
+    """Each finds something to take out, and writes while others do."""
+    path = tmp_path / "completions.jsonl"
+
+    def write(name: int) -> None:
+        for sample in range(30):
+            with Remembered(path) as remembered:
+                remembered.add(Asked(digest_bytes(bytes([name])), ASKED.messages, sample), SAID)
+            with path.open("ab") as out:
+                out.write(old_line(sample))
+
+    writers = [threading.Thread(target=write, args=(name,)) for name in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    with Remembered(path) as found:
+        for name in range(4):
+            asked = [Asked(digest_bytes(bytes([name])), ASKED.messages, sample) for sample in range(30)]
+            assert all(found.find(one) for one in asked)

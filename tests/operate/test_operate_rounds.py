@@ -5,33 +5,45 @@ from __future__ import annotations
 import shutil
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 from assistant_live import REF, Assistant, Parrot, forget_answers, outcomes, sync
 
+from shipway.kernel.digest import digest_bytes
+from shipway.llm import ProviderRefused
 from shipway.monitor import load_readings
-from shipway.operate import Rounds, _rounds, golden_of, keep_prices, world_of
+from shipway.operate import follow_round, golden_of, keep_prices, look_round, world_of
+from shipway.operate._patience import Patience
 from shipway.release import apply_release
 from shipway.spec import Spec
 
 pytest_plugins = ["cli_assistant_fixtures"]
 
 
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_rounds, "FOLLOW_SECONDS", 0.0)
-    monkeypatch.setattr(_rounds, "LOOK_SECONDS", 0.0)
+class Turning:
+    """Both rounds of `shipway up`, turned by hand; the waits after failures pass when the test says so."""
+
+    def __init__(self, project: Assistant, said: list[str], *, spec: Spec | None = None) -> None:
+        hands, environ = project.hands, project.environ
+        self.now = 0.0
+        self.following = follow_round(
+            hands,
+            environ=environ,
+            spec=lambda: spec,
+            world=lambda found: world_of(hands, found, environ=environ),
+            report=said.append,
+            clock=lambda: self.now,
+        )
+        self.looking = look_round(hands, environ=environ, spec=lambda: spec, report=said.append)
+
+    def turn(self) -> None:
+        self.following.turn()
+        self.looking.turn()
 
 
-def rounds(project: Assistant, said: list[str], *, spec: Spec | None = None) -> Rounds:
-    hands, environ = project.hands, project.environ
-    return Rounds(
-        hands,
-        environ=environ,
-        spec=lambda: spec,
-        world=lambda found: world_of(hands, found, environ=environ),
-        report=said.append,
-    )
+def rounds(project: Assistant, said: list[str], *, spec: Spec | None = None) -> Turning:
+    return Turning(project, said, spec=spec)
 
 
 def test_a_turn_looks_and_follows_and_says_so_once(live: Assistant) -> None:
@@ -72,6 +84,7 @@ def test_a_provider_that_is_down_is_told_once_and_the_loop_goes_on(live: Assista
     assert "answered 503" in said[0]
     assert {reading.monitor for reading in load_readings(live.store, REF)} == {"cost", "freshness", "sentinel"}
     parrot.down = False
+    turning.now += 6
     turning.turn()
     assert said[-1].endswith(": moved")
 
@@ -101,9 +114,57 @@ def test_a_deployment_that_cannot_be_looked_at_keeps_no_other_from_it(live: Assi
         assert {reading.monitor for reading in load_readings(live.store, ref)} == {"cost", "sentinel"}
 
 
-def test_it_ends_soon_after_it_is_told_to(live: Assistant) -> None:
+def test_a_provider_that_is_down_is_asked_less_and_less_often(live: Assistant, parrot: Parrot) -> None:
+    """A look every second for an hour; the parrot counts what reaches it."""
+    said: list[str] = []
+    turning = rounds(live, said, spec=live.spec)
+    live.write("docs/bakery.txt", "The ferry to Holm has a bakery on its upper deck.\n")
+    sync(live)
+    parrot.down, tries = True, []
+    for second in range(2000):
+        turning.now = float(second)
+        before = parrot.refused
+        turning.following.turn()
+        if parrot.refused > before:
+            tries.append(second)
+    assert tries == [0, 5, 15, 35, 75, 155, 315, 615, 915, 1215, 1515, 1815]
+    assert len(said) == 1, "the same fault is told once, though it is tried again"
+    live.write("docs/bakery.txt", "The ferry to Holm has a bakery below its upper deck.\n")
+    sync(live)
+    before = parrot.refused
+    turning.following.turn()
+    assert parrot.refused > before, "another version is tried at once"
+
+
+def test_a_problem_that_says_how_long_is_heard() -> None:
+    now = 0.0
+    patience, target, tried = Patience(lambda: now), digest_bytes(b"target"), []
+    for second in range(200):
+        now = float(second)
+        with suppress(ProviderRefused), patience.trying(REF, target):
+            tried.append(second)
+            raise ProviderRefused("too many", where="answer", status=429, retry_after=90.0)
+    assert tried == [0, 90, 180]
+    with patience.trying("deploy/other@prod", target):
+        pass
+    now = 300.0
+    with patience.trying(REF, target):
+        pass
+    with pytest.raises(ZeroDivisionError), patience.trying(REF, target):
+        1 / 0  # noqa: B018
+    now = 304.0
+    with pytest.raises(ZeroDivisionError), patience.trying(REF, target):
+        raise AssertionError("asked within five seconds")
+    now = 305.0
+    with patience.trying(REF, target):
+        pass
+
+
+@pytest.mark.parametrize("which", ["following", "looking"])
+def test_it_ends_soon_after_it_is_told_to(live: Assistant, which: str) -> None:
     stop = threading.Event()
-    thread = threading.Thread(target=rounds(live, [], spec=live.spec).run, args=(stop,))
+    turning = rounds(live, [], spec=live.spec)
+    thread = threading.Thread(target=getattr(turning, which).run, args=(stop,))
     thread.start()
     time.sleep(0.5)
     stop.set()

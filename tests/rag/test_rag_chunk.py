@@ -90,6 +90,31 @@ def test_markdown_is_cut_at_its_headings_outside_of_code_and_front_matter() -> N
     ]
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<html><head><title>no</title><body><p>Text that counts.</p></body></html>",
+        b"<html><head><title>no</title><p>Text that counts.</p></html>",
+        b"<html><head><title>no</title>Text that counts.</html>",
+        b"<html><head><title>no<body><p>Text that counts.</p></html>",
+        b"<head><script>var no = '<p>';</script><link rel=x><meta name=y><div>Text that counts.</div>",
+        b"<nav>no</nav><p>Text that counts.</p><script>no",
+    ],
+)
+def test_a_page_whose_head_is_not_closed_is_read(page: bytes) -> None:
+    assert cut(page, "html") == [("", "Text that counts.")]
+
+
+@pytest.mark.parametrize("tag", ["nav", "svg", "object", "noscript"])
+def test_a_silent_element_without_an_end_is_read_and_closed_ones_are_not(tag: str) -> None:
+    page = f"<body><nav>menu</nav><h1>Title</h1><{tag}>crumbs<p>Text that counts.</p><nav>foot</nav></body>".encode()
+    ((heading, text),) = cut(page, "html")
+    assert heading == "Title"
+    assert text.endswith("Text that counts.")
+    assert "menu" not in text
+    assert "foot" not in text
+
+
 def test_html_gives_its_text_with_the_span_of_the_page_it_stands_in() -> None:
     chunks = chunk_document(HTML, form="html", characters=1000)
     assert [(chunk.heading, chunk.text) for chunk in chunks] == [

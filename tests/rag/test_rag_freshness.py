@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,6 +66,69 @@ def test_a_source_that_is_gone_is_an_error_and_not_fresh(project: Project) -> No
     shutil.rmtree(project.corpus)
     with pytest.raises(SourceEmpty):
         measure(project)
+
+
+def test_a_waiting_document_that_is_written_again_does_not_become_younger(project: Project) -> None:
+    project.write("settings.txt", "changed\n")
+    first = measure(project).oldest_seconds
+    time.sleep(0.3)
+    project.write("settings.txt", "changed\n")
+    again = measure(project).oldest_seconds
+    assert again >= first + 0.3
+    project.write("settings.txt", "changed once more\n")
+    assert measure(project).oldest_seconds >= again
+    project.write("settings.txt", PAGES["settings.txt"])
+    assert measure(project).stale == 0
+    assert "settings.txt" not in (project.store.root / "cache/freshness.json").read_text()
+    project.write("settings.txt", "changed\n")
+    assert measure(project).oldest_seconds < 0.3
+
+
+@pytest.mark.parametrize("damage", ["no JSON", "[1]", '{"x": 1}', '{"x": {"y": [1]}}', "folder"])
+def test_ages_are_told_without_the_file_that_remembers_them(project: Project, damage: str) -> None:
+    path = project.store.root / "cache/freshness.json"
+    path.parent.mkdir(exist_ok=True)
+    if damage == "folder":
+        path.mkdir()
+    else:
+        path.write_text(damage)
+    project.write("settings.txt", "changed\n")
+    found = measure(project, later=900)
+    assert (found.stale, found.examples) == (1, ("settings.txt",))
+    assert found.oldest_seconds == pytest.approx(900, abs=30)
+    assert not list(path.parent.glob("freshness.json.*"))
+
+
+def test_two_versions_remember_their_ages_apart(project: Project) -> None:
+    old = project.store.resolve("index/docs")
+    project.write("settings.txt", "changed\n")
+    measure(project)
+    project.sync()
+    assert measure(project).stale == 0
+    kept = json.loads((project.store.root / "cache/freshness.json").read_text())
+    assert list(kept) == [old]
+
+
+def commit(folder: Path, at: int) -> None:
+    who = ["-c", "user.name=ann", "-c", "user.email=ann@example.org", "-c", "commit.gpgsign=false"]
+    when = {**os.environ, "GIT_COMMITTER_DATE": f"{at} +0000", "GIT_AUTHOR_DATE": f"{at} +0000"}
+    for words in (["add", "-A", "corpus"], ["commit", "-q", "-m", "x"]):
+        subprocess.run(["git", *who, *words], cwd=folder, env=when, check=True, capture_output=True)
+
+
+def test_in_git_an_age_is_that_of_the_last_commit_which_changed_the_document(project: Project) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=project.root, check=True)
+    commit(project.root, 1_000_000)
+    project.write('odd "name"\n*.txt', "first\n")
+    commit(project.root, 2_000_000)
+    project.write("settings.txt", "changed\n")
+    commit(project.root, 3_000_000)
+    project.write("a.txt", "new\n")
+    commit(project.root, 4_000_000)
+    index = project.store.resolve("index/docs")
+    found = measure_freshness(project.store, index, source="git:corpus", root=project.root, now=5_000_000.0)
+    assert found.examples == ('odd "name"\n*.txt', "settings.txt", "a.txt")
+    assert found.oldest_seconds == 3_000_000.0
 
 
 def test_measuring_writes_no_object(project: Project) -> None:

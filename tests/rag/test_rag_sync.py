@@ -4,7 +4,7 @@ import fcntl
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -163,6 +163,67 @@ def test_what_is_not_text_is_named_and_the_rest_is_published(project: Project) -
             ("latin.txt", "not UTF-8 at byte 3"),
         ]
         assert synced.documents == 3
+
+
+def test_a_page_in_which_no_text_is_found_is_named_and_an_empty_one_is_not(project: Project) -> None:
+    project.write("app.html", "<script>render()</script>")
+    project.write("empty.txt", "\n")
+    for _ in range(2):
+        synced = project.sync()
+        assert [tuple(item) for item in synced.unreadable] == [("app.html", "no text was found in it")]
+        assert synced.documents == 5
+
+
+def vanishing(project: Project) -> None:
+    (project.corpus / "settings.txt").unlink()
+    (project.corpus / "settings.txt").symlink_to("nowhere")
+
+
+def looping(project: Project) -> None:
+    (project.corpus / "settings.txt").unlink()
+    (project.corpus / "settings.txt").symlink_to("settings.txt")
+
+
+@pytest.mark.parametrize("break_it", [vanishing, looping])
+def test_an_indexed_document_that_the_system_does_not_give_is_an_error_and_not_a_deletion(
+    project: Project, break_it: Callable[[Project], None]
+) -> None:
+    first = project.sync().index
+    break_it(project)
+    (project.corpus / "new.txt").symlink_to("nowhere")  # was never served: only named
+    with pytest.raises(SourceUnreadable, match=r"settings\.txt of the present index cannot be read") as caught:
+        project.sync()
+    assert "--allow-shrink" in str(caught.value.mend)
+    assert project.store.resolve("index/docs") == first
+    synced = project.sync(allow_shrink=True)
+    assert (synced.removed, {item.key for item in synced.unreadable}) == (1, {"new.txt", "settings.txt"})
+
+
+def test_a_document_that_fails_to_be_read_after_it_was_listed_is_an_error_too(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.sync()
+    changed = project.write("settings.txt", "changed\n")
+    read = Path.read_bytes
+
+    def fails(path: Path) -> bytes:
+        if path == changed:
+            raise OSError(5, "Input/output error")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", fails)
+    with pytest.raises(SourceUnreadable, match=r"settings\.txt.*Input/output error"):
+        project.sync()
+
+
+def test_exactly_half_of_the_documents_gone_is_refused_too(tmp_path: Path) -> None:
+    project = Project(tmp_path, {f"{number}.txt": f"text {number}\n" for number in range(4)})
+    project.sync()
+    for number in range(2):
+        (project.corpus / f"{number}.txt").unlink()
+    with pytest.raises(SourceShrunk, match="has 2 documents, and the present index 4"):
+        project.sync()
+    project.close()
 
 
 def test_when_no_document_is_text_nothing_is_published(tmp_path: Path) -> None:

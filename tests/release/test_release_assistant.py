@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import pytest
 from assistant_help import GOLDEN, PRICES, REF, Assistant, flip
@@ -242,6 +243,15 @@ def test_the_order_in_which_the_spec_lists_its_gateway_does_not_count(project: A
     project.edit("    zoe: secret://env/ZOE\n", "")
     project.text = project.text.rstrip() + "\n    zoe: secret://env/ZOE\n"
     assert project.store.put({"kind": "x", "version": 1, **gateway_settings(project.spec, None)}) == one
+
+
+def test_a_key_says_only_what_the_spec_says_of_it(project: Assistant) -> None:
+    """So a deployment from before groups were known is the same deployment."""
+    project.edit("    team:", "    zoe: {key: secret://env/ZOE, groups: [staff], tenant: house}\n    team:")
+    keys: Any = gateway_settings(project.spec, None)["keys"]
+    team, zoe = keys
+    assert set(team) == {"name", "key", "budget", "rate_per_minute"}
+    assert (zoe["name"], zoe["groups"], zoe["tenant"]) == ("zoe", ["staff"], "house")
 
 
 def test_another_price_table_is_a_change_of_settings_and_of_no_component(project: Assistant) -> None:

@@ -423,6 +423,9 @@ MISTAKES = {
     "a promise that is a number": ("gateway: {semantic_cache: {errors: 0.01}}", "2:36", "1%"),
     "a key without a key": ("gateway: {keys: {team: {rate: 1/minute}}}", "2:18", "secret://env/NAME"),
     "one key for two": ("gateway: {keys: {a: secret://env/A, b: {key: secret://env/A}}}", "2:40", "of its own"),
+    "a key of no group": ("gateway: {keys: {a: {key: secret://env/A, groups: []}}}", "2:51", "[staff]"),
+    "a tenant that is no name": ("gateway: {keys: {a: {key: secret://env/A, tenant: Big Co}}}", "2:51", "`big-co`"),
+    "an evaluation of no group": ("evals: {golden: {file: g.jsonl, groups: []}}", "2:41", "[staff]"),
     "an unknown key of the gateway": ("gateway: {bugdet: 5 usd/day}", "2:11", "did you mean `budget`?"),
 }
 
@@ -513,3 +516,13 @@ def test_no_url_raises_anything_but_our_errors(url: str) -> None:
         with suppress(ShipwayError):
             provider = parsed(f"providers: {{a: {{model: m, url: '{start}{url}'}}}}").providers["a"]
             assert provider.url.startswith(("https://", "http://127.0.0.1", "http://localhost"))
+
+
+def test_who_reads_what_is_said_of_callers_and_of_evaluations() -> None:
+    spec = parsed(
+        "evals: {golden: {file: g.jsonl, groups: [staff, board]}, open: g.jsonl}\n"
+        "gateway: {keys: {crew: {key: secret://env/A, groups: staff, tenant: house}, guest: secret://env/B}}\n"
+    )
+    assert [spec.evals[name].groups for name in ("golden", "open")] == [("board", "staff"), ()]
+    crew, guest = (spec.gateway.keys[name] for name in ("crew", "guest"))
+    assert ((crew.groups, crew.tenant), (guest.groups, guest.tenant)) == ((("staff",), "house"), ((), None))

@@ -12,6 +12,7 @@ from scipy import stats as scipy_stats
 from statsmodels.stats.proportion import proportion_confint
 
 from shipway.stats import NEVER, Interval, clopper_pearson, items_needed, mean_interval, share_interval, wilson
+from shipway.stats._proportions import _freedom
 
 RUNS = [pytest.param(400, id="quick"), pytest.param(4000, id="slow", marks=pytest.mark.slow)]
 
@@ -32,6 +33,32 @@ def clustered_rows(rng: Generator, clusters: int, size: int, p: float, correlati
     odd = (1 - correlation) / correlation
     rate = rng.beta(p * odd, (1 - p) * odd, clusters).repeat(size)
     return (rng.random(clusters * size) < rate).astype(float).tolist(), np.arange(clusters).repeat(size).tolist()
+
+
+UNEQUAL = {"20 and 20": [20] + [1] * 20, "30 and 10": [30] + [1] * 10, "10 and 30": [10] + [1] * 30, "two": [10, 10] + [1] * 20}
+
+
+@pytest.mark.parametrize("runs", RUNS)
+@pytest.mark.parametrize("correlation", [0.3, 0.99])
+@pytest.mark.parametrize("sizes", UNEQUAL.values(), ids=UNEQUAL.keys())
+def test_one_large_cluster_among_single_items_is_covered(sizes: list[int], correlation: float, runs: int) -> None:
+    """With G - 1 degrees of freedom these covered 82, 56, 91 and 90 % (correlation 0.3), 87, 38, 89 and 80 %."""
+    codes, odd = np.arange(len(sizes)).repeat(sizes), (1 - correlation) / correlation
+
+    def make(rng: Generator) -> Interval:
+        rate = rng.beta(0.5 * odd, 0.5 * odd, len(sizes))
+        return share_interval((rng.random(codes.size) < rate[codes]).astype(float), codes)
+
+    assert enough(coverage(runs, 0.5, make), runs, owed=0.0)
+
+
+def test_degrees_of_freedom_are_those_of_the_quadratic_form() -> None:
+    for sizes in ([1] * 7, [8] * 5, [20] + [1] * 20, [3, 1, 2, 2]):
+        share = np.array(sizes) / sum(sizes)
+        apart = np.eye(share.size) - np.outer(np.ones(share.size), share)
+        form = apart.T @ np.diag(share**2 / (1 - share)) @ apart
+        assert _freedom(share) == pytest.approx(np.trace(form) ** 2 / np.trace(form @ form))
+    assert _freedom(np.full(9, 1 / 9)) == 8.0
 
 
 @settings(max_examples=200, deadline=None)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from shipway.cli._output import Output, json_option
 from shipway.cli._settings import Project, Settings
+
+if TYPE_CHECKING:
+    from shipway.spec import Spec
 
 FILES = ("shipway.yaml", "pipeline.py", "requirements.in", "requirements.lock")
 
@@ -29,7 +33,14 @@ def command(settings: Settings, as_json: bool) -> None:
     for name in written:
         out.say(f"wrote {name}")
     out.say(f"store {store.root.relative_to(project.spec.root)} of project {project.spec.project}")
-    out.end("init", {"project": project.spec.project, "written": written, "store": str(store.root)}, then="shipway run")
+    out.end("init", {"project": project.spec.project, "written": written, "store": str(store.root)}, then=_then(project.spec))
+
+
+def _then(spec: Spec) -> str:
+    """What a project begins with: its pipeline, or the documents and questions of what answers a prompt."""
+    if spec.pipeline or not spec.prompts:
+        return "shipway run"
+    return "shipway rag sync" if spec.indexes else "shipway eval" if spec.evals else "shipway prompt put"
 
 
 def _write(folder: Path) -> list[str]:

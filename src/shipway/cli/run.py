@@ -21,9 +21,12 @@ def command(settings: Settings, again: bool, why: str, as_json: bool) -> None:
     """
     from shipway.cli._progress import RunReport
     from shipway.kernel.digest import short
-    from shipway.pipeline import measure_evaluation, run_project
+    from shipway.pipeline import ProjectIncomplete, measure_evaluation, run_project
 
     project, out = Project(settings), Output(as_json)
+    if project.spec.pipeline is None and project.spec.prompts:
+        what = "this project answers prompts and has no pipeline: there is nothing to run"
+        raise ProjectIncomplete(what, where=str(project.spec.path), mend="shipway rag sync, shipway eval, then shipway release")
     report = RunReport(out)
     run = run_project(project.hands, project.spec, report=report, environ=project.step_environ(), reuse=not again, why=why)
     for taken in run.data:

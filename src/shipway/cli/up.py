@@ -13,7 +13,11 @@ from shipway.cli._output import PORT, Output, json_option
 from shipway.cli._settings import Project, Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from shipway.monitor import OutcomeLog
+    from shipway.operate import Round, World
+    from shipway.pipeline import Hands
     from shipway.spec import Spec
     from shipway.store import Store
     from shipway.tracking import Tracking
@@ -55,8 +59,9 @@ def command(settings: Settings, port: int, no_mlflow: bool, as_json: bool) -> No
         control = threading.Thread(target=_control, args=(settings, out, chosen, stop), name="control")
         control.start()
         running.callback(control.join)
-        rounds = threading.Thread(target=_rounds, args=(settings, out, stop), name="rounds", daemon=True)
-        rounds.start()
+        spec = _SpecNow(settings, out)
+        for rounds in (_following, _looking):  # daemons: an evaluation of an hour does not keep the process
+            threading.Thread(target=rounds, args=(settings, out, spec, stop), name=rounds.__name__, daemon=True).start()
         running.callback(stop.set)
         if tracking:
             tracking.wait(stop)
@@ -98,35 +103,69 @@ def _control(settings: Settings, out: Output, port: int, stop: threading.Event) 
         project.store.close()
 
 
-def _rounds(settings: Settings, out: Output, stop: threading.Event) -> None:
-    """What may take minutes, in a thread of its own with its own store: following, and looking at what surrounds gateways."""
-    from shipway.operate import Rounds, world_of
+def _following(settings: Settings, out: Output, spec: _SpecNow, stop: threading.Event) -> None:
+    """Following, which may take as long as an evaluation."""
+    from shipway.operate import follow_round, world_of
 
+    def make(hands: Hands) -> Round:
+        def world(found: Spec) -> World:
+            return world_of(hands, found, environ=settings.environ)
+
+        return follow_round(hands, environ=settings.environ, spec=spec, world=world, report=out.note)
+
+    _turn(settings, out, stop, "following", make)
+
+
+def _looking(settings: Settings, out: Output, spec: _SpecNow, stop: threading.Event) -> None:
+    """A look at what surrounds gateways, whatever is evaluated meanwhile."""
+    from shipway.operate import look_round
+
+    def make(hands: Hands) -> Round:
+        return look_round(hands, environ=settings.environ, spec=spec, report=out.note)
+
+    _turn(settings, out, stop, "looking at gateways", make)
+
+
+def _turn(settings: Settings, out: Output, stop: threading.Event, what: str, make: Callable[[Hands], Round]) -> None:
+    """A round in its own thread, with its own store."""
     project = Project(settings)
-    hands = project.hands
     try:
-        Rounds(
-            hands,
-            environ=settings.environ,
-            spec=lambda: _spec_now(settings),
-            world=lambda spec: world_of(hands, spec, environ=settings.environ),
-            report=out.note,
-        ).run(stop)
+        make(project.hands).run(stop)
     except BaseException as problem:
-        out.note(f"following and looking at gateways ended: {type(problem).__name__}: {problem}")
+        out.note(f"{what} ended: {type(problem).__name__}: {problem}")
         raise
     finally:
         project.store.close()
 
 
-def _spec_now(settings: Settings) -> Spec | None:
-    """shipway.yaml as it is; None while it cannot be read: deployments then go by what they hold themselves."""
-    from shipway.kernel.errors import ShipwayError
+class _SpecNow:
+    """shipway.yaml as it is; None while it cannot be read: deployments then go by what they hold themselves. That it cannot is
+    said once, and that it can again.
+    """
 
-    try:
-        return Project(settings).spec
-    except ShipwayError:
-        return None
+    def __init__(self, settings: Settings, out: Output) -> None:
+        self._settings, self._out = settings, out
+        self._told = ""
+        self._alone = threading.Lock()  # two threads ask
+
+    def __call__(self) -> Spec | None:
+        from shipway.kernel.errors import ShipwayError
+
+        with self._alone:
+            try:
+                spec = Project(self._settings).spec
+            except ShipwayError as problem:
+                self._tell(f"{problem.what} ({problem.where})" if problem.where else problem.what)
+                return None
+            self._tell("")
+            return spec
+
+    def _tell(self, problem: str) -> None:
+        if problem and problem != self._told:
+            self._out.note(f"shipway.yaml cannot be used: {problem}; what is deployed goes on as it is")
+        if not problem and self._told:
+            self._out.note("shipway.yaml can be used again")
+        self._told = problem
 
 
 class _Web:

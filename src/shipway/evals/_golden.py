@@ -36,7 +36,8 @@ class GoldenMalformed(ShipwayError):
 class GoldenRow:
     """One item. target: texts of which each is a right answer; context: keys of the documents that hold it, `path` or
     `path#heading`; vars: values of the prompt's variables; expect: all of it must hold; cluster: items of one cluster are
-    kin and count as one piece of evidence; slice: the group that metrics are told for as well.
+    kin and count as one piece of evidence, and so do items of no cluster with equal input and vars; slice: the group that
+    metrics are told for as well.
     """
 
     id: str
@@ -53,6 +54,11 @@ class GoldenRow:
     def question(self) -> Digest:
         """The digest of what is asked: id, input and vars. Another target is another score of the same answer."""
         return digest_bytes(canonical_json({"id": self.id, "input": self.input, "vars": self.vars}))
+
+    @cached_property
+    def words(self) -> Digest:
+        """The digest of input and vars: rows that are equal in it are copies of one question, whatever their ids."""
+        return digest_bytes(canonical_json({"input": self.input, "vars": self.vars}))
 
     def to_json(self) -> JsonObject:
         """The row without what is empty: one form, however it was written."""

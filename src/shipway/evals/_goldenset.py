@@ -24,6 +24,7 @@ class GoldenSet(NamedTuple):
     at: tuple[int, ...]
     scorers: tuple[str, ...]
     judge: Judge | None
+    groups: frozenset[str] = frozenset()  # whose view of the documents is measured; none: what everybody may see
 
 
 def goldenset_object(store: Store, spec: EvalSpec, rows: Sequence[GoldenRow], judge: Judge | None) -> JsonObject:
@@ -32,6 +33,7 @@ def goldenset_object(store: Store, spec: EvalSpec, rows: Sequence[GoldenRow], ju
     Rows in another order, keys in another order or a target written as a list of one are the same definition.
     """
     lines = [canonical_json(row.to_json()) + b"\n" for row in sorted(rows, key=lambda row: row.id)]
+    groups: JsonObject = {"groups": list(spec.groups)} if spec.groups else {}  # the public view has no word for itself
     return {
         "kind": "goldenset",
         "version": 1,
@@ -42,6 +44,7 @@ def goldenset_object(store: Store, spec: EvalSpec, rows: Sequence[GoldenRow], ju
         "at": list(spec.at),
         "scorers": list(spec.scorers),
         "judge": judge.to_json() if judge else None,
+        **groups,
     }
 
 
@@ -57,4 +60,5 @@ def load_goldenset(store: Store, digest: Digest) -> GoldenSet:
         at=tuple(cast("list[int]", record["at"])),
         scorers=tuple(cast("list[str]", record["scorers"])),
         judge=Judge.from_json(cast("JsonObject", judge)) if judge else None,
+        groups=frozenset(cast("list[str]", record.get("groups") or [])),
     )

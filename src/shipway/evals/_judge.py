@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Literal, cast
 
 from shipway.kernel.canonical import Json, JsonObject, canonical_json
-from shipway.kernel.digest import Digest, digest_bytes
+from shipway.kernel.digest import Digest, DigestMalformed, digest_bytes, parse_digest
 from shipway.kernel.errors import ShipwayError
 from shipway.llm import Message
 
@@ -45,13 +45,15 @@ class JudgeMalformed(ShipwayError):
 @dataclass(frozen=True)
 class Judge:
     """provider: a name of the spec; rating, comparing: messages with {{question}}, {{target}} and {{answer}}, or {{first}}
-    and {{second}}; parameters: those of the call. Raises JudgeMalformed.
+    and {{second}}; parameters: those of the call; model: the digest of the provider's object, which the name stands for,
+    None in a record from before it was kept. Raises JudgeMalformed.
     """
 
     provider: str
     parameters: Mapping[str, Json] = field(default_factory=dict)
     rating: tuple[Message, ...] = RATING
     comparing: tuple[Message, ...] = COMPARING
+    model: Digest | None = None
 
     def __post_init__(self) -> None:
         for name, needed in _NEEDED.items():
@@ -64,25 +66,28 @@ class Judge:
 
     @cached_property
     def digest(self) -> Digest:
-        """What determines its verdicts, but for the model behind the provider's name."""
+        """What determines its verdicts, the model among it where it is pinned."""
         return digest_bytes(canonical_json(self.to_json()))
 
     def to_json(self) -> JsonObject:
         """The `judge` of a golden set's object."""
+        pinned: JsonObject = {"model": self.model} if self.model else {}  # a record from before keeps its digest
         return {
             "provider": self.provider,
             "parameters": dict(self.parameters),
             "rating": [{"role": message.role, "text": message.content} for message in self.rating],
             "comparing": [{"role": message.role, "text": message.content} for message in self.comparing],
+            **pinned,
         }
 
     @classmethod
     def from_json(cls, record: JsonObject) -> Judge:
         """The inverse of to_json. Raises JudgeMalformed."""
         try:
-            parameters = cast("Mapping[str, Json]", record["parameters"])
-            return cls(str(record["provider"]), parameters, _messages(record["rating"]), _messages(record["comparing"]))
-        except (KeyError, TypeError) as problem:
+            parameters, model = cast("Mapping[str, Json]", record["parameters"]), record.get("model")
+            messages = _messages(record["rating"]), _messages(record["comparing"])
+            return cls(str(record["provider"]), parameters, *messages, parse_digest(str(model)) if model else None)
+        except (KeyError, TypeError, DigestMalformed) as problem:
             raise JudgeMalformed(f"not a judge: {problem}") from problem
 
     def rate(self, *, question: str, target: Sequence[str], answer: str) -> tuple[Message, ...]:

@@ -117,8 +117,8 @@ def items_needed(metric: Metric, threshold: float) -> int | None:
 
 
 def cluster_of(row: GoldenRow) -> str:
-    """The label of the row's cluster; a row without one is its own."""
-    return f"row {row.id}" if row.cluster is None else f"cluster {row.cluster}"
+    """The label of the row's cluster; rows without one are kin only when they ask the same: a copy is no new evidence."""
+    return f"words {row.words}" if row.cluster is None else f"cluster {row.cluster}"
 
 
 def _item_values(evaluation: Evaluation, at: Sequence[int], scorers: Sequence[str], judged: Judged | None) -> _Values:
@@ -168,7 +168,8 @@ def _alone(name: str, found: Sequence[float], clusters: Sequence[str], level: fl
         return _metric(name, stats.share_interval(found, clusters, level=level), SHARE)
     if len(set(clusters)) < 2:
         return Metric(name, sum(found) / len(found), None, None, len(found), 1, level, bounds=None)
-    return _metric(name, stats.mean_interval(found, clusters, level=level), None)
+    measured = _metric(name, stats.mean_interval(found, clusters, level=level), None)
+    return replace(measured, low=max(0.0, measured.low or 0.0))  # which a normal interval does not know of seconds and dollars
 
 
 def _paired(name: str, ours: Sequence[float], theirs: Sequence[float], clusters: Sequence[str], level: float) -> Metric:

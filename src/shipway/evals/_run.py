@@ -34,13 +34,17 @@ class EvaluationFailed(ShipwayError):
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Every answer of the rows. asked: the digest of what was asked; answers: by row id and sample; called: asked anew."""
+    """Every answer of the rows. asked: the digest of what was asked; answers: by row id and sample; called: asked anew.
+
+    oldest: when the oldest of the answers was given, seconds of the Unix epoch; 0 where it does not say, None without a log.
+    """
 
     asked: Digest
     rows: tuple[GoldenRow, ...]
     samples: int
     answers: Mapping[tuple[str, int], Answer]
     called: int = 0
+    oldest: float | None = None
 
     def of(self, row: GoldenRow) -> Iterator[tuple[int, Answer]]:
         """The answers of a row that did not fail, with their sample numbers."""
@@ -85,7 +89,8 @@ async def run_evaluation(
     finally:
         kept.sync()
     answers = {(row.id, sample): answer for row, sample in wanted if (answer := kept.find(row, sample)) is not None}
-    return Evaluation(kept.asked, tuple(rows), samples, answers, len(missing))
+    oldest = min((at for pair in wanted if (at := kept.kept_at(*pair)) is not None), default=None)
+    return Evaluation(kept.asked, tuple(rows), samples, answers, len(missing), oldest)
 
 
 class _Work:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import cast
@@ -46,21 +47,35 @@ class SamplesUnwritten(ShipwayError):
 class SampleLog:
     """The answers kept in `path` for one asked thing. asked: the digest of all that determines its answers.
 
+    since: answers kept before this moment (seconds of the Unix epoch) are not read, nor those that do not say when: what is
+    asked has changed unseen by then, or may have. clock: gives such seconds. again: everything is asked anew: what is kept
+    is not read, stays until there is a newer answer, and then counts no more.
     Raises SamplesTaken, SamplesDamaged, SamplesUnwritten. A context manager; not for two threads.
     """
 
-    def __init__(self, path: Path, asked: Digest) -> None:
-        self.path, self.asked = path, asked
-        self._answers: dict[tuple[str, int], Answer] = {}
+    def __init__(
+        self,
+        path: Path,
+        asked: Digest,
+        *,
+        since: float = 0.0,
+        again: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.path, self.asked, self._since, self._again, self._clock = path, asked, since, again, clock
+        self._answers: dict[tuple[str, int], tuple[Answer, float]] = {}
         self._unsynced = 0
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as problem:
             raise _unwritten(path, problem) from problem
         try:
-            if not stat.S_ISREG(os.fstat(self._fd).st_mode):  # a device could be read for ever
+            mode = os.fstat(self._fd).st_mode
+            if not stat.S_ISREG(mode):  # a device could be read for ever
                 raise SamplesUnwritten("answers are kept in a file, and this is none", where=str(path), mend="another path")
+            if mode & 0o077:  # made when answers were still for everybody on the machine
+                os.fchmod(self._fd, 0o600)
             self._lock()
             self._read()
         except BaseException:
@@ -69,12 +84,20 @@ class SampleLog:
 
     def find(self, row: GoldenRow, sample: int) -> Answer | None:
         """The newest answer kept for this row's question, errors too."""
-        return self._answers.get((row.question, sample))
+        found = self._answers.get((row.question, sample))
+        return found and found[0]
+
+    def kept_at(self, row: GoldenRow, sample: int) -> float | None:
+        """When that answer was kept, seconds of the Unix epoch; 0 where its line does not say, None without an answer."""
+        found = self._answers.get((row.question, sample))
+        return found and found[1]
 
     def add(self, row: GoldenRow, sample: int, answer: Answer) -> None:
-        """Keep an answer, in place of an earlier one."""
+        """Keep an answer, in place of an earlier one, with the present time."""
+        now = self._clock()
         record: JsonObject = {
             "version": 1,
+            "at": now,
             "asked": self.asked,
             "question": row.question,
             "id": row.id,
@@ -82,7 +105,7 @@ class SampleLog:
             "answer": answer.to_json(),
         }
         self._append(canonical_json(record) + b"\n")
-        self._answers[row.question, sample] = answer
+        self._answers[row.question, sample] = answer, now
         self._unsynced += 1
         if self._unsynced >= _BATCH:
             self.sync()
@@ -123,15 +146,17 @@ class SampleLog:
         whole = data.rfind(b"\n") + 1
         if whole < len(data):
             os.ftruncate(self._fd, whole)
+        if self._again:
+            return
         for number, line in enumerate(data[:whole].splitlines(), start=1):
             self._take(line, number)
 
     def _take(self, line: bytes, number: int) -> None:
         try:
             record = parse_object(line)
-            if record["asked"] == self.asked:
+            if record["asked"] == self.asked and (at := float(cast("float", record.get("at", 0.0)))) >= self._since:
                 key = (str(record["question"]), int(cast("int", record["sample"])))
-                self._answers[key] = Answer.from_json(cast("Mapping[str, str]", record["answer"]))
+                self._answers[key] = Answer.from_json(cast("Mapping[str, str]", record["answer"])), at
         except (NotCanonical, KeyError, TypeError, ValueError) as problem:
             where, mend = f"{self.path}:{number}", "delete the line: its question is asked again"
             raise SamplesDamaged("a kept answer cannot be read", where=where, mend=mend) from problem

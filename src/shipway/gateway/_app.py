@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ipaddress
 import logging
 import time
 from collections.abc import Callable
@@ -12,6 +14,7 @@ from shipway.gateway._callers import Callers
 from shipway.gateway._errors import (
     ClientGone,
     EncodingUnknown,
+    HostRefused,
     InternalFault,
     MethodWrong,
     NotHere,
@@ -25,7 +28,7 @@ from shipway.gateway._gateway import Gateway, Request
 from shipway.gateway._http import Headers, Receive, Reply, Responder, Scope, Send, json_reply, read_body
 from shipway.gateway._limits import take_call
 from shipway.gateway._metrics import CONTENT_TYPE, CallMetrics, Samples
-from shipway.gateway._request import ENDPOINTS, Endpoint, parse_ask
+from shipway.gateway._request import ENDPOINTS, Endpoint, check_state, parse_ask
 from shipway.kernel.clock import Ids, RandomIds
 from shipway.kernel.errors import ShipwayError
 from shipway.llm import ANTHROPIC, OPENAI
@@ -34,6 +37,7 @@ from shipway.store import SegmentWriter, encode_record
 BODY_BYTES = 32 << 20
 GONE = 499  # nginx's number for a client that hung up; it is in records only
 
+_LAST_WORDS_SECONDS = 5.0
 _MEDIA_TYPES = (b"", b"application/json")
 _logger = logging.getLogger(__name__)
 
@@ -95,6 +99,8 @@ class GatewayApp:
         call.key = caller.name
         out.headers += take_call(caller.buckets, time.monotonic())
         ask = parse_ask(endpoint, await read_body(receive, headers, limit=BODY_BYTES))
+        if not self._callers.open:
+            check_state(ask)
         call.stream = ask.stream
         target = self._gateway.targets.find(ask)
         call.model = ask.model
@@ -117,8 +123,10 @@ class GatewayApp:
             _logger.error("request %s: internal error", call.id, exc_info=problem)
         if out.started:
             mark = b"event: error\n" if shape == ANTHROPIC else b""
-            await out.chunk(mark + b"data: " + error_body(shape, problem, call.id) + b"\n\n")
-            await out.end()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_WORDS_SECONDS):  # whoever does not read is left
+                    await out.chunk(mark + b"data: " + error_body(shape, problem, call.id) + b"\n\n")
+                    await out.end()
             return
         await out.whole(_reply(problem, shape, call.id))
 
@@ -141,6 +149,7 @@ class GatewayApp:
     def _get(self, path: str, headers: Headers) -> Reply:
         if path == "/healthz":
             return json_reply({"live": True})
+        _check_host(headers)
         if path == "/readyz":
             return json_reply({"live": True, "ready": True, "releases": self._gateway.targets.releases})
         if path == "/metrics":
@@ -188,6 +197,18 @@ def _check_caller(headers: Headers) -> None:
     given = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
     if given not in _MEDIA_TYPES:
         raise EncodingUnknown(f"Content-Type: expected application/json, given {given[:100].decode('latin-1')!r}")
+
+
+def _check_host(headers: Headers) -> None:
+    """No page of a browser that has another name resolved to this address: `localhost` and addresses are nobody's site."""
+    host = headers.get(b"host", b"").decode("latin-1").lower()
+    name = host if host.endswith("]") else host.rsplit(":", 1)[0]
+    if name in ("", "localhost"):
+        return
+    try:
+        ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
+    except ValueError as problem:
+        raise HostRefused(f"the gateway is no {host[:100]!r}", mend="ask for it by its address, or as localhost") from problem
 
 
 async def _until_gone(receive: Receive, task: asyncio.Task[None] | None) -> None:

@@ -5,20 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from shipway.gateway._call import Call
 from shipway.gateway._config import ApplicationConfig, GatewayConfig, cache_folder
-from shipway.gateway._errors import ConfigMalformed
+from shipway.gateway._errors import ConfigMalformed, RequestMalformed
+from shipway.gateway._request import Ask, metadata_of
 from shipway.kernel.canonical import JsonObject, canonical_json
 from shipway.kernel.digest import Digest, digest_bytes
-from shipway.llm import Message, Provider, prompt_from_object
+from shipway.llm import Message, PromptVariable, Provider, prompt_from_object
 from shipway.store import Store, open_store
 
 if TYPE_CHECKING:  # retrieval is heavy, and a gateway without applications has none
     from shipway.llm import Embedder
     from shipway.rag import Application, Index, IndexStore
+
+
+_QUESTION = "question"  # the variable that the last message of the user fills
 
 
 class Ready(NamedTuple):
@@ -31,19 +36,39 @@ class Ready(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LiveApplication:
-    """An application that is ready to be asked; prompt_digest: of the prompt's object."""
+    """An application that is ready to be asked; prompt_digest: of the prompt's object; variables: of the prompt, with their
+    types, which neither the question nor the passages fill.
+    """
 
     config: ApplicationConfig
     asked: Application
     prompt_digest: Digest
     store: Store | None
+    variables: Mapping[str, str]
 
-    async def prepare(self, question: str, groups: frozenset[str], call: Call) -> Ready:
-        """Retrieves and renders; layers that are down end up in the call. Raises RetrievalDown, PromptVariable."""
+    def values(self, ask: Ask) -> dict[str, str | int | float]:
+        """The values of `variables`, from the request's `metadata`. Raises RequestMalformed naming what is missing or wrong."""
+        if not self.variables:
+            return {}
+        given, found = metadata_of(ask), dict[str, str | int | float]()
+        for name, kind in self.variables.items():
+            if name not in given:
+                mend = f'send it as a text: {{"metadata": {{"{name}": "..."}}}}'
+                raise RequestMalformed(f"the application needs a value for {name!r} ({kind})", mend=mend)
+            found[name] = _value(name, kind, given[name])
+        return found
+
+    async def prepare(
+        self, question: str, values: Mapping[str, str | int | float], groups: frozenset[str], call: Call
+    ) -> Ready:
+        """Retrieves and renders; layers that are down end up in the call. Raises RetrievalDown, RequestMalformed."""
         from shipway.rag import citations, render_without_model
 
         begun = time.perf_counter()
-        prepared = await self.asked.prepare(question, groups=groups)
+        try:
+            prepared = await self.asked.prepare(question, values=values, groups=groups)
+        except PromptVariable as problem:
+            raise RequestMalformed(problem.what, mend=problem.mend) from problem
         for span in prepared.spans:
             call.take_span(span.layer, begun + span.start, span.took, span.status)
         call.degraded.extend(prepared.degraded)
@@ -77,7 +102,21 @@ def open_application(
     prompt = prompt_from_object(part.prompt)
     index, store = _open_index(part, config, environ) if part.index else (None, None)
     asked = Application(prompt, provider, index, passages=part.passages)
-    return LiveApplication(part, asked, digest_bytes(canonical_json(part.prompt)), store)
+    variables = {name: kind for name, kind in prompt.variables.items() if kind != "passages" and name != _QUESTION}
+    return LiveApplication(part, asked, digest_bytes(canonical_json(part.prompt)), store, variables)
+
+
+def _value(name: str, kind: str, text: str) -> str | int | float:
+    """A text of `metadata` as what the variable takes; what does not fit is said when the prompt is rendered."""
+    if kind not in ("integer", "number"):
+        return text
+    try:
+        found = int(text) if kind == "integer" else float(text)
+    except ValueError as problem:
+        raise RequestMalformed(f"the value of {name!r} is no {kind}: {text[:60]!r}") from problem
+    if not isfinite(found):
+        raise RequestMalformed(f"the value of {name!r} is no {kind}: {text[:60]!r}")
+    return found
 
 
 def _open_index(part: ApplicationConfig, config: GatewayConfig, environ: Mapping[str, str]) -> tuple[Index, Store]:

@@ -12,7 +12,7 @@ from shipway.store import CallRecord, CallSpan
 @dataclass(slots=True)
 class Call:
     """What is known of a call so far. started, first and last: `time.perf_counter`; recorded: microseconds of the epoch;
-    sent: a request has gone out whose cost nobody knows yet.
+    sent: a request is out whose cost nobody knows yet; lost: requests whose cost nobody will ever say.
     """
 
     id: str
@@ -39,6 +39,7 @@ class Call:
     last: float | None = None
     retries: int = 0
     sent: bool = False
+    lost: int = 0
     degraded: list[str] = field(default_factory=list)
     spans: list[CallSpan] = field(default_factory=list)
 

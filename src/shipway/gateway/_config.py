@@ -72,7 +72,8 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     prices: the object `prices`, whose digest each record of a call names; ledger: file of the budgets, below
     state_directory when left out; log_directory: None keeps no records; max_output_tokens: what a call without a limit of
-    its own may write, where a budget applies; cache_bytes: memory of the exact cache.
+    its own may write, where a budget applies; cache_bytes: memory of the exact cache; pass_through: whether callers may name
+    providers and their models; when left out, only where there are no applications.
     """
 
     kind: Literal["gateway"]
@@ -96,6 +97,12 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     prices_digest: str = ""
     max_output_tokens: int = 4096
     cache_directory: str | None = None
+    pass_through: bool | None = None
+
+    @property
+    def passes_through(self) -> bool:
+        """Whether callers may name providers and their models."""
+        return not self.applications if self.pass_through is None else self.pass_through
 
     @property
     def ledger_path(self) -> Path:

@@ -55,6 +55,18 @@ class NotTranslatable(ShipwayError):
     code = "gateway.not-translatable"
 
 
+class StateRefused(ShipwayError):
+    """The request refers to something that is kept at the provider, under the one key that all callers share there."""
+
+    code = "gateway.state-refused"
+
+
+class HostRefused(ShipwayError):
+    """A page of the gateway was asked for under a name that is not the machine's own: perhaps by a page in a browser."""
+
+    code = "gateway.host-refused"
+
+
 class KeyUnknown(ShipwayError):
     """No key, or one that is not in the gateway's file."""
 
@@ -205,6 +217,8 @@ _BAD = "invalid_request_error"
 _WORDS: dict[type[ShipwayError], Words] = {
     RequestMalformed: Words(400, _BAD, "invalid_request", _BAD),
     NotTranslatable: Words(400, _BAD, "not_translatable", _BAD),
+    StateRefused: Words(400, _BAD, "state_refused", _BAD),
+    HostRefused: Words(403, "permission_error", "host_refused", "permission_error"),
     KeyUnknown: Words(401, "authentication_error", "invalid_api_key", "authentication_error"),
     OriginRefused: Words(403, "permission_error", "origin_refused", "permission_error"),
     PriceUnknown: Words(403, "permission_error", "price_unknown", "permission_error"),

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from shipway.gateway._http import Responder
 from shipway.kernel.canonical import JsonObject
 from shipway.llm import Usage
 
@@ -23,7 +24,7 @@ _SAYS_NOTHING = frozenset({"user", "metadata", "store", "service_tier", "safety_
 
 class Answer(NamedTuple):
     """An answer as bytes, in the caller's shape; stream: they are server-sent events. usd: what it cost whoever asked first;
-    hidden: the stream holds a chunk of usage that the caller did not ask for.
+    hidden: the stream holds a chunk of usage that the caller did not ask for; kept: the bytes are here, and not too many.
     """
 
     body: bytes
@@ -37,6 +38,7 @@ class Answer(NamedTuple):
     hidden: bool = False
     degraded: tuple[str, ...] = ()
     citations: tuple[JsonObject, ...] = ()
+    kept: bool = True
 
     @property
     def size(self) -> int:
@@ -44,10 +46,21 @@ class Answer(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How the first of equal calls ended: its answer, its failure, or neither because its caller left."""
+    """How the first of equal calls ended: its answer, a failure of the provider, or neither because its caller left.
+
+    alone: whoever waited has to ask alone.
+    """
 
     answer: Answer | None = None
     problem: Exception | None = None
+    alone: bool = False
+
+
+class Flight(NamedTuple):
+    """A key that is being asked for. out: of the caller who asks."""
+
+    outcome: asyncio.Future[Outcome]
+    out: Responder
 
 
 def exact_key(scope: Iterable[str], parts: Mapping[str, msgspec.Raw]) -> bytes:
@@ -73,7 +86,12 @@ class ExactCache:
         self._limit = limit
         self._answers: OrderedDict[bytes, Answer] = OrderedDict()
         self.bytes = 0
-        self.flights: dict[bytes, asyncio.Future[Outcome]] = {}
+        self.flights: dict[bytes, Flight] = {}
+
+    @property
+    def most(self) -> int:
+        """Bytes that one answer may have: a larger one is not worth what it would push out."""
+        return self._limit // 8
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -85,8 +103,8 @@ class ExactCache:
         return answer
 
     def put(self, key: bytes, answer: Answer) -> None:
-        """Keeps an answer; one that is larger than an eighth of the cache is not worth what it would push out."""
-        if answer.size > self._limit // 8:
+        """Keeps an answer that is not larger than `most`."""
+        if answer.size > self.most:
             return
         old = self._answers.pop(key, None)
         self.bytes += answer.size - (old.size if old else 0)

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.gateway._application import Ready
-from shipway.gateway._budget import Purse, worst_case
+from shipway.gateway._budget import Hold, Purse, worst_case
 from shipway.gateway._call import Call
 from shipway.gateway._callers import Caller
-from shipway.gateway._compose import compose, hides_usage, speaks_alike
+from shipway.gateway._compose import compose, hides_usage, passed_headers, speaks_alike
 from shipway.gateway._config import GatewayConfig
-from shipway.gateway._errors import UpstreamDown, UpstreamSlow
-from shipway.gateway._exact import Answer, ExactCache, Outcome, exact_key
+from shipway.gateway._errors import StreamCut, UpstreamDown, UpstreamMalformed, UpstreamRefused, UpstreamSaid, UpstreamSlow
+from shipway.gateway._exact import Answer, ExactCache, Flight, Outcome, exact_key
 from shipway.gateway._http import Headers, Reply, Responder
 from shipway.gateway._outlet import Outlet
 from shipway.gateway._relay import account_unknown, relay_stream, relay_whole, replay, spoken
@@ -23,10 +23,15 @@ from shipway.gateway._targets import Target, Targets
 from shipway.gateway._translate import Voice, voice_of
 from shipway.gateway._upstream import Opened, Upstream, Wanted
 from shipway.kernel.canonical import JsonObject
+from shipway.kernel.errors import ShipwayError
+from shipway.llm import ANTHROPIC
 
 if TYPE_CHECKING:  # embeddings are heavy, and few gateways compare by them
     from shipway.gateway._meaning import Meaning, Nearby
 
+_LOOK_SECONDS = 0.5  # between looks at whether an answer to somebody else is still on its way
+_SLOW_READER = 1.0  # seconds without reading, after which nobody else waits for what that caller gets
+_THEIRS = (UpstreamDown, UpstreamSlow, UpstreamRefused, UpstreamMalformed, StreamCut)
 _WHOLE = ("stop", "end_turn", "stop_sequence", "length", "max_tokens")
 
 
@@ -73,6 +78,9 @@ class Gateway:
                 await self._lead(request, key)
                 return
             outcome = await self._follow(request, flight)
+            if outcome.alone:
+                await self._ask(request, key)
+                return
             if outcome.problem is not None:
                 raise outcome.problem
             if outcome.answer is not None:
@@ -81,7 +89,7 @@ class Gateway:
 
     async def close(self) -> None:
         await self._upstream.close()
-        self._purse.close()
+        await self._purse.close()
         self.targets.close()
 
     @property
@@ -97,25 +105,29 @@ class Gateway:
             return None
         return exact_key((*_scope(request), str(ask.stream)), ask.parts)
 
-    async def _follow(self, request: Request, flight: asyncio.Future[Outcome]) -> Outcome:
-        begun = time.perf_counter()
-        outcome = await asyncio.shield(flight)
+    async def _follow(self, request: Request, flight: Flight) -> Outcome:
+        """Waits for how an equal call ends, but not for a caller who does not read, and not longer than for a provider."""
+        begun, end = time.perf_counter(), time.monotonic() + self._config.timeout_seconds
+        while not flight.outcome.done():
+            await asyncio.wait([flight.outcome], timeout=_LOOK_SECONDS)
+            if not flight.outcome.done() and (flight.out.waits > _SLOW_READER or time.monotonic() > end):
+                break
         request.call.span("cache", begun)
-        return outcome
+        return flight.outcome.result() if flight.outcome.done() else Outcome(alone=True)
 
     async def _lead(self, request: Request, key: bytes) -> None:
         """Asks, and tells those who wait for the same how it went."""
-        flight = self.cache.flights[key] = asyncio.get_running_loop().create_future()
+        flight = self.cache.flights[key] = Flight(asyncio.get_running_loop().create_future(), request.out)
         outcome = Outcome()
         try:
             answer = await self._ask(request, key)
-            outcome = Outcome(answer)
-        except Exception as problem:
+            outcome = Outcome(answer) if answer.kept else Outcome(alone=True)
+        except (*_THEIRS, UpstreamSaid) as problem:  # another's budget, or a fault of ours, is nothing to share
             outcome = Outcome(problem=problem)
             raise
         finally:
             del self.cache.flights[key]
-            flight.set_result(outcome)
+            flight.outcome.set_result(outcome)
 
     async def _replay(self, request: Request, found: Answer, cache: str = "exact") -> None:
         call, begun = request.call, time.perf_counter()
@@ -134,7 +146,7 @@ class Gateway:
             await self._replay(request, nearby.answer, "semantic")
             return nearby.answer
         ready = await self._prepare(request)
-        answer = await self._spend(request, ready)
+        answer = await self._spend(request, ready, keeps=key is not None)
         if ready is not None:
             answer = answer._replace(citations=ready.citations)
         answer = answer._replace(degraded=tuple(request.call.degraded))
@@ -154,39 +166,44 @@ class Gateway:
     def _worth_keeping(self, request: Request, answer: Answer) -> bool:
         """Whole, from the provider that was meant, and with no layer down."""
         meant = request.call.provider == request.target.chain[0].name
-        return meant and not answer.degraded and answer.finish in _WHOLE
+        return meant and answer.kept and not answer.degraded and answer.finish in _WHOLE
 
     async def _prepare(self, request: Request) -> Ready | None:
         """Retrieval and prompt of an application; nothing for a plain pass-through."""
         application = request.target.application
         if application is None:
             return None
-        return await application.prepare(question_of(request.ask), request.caller.groups, request.call)
+        values = application.values(request.ask)
+        return await application.prepare(question_of(request.ask), values, request.caller.groups, request.call)
 
-    async def _spend(self, request: Request, ready: Ready | None) -> Answer:
+    async def _spend(self, request: Request, ready: Ready | None, *, keeps: bool) -> Answer:
         """Reserves, asks, relays, settles: whatever happens, the reservation becomes what the call cost."""
         ask, caller, call, longest = request.ask, request.caller, request.call, self._config.max_output_tokens
         messages = ready.messages if ready else None
         wanted = compose(ask, request.target, caller, request.headers, messages=messages, longest=longest)
-        wanted, usd = worst_case(wanted, ask, caller, limit=_limit(ask, request.target, longest))
-        reservation = self._purse.reserve(call, caller, usd)
+        wanted, usd = await worst_case(wanted, caller)
+        hold = await self._purse.hold(call, caller, usd)
         try:
-            try:
-                opened = await self._upstream.open(wanted, call, stream=ask.stream)
-            except (UpstreamDown, UpstreamSlow):
-                if ready is None or not ready.fallback:
-                    raise
-                return await self._without_model(request, ready)
-            try:
-                return await self._relay(request, opened, wanted, ready)
-            finally:
-                opened.close()
+            return await self._ask_model(request, wanted, ready, hold, keeps)
+        except ShipwayError as problem:
+            if ready is None or not ready.fallback or request.out.started or not _model_is_down(problem):
+                raise
+            return await self._without_model(request, ready)
         finally:
-            if call.sent:  # nobody will ever say what it cost
+            if call.sent:  # its caller has left: nobody will ever say what it cost
+                call.sent, call.lost = False, call.lost + 1
+            hold.settle()
+            if call.lost and call.usage is None:
                 account_unknown(call, wanted)
-            self._purse.settle(call, reservation)
 
-    async def _relay(self, request: Request, opened: Opened, wanted: list[Wanted], ready: Ready | None) -> Answer:
+    async def _ask_model(self, request: Request, wanted: list[Wanted], ready: Ready | None, hold: Hold, keeps: bool) -> Answer:
+        opened = await self._upstream.open(wanted, request.call, stream=request.ask.stream, again=hold.again)
+        try:
+            return await self._relay(request, opened, wanted, ready, keeps)
+        finally:
+            opened.close()
+
+    async def _relay(self, request: Request, opened: Opened, wanted: list[Wanted], ready: Ready | None, keeps: bool) -> Answer:
         ask, call, out, prices = request.ask, request.call, request.out, self._config.prices_digest
         sent = next(want.body for want in wanted if want.live is opened.live)
         voice = None if speaks_alike(ask, opened.live) else self._voice(request, opened.live.provider.model)
@@ -194,18 +211,20 @@ class Gateway:
         outlet = self._outlet(request, ready.citations if ready else (), hide=hide)
         call.status = 200
         if opened.response is None:
-            answer = relay_whole(opened, sent, ask, call, prices, voice)
+            answer = relay_whole(opened, sent, ask, call, prices, voice, strict=ready is not None)
             await out.whole(Reply(200, outlet.whole(answer.body), answer.media_type))
         else:
-            quiet = self._config.timeout_seconds
-            answer = await relay_stream(opened, sent, ask, call, out, outlet=outlet, prices=prices, quiet=quiet, voice=voice)
+            quiet, keep = self._config.timeout_seconds, self.cache.most if keeps else 0
+            answer = await relay_stream(
+                opened, sent, ask, call, out, outlet=outlet, prices=prices, quiet=quiet, voice=voice, keep=keep
+            )
         return answer._replace(prices=call.prices, hidden=hide)
 
     async def _without_model(self, request: Request, ready: Ready) -> Answer:
         """The passages as the answer, which says so: a reader with the documents is better off than one with an error."""
         call, out = request.call, request.out
         call.degraded.append("model")
-        call.status, call.finish = 200, "degraded"
+        call.status, call.finish = 200, "stop"
         answer = spoken(self._voice(request, ""), ready.fallback, call.finish, stream=request.ask.stream)
         await replay(answer, out, self._outlet(request, ready.citations, hide=False))
         return answer
@@ -224,17 +243,15 @@ class Gateway:
 
 def _scope(request: Request) -> tuple[str, ...]:
     """Everything besides the body that determines an answer: tenant and groups of the reader, and what answers."""
-    caller, application, live = request.caller, request.target.application, request.target.chain[0]
-    release = (
-        (application.config.release, application.prompt_digest, application.config.index or "") if application else ("", "", "")
-    )
-    return (caller.tenant, repr(sorted(caller.groups)), request.ask.endpoint.kind, live.digest, *release)
+    caller, application, live, ask = request.caller, request.target.application, request.target.chain[0], request.ask
+    release = ("", "", "", "")
+    if application is not None:
+        known, values = application.config, application.values(ask)
+        release = (known.release, application.prompt_digest, known.index or "", repr(sorted(values.items())))
+    version = repr(passed_headers(request.headers)) if ask.endpoint.shape == ANTHROPIC else ""
+    return (caller.tenant, repr(sorted(caller.groups)), ask.endpoint.kind, live.digest, version, *release)
 
 
-def _limit(ask: Ask, target: Target, longest: int) -> int:
-    """Tokens that one answer may have: what the caller or the provider's parameters say, or what the gateway then asks for."""
-    own = [target.chain[0].provider.parameters.get(name) for name in ("max_tokens", "max_completion_tokens")]
-    stated = [limit for limit in own if isinstance(limit, int)]
-    if target.application:
-        return min([*stated, *([ask.limit] if ask.limit is not None else [])], default=longest)
-    return ask.limit if ask.limit is not None else max(stated, default=longest)
+def _model_is_down(problem: ShipwayError) -> bool:
+    """Whether an application says its passages instead: everything but a request that the provider understood and refused."""
+    return isinstance(problem, _THEIRS) or (isinstance(problem, UpstreamSaid) and problem.status == 429)

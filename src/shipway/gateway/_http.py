@@ -5,6 +5,7 @@ No framework: its middleware would cost more than everything else that the gatew
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, NamedTuple
 
@@ -63,10 +64,16 @@ async def read_body(receive: Receive, headers: Headers, *, limit: int) -> bytes:
 class Responder:
     """The answer to one request; it knows whether a byte of it has left, because from then on nothing can be tried again."""
 
-    __slots__ = ("_send", "headers", "started")
+    __slots__ = ("_begun", "_send", "headers", "started")
 
     def __init__(self, send: Send, headers: Pairs) -> None:
         self._send, self.headers, self.started = send, headers, False
+        self._begun: float | None = None
+
+    @property
+    def waits(self) -> float:
+        """Seconds for which the client has now not taken what was sent to it; 0 while it reads."""
+        return 0.0 if self._begun is None else time.monotonic() - self._begun
 
     async def whole(self, reply: Reply) -> None:
         """Status, headers and body at once."""
@@ -74,7 +81,9 @@ class Responder:
         length = (b"content-length", b"%d" % len(reply.body))
         start = [(b"content-type", reply.media_type), length, *reply.headers, *self.headers]
         await self._send({"type": "http.response.start", "status": reply.status, "headers": start})
+        self._begun = time.monotonic()
         await self._send({"type": "http.response.body", "body": reply.body})
+        self._begun = None
 
     async def begin_stream(self) -> None:
         """Status and headers of a stream of server-sent events."""
@@ -84,7 +93,9 @@ class Responder:
 
     async def chunk(self, data: bytes) -> None:
         """Bytes of a stream, at once; waits while the client is slower than the provider."""
+        self._begun = time.monotonic()
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        self._begun = None
 
     async def end(self) -> None:
         """The end of a stream."""

@@ -16,6 +16,7 @@ _FRAME_END = re.compile(rb"\r?\n\r?\n")
 _DONE = re.compile(rb"data: ?\[DONE\]\s*\Z")
 _STOP = re.compile(rb'"type": ?"message_stop"')
 BLOCK = "shipway"
+_MOST = 1 << 20  # bytes of one frame; a longer one is nothing that we change, and passes in pieces
 
 
 class _Chunk(msgspec.Struct):
@@ -52,11 +53,15 @@ class Outlet:
         if self._idle:
             return data
         frames, at = [], 0
+        known = max(0, len(self._rest) - 3)  # an end may have begun there; before it there is none
         data = self._rest + data
-        for end in _FRAME_END.finditer(data):
+        for end in _FRAME_END.finditer(data, known):
             frames.append(self._frame(data[at : end.end()]))
             at = end.end()
         self._rest = data[at:]
+        if len(self._rest) > _MOST:
+            frames.append(self._rest)
+            self._rest = b""
         return b"".join(frames)
 
     def end(self) -> bytes:

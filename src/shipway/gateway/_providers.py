@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shipway.gateway._config import GatewayConfig
 from shipway.gateway._errors import NotHere
@@ -31,13 +31,14 @@ _FREE: JsonObject = {"input": 0, "cached": 0, "written": 0, "output": 0}
 @dataclass(slots=True)
 class LiveProvider:
     """A provider with the headers that carry its key. digest: of its object and address; rates: None where nobody knows what
-    it costs; until: monotonic seconds, before which it is left alone.
+    it costs; key: its value, which no answer may repeat; until: monotonic seconds, before which it is left alone.
     """
 
     provider: Provider
     headers: Mapping[str, str]
     rates: JsonObject | None
     digest: str
+    key: bytes = field(default=b"", repr=False)
     failures: int = 0
     until: float = 0.0
 
@@ -52,6 +53,10 @@ class LiveProvider:
         if self.provider.shape == ANTHROPIC:
             raise NotHere(f"{self.name!r} has no {endpoint.kind}", mend="name a provider of OpenAI's shape")
         return provider_url(self.provider, endpoint.path)
+
+    def masked(self, said: bytes) -> bytes:
+        """Its words without its key, should it repeat that. To be done before a text is cut, or half a key may be left."""
+        return said.replace(self.key, b"***") if self.key else said
 
     def cooling(self, now: float) -> bool:
         return now < self.until
@@ -92,9 +97,11 @@ def open_providers(config: GatewayConfig, environ: Mapping[str, str]) -> dict[st
 
 def open_provider(provider: Provider, config: GatewayConfig, environ: Mapping[str, str]) -> LiveProvider:
     """A provider with its key and its prices; raises SecretMissing."""
+    key = provider_key(provider, environ)
     return LiveProvider(
         provider=provider,
-        headers=provider_headers(provider, provider_key(provider, environ)),
+        headers=provider_headers(provider, key),
+        key=(key or "").encode(),
         rates=_rates(provider, config),
         digest=digest_bytes(canonical_json({**provider.to_object(), "url": provider.url})),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 
@@ -16,39 +17,53 @@ from shipway.gateway._request import TALKS, Ask
 from shipway.gateway._responses import ResponsesScan
 from shipway.gateway._translate import Voice, read_answer
 from shipway.gateway._upstream import Opened, Wanted
-from shipway.llm import StreamScan, Usage, count_tokens, stream_usage, usage_of
+from shipway.llm import StreamScan, Usage, approximate_tokens, count_tokens, stream_usage, usage_of
 
 Scan = StreamScan | ResponsesScan
+
+STREAM_SECONDS = 600.0  # for a whole stream; the lease of a reservation is longer
+_AT_ONCE = 1 << 18  # characters, which are counted in some 10 ms
 
 
 def estimate(body: bytes, text: str, deltas: int) -> Usage:
     """Usage where the provider reports none: our own count of what was sent and of what came."""
-    sent = count_tokens(body.decode("utf-8", "replace"))
-    return Usage(sent, max(count_tokens(text), deltas) if text or deltas else 0, estimated=True)
+    return Usage(_count(body.decode("utf-8", "replace")), max(_count(text), deltas) if text or deltas else 0, estimated=True)
+
+
+def _count(text: str) -> int:
+    """A long text is not worth holding up all other calls."""
+    return count_tokens(text) if len(text) <= _AT_ONCE else approximate_tokens(text)
 
 
 def account(call: Call, opened: Opened, usage: Usage, *, prices: str) -> None:
-    """Puts what an answer has used, and what that costs, into the call."""
+    """Puts what an answer has used, and what that costs, into the call. What only we have counted the ledger does not take."""
     usd = opened.live.cost(usage)
     call.usage, call.usd, call.sent = usage, usd or 0.0, False
+    call.lost += usage.estimated
     call.prices = prices if usd is not None else ""
 
 
 def account_unknown(call: Call, wanted: list[Wanted]) -> None:
-    """A request went out and nobody will say what it cost: what was sent is taken for read, nothing for written."""
+    """A request went out and nobody will say what it cost. In the record what was sent is taken for read and nothing for
+    written; in the ledger all that was held for it stays.
+    """
     want = next((want for want in wanted if want.live.name == call.provider), wanted[0])
     usage = estimate(want.body, "", 0)
-    call.usage, call.usd, call.sent = usage, want.live.cost(usage) or 0.0, False
+    call.usage, call.usd = usage, want.live.cost(usage) or 0.0
 
 
-def relay_whole(opened: Opened, sent: bytes, ask: Ask, call: Call, prices: str, voice: Voice | None) -> Answer:
-    """The whole answer of a provider, accounted, in the caller's shape; raises UpstreamMalformed. Nothing is sent yet."""
+def relay_whole(opened: Opened, sent: bytes, ask: Ask, call: Call, prices: str, voice: Voice | None, *, strict: bool) -> Answer:
+    """The whole answer of a provider, accounted, in the caller's shape. Nothing is sent yet. strict: it must be one that can be
+    read, also where it could pass as it is. Raises UpstreamMalformed.
+    """
     shape = opened.live.provider.shape
     usage = usage_of(shape, opened.data)
     if voice is None:
         account(call, opened, usage or estimate(sent, _text_of(opened, ask), 0), prices=prices)
-        call.finish = _finish_of(opened.data) if ask.endpoint.limit_field else ""
+        call.finish = _finish_of(opened.data) if ask.endpoint.writes else ""
         body = opened.data
+        if strict:
+            _check_readable(opened)
     else:
         body = _translate(opened, sent, call, prices, voice)
     return Answer(body, opened.media_type, False, call.usage or Usage(0, 0), call.usd, call.finish, call.model)
@@ -57,11 +72,18 @@ def relay_whole(opened: Opened, sent: bytes, ask: Ask, call: Call, prices: str, 
 def _text_of(opened: Opened, ask: Ask) -> str:
     """What there is to count in an answer without usage; vectors are not written by a model, token by token."""
     if ask.endpoint.kind not in TALKS:
-        return "" if ask.endpoint.limit_field is None else opened.data.decode("utf-8", "replace")
+        return "" if not ask.endpoint.writes else opened.data.decode("utf-8", "replace")
     try:
         return read_answer(opened.live.provider.shape, opened.data)[0]
     except (ValueError, RecursionError):
         return opened.data.decode("utf-8", "replace")
+
+
+def _check_readable(opened: Opened) -> None:
+    try:
+        read_answer(opened.live.provider.shape, opened.data)
+    except (ValueError, RecursionError) as problem:
+        raise UpstreamMalformed(f"the answer of {opened.live.name!r} cannot be read: {problem}") from problem
 
 
 def _translate(opened: Opened, sent: bytes, call: Call, prices: str, voice: Voice) -> bytes:
@@ -87,29 +109,61 @@ async def relay_stream(
     prices: str,
     quiet: float,
     voice: Voice | None,
+    keep: int,
 ) -> Answer:
     """Streams a provider's answer to the caller, accounting it whatever its end; raises StreamCut when it was not whole.
 
-    Gives back the stream as it was before `outlet`.
+    Gives back the stream as it was before `outlet`, as long as it has no more than `keep` bytes.
     """
     scan: Scan = ResponsesScan() if ask.endpoint.kind == "responses" else stream_usage(opened.live.provider.shape)
-    kept: list[bytes] = []
+    kept, longest = Kept(keep), max(quiet, STREAM_SECONDS)
     try:
-        await out.begin_stream()
-        async for data in _through(opened, scan, call, sent, quiet, voice):
-            kept.append(data)
-            if changed := outlet.feed(data):
-                await out.chunk(changed)
-        if not scan.complete:
-            said = f"said: {scan.error[:300]}" if scan.error else "ended before its end"
-            raise StreamCut(f"the stream of {opened.live.name!r} {said}", mend="try again")
-        if last := outlet.end():
-            await out.chunk(last)
+        async with asyncio.timeout(longest):
+            await out.begin_stream()
+            async for data in _through(opened, scan, call, sent, quiet, voice):
+                kept.add(data)
+                if changed := outlet.feed(data):
+                    await out.chunk(changed)
+            if not scan.complete:
+                raise StreamCut(f"the stream of {opened.live.name!r} {_why(scan, opened)}", mend="try again")
+            if last := outlet.end():
+                await out.chunk(last)
+    except TimeoutError as problem:
+        raise StreamCut(f"the stream of {opened.live.name!r} lasted for {longest:g} s", mend="ask for less") from problem
     finally:
         call.finish = scan.finish or ""
         account(call, opened, _usage(scan, sent), prices=prices)
     await out.end()
-    return Answer(b"".join(kept), SSE, True, call.usage or Usage(0, 0), call.usd, call.finish, call.model)
+    usage = call.usage or Usage(0, 0)
+    return Answer(kept.body, SSE, True, usage, call.usd, call.finish, call.model, kept=kept.whole)
+
+
+class Kept:
+    """The bytes of a stream, until they are more than `most`; then none of them."""
+
+    def __init__(self, most: int) -> None:
+        self._room, self._parts = most, list[bytes]()
+        self.whole = most > 0
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self._parts)
+
+    def add(self, data: bytes) -> None:
+        if not self.whole:
+            return
+        self._room -= len(data)
+        if self._room < 0:
+            self.whole = False
+            self._parts.clear()
+        else:
+            self._parts.append(data)
+
+
+def _why(scan: Scan, opened: Opened) -> str:
+    if not scan.error:
+        return "ended before its end"
+    return "said: " + opened.live.masked(scan.error.encode()).decode("utf-8", "replace")[:300]
 
 
 async def _through(

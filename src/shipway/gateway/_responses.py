@@ -7,6 +7,7 @@ import msgspec
 from shipway.llm import OPENAI, Usage, usage_of
 
 _MOST = 1 << 22  # bytes of one event; the last one holds the whole answer
+_MOST_TEXT = 1 << 24  # characters of text that are kept
 
 
 class _Event(msgspec.Struct):
@@ -23,7 +24,7 @@ class ResponsesScan:
     """Reads a stream as it passes; see StreamScan."""
 
     def __init__(self) -> None:
-        self._rest, self._parts = b"", list[str]()
+        self._rest, self._parts, self._room = b"", list[str](), _MOST_TEXT
         self.usage: Usage | None = None
         self.finish: str | None = None
         self.error: str | None = None
@@ -53,8 +54,11 @@ class ResponsesScan:
         try:
             event = _events.decode(data)
             if event.type == "response.output_text.delta":
-                self._parts.append(msgspec.json.decode(event.delta, type=str))
+                text = msgspec.json.decode(event.delta, type=str)
                 self.deltas += 1
+                if self._room > 0:
+                    self._parts.append(text)
+                    self._room -= len(text)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return
         if event.type == "error":

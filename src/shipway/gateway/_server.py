@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import uvicorn
 
 from shipway.gateway._app import GatewayApp
-from shipway.gateway._budget import Purse
+from shipway.gateway._budget import LEDGER_WAIT, Purse
 from shipway.gateway._callers import Callers
 from shipway.gateway._config import GatewayConfig, load_config
 from shipway.gateway._errors import ConfigMalformed, PortTaken, StartFailed
@@ -85,7 +85,7 @@ def open_app(config: GatewayConfig, environ: Mapping[str, str], log: SegmentWrit
         config,
         targets=Targets(config, environ),
         purse=Purse(
-            (lambda: Ledger(config.ledger_path)) if callers.budgeted else None,
+            (lambda: Ledger(config.ledger_path, busy_seconds=LEDGER_WAIT)) if callers.budgeted else None,
             allow=config.ledger_down == "allow",
             now=time.time,
         ),

@@ -27,9 +27,10 @@ class Targets:
     def __init__(self, config: GatewayConfig, environ: Mapping[str, str]) -> None:
         self._providers = open_providers(config, environ)
         self._found: dict[str, Target] = {}
-        for live in self._providers.values():
-            self._found.setdefault(live.provider.model, Target(self._chain(live, config)))
-        self._found |= {name: Target(self._chain(live, config)) for name, live in self._providers.items()}
+        if config.passes_through:
+            for live in self._providers.values():
+                self._found.setdefault(live.provider.model, Target(self._chain(live, config)))
+            self._found |= {name: Target(self._chain(live, config)) for name, live in self._providers.items()}
         for part in config.applications:
             known = next((other for other in config.providers if other.name == part.provider_name), None)
             key, url = (known.key, known.url) if known else (None, "")

@@ -15,7 +15,7 @@ from shipway.gateway._request import Ask
 from shipway.kernel.canonical import Json
 from shipway.llm import ANTHROPIC, OPENAI, Message, Provider, Usage
 
-_ANTHROPIC_TOKENS = 1024  # that API asks for a number; this one holds when neither provider nor caller names one
+ANTHROPIC_TOKENS = 1024  # that API asks for a number; this one holds when neither provider nor caller names one
 _SILENT = {"model", "messages", "system", "stream", "stream_options", "user", "metadata", "n"}
 _RENAMED = {
     OPENAI: {"temperature": "temperature", "top_p": "top_p", "max_tokens": "max_tokens", "max_completion_tokens": "max_tokens"},
@@ -65,15 +65,16 @@ def translated_parameters(ask: Ask) -> dict[str, Json]:
     """The parameters in the words of the other shape; raises NotTranslatable naming the field."""
     names, found = _RENAMED[ask.endpoint.shape], dict[str, Json]()
     for name, raw in ask.parts.items():
+        if bytes(raw) == b"null":
+            continue
         if name == "stop" and ask.endpoint.shape == OPENAI:
             stop = msgspec.json.decode(raw)
-            if stop is not None:
-                found["stop_sequences"] = [stop] if isinstance(stop, str) else stop
+            found["stop_sequences"] = [stop] if isinstance(stop, str) else stop
         elif name in names:
             found[names[name]] = cast("Json", msgspec.json.decode(raw))
-        elif name not in _SILENT and bytes(raw) not in (b"null", b"[]", b"false", b"0"):
+        elif name not in _SILENT and bytes(raw) not in (b"[]", b"false", b"0"):
             raise NotTranslatable(f"the field {name!r} cannot be translated", mend=_mend(ask))
-    if ask.choices > 1:
+    if (ask.choices or 1) > 1:
         raise NotTranslatable("the field 'n' cannot be translated", mend=_mend(ask))
     return found
 
@@ -86,7 +87,7 @@ def composed_body(provider: Provider, messages: Sequence[Message], parameters: M
         fixed["messages"] = [turn for turn in turns if turn["role"] != "system"]
         if system := "\n\n".join(turn["content"] for turn in turns if turn["role"] == "system"):
             fixed["system"] = system
-        return msgspec.json.encode({"max_tokens": _ANTHROPIC_TOKENS, **parameters, **fixed})
+        return msgspec.json.encode({"max_tokens": ANTHROPIC_TOKENS, **parameters, **fixed})
     if stream:
         fixed["stream_options"] = {"include_usage": True}
     return msgspec.json.encode({**parameters, **fixed})

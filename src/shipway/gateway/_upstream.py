@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from shipway.gateway._providers import LiveProvider
 from shipway.kernel.errors import ShipwayError
 from shipway.llm import parse_retry_after
 
-ANSWER_BYTES = 64 << 20
+ANSWER_BYTES = 64 << 20  # of a whole answer or of a stream
 _CONNECT_SECONDS = 10.0
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0  # seconds between tries, doubling
 _HOLD_SECONDS = 2.0  # with another provider at hand nobody waits longer than this for the same one
@@ -26,13 +26,17 @@ _KEY_REFUSED = (401, 403)
 _TRANSIENT = (408, 429)
 
 
+Again = Callable[[], Awaitable[bool]]
+
+
 class Wanted(NamedTuple):
-    """A request to one provider, ready to be sent."""
+    """A request to one provider, ready to be sent. output: the most tokens that it can make a model write."""
 
     live: LiveProvider
     url: str
     headers: Mapping[str, str]
     body: bytes
+    output: int = 0
 
 
 @dataclass(slots=True)
@@ -47,13 +51,16 @@ class Opened:
     async def rest(self, quiet: float) -> AsyncIterator[bytes]:
         """The bytes after the first ones, as they come; raises StreamCut when they break off or stop for `quiet` seconds."""
         assert self.response is not None
-        content, name = self.response.content, self.live.name
+        content, name, size = self.response.content, self.live.name, 0
         try:
             while True:
                 async with asyncio.timeout(quiet):
                     data = await content.readany()
                 if not data:
                     return
+                size += len(data)
+                if size > ANSWER_BYTES:
+                    raise StreamCut(f"the stream of {name!r} is larger than {ANSWER_BYTES} bytes", mend="ask for less")
                 yield data
         except TimeoutError as problem:
             raise StreamCut(f"the stream of {name!r} stopped for {quiet:g} s", mend="try again") from problem
@@ -67,13 +74,21 @@ class Opened:
 
 
 class _Failed(Exception):
-    """A try that did not work. status: the provider's, None without an answer; problem: what the caller would be told."""
+    """A try that did not work. status: the provider's, None without an answer; problem: what the caller would be told; lost:
+    the request was sent, and perhaps it will be billed.
+    """
 
     def __init__(
-        self, problem: ShipwayError, *, status: int | None = None, after: float | None = None, slow: bool = False
+        self,
+        problem: ShipwayError,
+        *,
+        status: int | None = None,
+        after: float | None = None,
+        slow: bool = False,
+        lost: bool = False,
     ) -> None:
         super().__init__(problem.what)
-        self.problem, self.status, self.after, self.slow = problem, status, after, slow
+        self.problem, self.status, self.after, self.slow, self.lost = problem, status, after, slow, lost
 
 
 class Upstream:
@@ -83,8 +98,9 @@ class Upstream:
         self.timeout, self._retries, self._jitter = timeout, retries, jitter
         self._session: aiohttp.ClientSession | None = None
 
-    async def open(self, wanted: Sequence[Wanted], call: Call, *, stream: bool) -> Opened:
-        """The first answer that a provider of `wanted`, in this order, begins.
+    async def open(self, wanted: Sequence[Wanted], call: Call, *, stream: bool, again: Again) -> Opened:
+        """The first answer that a provider of `wanted`, in this order, begins. again: asked before anything is sent after a
+        request of unknown cost; False ends the tries.
 
         Raises UpstreamSaid (not the provider's fault, or busy to the end), UpstreamRefused, UpstreamDown, UpstreamSlow,
         UpstreamMalformed: of the last try.
@@ -95,9 +111,10 @@ class Upstream:
         for place, want in enumerate(usable):
             others = len(usable) - place - 1
             try:
-                return await self._persist(want, call, deadline, others, stream)
+                return await self._persist(want, call, deadline, others, stream, again)
             except _Failed as failed:
-                if others and failed.status not in (400, 404, 413, 422) and time.monotonic() < deadline:
+                worth = others and failed.status not in (400, 404, 413, 422) and time.monotonic() < deadline
+                if worth and (not failed.lost or await again()):
                     call.retries += 1
                     continue
                 raise failed.problem from failed
@@ -107,7 +124,7 @@ class Upstream:
         if self._session is not None:
             await self._session.close()
 
-    async def _persist(self, want: Wanted, call: Call, deadline: float, others: int, stream: bool) -> Opened:
+    async def _persist(self, want: Wanted, call: Call, deadline: float, others: int, stream: bool, again: Again) -> Opened:
         """Tries one provider until it answers or another one is the better bet. Raises _Failed."""
         for tries in range(self._retries + 1):
             call.provider, call.model = want.live.name, want.live.provider.model
@@ -118,7 +135,7 @@ class Upstream:
                 if _is_theirs(failed):
                     want.live.failed(time.monotonic(), failed.after if others else None)
                 wait = self._wait(failed, tries, deadline - time.monotonic(), others)
-                if wait is None:
+                if wait is None or (failed.lost and not await again()):
                     raise
                 await asyncio.sleep(wait)
                 call.retries += 1
@@ -145,16 +162,18 @@ class Upstream:
             status = "ok"
             return opened
         except TimeoutError as problem:
-            status = "timeout"
+            status, lost = "timeout", not isinstance(problem, aiohttp.ConnectionTimeoutError)
             what = f"{want.live.name!r} did not answer within {seconds:.3g} s"
             slow = UpstreamSlow(what, mend="try again, or raise the gateway's timeout")
-            raise _Failed(slow, slow=True) from problem
+            call.sent, call.lost = False, call.lost + lost
+            raise _Failed(slow, slow=True, lost=lost) from problem
         except (aiohttp.ClientError, OSError) as problem:
-            call.sent = not isinstance(problem, aiohttp.ClientConnectorError)
+            lost = not isinstance(problem, aiohttp.ClientConnectorError)
+            call.sent, call.lost = False, call.lost + lost
             down = UpstreamDown(f"{want.live.name!r} cannot be reached: {_reason(problem)}", mend="try again later")
-            raise _Failed(down) from problem
+            raise _Failed(down, lost=lost) from problem
         except _Failed as failed:
-            call.sent = failed.status is None
+            call.sent, call.lost = False, call.lost + failed.lost
             raise
         finally:
             call.span("model", begun, status)
@@ -168,7 +187,7 @@ class Upstream:
             if stream and media_type.startswith(b"text/event-stream"):
                 if first := await response.content.readany():
                     return Opened(want.live, first, media_type, response)
-                raise _Failed(StreamCut(f"the stream of {want.live.name!r} was empty", mend="try again"))
+                raise _Failed(StreamCut(f"the stream of {want.live.name!r} was empty", mend="try again"), lost=True)
             return Opened(want.live, await _read(response, want.live.name), media_type)
         except BaseException:
             response.close()
@@ -197,7 +216,8 @@ async def _read(response: aiohttp.ClientResponse, name: str) -> bytes:
         chunks.append(data)
         size += len(data)
         if size > ANSWER_BYTES:
-            raise _Failed(UpstreamMalformed(f"the answer of {name!r} is larger than {ANSWER_BYTES} bytes"), status=200)
+            large = UpstreamMalformed(f"the answer of {name!r} is larger than {ANSWER_BYTES} bytes")
+            raise _Failed(large, status=200, lost=True)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
@@ -208,6 +228,7 @@ def _failure(live: LiveProvider, response: aiohttp.ClientResponse, body: bytes, 
         return _Failed(UpstreamRefused(f"{name!r} does not accept the gateway's key ({status})", mend=mend), status=status)
     if status >= 500 or status < 400:
         return _Failed(UpstreamDown(f"{name!r} answered {status}", mend="try again later"), status=status, after=after)
+    body = live.masked(body)
     return _Failed(UpstreamSaid(status, body, media_type, shape=live.provider.shape, after=after), status=status, after=after)
 
 

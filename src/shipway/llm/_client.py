@@ -86,7 +86,7 @@ class Client:
         sent, first = self._tick(), None
         scan = StreamScan(shape_of(provider.shape))
         async with self._post(provider, messages, parameters, timeout, stream=True) as response:
-            async for piece in _pieces(response, scan, provider):
+            async for piece in _pieces(response, scan, provider, provider_key(provider, self._environ)):
                 first = first if first is not None else self._tick() - sent
                 yield piece
         answer = Answer(scan.text, scan.usage, scan.model or "", scan.finish or "", scan.fingerprint)
@@ -124,8 +124,8 @@ class Client:
         status, url = response.status, provider_url(provider)
         if 300 <= status < 400:
             raise ProviderMalformed(f"{provider.name} answered with a redirect ({status})", where=url, mend="correct its url")
-        said = (await _body(response, where=provider.name))[: 4 * _EXCERPT].decode("utf-8", "replace")
-        what = f"{provider.name} answered {status}: {_without(' '.join(said.split())[:_EXCERPT], key)}"
+        said = _without((await _body(response, where=provider.name)).decode("utf-8", "replace"), key)
+        what = f"{provider.name} answered {status}: {' '.join(said[: 4 * _EXCERPT].split())[:_EXCERPT]}"
         wait = parse_retry_after(response.headers, now=self._clock.now())
         if status >= 500:
             raise ProviderDown(what, where=url, status=status, retry_after=wait)
@@ -153,7 +153,9 @@ async def _body(response: aiohttp.ClientResponse, *, where: str) -> bytes:
     return bytes(data)
 
 
-async def _pieces(response: aiohttp.ClientResponse, scan: StreamScan, provider: Provider) -> AsyncIterator[str]:
+async def _pieces(
+    response: aiohttp.ClientResponse, scan: StreamScan, provider: Provider, key: str | None
+) -> AsyncIterator[str]:
     """The text of the stream; returns when the answer is complete and raises when it is not."""
     url, size = str(response.url), 0
     try:
@@ -173,7 +175,7 @@ async def _pieces(response: aiohttp.ClientResponse, scan: StreamScan, provider: 
     except (aiohttp.ClientError, OSError) as problem:
         raise _cut(scan, provider, url, f": {problem}") from problem
     if not scan.complete:
-        raise _cut(scan, provider, url, f": {scan.error[:_EXCERPT]}" if scan.error else "")
+        raise _cut(scan, provider, url, f": {_without(scan.error, key)[:_EXCERPT]}" if scan.error else "")
 
 
 def _cut(scan: StreamScan, provider: Provider, url: str, why: str) -> ProviderMalformed:
@@ -190,5 +192,5 @@ def _completion(answer: Answer, messages: Sequence[Message], *, seconds: float) 
 
 
 def _without(text: str, key: str | None) -> str:
-    """The text without the key, should a provider repeat it."""
+    """The text without the key, should a provider repeat it. To be done before a text is cut, or half a key may be left."""
     return text.replace(key, "***") if key else text

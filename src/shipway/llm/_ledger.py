@@ -39,10 +39,17 @@ class BudgetReached(ShipwayError):
 
 
 class LedgerGone(ShipwayError):
-    """The ledger's file cannot be read or written, or is not the one that was opened. Nothing may be taken for paid."""
+    """The ledger's file cannot be read or written, or is not the one that was opened. Nothing may be taken for paid.
+
+    busy: only because another process holds it now.
+    """
 
     code = "llm.ledger-gone"
     retry = True
+
+    def __init__(self, what: str, *, where: str | None = None, mend: str | None = None, busy: bool = False) -> None:
+        super().__init__(what, where=where, mend=mend)
+        self.busy = busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,8 @@ class Standing(NamedTuple):
 class Ledger:
     """The ledger at a path, made if there is none. Threads share it; other processes open their own on the same path.
 
-    Every method raises LedgerGone.
+    busy_seconds: how long a method waits for another process; opening waits for two seconds at least. Every method raises
+    LedgerGone.
     """
 
     def __init__(self, path: Path, *, busy_seconds: float = 2.0) -> None:
@@ -168,7 +176,8 @@ class Ledger:
                 self._connection.execute("COMMIT")
             except (sqlite3.Error, OSError) as problem:
                 self._roll_back()
-                raise LedgerGone(f"the ledger cannot be used: {problem}", where=str(self._path)) from problem
+                busy = getattr(problem, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+                raise LedgerGone(f"the ledger cannot be used: {problem}", where=str(self._path), busy=busy) from problem
             except BaseException:
                 self._roll_back()
                 raise

@@ -7,6 +7,7 @@ from pathlib import Path
 
 APPLICATION = 0x53484C47  # "SHLG" in SQLite's application_id, so that no other database is taken for a ledger
 VERSION = 1
+_OPENING_SECONDS = 2.0  # several processes may make the file at one time
 _TABLES = """
 CREATE TABLE total (
     scope TEXT NOT NULL, seconds INTEGER NOT NULL, bucket INTEGER NOT NULL, nano INTEGER NOT NULL,
@@ -18,7 +19,8 @@ CREATE TABLE reservation (id INTEGER PRIMARY KEY, at REAL NOT NULL, nano INTEGER
 
 def connect(path: Path, *, busy_seconds: float) -> sqlite3.Connection:
     """A connection to the ledger at path, made if there is none. Raises sqlite3.Error, also for a file that is no ledger."""
-    connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
+    patience = max(busy_seconds, _OPENING_SECONDS)
+    connection = sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
         # a commit survives the end of any process; a power cut may take the last moments back, which is cheaper than a
@@ -29,6 +31,7 @@ def connect(path: Path, *, busy_seconds: float) -> sqlite3.Connection:
         connection.execute("BEGIN IMMEDIATE")
         _prepare(connection)
         connection.execute("COMMIT")
+        connection.execute(f"PRAGMA busy_timeout={int(busy_seconds * 1000)}")
     except BaseException:
         connection.close()
         raise

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -23,13 +23,16 @@ from shipway.store import Store
 
 COST_BY = ("release", "key", "provider", "model", "cache", "day")
 _ANSWERED = pl.col("status").is_between(200, 299) & (pl.col("error") == "")
+_USED = (pl.col("input_tokens") > 0) | (pl.col("output_tokens") > 0)
+_UNPRICED = _USED & (pl.col("prices") == "") & (pl.col("usd") == 0) & (pl.col("cache") == "none")  # the gateway writes it so
 
 
 @dataclass(frozen=True, slots=True)
 class CostPart:
     """What some calls cost together. answers: calls that were answered; a failed one may cost and answers nothing.
 
-    exact, semantic: answers out of a cache; saved_usd: what those would have cost; cached_tokens: part of input_tokens.
+    exact, semantic: answers out of a cache; saved_usd: what those would have cost; cached_tokens: part of input_tokens;
+    unpriced: calls of a provider that used tokens whose price was not known, in `usd` as nothing.
     """
 
     answers: int
@@ -41,6 +44,7 @@ class CostPart:
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
+    unpriced: int = 0
 
     @property
     def usd_per_answer(self) -> float | None:
@@ -77,6 +81,7 @@ class CostReading:
             "window_seconds": self.window_seconds,
             **self.whole.to_json(),
             "calls": self.whole.calls,
+            "unpriced": self.whole.unpriced,
             "from_cache": {"exact": self.whole.exact, "semantic": self.whole.semantic},
             "by_release": {name: part.to_json() for name, part in self.by_release.items()},
             "by_key": {name: part.to_json() for name, part in self.by_key.items()},
@@ -108,12 +113,20 @@ def cost_by(
 
 
 def check_cost(monitor: MonitorSpec, reading: CostReading) -> Finding:
-    """Check `cost`: value is the USD of the window; above a threshold of the monitor it fails, the loudest one counts."""
+    """Check `cost`: value is the USD of the window; above a threshold of the monitor it fails, the loudest one counts.
+
+    Inconclusive instead of a pass when a call has no price: the sum is then only the least that was spent.
+    """
     whole, window = reading.whole, _span(reading.window_seconds)
     each = f", {_usd(whole.usd_per_answer)} each" if whole.usd_per_answer is not None else ""
     saved = f"; caches saved {_usd(whole.saved_usd)}" if whole.saved_usd else ""
     text = f"{_usd(whole.usd)} for {whole.answers:,} answers in {window}{each}{saved}"
-    return judge_amount(monitor, whole.usd, n=whole.answers, text=text)
+    if whole.unpriced:
+        text += f"; {whole.unpriced:,} of {whole.calls:,} calls have no price and are not in it"
+    found = judge_amount(monitor, whole.usd, n=whole.answers, text=text)
+    if whole.unpriced and found.check.verdict is Verdict.PASS:
+        return replace(found, check=replace(found.check, verdict=Verdict.INCONCLUSIVE))
+    return found
 
 
 def judge_amount(monitor: MonitorSpec, value: float, *, n: int, text: str) -> Finding:
@@ -128,7 +141,7 @@ def judge_amount(monitor: MonitorSpec, value: float, *, n: int, text: str) -> Fi
     return Finding(loudest, Check(monitor.name, Verdict.PASS, value, threshold=lowest, n=n, text=text))
 
 
-_INPUTS = ("status", "error", "usd", "saved_usd", "cache", "input_tokens", "output_tokens", "cached_tokens")
+_INPUTS = ("status", "error", "usd", "saved_usd", "cache", "prices", "input_tokens", "output_tokens", "cached_tokens")
 
 
 def _parts(calls: pl.LazyFrame, by: str | None) -> dict[str, CostPart]:
@@ -140,6 +153,7 @@ def _parts(calls: pl.LazyFrame, by: str | None) -> dict[str, CostPart]:
         (_ANSWERED & (pl.col("cache") == "exact")).sum().alias("exact"),
         (_ANSWERED & (pl.col("cache") == "semantic")).sum().alias("semantic"),
         pl.col("input_tokens", "output_tokens", "cached_tokens").sum(),
+        _UNPRICED.sum().alias("unpriced"),
     )
     if by is None:
         return {"": CostPart(**calls.select(sums).collect().row(0, named=True))}

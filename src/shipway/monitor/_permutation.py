@@ -64,6 +64,12 @@ def agreement_loss(prompts: Iterable[Paired]) -> float:
     return min(1.0, max(0.0, float(np.mean(losses))))
 
 
+def own_agreement(prompt: Paired) -> float:
+    """The share of pairs of the baseline's answers that are the same, for distances of 1 or 0; 1 with a single answer."""
+    then = prompt.then
+    return 1.0 - float(prompt.distances[:then, :then].sum()) / (then * (then - 1)) if then > 1 else 1.0
+
+
 def luck_of_change(then: int, now: int) -> float:
     """The largest chance, over all answer distributions with two outcomes, that an unchanged speaker gives one answer `then`
     times and another one `now` times in a row.

@@ -7,7 +7,7 @@ next call with the same reading mends.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple, cast
@@ -16,13 +16,15 @@ from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.check import Check, Verdict
 from shipway.kernel.clock import instant, parse_instant
 from shipway.kernel.digest import Digest, parse_digest
+from shipway.kernel.units import Seconds
 from shipway.monitor._alerts import LOUDEST_FIRST, Alert
 from shipway.monitor._verdict import Severity
 from shipway.monitor._watch import ALERT, AttestChecks
 from shipway.store import Store
 
 READING = "reading"
-HISTORY = 200  # points of a reading that are kept: two days at a look every 15 minutes
+HISTORY = 200  # points of a reading that are kept
+STEP_SECONDS = 900.0  # between two of them while the verdict stays: two days at least, whatever a look every 5 s says
 
 
 class ReadingPoint(NamedTuple):
@@ -92,6 +94,7 @@ def keep_reading(
     release: Digest,
     detail: JsonObject,
     now: datetime,
+    window: Seconds | None = None,
     attest_checks: AttestChecks | None = None,
 ) -> Reading:
     """Keeps what a monitor says now of a deployment, and opens, extends or resolves its alert; the reading as kept.
@@ -99,18 +102,29 @@ def keep_reading(
     severity: how loud a failure is; REPORT never is an alert. A failing check opens an alert of the day or extends the one
     that is open, a passing one resolves it at once, an inconclusive one does neither. An alert that opens again on the day
     of its resolution is the same one. attest_checks: called when the verdict or the release differs from the one kept
-    before. One process at a time keeps the readings of a ref. Calling it again with the same is calling it once.
+    before. window: of the monitor; its history is thinned to days then, and has every call's point without. One process at a
+    time keeps the readings of a ref. Calling it again with the same is calling it once.
     """
     row = store.state(READING, f"{ref}/{monitor}")
     before = Reading.from_json(row.value) if row else None
-    kept = [point for point in (before.history if before else ()) if point.at < now]
-    history = (*kept, ReadingPoint(now, check.value, check.verdict))[-HISTORY:]
+    every = 0.0 if window is None else max(window / 50, STEP_SECONDS)
+    history = _extended(before.history if before else (), ReadingPoint(now, check.value, check.verdict), every)
     reading = Reading(ref, monitor, now, severity, release, check, detail, history)
     _keep_alert(store, reading)
     if attest_checks and (before is None or (before.check.verdict, before.release) != (check.verdict, release)):
         attest_checks(release, ref, (check,), _window(reading))
     store.put_state(READING, reading.key, reading.to_json())  # last: what came before it is done again when it is missing
     return reading
+
+
+def _extended(history: Sequence[ReadingPoint], newest: ReadingPoint, every: float) -> tuple[ReadingPoint, ...]:
+    """The history with its newest point. Of points of one verdict the one before gives way when it is too near its own
+    predecessor; a change of the verdict is always kept.
+    """
+    kept = [point for point in history if point.at < newest.at]
+    if len(kept) > 1 and kept[-1].verdict == kept[-2].verdict and (kept[-1].at - kept[-2].at).total_seconds() < every:
+        kept.pop()
+    return (*kept, newest)[-HISTORY:]
 
 
 def load_readings(store: Store, ref: str) -> tuple[Reading, ...]:

@@ -25,17 +25,20 @@ from shipway.monitor._permutation import (
     energy_test,
     luck_of_change,
     mean_test,
+    own_agreement,
     unequal,
 )
 from shipway.stats import mean_interval
 
 SENTINEL = "sentinel"
 _TESTS = 4  # repeatable answers, other answers, score, vectors: each has a quarter of the chance of a false alarm
+_LITTLE = 0.05  # a baseline that agrees with itself in fewer pairs is worded anew each time
 
 
 @dataclass(frozen=True, slots=True)
 class SentinelFound:
-    """by: what gave it away (`tokens`, `model`, `fingerprint`, `answers`, `score`, `vectors`, `price`); text: in words.
+    """by: what gave it away (`tokens`, `model`, `fingerprint`, `answers`, `score`, `vectors`, `words`, `price`);
+    text: in words.
 
     A changed fingerprint alone is inconclusive: a provider changes it more often than its answers.
     """
@@ -84,13 +87,15 @@ def compare_runs(
     the share of answers that differ when they were repeatable. Where all answers were repeatable on both sides a change
     counts as soon as it can hardly be the luck of a provider that is not repeatable; where they were not, a permutation
     test of agreement decides. Scores need a permutation test and a paired interval without 0. Prompts asked once, then or
-    now, decide nothing about answers. Raises BaselineMalformed when no prompt is in both.
+    now, decide nothing about answers. A loss above the threshold that no test calls a change is inconclusive, and so is a
+    baseline that agrees with itself no more than may be lost (then no loss can show) when no other sign fails and the
+    answers have no vectors. Raises BaselineMalformed when no prompt is in both.
     """
     prompts = _pairs(baseline, runs)
     lost = agreement_loss(prompt.answers() for prompt in prompts)
     chance = (1 - level) / _TESTS
     signs = [*_tokens(prompts), *_names(prompts), *_answers(prompts, lost, threshold, chance, seed)]
-    signs += [*_scores(prompts, chance, seed), *_vectors(prompts, chance, seed)]
+    signs += [*_scores(prompts, chance, seed), *_vectors(prompts, chance, seed), *_wordless(prompts, threshold)]
     return _found(signs, prompts, lost, threshold, level)
 
 
@@ -164,7 +169,10 @@ def _answers(prompts: Sequence[_Prompt], lost: float, threshold: float, chance: 
             return [_Sign("answers", text)]
         return [_Sign("answers", f"{text or share}; more repeats would tell chance from change", sure=False)]
     p = energy_test([prompt.answers() for prompt in repeated], seed=seed)
-    return [_Sign("answers", f"{share} (permutation test, p = {p:.2g})")] if p <= chance else []
+    if p <= chance:
+        return [_Sign("answers", f"{share} (permutation test, p = {p:.2g})")]
+    text = f"{share}, which may be chance (permutation test, p = {p:.2g}); more repeats would tell chance from change"
+    return [_Sign("answers", text, sure=False)]
 
 
 def _repeatable(prompt: _Prompt) -> bool:
@@ -201,12 +209,24 @@ def _vectors(prompts: Sequence[_Prompt], chance: float, seed: int) -> list[_Sign
     return [_Sign("vectors", f"the answers mean something else (energy distance of embeddings, p = {p:.2g})")]
 
 
+def _wordless(prompts: Sequence[_Prompt], threshold: float) -> list[_Sign]:
+    """A provider that words every answer anew: nothing that it says can be less like the baseline than the baseline is.
+
+    Embeddings tell more than words; scores only tell that the answers are as good, not that they are the same speaker's.
+    """
+    agreement = float(np.mean([own_agreement(prompt.answers()) for prompt in prompts]))
+    if agreement > max(threshold, _LITTLE) or all(run.vector for prompt in prompts for run in prompt.both):
+        return []
+    text = f"answers to one prompt were the same in {agreement:.0%} of pairs of the baseline: cannot tell a change by words"
+    return [_Sign("words", text, sure=False)]
+
+
 def _found(signs: Sequence[_Sign], prompts: Sequence[_Prompt], lost: float, threshold: float, level: float) -> SentinelFound:
     repeats = min(len(prompt.now) for prompt in prompts)
     sure = any(sign.sure for sign in signs)
     verdict = Verdict.FAIL if sure else Verdict.INCONCLUSIVE if signs else Verdict.PASS
     calm = f"{len(prompts)} golden prompts, {repeats} repeats: the provider answers as it did"
-    text = "; ".join(sign.text for sign in signs) or calm
+    text = "; ".join(sign.text for sign in sorted(signs, key=lambda sign: not sign.sure)) or calm
     check = Check(SENTINEL, verdict, lost, threshold=threshold, n=len(prompts), text=text, level=level)
     return SentinelFound(tuple(sign.by for sign in signs), check, text, len(prompts), repeats)
 

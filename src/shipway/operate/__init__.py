@@ -16,6 +16,7 @@ from shipway.operate._process import (
 )
 
 if TYPE_CHECKING:
+    from shipway.operate._answering import release_answers
     from shipway.operate._applications import (
         check_application,
         evaluate_candidate,
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
         keep_prices,
         lock_candidate,
         measured_of,
-        release_answers,
         world_of,
     )
+    from shipway.operate._asking import World
     from shipway.operate._checks import ComparisonImpossible, check_candidate
     from shipway.operate._control import Control, compact, make_supervisor, watch_all, watch_ref
     from shipway.operate._embedders import embedder_from_spec
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from shipway.operate._prompts import PromptTaken, PromptUnreadable, prompt_object, take_prompts
     from shipway.operate._reconcile import Action, Start, Stop, reconcile
     from shipway.operate._reviews import rate_review
-    from shipway.operate._rounds import Rounds
+    from shipway.operate._rounds import Round, follow_round, look_round
     from shipway.operate._serving import NotServable
     from shipway.operate._supervisor import ENDPOINT, Supervisor
     from shipway.operate._surroundings import watch_surroundings
@@ -51,9 +52,10 @@ _HOME = {
         "keep_prices",
         "lock_candidate",
         "measured_of",
-        "release_answers",
         "world_of",
     ],
+    "_answering": ["release_answers"],
+    "_asking": ["World"],
     "_checks": ["ComparisonImpossible", "check_candidate"],
     "_embedders": ["embedder_from_spec"],
     "_evaluate": ["EVALUATED", "Evaluated", "golden_sets", "load_evaluated"],
@@ -63,7 +65,7 @@ _HOME = {
     "_measured": ["Measured"],
     "_prompts": ["PromptTaken", "PromptUnreadable", "prompt_object", "take_prompts"],
     "_reviews": ["rate_review"],
-    "_rounds": ["Rounds"],
+    "_rounds": ["Round", "follow_round", "look_round"],
     "_surroundings": ["watch_surroundings"],
     "_control": ["Control", "compact", "make_supervisor", "watch_all", "watch_ref"],
     "_group": ["PredictorFailed", "bind_loopback"],
@@ -89,10 +91,11 @@ __all__ = [
     "PredictorFailed",
     "PromptTaken",
     "PromptUnreadable",
-    "Rounds",
+    "Round",
     "Start",
     "Stop",
     "Supervisor",
+    "World",
     "backend_of",
     "bind_loopback",
     "check_application",
@@ -102,6 +105,7 @@ __all__ = [
     "embedder_from_spec",
     "evaluate_candidate",
     "follow",
+    "follow_round",
     "forget_control",
     "golden_of",
     "golden_sets",
@@ -110,6 +114,7 @@ __all__ = [
     "load_evaluated",
     "lock_candidate",
     "lone_gateway",
+    "look_round",
     "make_supervisor",
     "measured_of",
     "note_control",

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import cast
 
-from shipway.kernel.canonical import Json, JsonObject
-from shipway.kernel.digest import Digest
+from shipway.kernel.canonical import Json, JsonObject, canonical_json
+from shipway.kernel.digest import Digest, digest_bytes
 from shipway.llm import Provider, find_weights, start_local, weights_digest
 from shipway.release import find_component, load_components
 from shipway.spec import ProviderSpec, Spec
@@ -28,7 +28,7 @@ class Parts:
     passages: int = 0
 
 
-def answers(store: Store, release: Digest) -> bool:
+def release_answers(store: Store, release: Digest) -> bool:
     """Whether a release answers a prompt; otherwise it predicts."""
     return any(component.kind == "prompt" for component in load_components(store, release))
 
@@ -57,6 +57,11 @@ def provider_keys(deployment: JsonObject) -> dict[str, str]:
     """The references of the providers' keys that a deployment holds."""
     gateway = cast("Mapping[str, Json]", deployment.get("gateway") or {})
     return dict(cast("Mapping[str, str]", gateway.get("provider_keys") or {}))
+
+
+def provider_digest(provider: Provider) -> Digest:
+    """What a provider's name stands for: the digest of the object that a release would lock."""
+    return digest_bytes(canonical_json(provider.to_object()))
 
 
 def spec_keys(spec: Spec) -> dict[str, str]:

@@ -9,9 +9,9 @@ from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError, nearest
 from shipway.llm import resolve_prices
-from shipway.operate._answering import answers, local_weights, provider_from_spec, spec_keys
-from shipway.operate._asking import World
-from shipway.operate._evaluate import LEVEL, Evaluated, evaluate_release, golden_sets
+from shipway.operate._answering import local_weights, provider_from_spec, release_answers, spec_keys
+from shipway.operate._asking import Place, World
+from shipway.operate._evaluate import LEVEL, Evaluated, Evaluating, evaluate_release, golden_sets
 from shipway.operate._measured import Measured
 from shipway.operate._prompts import take_prompts
 from shipway.operate._surroundings import custom_prices
@@ -73,7 +73,7 @@ def check_application(
     report: Report,
 ) -> tuple[Evaluated, ...]:
     """Every golden set (or the one named) asked of a release that answers a prompt. Raises NothingToEvaluate."""
-    if not answers(hands.store, release):
+    if not release_answers(hands.store, release):
         raise NothingToEvaluate(f"{deploy.name} answers no prompt", where=release, mend="shipway check")
     if only is not None and only not in spec.evals:
         near = nearest(only, list(spec.evals)) or ", ".join(spec.evals)
@@ -81,22 +81,8 @@ def check_application(
     golden = {name: digest for name, digest in golden_of(hands.store, spec).items() if only in (None, name)}
     live = live_release(hands.store, deploy_ref(deploy))
     level, rule = _level(spec, deploy), spec.policy.get(deploy_ref(deploy))
-    return evaluate_release(
-        hands,
-        deploy.application,
-        release,
-        golden,
-        live=live,
-        world=world,
-        level=level,
-        rule=rule,
-        report=report,
-    )
-
-
-def release_answers(store: Store, release: Digest) -> bool:
-    """Whether a release answers a prompt; otherwise it predicts."""
-    return answers(store, release)
+    evaluating = Evaluating(hands, deploy.application, world, report, level, rule)
+    return evaluate_release(evaluating, release, golden, live=live)
 
 
 def measured_of(found: tuple[Evaluated, ...]) -> tuple[Measured, ...]:
@@ -109,7 +95,7 @@ def live_release(store: Store, ref: str) -> Digest | None:
     present = store.ref(ref)
     try:
         release = release_of(store, present.digest) if present else None
-        return release if release and answers(store, release) else None
+        return release if release and release_answers(store, release) else None
     except (ObjectMissing, ObjectDamaged):
         return None
 
@@ -123,6 +109,7 @@ def world_of(hands: Hands, spec: Spec, *, environ: Mapping[str, str], again: boo
         cache=hands.cache,
         again=again,
         providers={name: provider_from_spec(found) for name, found in spec.providers.items()},
+        places={name: Place(index.store, index.url) for name, index in spec.indexes.items()},
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from shipway.evals import Answer, Evaluation, GoldenRow, GoldenSet, Judge, SampleLog, run_evaluation
 from shipway.kernel.canonical import JsonObject, canonical_json
@@ -14,6 +14,8 @@ from shipway.kernel.digest import Digest, digest_bytes
 from shipway.llm import Message, PriceUnknown, Provider, cost_of, open_client, prompt_from_object, rates_of
 from shipway.operate._answering import Parts, parts_of, provider_of, running
 from shipway.operate._embedders import embedder_of
+from shipway.operate._gateway import private_folder
+from shipway.operate._indexes import backend_of
 from shipway.operate._remembered import Asked, Remembered
 from shipway.pipeline import Report
 from shipway.store import Store
@@ -27,9 +29,18 @@ DEPTH = 10  # documents behind an answer that a retrieval metric can see, at lea
 _EVERY = 10  # answers between two lines of progress
 
 
+class Place(NamedTuple):
+    """Where an index is searched: `local`, `pgvector` or `milvus`, with its address or the secret that holds it."""
+
+    store: str = "local"
+    url: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class World:
-    """With what evaluations ask: secrets, the references of keys by provider, prices, where embedders are cached."""
+    """With what evaluations ask: secrets, the references of keys by provider, prices, where embedders are cached, and where
+    each index is searched when it serves: what is measured is what is served.
+    """
 
     environ: Mapping[str, str]
     keys: Mapping[str, str]
@@ -37,6 +48,11 @@ class World:
     cache: Path
     again: bool = False
     providers: Mapping[str, Provider] = field(default_factory=dict)
+    places: Mapping[str, Place] = field(default_factory=dict)
+
+    def place(self, index: str | None) -> Place:
+        """Where an index is searched; here when nothing else is said."""
+        return self.places.get(index or "", Place())
 
 
 class Asking:
@@ -46,7 +62,7 @@ class Asking:
         self._store, self._world, self._client = store, world, client
         self._remembered, self._stack = remembered, stack
         self._reached: dict[Digest, Provider] = {}
-        self._indexes: dict[Digest, Index] = {}
+        self._indexes: dict[tuple[Digest, Place], Index] = {}
 
     async def score(self, release: Digest, golden: GoldenSet, report: Report) -> Evaluation:
         """Every question of the set, asked of a release. Raises EvaluationFailed, SamplesTaken and what opening raises."""
@@ -57,11 +73,11 @@ class Asking:
 
         async def ask(row: GoldenRow, sample: int) -> Answer:
             values = cast("Mapping[str, str | int | float]", row.vars)
-            prepared = await application.prepare(row.input, values=values)
+            prepared = await application.prepare(row.input, values=values, groups=golden.groups)
             said = await self._complete(parts.provider, provider, prepared.messages, sample)
             return Answer(
                 text=said.text,
-                documents=await self._documents(parts, row.input, depth),
+                documents=await self._documents(parts, row.input, depth, golden.groups),
                 usd=_usd(said.usage, rates),
                 seconds=said.seconds,
                 input_tokens=said.usage.input,
@@ -69,8 +85,7 @@ class Asking:
                 degraded=prepared.degraded,
             )
 
-        kept = SampleLog(self._log(golden, parts), _asked(parts, depth))
-        with kept:
+        with self._log(golden, parts, depth) as kept:
             progress = Progress(report, f"{golden.name}: answers")
             return await run_evaluation(
                 golden.rows, ask, samples=golden.samples, concurrency=CONCURRENCY, kept=kept, report=progress.told
@@ -89,8 +104,7 @@ class Asking:
 
     def judging(self, judge: Judge, what: str) -> SampleLog:
         """Where a judge's replies are kept."""
-        folder = self._store.root / "cache" / "evaluations"
-        return SampleLog(_fresh(folder / f"judge-{what}.jsonl", self._world.again), judge.digest)
+        return SampleLog(kept_folder(self._store) / f"judge-{what}.jsonl", judge.digest, again=self._world.again)
 
     async def _complete(self, digest: Digest, provider: Provider, messages: Sequence[Message], sample: int) -> Completion:
         asked = Asked(digest, tuple(messages), sample)
@@ -102,13 +116,13 @@ class Asking:
             self._remembered.add(asked, found)
         return found
 
-    async def _documents(self, parts: Parts, question: str, depth: int) -> tuple[str, ...]:
+    async def _documents(self, parts: Parts, question: str, depth: int, groups: frozenset[str]) -> tuple[str, ...]:
         """What the index gives, best first, further down than the prompt shows: recall is the index's, not the prompt's."""
         import asyncio
 
         if parts.index is None:
             return ()
-        found = await asyncio.to_thread(self._index(parts.index).search, question, depth)
+        found = await asyncio.to_thread(self._index(parts, parts.index).search, question, depth, groups=groups)
         return tuple(f"{passage.member.document}#{passage.member.heading}" for passage in found.passages)
 
     def _application(self, parts: Parts) -> Application:
@@ -116,30 +130,37 @@ class Asking:
 
         prompt = prompt_from_object(self._store.get(parts.prompt, "prompt"))
         provider = provider_of(self._store, parts, keys=self._world.keys)
-        index = self._index(parts.index) if parts.index else None
+        index = self._index(parts, parts.index) if parts.index else None
         return Application(prompt, provider, index, passages=parts.passages)
 
-    def _index(self, digest: Digest) -> Index:
+    def _index(self, parts: Parts, digest: Digest) -> Index:
         from shipway.rag import open_index
 
-        if digest not in self._indexes:
+        place = self._world.place(parts.index_name)
+        if (digest, place) not in self._indexes:
             record = cast("JsonObject", self._store.get(digest, "index")["embedder"])
             world = self._world
             known = world.providers.values()
             embedder = embedder_of(record, cache=world.cache, environ=world.environ, keys=world.keys, providers=known)
-            self._indexes[digest] = index = open_index(self._store, digest, embedder=embedder)
+            backend = backend_of(self._store, place.store, place.url, environ=world.environ)
+            if backend is not None:
+                self._stack.callback(backend.close)
+            index = open_index(self._store, digest, embedder=embedder, backend=backend)
             self._stack.callback(index.close)
-        return self._indexes[digest]
+            self._indexes[digest, place] = index
+        return self._indexes[digest, place]
 
     def _reach(self, digest: Digest, provider: Provider) -> Provider:
         if digest not in self._reached:
             self._reached[digest] = self._stack.enter_context(running(provider))
         return self._reached[digest]
 
-    def _log(self, golden: GoldenSet, parts: Parts) -> Path:
-        folder = self._store.root / "cache" / "evaluations"
-        name = _asked(parts, 0).removeprefix("sha256:")[:24]
-        return _fresh(folder / f"{golden.name}-{name}.jsonl", self._world.again)
+    def _log(self, golden: GoldenSet, parts: Parts, depth: int) -> SampleLog:
+        """One file an application and view, whatever the depth."""
+        place = self._world.place(parts.index_name)
+        name = _asked(parts, 0, golden.groups, place).removeprefix("sha256:")[:24]
+        path = kept_folder(self._store) / f"{golden.name}-{name}.jsonl"
+        return SampleLog(path, _asked(parts, depth, golden.groups, place), again=self._world.again)
 
 
 class Progress:
@@ -156,14 +177,19 @@ class Progress:
 @asynccontextmanager
 async def asking(store: Store, world: World) -> AsyncIterator[Asking]:
     """Opens what evaluations need and closes it in the end, local models included."""
-    path = store.root / "cache" / "evaluations" / "completions.jsonl"
+    path = kept_folder(store) / "completions.jsonl"
     with Remembered(path, again=world.again) as remembered:
         async with AsyncExitStack() as stack:
             client = await stack.enter_async_context(open_client(world.environ))
             yield Asking(store, world, client, remembered, stack)
 
 
-def _asked(parts: Parts, depth: int) -> Digest:
+def kept_folder(store: Store) -> Path:
+    """Where answers are kept: of their owner alone, for they hold what documents say."""
+    return private_folder(store.root / "cache" / "evaluations")
+
+
+def _asked(parts: Parts, depth: int, groups: frozenset[str], place: Place) -> Digest:
     """All that determines an answer and what is retrieved for it."""
     record: JsonObject = {
         "prompt": parts.prompt,
@@ -171,14 +197,10 @@ def _asked(parts: Parts, depth: int) -> Digest:
         "index": parts.index,
         "passages": parts.passages,
         "depth": depth,
+        "groups": sorted(groups),
+        "place": list(place),
     }
     return digest_bytes(canonical_json(record))
-
-
-def _fresh(path: Path, again: bool) -> Path:
-    if again:
-        path.unlink(missing_ok=True)
-    return path
 
 
 def _usd(usage: Usage, rates: JsonObject | None) -> float | None:

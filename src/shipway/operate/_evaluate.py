@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
 from shipway.evals import (
     ComparisonEmpty,
@@ -34,6 +35,7 @@ from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.clock import instant
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.llm import Provider
+from shipway.operate._answering import provider_digest, provider_from_spec
 from shipway.operate._asking import Asking, Progress, World, asking
 from shipway.operate._measured import Measured, attest_check
 from shipway.pipeline import Hands, Report
@@ -63,6 +65,27 @@ class Evaluated:
 
 
 @dataclass(frozen=True, slots=True)
+class Evaluating:
+    """How golden sets are asked. level: of the intervals; rule: what the policy asks, so that the evidence says how many more
+    items would decide it.
+    """
+
+    hands: Hands
+    application: str
+    world: World
+    report: Report
+    level: float = LEVEL
+    rule: PolicyRule | None = None
+
+
+class _Bench(NamedTuple):
+    """Who judges, and what answers for the judge's name."""
+
+    judge: Judge
+    provider: Provider
+
+
+@dataclass(frozen=True, slots=True)
 class _Scored:
     """One golden set's answers of one release, and what the judge made of them."""
 
@@ -84,83 +107,59 @@ def golden_sets(store: Store, spec: Spec) -> dict[str, Digest]:
 
 def _golden_object(store: Store, spec: Spec, found: EvalSpec) -> JsonObject:
     rows = load_golden(spec.root / found.file)
-    judge = Judge(found.judge, {"temperature": 0, "max_tokens": 4}) if found.judge else None
+    judge = None
+    if found.judge:
+        model = provider_digest(provider_from_spec(spec.providers[found.judge]))
+        judge = Judge(found.judge, {"temperature": 0, "max_tokens": 4}, model=model)
     return goldenset_object(store, found, rows, judge)
 
 
 def evaluate_release(
-    hands: Hands,
-    application: str,
-    release: Digest,
-    golden: Mapping[str, Digest],
-    *,
-    live: Digest | None,
-    world: World,
-    level: float = LEVEL,
-    rule: PolicyRule | None = None,
-    report: Report,
+    evaluating: Evaluating, release: Digest, golden: Mapping[str, Digest], *, live: Digest | None
 ) -> tuple[Evaluated, ...]:
     """Ask every golden set of the release, and of what is live when that is another one; all is kept as evidence.
 
-    golden: evaluation -> digest of its golden set; live: a release that answers a prompt too, or None; rule: what the policy
-    asks, so that the evidence says how many more items would decide it.
+    golden: evaluation -> digest of its golden set; live: a release that answers a prompt too, or None.
     Raises EvaluationFailed, SamplesTaken, and what opening the parts of the releases raises.
     """
-    other = live if live != release else None
-    return asyncio.run(_all(hands, application, release, golden, other, world, level, rule, report))
+    return asyncio.run(_all(evaluating, release, golden, live if live != release else None))
 
 
 async def _all(
-    hands: Hands,
-    application: str,
-    release: Digest,
-    golden: Mapping[str, Digest],
-    live: Digest | None,
-    world: World,
-    level: float,
-    rule: PolicyRule | None,
-    report: Report,
+    evaluating: Evaluating, release: Digest, golden: Mapping[str, Digest], live: Digest | None
 ) -> tuple[Evaluated, ...]:
-    found = []
-    async with asking(hands.store, world) as asked:
+    found, store = [], evaluating.hands.store
+    async with asking(store, evaluating.world) as asked:
         for definition in golden.values():
-            ours = await _score(hands.store, asked, release, definition, world, report)
-            theirs = await _score(hands.store, asked, live, definition, world, report) if live else None
-            found.append(await _conclude(hands, asked, application, ours, theirs, world, level, rule, report))
+            bench = _bench(evaluating, load_goldenset(store, definition))
+            ours = await _score(evaluating, asked, release, definition, bench)
+            theirs = await _score(evaluating, asked, live, definition, bench) if live else None
+            found.append(await _conclude(evaluating, asked, ours, theirs, bench))
     return tuple(found)
 
 
-async def _score(store: Store, asked: Asking, release: Digest, definition: Digest, world: World, report: Report) -> _Scored:
-    golden = load_goldenset(store, definition)
+async def _score(evaluating: Evaluating, asked: Asking, release: Digest, definition: Digest, bench: _Bench | None) -> _Scored:
+    golden, report = load_goldenset(evaluating.hands.store, definition), evaluating.report
     evaluation = await asked.score(release, golden, report)
-    judged, provider = None, _judge_provider(golden.judge, world)
-    if golden.judge and provider:
-        complete = partial(asked.say, golden.judge, provider)
+    judged = None
+    if bench:
+        complete = partial(asked.say, bench.judge, bench.provider)
         progress = Progress(report, f"{golden.name}: judged")
         first = _first_samples(evaluation)  # equal answers would be judged alike: one a question is enough to inform
-        with asked.judging(golden.judge, "answers") as kept:
-            judged = await judge_answers(golden.judge, first, complete, concurrency=1, kept=kept, report=progress.told)
+        with asked.judging(bench.judge, "answers") as kept:
+            judged = await judge_answers(bench.judge, first, complete, concurrency=1, kept=kept, report=progress.told)
     return _Scored(golden, definition, release, evaluation, judged)
 
 
 async def _conclude(
-    hands: Hands,
-    asked: Asking,
-    application: str,
-    ours: _Scored,
-    theirs: _Scored | None,
-    world: World,
-    level: float,
-    rule: PolicyRule | None,
-    report: Report,
+    evaluating: Evaluating, asked: Asking, ours: _Scored, theirs: _Scored | None, bench: _Bench | None
 ) -> Evaluated:
     """Metrics, differences, the judge's record; evidence and state are written here."""
-    store, golden = hands.store, ours.golden
-    judge = await _judge_record(store, asked, ours, theirs, world, level, report)
+    store, golden, level = evaluating.hands.store, ours.golden, evaluating.level
+    judge = await _judge_record(evaluating, asked, ours, theirs, bench)
     leaf = put_samples(store, ours.evaluation)
     metrics, differences = ours.metrics(level), _differences(ours, theirs, level)
-    subject = Component("release", application, ours.release)
-    keep = partial(_attest, hands, subject, ours, leaf, rule)
+    keep = partial(_attest, evaluating, ours, leaf)
     measured = [keep(metric, None) for metric in metrics if metric.slice is None]
     measured += [keep(metric, theirs.release) for metric in differences if theirs and metric.slice is None]
     for scored in (ours, *([theirs] if theirs else [])):
@@ -191,25 +190,21 @@ def _differences(ours: _Scored, theirs: _Scored | None, level: float) -> tuple[M
         return ()
 
 
-def _attest(
-    hands: Hands,
-    subject: Component,
-    scored: _Scored,
-    leaf: Descriptor,
-    rule: PolicyRule | None,
-    metric: Metric,
-    against: Digest | None,
-) -> Measured:
+def _attest(evaluating: Evaluating, scored: _Scored, leaf: Descriptor, metric: Metric, against: Digest | None) -> Measured:
+    subject = Component("release", evaluating.application, scored.release)
     name = f"{scored.golden.name}.{metric.name}"
     text = f"golden set {scored.golden.name}" if against is None else "candidate minus live, paired by item"
-    check = replace(metric.to_check(name), text=text, still_needed=_needed(metric, name, rule, paired=against is not None))
+    needed = _needed(metric, name, evaluating.rule, paired=against is not None)
+    check = replace(metric.to_check(name), text=text, still_needed=needed)
     more: dict[str, Json] = {
         "level": metric.level,
         "definition": scored.definition,
         "clusters": metric.clusters,
         "samples": leaf.to_json(),
     }
-    return attest_check(hands, subject, check, more if against is None else {**more, "against": against}, against=against)
+    if against is not None:
+        more["against"] = against
+    return attest_check(evaluating.hands, subject, check, more, against=against)
 
 
 def _needed(metric: Metric, name: str, rule: PolicyRule | None, *, paired: bool) -> int | None:
@@ -243,12 +238,12 @@ def _keep_state(store: Store, scored: _Scored, leaf: Descriptor | None, level: f
 
 
 async def _judge_record(
-    store: Store, asked: Asking, ours: _Scored, theirs: _Scored | None, world: World, level: float, report: Report
+    evaluating: Evaluating, asked: Asking, ours: _Scored, theirs: _Scored | None, bench: _Bench | None
 ) -> JsonObject | None:
     """How far the judge can be believed: agreement with the matches, and how often it turns with the order."""
-    judge, provider = ours.golden.judge, _judge_provider(ours.golden.judge, world)
-    if judge is None or provider is None or ours.judged is None:
+    if bench is None or ours.judged is None:
         return None
+    judge, level, store = bench.judge, evaluating.level, evaluating.hands.store
     first = _first_samples(ours.evaluation)
     agreement = agreement_with_scorer(first, ours.judged, level=level)
     record: dict[str, Json] = {"provider": judge.provider, "unparsable": ours.judged.unparsable, "flip_rate": None}
@@ -256,9 +251,9 @@ async def _judge_record(
     reviews = rate_reviews(first, ours.judged, golden=ours.definition, release=ours.release)
     if theirs is not None:
         pairs = [pair for pair in pairs_of(first, _first_samples(theirs.evaluation)) if pair.candidate != pair.live][:PAIRS]
-        progress = Progress(report, f"{ours.golden.name}: compared")
+        progress = Progress(evaluating.report, f"{ours.golden.name}: compared")
         with asked.judging(judge, "pairs") as kept:
-            complete = partial(asked.say, judge, provider)
+            complete = partial(asked.say, judge, bench.provider)
             compared = await judge_pairs(judge, pairs, complete, concurrency=1, kept=kept, report=progress.told)
         flips, preference = compared.flip_rate(level=level), compared.preference(level=level)
         record["flip_rate"] = interval_json(flips) if flips else None
@@ -268,9 +263,19 @@ async def _judge_record(
     return record
 
 
-def _judge_provider(judge: Judge | None, world: World) -> Provider | None:
-    """Who judges; nobody where the provider is not known, as in a deployment that follows without the spec at hand."""
-    return world.providers.get(judge.provider) if judge else None
+def _bench(evaluating: Evaluating, golden: GoldenSet) -> _Bench | None:
+    """Who judges; nobody where the provider is not known, as in a deployment that follows without the spec at hand, or where
+    its name stands for another model than the golden set pinned: verdicts of two judges are not one metric.
+    """
+    judge = golden.judge
+    provider = evaluating.world.providers.get(judge.provider) if judge else None
+    if judge is None or provider is None:
+        return None
+    model = provider_digest(provider)
+    if judge.model not in (None, model):
+        evaluating.report.note(f"{golden.name}: not judged, {judge.provider} is another model now than its golden set pinned")
+        return None
+    return _Bench(replace(judge, model=model), provider)
 
 
 def _first_samples(evaluation: Evaluation) -> Evaluation:

@@ -15,9 +15,10 @@ from shipway.gate import Judgement, MoveRefused, move_ref, policy_in_force, rele
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Digest, short
 from shipway.llm import Provider
-from shipway.operate._answering import answers, provider_keys
-from shipway.operate._asking import World
-from shipway.operate._evaluate import LEVEL, evaluate_release
+from shipway.operate._answering import provider_keys, release_answers
+from shipway.operate._asking import Place, World
+from shipway.operate._evaluate import LEVEL, Evaluating, evaluate_release
+from shipway.operate._patience import Patience
 from shipway.pipeline import Hands, Report
 from shipway.release import (
     Component,
@@ -42,12 +43,19 @@ class Followed(NamedTuple):
 
 
 def follow(
-    hands: Hands, ref: str, *, world: Callable[[], World] | None = None, environ: Mapping[str, str], report: Report
+    hands: Hands,
+    ref: str,
+    *,
+    world: Callable[[], World] | None = None,
+    environ: Mapping[str, str],
+    report: Report,
+    patience: Patience | None = None,
 ) -> Followed | None:
     """Bring a deployment after the refs that it follows; None when there is nothing to follow.
 
-    world: asked for prices and providers as the spec has them; those of the deployment when left out. Raises what evaluating
-    and moving raise, but MoveRefused, which is an answer.
+    world: asked for prices and providers as the spec has them; those of the deployment when left out; patience: what failed
+    a moment ago is not asked again, and raised again. Raises what evaluating and moving raise, but MoveRefused, which is an
+    answer.
     """
     store = hands.store
     present = store.resolve(ref)
@@ -60,12 +68,13 @@ def follow(
     target = store.put(with_release(store, present, child))
     if _refused_already(store, ref, target):
         return None
-    _name_candidate(hands, ref, deployment, child, moved)
-    report.note(f"{ref} follows {moved.kind}/{moved.name} to {short(moved.digest)}")
-    if answers(store, child):
-        known = world() if world else _world(hands, deployment, environ)
-        _evaluate(hands, deployment, child, live, known, report)
-    check_intact(store, child)
+    with (patience or Patience()).trying(ref, target):
+        _name_candidate(hands, ref, deployment, child, moved)
+        report.note(f"{ref} follows {moved.kind}/{moved.name} to {short(moved.digest)}")
+        if release_answers(store, child):
+            known = world() if world else _world(hands, deployment, environ)
+            _evaluate(hands, deployment, child, live, known, report)
+        check_intact(store, child)
     if store.resolve(ref) != present:  # a person moved it while the questions were asked: the next look begins from there
         return None
     why = f"follows {moved.kind}/{moved.name}"
@@ -150,7 +159,7 @@ def _evaluate(hands: Hands, deployment: JsonObject, child: Digest, live: Digest,
     level = max([LEVEL, *(asked.level for asked in rule.require if not isinstance(asked, Pass))])
     golden = dict(policy.golden)
     if golden:
-        evaluate_release(hands, application, child, golden, live=live, world=world, level=level, rule=rule, report=report)
+        evaluate_release(Evaluating(hands, application, world, report, level, rule), child, golden, live=live)
 
 
 def _world(hands: Hands, deployment: JsonObject, environ: Mapping[str, str]) -> World:
@@ -165,4 +174,6 @@ def _world(hands: Hands, deployment: JsonObject, environ: Mapping[str, str]) -> 
         if part.kind == "provider"
     }
     table = store.get(Digest(str(prices)), "prices") if prices else {"rates": {}, "limits": {}}
-    return World(environ=environ, keys=keys, prices=table, cache=hands.cache, providers=providers)
+    sources = cast("Mapping[str, Mapping[str, str | None]]", gateway.get("sources") or {})
+    places = {name: Place(source.get("store") or "local", source.get("url")) for name, source in sources.items()}
+    return World(environ=environ, keys=keys, prices=table, cache=hands.cache, providers=providers, places=places)

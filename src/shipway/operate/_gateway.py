@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,8 @@ from shipway.operate._serve import Serving
 from shipway.release import load_components, workers_of
 from shipway.store import Store
 
+READY_SECONDS = 130.0  # a model that it serves itself may take 120
+DRAIN_SECONDS = 65.0  # it gives a long answer 60
 _SECRET = re.compile(r"secret://env/([A-Za-z_][A-Za-z0-9_]*)")
 
 
@@ -23,19 +26,34 @@ def prepare_gateway(store: Store, ref: str, digest: Digest, deployment: JsonObje
     config = gateway_config(store, digest, deployment, release, cache=cache)
     folder = store.root / "serving" / short(digest)
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "gateway.json"
-    temporary = file.with_suffix(".tmp")
-    temporary.write_bytes(canonical_json(config))
-    temporary.replace(file)
+    file = write_private(folder / "gateway.json", canonical_json(config))
     command = (sys.executable, "-m", "shipway.gateway", "--config", str(file))
-    return Serving(ref, digest, release, command, workers_of(deployment), secrets=tuple(sorted(set(_secrets(config)))))
+    secrets = tuple(sorted(set(_secrets(config))))
+    return Serving(ref, digest, release, command, workers_of(deployment), secrets, READY_SECONDS, DRAIN_SECONDS)
+
+
+def private_folder(path: Path) -> Path:
+    """A folder that its owner alone looks into, also when it was made for more people before."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o700)
+    return path
+
+
+def write_private(path: Path, data: bytes) -> Path:
+    """The file as a whole or not at all, for its owner alone."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary.unlink(missing_ok=True)
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as out:
+        out.write(data)
+    return temporary.replace(path)
 
 
 def gateway_config(store: Store, digest: Digest, deployment: JsonObject, release: Digest, *, cache: Path) -> JsonObject:
     """The file of a gateway process (kind "gateway", version 1)."""
     settings = cast("Mapping[str, Json]", deployment["gateway"])
-    state = store.root / "gateway"
-    state.mkdir(parents=True, exist_ok=True)
+    state = private_folder(store.root / "gateway")
+    workers = workers_of(deployment)
     prices = settings["prices"]
     keys = cast("Mapping[str, str]", settings["provider_keys"])
     held = [part for part in load_components(store, release) if part.kind == "provider"]
@@ -49,14 +67,14 @@ def gateway_config(store: Store, digest: Digest, deployment: JsonObject, release
         "state_directory": str(state),
         "applications": [_application(store, str(deployment["application"]), digest, release, settings)],
         "providers": [*answering, *_embedding(store, release, settings, {part.name for part in held})],
-        "keys": settings["keys"],
+        "keys": [_shared(key, workers) for key in cast("list[Mapping[str, Json]]", settings["keys"])],
         "fallback": _fallback(settings, {part.name for part in held}),
         "timeout_seconds": settings["timeout_seconds"],
         "retries": settings["retries"],
         "exact_cache": settings["exact_cache"],
         "semantic_errors": settings["semantic_errors"],
         "budget": settings["budget"],
-        "rate_per_minute": settings["rate_per_minute"],
+        "rate_per_minute": _shared(settings, workers)["rate_per_minute"],
         "ledger_down": settings["ledger_down"],
         "ledger": str(state / "ledger.sqlite"),
         "log_directory": str(store.log_folder("calls")),
@@ -64,6 +82,12 @@ def gateway_config(store: Store, digest: Digest, deployment: JsonObject, release
         "prices_digest": str(prices or ""),
         "cache_directory": str(cache),
     }
+
+
+def _shared(limited: Mapping[str, Json], workers: int) -> dict[str, Json]:
+    """The same with the part of its rate that one of several processes may let through: they count each for itself."""
+    rate = cast("float | None", limited["rate_per_minute"])
+    return {**limited, "rate_per_minute": rate if rate is None or workers == 1 else max(1.0, rate / workers)}
 
 
 def _fallback(settings: Mapping[str, Json], held: set[str]) -> dict[str, Json]:

@@ -15,9 +15,6 @@ from shipway.kernel.canonical import parse_object
 from shipway.kernel.errors import ShipwayError
 from shipway.operate._serve import Serving
 
-READY_SECONDS = 60.0
-DRAIN_SECONDS = 15.0
-
 
 class PredictorFailed(ShipwayError):
     """A predictor process ended or was not ready in time; what ran before goes on."""
@@ -87,20 +84,20 @@ class Worker:
             self.process.kill()
         self.process.wait()
 
-    def finish(self) -> None:
-        """Wait until it has drained; kill it when it does not."""
+    def finish(self, begun: float) -> None:
+        """Wait until it has drained since `begun` (of time.monotonic); kill it when it does not in its time."""
         try:
-            self.process.wait(timeout=DRAIN_SECONDS)
+            self.process.wait(timeout=max(0.0, begun + self.serving.drain_seconds - time.monotonic()))
         except subprocess.TimeoutExpired:
             self.kill()
 
     def _problem(self) -> str:
         """What keeps it from serving, once it has said so or the time is up; empty when it is ready."""
         assert self._ready is not None
-        left = READY_SECONDS - (time.monotonic() - self._started)
+        left = self.serving.ready_seconds - (time.monotonic() - self._started)
         found, _, _ = select.select([self._ready], [], [], max(0.0, left))
         if not found:
-            return f"it was not ready after {READY_SECONDS:.0f} s"
+            return f"it was not ready after {self.serving.ready_seconds:.0f} s"
         said = os.read(self._ready, 1 << 16)
         return _problem(said) if said else self._tail()
 
@@ -162,8 +159,9 @@ class Group:
         """Drain all and close the address."""
         for worker in self.workers:
             worker.drain()
+        begun = time.monotonic()  # they drain side by side
         for worker in (*self.workers, *self._leaving):
-            worker.finish()
+            worker.finish(begun)
         self._socket.close()
 
     def _spawn(self, serving: Serving) -> Worker:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from shipway.kernel.canonical import JsonObject, canonical_json
-from shipway.kernel.digest import digest_bytes
+from shipway.kernel.digest import digest_bytes, short
 from shipway.kernel.errors import ShipwayError
 from shipway.llm import resolve_prices
 from shipway.operate._answering import provider_from_spec, running
+from shipway.operate._gateway import private_folder, write_private
 from shipway.operate._surroundings import custom_prices
 from shipway.release import gateway_settings
 from shipway.spec import Spec
@@ -51,7 +52,7 @@ def lone_gateway(spec: Spec, folder: Path, *, environ: Mapping[str, str]) -> Ite
     if not spec.providers:
         mend = "providers: {answer: {model: gpt-4o-mini, key: secret://env/OPENAI_KEY}}"
         raise NothingToPass("the file has no providers", where=str(spec.path), mend=mend)
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     with ExitStack() as stack:
         config = _config(spec, folder, stack)
         open_to_all = () if spec.gateway.keys else ("no keys are set: whoever reaches the loopback address may call",)
@@ -64,6 +65,8 @@ def _config(spec: Spec, folder: Path, stack: ExitStack) -> GatewayConfig:
     providers = {name: provider_from_spec(found) for name, found in spec.providers.items()}
     reached = {name: stack.enter_context(running(provider)) for name, provider in providers.items()}
     prices = resolve_prices(providers.values(), on=datetime.now(UTC).date(), custom=custom_prices(spec))
+    digest = digest_bytes(canonical_json(prices))
+    write_private(folder / f"prices-{short(digest)}.json", canonical_json(prices))  # with it a bill can be made again
     settings: JsonObject = gateway_settings(spec, None)
     left_out = ("provider_keys", "sources", "prices")
     record: JsonObject = {
@@ -77,7 +80,7 @@ def _config(spec: Spec, folder: Path, stack: ExitStack) -> GatewayConfig:
             for name, provider in providers.items()
         ],
         "prices": prices,
-        "prices_digest": digest_bytes(canonical_json(prices)),
+        "prices_digest": digest,
     }
     (folder / "calls").mkdir(exist_ok=True)
     return msgspec.convert(record, GatewayConfig)

@@ -2,10 +2,12 @@
 
 An evaluation of a release that differs in one component asks only what that component changed. The answers lie in one file
 of JSON lines below the store's cache; a line that a kill has cut is left out, and nothing but time is lost with the file.
+Whoever opens it while nobody else has it open takes out what is too old.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import time
@@ -37,9 +39,10 @@ class Remembered:
     """The file of completions. A context manager; used by one event loop."""
 
     def __init__(self, path: Path, *, fresh: float = FRESH_SECONDS, again: bool = False) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._known = {} if again else _read(path, time.time() - fresh)
-        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        since = time.time() - fresh
+        self._fd = _opened(path, since)
+        self._known = {} if again else _read(path, since)
         size = os.fstat(self._fd).st_size
         if size and os.pread(self._fd, 1, size - 1) != b"\n":  # a line that a kill has cut: the next is not glued to it
             os.write(self._fd, b"\n")
@@ -61,6 +64,52 @@ class Remembered:
         os.write(self._fd, line + b"\n")
 
 
+def _opened(path: Path, since: float) -> int:
+    """The file that bears the name, shared with others until it is closed: nobody takes its name away meanwhile. Who has it
+    alone takes out first what is too old.
+    """
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        alone = _locked(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if alone and _bears(path, fd):
+            fd = _compacted(path, fd, since)
+        _locked(fd, fcntl.LOCK_SH)
+        if _bears(path, fd):
+            return fd
+        os.close(fd)  # it was replaced while we waited
+
+
+def _locked(fd: int, how: int) -> bool:
+    try:
+        fcntl.flock(fd, how)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _bears(path: Path, fd: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(fd))
+    except FileNotFoundError:
+        return False
+
+
+def _compacted(path: Path, fd: int, since: float) -> int:
+    """The same file without what is too old or cut; fd is closed when another takes its place."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    fresh = [line for line in lines if line.endswith(b"\n") and _taken(line, since)]
+    if len(fresh) == len(lines):
+        return fd
+    beside = path.with_name(f"{path.name}.new")  # one name: only who has the file alone comes here
+    made = os.open(beside, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    _locked(made, fcntl.LOCK_SH)  # before it has the name
+    with open(os.dup(made), "wb") as out:
+        out.writelines(fresh)
+    beside.replace(path)
+    os.close(fd)
+    return made
+
+
 def _read(path: Path, since: float) -> dict[str, Completion]:
     found: dict[str, Completion] = {}
     try:
@@ -68,13 +117,18 @@ def _read(path: Path, since: float) -> dict[str, Completion]:
     except FileNotFoundError:
         return found
     for line in lines:
-        try:
-            record = json.loads(line)
-            if record["at"] >= since:
-                found[record["key"]] = _from_json(record["completion"])
-        except (ValueError, KeyError, TypeError):
-            continue  # cut by a kill: it is asked again
+        if taken := _taken(line, since):
+            found[taken[0]] = taken[1]
     return found
+
+
+def _taken(line: bytes, since: float) -> tuple[str, Completion] | None:
+    """Key and answer of a line; None for one that is too old, or cut by a kill: it is asked again."""
+    try:
+        record = json.loads(line)
+        return (str(record["key"]), _from_json(record["completion"])) if record["at"] >= since else None
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _to_json(found: Completion) -> JsonObject:

@@ -11,7 +11,8 @@ from shipway.kernel.digest import Digest
 class Serving:
     """A command line that serves one deployment, and how many processes of it are wanted.
 
-    secrets: names of the variables that it gets besides the usual few.
+    secrets: names of the variables that it gets besides the usual few; ready_seconds: that a process may take to start;
+    drain_seconds: that it may take to finish what it has accepted, more than it takes itself the time for.
     """
 
     ref: str
@@ -20,3 +21,5 @@ class Serving:
     command: tuple[str, ...]
     workers: int
     secrets: tuple[str, ...] = ()
+    ready_seconds: float = 60.0
+    drain_seconds: float = 35.0

@@ -124,6 +124,7 @@ def _keep(hands: Hands, live: Deployed, finding: Finding, detail: JsonObject) ->
         release=live.release,
         detail=detail,
         now=hands.store.clock.now(),
+        window=monitors_of(live.deployment)[finding.check.name].window,
         attest_checks=attester(hands.store, hands.signer),
     )
 

@@ -21,7 +21,7 @@ from shipway.rag._rest import rest_blocks
 
 _PATH = " > "
 _PATIENCE = 2  # a code block may be this many times too long before it is cut: half an example explains nothing
-_SPACE = " \t\r\n\x0b\x0c\ufeff"  # a byte order mark is no text
+BLANK = " \t\r\n\x0b\x0c\ufeff"  # a byte order mark is no text
 _ENDS = re.compile(r"(?<=[.!?:;])\s+|\n")
 _FORMATS = {".md": "markdown", ".markdown": "markdown", ".html": "html", ".htm": "html", ".xhtml": "html"}
 
@@ -125,9 +125,9 @@ def _cut(text: str, start: int, most: int, code: bool) -> int:
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     """The span without white space at either end; indentation of a first line of code goes with it."""
-    while start < end and text[start] in _SPACE:
+    while start < end and text[start] in BLANK:
         start += 1
-    while end > start and text[end - 1] in _SPACE:
+    while end > start and text[end - 1] in BLANK:
         end -= 1
     return start, end
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from shipway.kernel.digest import Digest
-from shipway.rag._chunk import Chunk, chunk_document, format_of
+from shipway.rag._chunk import BLANK, Chunk, chunk_document, format_of
 from shipway.rag._errors import IndexDamaged, SourceShrunk, SourceUnreadable
 from shipway.rag._index import IndexVersion, load_members, load_version
-from shipway.rag._source import Document, Unreadable, list_source, read_source
+from shipway.rag._source import Document, Unreached, Unreadable, list_source, read_source
 from shipway.rag._types import Member
 from shipway.store import ObjectDamaged, ObjectMissing, Store
 
@@ -48,8 +48,14 @@ def corpus_documents(store: Store, version: IndexVersion) -> dict[str, Digest]:
     return {file.path: file.digest for file in store.tree(version.corpus.digest)}
 
 
-def read_corpus(store: Store, source: str, include: Iterable[str], *, root: Path, known: Present) -> Corpus:
-    """List a source and keep what is new of it. Raises SourceEmpty, SourceUnreadable."""
+def read_corpus(
+    store: Store, source: str, include: Iterable[str], *, root: Path, known: Present, allow_shrink: bool = False
+) -> Corpus:
+    """List a source and keep what is new of it. Raises SourceEmpty, SourceUnreadable.
+
+    A document of the present version that the system does not give is an error unless allow_shrink: to leave it out
+    would be to delete what may be there. One that is no text any more is left out and named.
+    """
     listing = list_source(store, source, include, root=root)
     readable = set(known.documents.values())
     documents = {file.key: file.digest for file in listing.files if file.digest in readable and store.objects.has(file.digest)}
@@ -59,6 +65,14 @@ def read_corpus(store: Store, source: str, include: Iterable[str], *, root: Path
             documents[found.key] = store.objects.put(found.data)
         else:
             unreadable.append(found)
+    lost = sorted(found for found in unreadable if isinstance(found, Unreached) and found.key in known.documents)
+    if lost and not allow_shrink:
+        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        raise SourceUnreadable(
+            f"{lost[0].key}{more} of the present index cannot be read: {lost[0].reason}",
+            where=source,
+            mend="make it readable, or delete it; to leave it out of the index: shipway rag sync --allow-shrink",
+        )
     if not documents:
         raise SourceUnreadable(
             f"none of the {len(unreadable)} documents of {source} is text: {unreadable[0].key} {unreadable[0].reason}",
@@ -69,14 +83,21 @@ def read_corpus(store: Store, source: str, include: Iterable[str], *, root: Path
 
 
 def check_shrink(present: Present, corpus: Corpus, *, source: str, allowed: bool) -> None:
-    """Raises SourceShrunk when more than half of the documents would go: a source that is half copied looks just so."""
+    """Raises SourceShrunk when half of the documents or more would go: a source that is half copied looks just so."""
     before, now = len(present.documents), len(corpus.documents)
-    if not allowed and 2 * now < before:
+    if not allowed and before >= 2 and 2 * now <= before:
         raise SourceShrunk(
             f"{source} has {now} documents, and the present index {before}",
             where=source,
             mend="look whether the source is whole; if it is: shipway rag sync --allow-shrink",
         )
+
+
+def without_chunks(store: Store, corpus: Corpus, members: Iterable[Member]) -> dict[str, Digest]:
+    """The documents that have text and none of these chunks: nothing of them can ever be found."""
+    cut = {member.document for member in members}
+    silent = {key: digest for key, digest in corpus.documents.items() if key not in cut}
+    return {key: digest for key, digest in silent.items() if store.objects.get(digest).decode().strip(BLANK)}
 
 
 def cut_documents(

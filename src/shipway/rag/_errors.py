@@ -12,13 +12,13 @@ class SourceEmpty(ShipwayError):
 
 
 class SourceShrunk(ShipwayError):
-    """A source with less than half of the documents that the present index version has."""
+    """A source with half of the documents that the present index version has, or fewer."""
 
     code = "rag.source-shrunk"
 
 
 class SourceUnreadable(ShipwayError):
-    """A source that cannot be listed, or of whose documents none is text."""
+    """A source that cannot be listed, of whose documents none is text, or that does not give one that is indexed."""
 
     code = "rag.source-unreadable"
 

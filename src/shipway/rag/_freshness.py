@@ -1,4 +1,4 @@
-"""How far an index version is behind its source: a listing against the version's documents, nothing is written."""
+"""How far an index version is behind its source: a listing against the version's documents; only ages are remembered."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 
 from shipway.kernel.digest import Digest
 from shipway.rag._corpus import corpus_documents
+from shipway.rag._git import GitBlob, commit_times
 from shipway.rag._index import load_version
+from shipway.rag._seen import Waiting, first_seen
 from shipway.rag._source import Document, SourceFile, list_source, read_source
 from shipway.store import Store
 
@@ -34,23 +36,33 @@ def measure_freshness(
 ) -> Freshness:
     """Compare the source as it is with an index version. now: seconds of the Unix epoch.
 
-    A changed file's age counts from when it came here (SourceFile.changed); a deletion has no time and no age. What is no
-    text is neither fresh nor stale. Raises SourceEmpty, SourceUnreadable, ObjectMissing.
+    A changed file's age counts from when it came here (SourceFile.changed; for Git the commit that changed it last), or
+    from when it was first seen so, kept in `cache/freshness.json` until it is served: to write it anew makes no age young.
+    A deletion has no time and no age. What is no text is neither fresh nor stale. Raises SourceEmpty, SourceUnreadable,
+    ObjectMissing.
     """
     served = corpus_documents(store, load_version(store, index))
     listing = list_source(store, source, include, root=root)
     unserved = [file for file in listing.files if served.get(file.key) != file.digest]
     unreadable = _unreadable(unserved)
-    stale = sorted((file for file in unserved if file.key not in unreadable), key=lambda file: (file.changed, file.key))
+    waiting = [file for file in unserved if file.key not in unreadable]
+    since = first_seen(store.root / "cache" / "freshness.json", index, _waiting(waiting))
+    stale = sorted(since, key=lambda key: (since[key], key))
     found = {file.key for file in listing.files} - unreadable
     orphans = sorted(served.keys() - found)
     return Freshness(
         documents=len(found),
         stale=len(stale),
         orphans=len(orphans),
-        oldest_seconds=max(0.0, now - stale[0].changed) if stale else 0.0,
-        examples=tuple([*(file.key for file in stale), *orphans][:_EXAMPLES]),
+        oldest_seconds=max(0.0, now - since[stale[0]]) if stale else 0.0,
+        examples=tuple([*stale, *orphans][:_EXAMPLES]),
     )
+
+
+def _waiting(files: list[SourceFile]) -> dict[str, Waiting]:
+    """Each file with the time that its source tells; a Git history is only asked for what is not served."""
+    commits = commit_times([file.place for file in files if isinstance(file.place, GitBlob)])
+    return {file.key: Waiting(file.digest, commits.get(file.key, file.changed)) for file in files}
 
 
 def _unreadable(files: list[SourceFile]) -> set[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -12,15 +13,18 @@ from typing import IO
 from shipway.rag._errors import SourceEmpty, SourceUnreadable
 
 _SECONDS = 120.0
+_COMMIT = b"\x01commit "
+_PATHS = 500  # more are not named on the command line: the whole folder is looked through
 
 
 @dataclass(frozen=True, slots=True)
 class GitBlob:
-    """An entry of a tree: path below the folder asked for, object name, bytes, the commit's time, whether it is a file."""
+    """An entry of a tree: path below the folder asked for, object name, bytes, the commit, its time, whether it is a file."""
 
     key: str
     name: str
     size: int
+    commit: str
     time: float
     folder: Path
     regular: bool
@@ -38,7 +42,7 @@ def list_tree(folder: Path, revision: str) -> list[GitBlob]:
         if path:
             mode, kind, name, size = head.decode().split()
             plain = kind == "blob" and mode != "120000"
-            entries.append(GitBlob(os.fsdecode(path), name, int(size) if size != "-" else 0, time, folder, plain))
+            entries.append(GitBlob(os.fsdecode(path), name, int(size) if size != "-" else 0, commit, time, folder, plain))
     return entries
 
 
@@ -57,6 +61,46 @@ def read_blobs(blobs: Sequence[GitBlob]) -> Iterator[bytes]:
                 yield _ask(process.stdin, process.stdout, blob)
         finally:
             process.stdin.close()
+            process.kill()
+
+
+def commit_times(blobs: Sequence[GitBlob]) -> dict[str, float]:
+    """When each of these blobs of one revision came to it, by key: the time of the last commit that changed its path, of
+    the merge where it came by one. One walk back through the history, until all are known. Raises SourceUnreadable.
+    """
+    missing = {os.fsencode(blob.key) for blob in blobs}
+    if not missing:
+        return {}
+    found: dict[str, float] = {}
+    paths = [blob.key for blob in blobs] if len(blobs) <= _PATHS else ["."]
+    time = blobs[0].time
+    with closing(_history(blobs[0], paths)) as words:
+        for word in words:
+            if word.startswith(_COMMIT):
+                time = float(word.removeprefix(_COMMIT))
+            elif (path := word.removeprefix(b"\n")) in missing:
+                missing.remove(path)
+                found[os.fsdecode(path)] = time
+            if not missing:
+                break
+    return found
+
+
+def _history(blob: GitBlob, paths: Sequence[str]) -> Generator[bytes, None, None]:
+    """What `git log` says: a word with a commit's time, then one a path that it changed against its first parent."""
+    log = ["git", "--literal-pathspecs", "-c", "log.showRoot=true", "-c", "log.showSignature=false", "log", "-z", "-m"]
+    log += ["--first-parent", "--no-renames", "--relative", "--name-only", f"--format={_COMMIT.decode()}%ct", blob.commit, "--"]
+    with subprocess.Popen(
+        [*log, *paths], cwd=blob.folder, env=_environ(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        if process.stdout is None:  # pragma: no cover - it was asked for
+            raise SourceUnreadable("git gave no pipe", where=str(blob.folder))
+        try:
+            rest = b""
+            while data := process.stdout.read(1 << 13):
+                *words, rest = (rest + data).split(b"\0")
+                yield from words
+        finally:
             process.kill()
 
 

@@ -31,23 +31,38 @@ _INLINE = {
         "wbr",
     ),
 }
+_HEAD = {"base", "link", "meta", "noscript", "script", "style", "template", "title"}  # what may stand in a head
+_RAW = {"script", "style", "template", "title"}
+_PASSES = 3
 _VOID = {"br", "hr", "img", "input", "link", "meta", "wbr", "area", "base", "col", "embed", "source", "track"}
 
 
 def html_blocks(text: str) -> Iterator[Block]:
-    """The blocks of a page in order; navigation, scripts and styles are left out."""
-    reader = _Reader(text)
-    reader.feed(text)
-    reader.close()
-    reader.flush(len(text))
+    """The blocks of a page in order; navigation, scripts and styles are left out.
+
+    What would be left out and has no end tag is read: nobody knows where it was meant to end, and the page follows it.
+    """
+    reader = _read(text, frozenset())
+    for _ in range(_PASSES):
+        if not reader.unclosed:
+            break
+        reader = _read(text, reader.heard | reader.unclosed)
     yield from reader.blocks
     yield from (_bare(block, text) for block in reader.outline.close())
 
 
-class _Reader(HTMLParser):
-    """Gathers text until a tag that ends a paragraph."""
+def _read(text: str, heard: frozenset[int]) -> _Reader:
+    reader = _Reader(text, heard)
+    reader.feed(text)
+    reader.close()
+    reader.flush(len(text))
+    return reader
 
-    def __init__(self, text: str) -> None:
+
+class _Reader(HTMLParser):
+    """Gathers text until a tag that ends a paragraph. heard: where silent elements begin that are read nevertheless."""
+
+    def __init__(self, text: str, heard: frozenset[int] = frozenset()) -> None:
         super().__init__(convert_charrefs=True)
         self.blocks: list[Block] = []
         self.outline = Outline()
@@ -56,15 +71,24 @@ class _Reader(HTMLParser):
         self._parts: list[str] = []
         self._start: int | None = None
         self._level = self._pre = 0
-        self._silent: list[str] = []
+        self.heard = heard
+        self._silent: list[tuple[str, int]] = []
+
+    @property
+    def unclosed(self) -> frozenset[int]:
+        """Where the silent elements begin that have no end tag; a script without one is still no prose."""
+        return frozenset(start for tag, start in self._silent if tag not in _RAW)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
+        if tag == "body" or (self._silent and self._silent[-1][0] == "head" and tag not in _HEAD):
+            self._silent.clear()  # a head ends with the first tag that cannot stand in it, with or without an end tag
+        place = self._place()
         if self._silent:
-            self._silent += [tag] if tag in _SILENT else []
+            self._silent += [(tag, place)] if (tag in _SILENT and place not in self.heard) or tag == "title" else []
             return
-        if tag in _SILENT:
-            self.flush(self._place())
-            self._silent.append(tag)
+        if tag in _SILENT and place not in self.heard:
+            self.flush(place)
+            self._silent.append((tag, place))
         elif tag == "br":
             self._parts.append("\n")
         elif tag not in _INLINE:
@@ -74,8 +98,8 @@ class _Reader(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if self._silent:
-            if tag in self._silent:
-                while self._silent.pop() != tag:  # an unclosed one inside ends with it
+            if any(tag == open for open, _ in self._silent):
+                while self._silent.pop()[0] != tag:  # an unclosed one inside ends with it
                     pass
             return
         if tag not in _INLINE and tag not in _VOID:
@@ -84,6 +108,8 @@ class _Reader(HTMLParser):
             self._pre = max(0, self._pre - (tag == "pre"))
 
     def handle_data(self, data: str) -> None:
+        if data.strip() and self._silent and self._silent[-1][0] == "head":
+            self._silent.clear()
         if self._silent or (not self._parts and not data.strip()):
             return
         if self._start is None:

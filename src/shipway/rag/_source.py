@@ -25,7 +25,7 @@ class SourceFile:
     """One document of a source. key: its path below the source; size in bytes.
 
     changed: seconds of the Unix epoch when it came to be as it is here: the later of mtime and ctime, because a copied or
-    unpacked file keeps an mtime from long before; for Git the time of the commit.
+    unpacked file keeps an mtime from long before; for Git the time of the revision, at the latest (commit_times knows more).
     """
 
     key: str
@@ -40,6 +40,12 @@ class Unreadable(NamedTuple):
 
     key: str
     reason: str
+
+
+class Unreached(Unreadable):
+    """A document that the system did not give: nobody knows whether it is text, and it may well be there tomorrow."""
+
+    __slots__ = ()
 
 
 class Listing(NamedTuple):
@@ -81,7 +87,7 @@ def read_source(files: Sequence[SourceFile]) -> Iterator[Document | Unreadable]:
         try:
             data = next(blobs) if isinstance(file.place, GitBlob) else file.place.read_bytes()
         except OSError as problem:
-            yield Unreadable(file.key, problem.strerror or "cannot be read")
+            yield Unreached(file.key, problem.strerror or "cannot be read")
             continue
         reason = why_no_text(data)
         yield Unreadable(file.key, reason) if reason else Document(file.key, digest_bytes(data), data)
@@ -131,10 +137,17 @@ def _walk(folder: Path, unreadable: list[Unreadable]) -> Iterator[tuple[str, Pat
             if entry.is_dir(follow_symlinks=False):
                 if entry.name not in _NEVER:
                     pending.append((key + "/", Path(entry.path)))
-            elif entry.is_dir():
+            elif _leads_to_folder(entry):
                 unreadable.append(Unreadable(_printable(key), "a link to a folder"))
             else:
                 yield key, Path(entry.path)
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # links that lead to each other: told of when the file is looked at
+        return False
 
 
 def _look(store: Store, key: str, path: Path, source: Path) -> SourceFile | Unreadable:
@@ -150,8 +163,10 @@ def _look(store: Store, key: str, path: Path, source: Path) -> SourceFile | Unre
         if status.st_size > MAX_BYTES:
             return Unreadable(key, _too_large(status.st_size))
         digest = store.digest_of(path)
+    except RuntimeError:  # how resolve tells of links that lead to each other, up to Python 3.12
+        return Unreached(key, "a link that leads nowhere")
     except OSError as problem:
-        return Unreadable(key, problem.strerror or "cannot be read")
+        return Unreached(key, problem.strerror or "cannot be read")
     return SourceFile(key, digest, status.st_size, max(status.st_mtime, status.st_ctime), path)
 
 

@@ -18,8 +18,16 @@ from shipway.access import Actor, KeyRing
 from shipway.gate import move_ref
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Digest
-from shipway.rag._chunk import chunker_record, extractor_record
-from shipway.rag._corpus import Corpus, Present, check_shrink, cut_documents, load_present, read_corpus
+from shipway.rag._chunk import Chunk, chunk_document, chunker_record, extractor_record, format_of
+from shipway.rag._corpus import (
+    Corpus,
+    Present,
+    check_shrink,
+    cut_documents,
+    load_present,
+    read_corpus,
+    without_chunks,
+)
 from shipway.rag._embed import embed_missing
 from shipway.rag._errors import SyncRunning
 from shipway.rag._globs import groups_of
@@ -34,13 +42,15 @@ if TYPE_CHECKING:
     from shipway.llm import Embedder
     from shipway.spec import IndexSpec
 
+NO_TEXT = "no text was found in it"
 BATCH = 64  # chunks in one call of the embedder, and the most that a crash costs
 
 
 @dataclass(frozen=True, slots=True)
 class Synced:
     """What a sync did. new_chunks: distinct chunks that the version before had not; embedded: those that no cache had
-    either; added, changed, removed: documents against the version before; changed_ref: False when there was nothing to do.
+    either; added, changed, removed: documents against the version before; unreadable: documents that are left out, and
+    those with text in which no reader finds any; changed_ref: False when there was nothing to do.
     """
 
     ref: str
@@ -73,7 +83,7 @@ def sync_index(
     """Bring the documents of `index` into a new version and move `index/NAME` to it; without a change nothing moves.
 
     root: the folder that a relative source is below; backend: where the version is searched, the local store when left out;
-    allow_shrink: publish although more than half of the documents are gone.
+    allow_shrink: publish although half of the documents or more are gone, or some of them cannot be read.
     Raises SyncRunning, SourceEmpty, SourceShrunk, SourceUnreadable, EmbeddingsWrong, what the embedder raises, and what
     gate.move_ref raises. After any of them the ref stands where it stood, and what was embedded is kept.
     """
@@ -83,7 +93,7 @@ def sync_index(
         present, corpus = work.look(root, allow_shrink=allow_shrink)
         if present.version is not None and work.is_same(present, corpus):
             work.report.cached(work.ref)
-            version, new, embedded, moved = present.version, 0, 0, False
+            version, new, embedded, moved, members = present.version, 0, 0, False, present.members
             _write(store, backend, version)
         else:
             members, new, embedded, version = work.build(present, corpus)
@@ -91,6 +101,7 @@ def sync_index(
                 _write(store, backend, version, members)
             why = f"sync of {index.source}: {new} new chunks"
             moved = move_ref(store, keys, actor, ref=work.ref, target=version.digest, why=why).changed
+        silent = [Unreadable(key, NO_TEXT) for key in without_chunks(store, corpus, members)]
     before, after = present.documents, corpus.documents
     return Synced(
         ref=work.ref,
@@ -103,7 +114,7 @@ def sync_index(
         added=len(after.keys() - before.keys()),
         changed=sum(before[key] != after[key] for key in before.keys() & after.keys()),
         removed=len(before.keys() - after.keys()),
-        unreadable=corpus.unreadable,
+        unreadable=tuple(sorted([*corpus.unreadable, *silent])),
         changed_ref=moved,
     )
 
@@ -135,7 +146,9 @@ class _Work:
         """What is published and what the source has now."""
         with _step(self.report, f"{self.ref} list"):
             present = load_present(self.store, self.ref)
-            corpus = read_corpus(self.store, self.index.source, self.index.include, root=root, known=present)
+            corpus = read_corpus(
+                self.store, self.index.source, self.index.include, root=root, known=present, allow_shrink=allow_shrink
+            )
         check_shrink(present, corpus, source=self.index.source, allowed=allow_shrink)
         return present, corpus
 
@@ -146,7 +159,12 @@ class _Work:
             return False
         if {"extractor": version.extractor, "chunker": version.chunker, "embedder": version.embedder} != self.recipe:
             return False
-        return all(member.access == groups_of(member.document, self.index.access) for member in present.members)
+        if any(member.access != groups_of(member.document, self.index.access) for member in present.members):
+            return False
+        return not any(self._cut(key, digest) for key, digest in without_chunks(self.store, corpus, present.members).items())
+
+    def _cut(self, key: str, digest: Digest) -> tuple[Chunk, ...]:
+        return chunk_document(self.store.objects.get(digest), form=format_of(key), characters=self.index.chunk)
 
     def build(self, present: Present, corpus: Corpus) -> tuple[list[Member], int, int, IndexVersion]:
         """Members, how many distinct chunks are new, how many were embedded, and the version, which is in the store."""

@@ -9,7 +9,7 @@ from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.release._child import asked_parts
 from shipway.release._manifest import Component
-from shipway.spec import BudgetSpec, DeploySpec, GatewaySpec, PromptSpec, ProviderSpec, Spec
+from shipway.spec import BudgetSpec, DeploySpec, GatewayKeySpec, GatewaySpec, PromptSpec, ProviderSpec, Spec
 from shipway.store import Store
 
 Weights = Callable[[str], Digest]
@@ -107,10 +107,7 @@ def gateway_settings(spec: Spec, prices: Digest | None) -> JsonObject:
     finds its keys and sources.
     """
     gateway = spec.gateway
-    keys: list[Json] = [
-        {"name": key.name, "key": key.key, "budget": _budget(key.budget), "rate_per_minute": key.rate}
-        for _, key in sorted(gateway.keys.items())
-    ]
+    keys: list[Json] = [_key(key) for _, key in sorted(gateway.keys.items())]
     return {
         **_limits(gateway),
         "keys": keys,
@@ -141,6 +138,14 @@ def _limits(gateway: GatewaySpec) -> dict[str, Json]:
         "exact_cache": gateway.exact_cache,
         "semantic_errors": gateway.semantic_errors,
     }
+
+
+def _key(key: GatewayKeySpec) -> dict[str, Json]:
+    """A caller. What it does not say is left out, so that a deployment from before is the same deployment."""
+    said: dict[str, Json] = {"name": key.name, "key": key.key, "budget": _budget(key.budget), "rate_per_minute": key.rate}
+    if key.groups:
+        said["groups"] = list(key.groups)
+    return {**said, "tenant": key.tenant} if key.tenant else said
 
 
 def _budget(budget: BudgetSpec | None) -> Json:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 import msgspec
 
 from shipway.spec._fields import choice, count, fields, group, listed, meant, texts
-from shipway.spec._names import declared, inside_path, name_of
+from shipway.spec._names import declared, groups_of, inside_path, name_of
 from shipway.spec._node import Node, shown
 from shipway.spec._policy import PolicyRule
 from shipway.spec._requirement import Pass, eval_metrics
@@ -20,7 +20,8 @@ class EvalSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A golden set: JSON lines at a path inside the project, and how it is run.
 
     samples: answers an item; at: the k of recall and nDCG, ascending; judge: the provider that rates answers, None for no
-    judge; scorers: how an answer is held against its target.
+    judge; scorers: how an answer is held against its target; groups: whose view of the documents is measured, none for what
+    everybody may see.
     """
 
     name: str
@@ -29,6 +30,7 @@ class EvalSpec(msgspec.Struct, frozen=True, kw_only=True):
     at: tuple[int, ...] = (5,)
     judge: str | None = None
     scorers: tuple[str, ...] = SCORERS
+    groups: tuple[str, ...] = ()
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -42,7 +44,7 @@ def read_eval(key: Node, node: Node, *, providers: Collection[str]) -> EvalSpec:
     what = f"evaluation {name}"
     if not isinstance(node.value, dict):
         return EvalSpec(name=name, file=inside_path(node, f"the file of {what}"))
-    entries = fields(node, ("file", "samples", "at", "judge", "scorers"), what)
+    entries = fields(node, ("file", "samples", "at", "judge", "scorers", "groups"), what)
     if "file" not in entries:
         raise key.fail(f"{what} has no file", mend="file: golden.jsonl")
     return EvalSpec(
@@ -52,6 +54,7 @@ def read_eval(key: Node, node: Node, *, providers: Collection[str]) -> EvalSpec:
         at=_at(entries["at"], what) if "at" in entries else (5,),
         judge=declared(entries["judge"], "provider", providers) if "judge" in entries else None,
         scorers=_scorers(entries["scorers"], what) if "scorers" in entries else SCORERS,
+        groups=groups_of(entries["groups"], what) if "groups" in entries else (),
     )
 
 

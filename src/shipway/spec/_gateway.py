@@ -11,7 +11,7 @@ from shipway.kernel.errors import ShipwayError
 from shipway.kernel.units import Seconds, parse_share
 from shipway.spec._errors import SpecMalformed
 from shipway.spec._fields import choice, count, duration, fields, named, text
-from shipway.spec._names import declared, name_of, secret_ref
+from shipway.spec._names import declared, groups_of, name_of, secret_ref
 from shipway.spec._node import Node
 
 LEDGER_DOWN = ("refuse", "allow")
@@ -31,18 +31,24 @@ class BudgetSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GatewayKeySpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A caller. key: `secret://env/NAME` or the `sha256:` of the key; budget and rate (calls a minute) of its own, if any."""
+    """A caller. key: `secret://env/NAME` or the `sha256:` of the key; budget and rate (calls a minute) of its own, if any;
+    groups: that its readers are in, none for what everybody may see; tenant: keys of one tenant share cached answers, None
+    for a tenant of its own.
+    """
 
     name: str
     key: str
     budget: BudgetSpec | None = None
     rate: int | None = None
+    groups: tuple[str, ...] = ()
+    tenant: str | None = None
 
 
 class GatewaySpec(msgspec.Struct, frozen=True, kw_only=True):
     """How LLM traffic is let through. rate: calls a minute of all together; ledger_down: `refuse` or `allow` calls whose cost
-    cannot be booked; timeout: of one attempt; fallback: provider -> those that answer in its place, in this order;
-    semantic_errors: the share of wrong hits that the semantic cache may have, None when it is off.
+    cannot be booked; timeout: of a call with all its tries, those of its fallbacks too; fallback: provider -> those that
+    answer in its place, in this order; semantic_errors: the share of wrong hits that the semantic cache may have, None when
+    it is off.
     """
 
     budget: BudgetSpec | None = None
@@ -165,7 +171,7 @@ def _read_key(key: Node, node: Node) -> GatewayKeySpec:
     name = _caller(key)
     if not isinstance(node.value, dict):
         return GatewayKeySpec(name=name, key=_key(node, name))
-    entries = fields(node, ("key", "budget", "rate"), f"key {name}")
+    entries = fields(node, ("key", "budget", "rate", "groups", "tenant"), f"key {name}")
     if "key" not in entries:
         raise key.fail(f"key {name} does not say what it is", mend="key: secret://env/NAME")
     return GatewayKeySpec(
@@ -173,6 +179,8 @@ def _read_key(key: Node, node: Node) -> GatewayKeySpec:
         key=_key(entries["key"], name),
         budget=_budget(entries["budget"], f"the budget of {name}") if "budget" in entries else None,
         rate=_rate(entries["rate"], f"the rate of {name}") if "rate" in entries else None,
+        groups=groups_of(entries["groups"], f"key {name}") if "groups" in entries else (),
+        tenant=name_of(entries["tenant"], f"the tenant of {name}") if "tenant" in entries else None,
     )
 
 

@@ -10,7 +10,7 @@ from keyword import iskeyword
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
-from shipway.spec._fields import meant, text
+from shipway.spec._fields import meant, text, texts
 from shipway.spec._node import Node, shown
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
@@ -84,6 +84,14 @@ def declared(node: Node, what: str, known: Collection[str]) -> str:
             f"the spec has no {what} {shown(name)}", mend=meant(name, list(known)) if known else f"declare the {what}"
         )
     return name
+
+
+def groups_of(node: Node, what: str) -> tuple[str, ...]:
+    """The groups that somebody is in, in one order; no list is no group."""
+    found = texts(node, f"groups of {what}")
+    if not found:
+        raise node.fail(f"{what} names no group", mend="as in [staff]; without the line it sees what everybody may see")
+    return tuple(sorted(found))
 
 
 def secret_ref(node: Node, what: str) -> str:

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 
 from shipway.stats._arrays import Floats, Ints, cluster_codes, floats, sums_by
 from shipway.stats._interval import NEVER, Interval, check_level, rows_still_needed, wilson
-from shipway.stats._means import ratio_variance
 from shipway.stats._quantiles import normal_quantile, t_quantile
 
 UNIT = (0.0, 1.0)
@@ -43,10 +42,11 @@ def share_interval(
     values: (n,); clusters: (n,) labels or None for independent items. Independent values on the two bounds give `wilson`
     itself. Else the score interval with the clustered variance V of the mean in place of p(1 - p)/n and m effective items
     in place of n (n over the design effect; n^2 over the sum of squared cluster sizes where no value varies), and Student's
-    t with G - 1 degrees of freedom: centre (p + c/2)/(1 + c), reach sqrt(t^2 V + c^2/4)/(1 + c), c = t^2/m, on the range
+    t with G - 1 degrees of freedom, with fewer when the clusters are of unequal size: centre (p + c/2)/(1 + c), reach sqrt(t^2 V + c^2/4)/(1 + c), c = t^2/m, on the range
     as [0, 1]. One cluster says nothing about another: the interval is the whole range. Never beyond the bounds.
     Raises ValueError on empty input, unequal lengths or a value outside the bounds. Simulated,
-    a 95 % interval covers 93.1 to 99.2 % with 15 to 150 items or 5 to 40 clusters (4,000 runs each).
+    a 95 % interval covers 93.1 to 99.2 % with 15 to 150 items or 5 to 40 clusters (4,000 runs each), and at least 94 %
+    when one cluster holds up to three quarters of the items, where it is wide: the whole range in the end (1,500 runs).
     Source: Wilson (1927); effective size after Kish (1965) and Korn and Graubard (1998); clusters as `mean_interval`.
     >>> [round(x, 3) for x in share_interval([0.5, 0.5, 0.5, 0.5])[:3]]
     [0.5, 0.142, 0.858]
@@ -61,8 +61,8 @@ def share_interval(
     elif groups == 1:
         start, end = UNIT
     else:
-        variance, units = _spread(unit, codes)
-        start, end = _score_bounds(value, t_quantile((1 + level) / 2, groups - 1) ** 2, variance, units)
+        variance, units, freedom = _spread(unit, codes)
+        start, end = _score_bounds(value, t_quantile((1 + level) / 2, freedom) ** 2, variance, units)
     scale = high - low
     return Interval(low + scale * value, low + scale * start, low + scale * end, level, unit.size, groups)
 
@@ -118,14 +118,35 @@ def _taken_apart(value: float, start: float, end: float, interval: Interval) -> 
     return max(0.0, (reach * (1 + drawn)) ** 2 - drawn**2 / 4), drawn
 
 
-def _spread(unit: Floats, codes: Ints) -> tuple[float, float]:
-    """The clustered variance of the mean, and how many independent items would have it."""
+def _spread(unit: Floats, codes: Ints) -> tuple[float, float, float]:
+    """The clustered variance of the mean, how many independent items would have it, and its degrees of freedom.
+
+    A cluster with the share w of the items pulls the mean after it and hides w of its own distance; its square is
+    divided by 1 - w, which for equal clusters is the factor G / (G - 1).
+    """
     n, sizes = unit.size, np.bincount(codes).astype(np.float64)
-    clustered = ratio_variance(sums_by(codes, unit), sizes)
+    freedom = _freedom(sizes / n)
+    apart = sums_by(codes, unit) - sizes * unit.mean()
+    clustered = float((apart**2 / (1 - sizes / n)).sum()) / n**2
     alone = float(unit.var()) / n * sizes.size / (sizes.size - 1)  # the same factor, so that their ratio is free of it
     if alone == 0 or clustered == 0:
-        return clustered, n * n / float(sizes @ sizes)
-    return clustered, min(float(n), n * alone / clustered)
+        return clustered, n * n / float(sizes @ sizes), freedom
+    return clustered, min(float(n), n * alone / clustered), freedom
+
+
+def _freedom(share: Floats) -> float:
+    """Degrees of freedom of that variance, from each cluster's share w of the items: G - 1 when they are equal.
+
+    Satterthwaite's tr(M)^2 / tr(M M) of its quadratic form M in the cluster means, all of one variance: the worst case,
+    whose large clusters say no more than small ones. M = D - d w' - w d' + sum(d) w w', with d = w^2 / (1 - w) on D.
+    Source: Satterthwaite (1946); Bell and McCaffrey (2002), for clusters of unequal size.
+    """
+    pull = share**2 / (1 - share)
+    whole, same, both, own = float(pull.sum()), float(share @ share), float(pull @ share), float(pull @ pull)
+    trace = whole - 2 * both + whole * same
+    squared = own - 4 * float(pull**2 @ share) + 2 * whole * float(pull @ share**2)
+    squared += 2 * both**2 + 2 * own * same - 4 * whole * both * same + (whole * same) ** 2
+    return round(trace**2 / squared, 9)  # whole where it is whole: the quantile is remembered
 
 
 def _score_bounds(value: float, quantile2: float, variance: float, units: float) -> tuple[float, float]:
