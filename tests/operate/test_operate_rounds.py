@@ -10,6 +10,7 @@ from contextlib import suppress
 import pytest
 from assistant_live import REF, Assistant, Parrot, forget_answers, outcomes, sync
 
+from shipway.kernel.check import Verdict
 from shipway.kernel.digest import digest_bytes
 from shipway.llm import ProviderRefused
 from shipway.monitor import load_readings
@@ -111,7 +112,9 @@ def test_a_deployment_that_cannot_be_looked_at_keeps_no_other_from_it(live: Assi
     turning.turn()
     assert [line.partition(": ")[0] for line in said] == ["surroundings deploy/guide@early", f"surroundings {REF}"]
     for ref in ("deploy/guide@early", REF):
-        assert {reading.monitor for reading in load_readings(live.store, ref)} == {"cost", "sentinel"}
+        kept = {reading.monitor: reading.check.verdict for reading in load_readings(live.store, ref)}
+        assert kept.keys() == {"cost", "freshness", "sentinel"}
+        assert kept["freshness"] is Verdict.INCONCLUSIVE
 
 
 def test_a_provider_that_is_down_is_asked_less_and_less_often(live: Assistant, parrot: Parrot) -> None:

@@ -13,7 +13,7 @@ from assistant_live import GOLDEN, REF, Assistant, Parrot, apply, go, look, sync
 
 from shipway.kernel.check import Verdict
 from shipway.monitor import Reading, load_alerts, load_readings
-from shipway.operate import compact
+from shipway.operate import compact, watch_surroundings
 from shipway.rag import SourceEmpty, SourceUnreadable
 from shipway.store import CallRecord, SegmentWriter, encode_record
 
@@ -114,7 +114,7 @@ def test_documents_that_cannot_be_read_keep_no_other_monitor_from_its_reading(li
     with pytest.raises((SourceEmpty, SourceUnreadable)):
         look(live, sentinel=True)
     kept = {reading.monitor: reading.check.verdict for reading in load_readings(live.store, REF)}
-    assert kept == {"cost": Verdict.FAIL, "sentinel": Verdict.PASS}
+    assert kept == {"cost": Verdict.FAIL, "freshness": Verdict.INCONCLUSIVE, "sentinel": Verdict.PASS}
 
 
 def test_the_sentinel_asks_when_its_window_has_passed_and_not_before(live: Assistant, parrot: Parrot) -> None:
@@ -212,3 +212,11 @@ def test_a_monitor_that_is_taken_out_takes_its_reading_and_its_alert_with_it(liv
     apply(live)
     assert set(look(live)) == {"freshness"}
     assert open_alerts(live) == set()
+
+
+def test_a_new_baseline_is_taken_only_once_the_provider_has_answered(live: Assistant, parrot: Parrot) -> None:
+    look(live, sentinel=True)
+    parrot.down = True
+    kept = live.store.states("baseline")
+    watch_surroundings(live.hands, REF, environ=live.environ, spec=live.spec, sentinel=True, anew=True)
+    assert live.store.states("baseline") == kept

@@ -111,7 +111,7 @@ def test_two_versions_remember_their_ages_apart(project: Project) -> None:
 
 def commit(folder: Path, at: int) -> None:
     who = ["-c", "user.name=ann", "-c", "user.email=ann@example.org", "-c", "commit.gpgsign=false"]
-    when = {**os.environ, "GIT_COMMITTER_DATE": f"{at} +0000", "GIT_AUTHOR_DATE": f"{at} +0000"}
+    when = {**os.environ, "GIT_COMMITTER_DATE": f"@{at} +0000", "GIT_AUTHOR_DATE": f"@{at} +0000"}
     for words in (["add", "-A", "corpus"], ["commit", "-q", "-m", "x"]):
         subprocess.run(["git", *who, *words], cwd=folder, env=when, check=True, capture_output=True)
 

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from shipway.evals import Answer, Evaluation, GoldenRow, GoldenSet, Judge, SampleLog, run_evaluation
 from shipway.kernel.canonical import JsonObject, canonical_json
 from shipway.kernel.digest import Digest, digest_bytes
+from shipway.kernel.errors import ShipwayError
 from shipway.llm import Message, PriceUnknown, Provider, cost_of, open_client, prompt_from_object, rates_of
 from shipway.operate._answering import Parts, parts_of, provider_of, running
 from shipway.operate._embedders import embedder_of
 from shipway.operate._gateway import private_folder
 from shipway.operate._indexes import backend_of
-from shipway.operate._remembered import Asked, Remembered
+from shipway.operate._remembered import FRESH_SECONDS, Asked, Remembered
 from shipway.pipeline import Report
 from shipway.store import Store
 
@@ -55,6 +56,18 @@ class World:
         return self.places.get(index or "", Place())
 
 
+class RetrievalDegraded(ShipwayError):
+    """A layer of the retrieval was down while a golden set was asked: what was measured would be another system."""
+
+    code = "operate.retrieval-degraded"
+    retry = True
+
+
+def _check_whole(degraded: Sequence[str]) -> None:
+    if degraded:
+        raise RetrievalDegraded(f"retrieval without {', '.join(degraded)}", mend="run it again when all layers answer")
+
+
 class Asking:
     """One evaluation's open ends: the client, the providers at addresses that answer, the indexes, what is remembered."""
 
@@ -74,6 +87,7 @@ class Asking:
         async def ask(row: GoldenRow, sample: int) -> Answer:
             values = cast("Mapping[str, str | int | float]", row.vars)
             prepared = await application.prepare(row.input, values=values, groups=golden.groups)
+            _check_whole(prepared.degraded)
             said = await self._complete(parts.provider, provider, prepared.messages, sample)
             return Answer(
                 text=said.text,
@@ -104,7 +118,12 @@ class Asking:
 
     def judging(self, judge: Judge, what: str) -> SampleLog:
         """Where a judge's replies are kept."""
-        return SampleLog(kept_folder(self._store) / f"judge-{what}.jsonl", judge.digest, again=self._world.again)
+        file = kept_folder(self._store) / f"judge-{what}.jsonl"
+        return SampleLog(file, judge.digest, since=self._since(), again=self._world.again)
+
+    def _since(self) -> float:
+        """From when on a kept answer counts: what stands behind a provider's name may change, and is asked again then."""
+        return self._store.clock.now().timestamp() - FRESH_SECONDS
 
     async def _complete(self, digest: Digest, provider: Provider, messages: Sequence[Message], sample: int) -> Completion:
         asked = Asked(digest, tuple(messages), sample)
@@ -123,6 +142,7 @@ class Asking:
         if parts.index is None:
             return ()
         found = await asyncio.to_thread(self._index(parts, parts.index).search, question, depth, groups=groups)
+        _check_whole(found.degraded)
         return tuple(f"{passage.member.document}#{passage.member.heading}" for passage in found.passages)
 
     def _application(self, parts: Parts) -> Application:
@@ -160,7 +180,8 @@ class Asking:
         place = self._world.place(parts.index_name)
         name = _asked(parts, 0, golden.groups, place).removeprefix("sha256:")[:24]
         path = kept_folder(self._store) / f"{golden.name}-{name}.jsonl"
-        return SampleLog(path, _asked(parts, depth, golden.groups, place), again=self._world.again)
+        asked = _asked(parts, depth, golden.groups, place)
+        return SampleLog(path, asked, since=self._since(), again=self._world.again)
 
 
 class Progress:

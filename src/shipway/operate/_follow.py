@@ -31,6 +31,8 @@ from shipway.release import (
 from shipway.spec import Pass
 from shipway.store import ObjectDamaged, ObjectMissing, Store
 
+FOLLOWED = ("prompt", "index")
+
 
 class Followed(NamedTuple):
     """A followed move: the child release, and whether the gate let it live."""
@@ -61,13 +63,10 @@ def follow(
     present = store.resolve(ref)
     deployment = store.get(present, "deployment")
     live = release_descriptor(deployment).digest
-    wanted = _wanted(store, ref, deployment, live)
+    wanted = next(_wanted(store, ref, present, deployment, live), None)
     if wanted is None:
         return None
-    child, moved = wanted
-    target = store.put(with_release(store, present, child))
-    if _refused_already(store, ref, target):
-        return None
+    child, moved, target = wanted
     with (patience or Patience()).trying(ref, target):
         _name_candidate(hands, ref, deployment, child, moved)
         report.note(f"{ref} follows {moved.kind}/{moved.name} to {short(moved.digest)}")
@@ -85,18 +84,26 @@ def follow(
     return Followed(ref, live, child, done.judged.judgement, moved=done.changed)
 
 
-def _wanted(store: Store, ref: str, deployment: JsonObject, live: Digest) -> tuple[Digest, Component] | None:
-    """The child release and the component that it takes anew; one component at a time."""
+def _wanted(
+    store: Store, ref: str, present: Digest, deployment: JsonObject, live: Digest
+) -> Iterator[tuple[Digest, Component, Digest]]:
+    """Child releases, the one component that each takes anew, and the deployment with it; what was refused is passed over.
+
+    Prompts and indexes only: a model comes with its code, data and profile, which `shipway release` puts together.
+    """
     held = {(part.kind, part.name): part.digest for part in load_components(store, live)}
     for followed in cast("list[str]", deployment["follow"]):
         kind, _, name = followed.partition("@")[0].partition("/")
-        present = store.ref(followed) or store.ref(f"{kind}/{name}")
-        if present is None or (kind, name) not in held or held[kind, name] == present.digest:
+        named = store.ref(followed) or store.ref(f"{kind}/{name}")
+        if kind not in FOLLOWED or named is None or held.get((kind, name), named.digest) == named.digest:
             continue
-        component = Component(kind, name, present.digest)
-        if component not in _were_live(store, ref) or _moved_since(store, present.name, ref):
-            return child_release(store, live, kind, name, present.digest), component
-    return None
+        component = Component(kind, name, named.digest)
+        if component in _were_live(store, ref) and not _moved_since(store, named.name, ref):
+            continue
+        child = child_release(store, live, kind, name, named.digest)
+        target = store.put(with_release(store, present, child))
+        if not _refused_already(store, ref, target):
+            yield child, component, target
 
 
 def _were_live(store: Store, ref: str) -> set[Component]:
@@ -128,8 +135,8 @@ def _releases(store: Store, ref: str) -> Iterator[Digest]:
 
 def _refused_already(store: Store, ref: str, target: Digest) -> bool:
     """Whether the newest word on this very move is a refusal by the policy that is in force."""
-    newest = next(iter(store.history(ref, limit=1)), None)
-    if newest is None or newest.outcome != "refused" or newest.target != target or newest.verdict is None:
+    newest = next((record for record in store.history(ref, limit=1000) if record.target == target), None)
+    if newest is None or newest.outcome != "refused" or newest.verdict is None:
         return False
     return store.get(newest.verdict, "verdict")["policy"] == policy_in_force(store).digest
 
@@ -162,6 +169,18 @@ def _evaluate(hands: Hands, deployment: JsonObject, child: Digest, live: Digest,
         evaluate_release(Evaluating(hands, application, world, report, level, rule), child, golden, live=live)
 
 
+def _embedders(store: Store, gateway: Mapping[str, JsonObject], keys: Mapping[str, str]) -> dict[str, Provider]:
+    """The providers that embed for the deployment's indexes, by the names that the spec had for them, as keys are."""
+    found = {}
+    for index, source in cast("Mapping[str, Mapping[str, str | None]]", gateway.get("sources") or {}).items():
+        name, ref = source.get("embedder"), store.ref(f"index/{index}")
+        record = cast("JsonObject", store.get(ref.digest, "index")["embedder"]) if ref else {}
+        provider = cast("JsonObject | None", record.get("provider"))
+        if name and provider:
+            found[name] = Provider.from_object(name, provider, key=keys.get(name))
+    return found
+
+
 def _world(hands: Hands, deployment: JsonObject, environ: Mapping[str, str]) -> World:
     """What is known without the spec: the deployment's keys and prices; no judge but the providers of the release."""
     store, gateway = hands.store, cast("Mapping[str, JsonObject]", deployment.get("gateway") or {})
@@ -173,6 +192,7 @@ def _world(hands: Hands, deployment: JsonObject, environ: Mapping[str, str]) -> 
         for part in load_components(store, release)
         if part.kind == "provider"
     }
+    providers |= _embedders(store, gateway, keys)
     table = store.get(Digest(str(prices)), "prices") if prices else {"rates": {}, "limits": {}}
     sources = cast("Mapping[str, Mapping[str, str | None]]", gateway.get("sources") or {})
     places = {name: Place(source.get("store") or "local", source.get("url")) for name, source in sources.items()}

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from shipway.gate import policy_in_force
 from shipway.kernel.canonical import Json, JsonObject
@@ -47,6 +47,9 @@ from shipway.pipeline import Hands
 from shipway.release import monitors_of, release_descriptor
 from shipway.spec import MonitorSpec, Spec
 from shipway.store import StateRow, Store
+
+if TYPE_CHECKING:
+    from shipway.evals import GoldenRow
 
 BASELINE = "baseline"
 DOWN = "down"  # why nothing is known of a provider: it did not answer
@@ -93,16 +96,16 @@ def watch_surroundings(
     """
     store, live = hands.store, deployed(hands.store, ref)
     monitors = monitors_of(live.deployment)
+    if live.parts.index is None:
+        monitors.pop("freshness", None)
     looks: list[Callable[[], tuple[Finding, JsonObject]]] = []
-    if "freshness" in monitors and live.parts.index:
-        looks.append(lambda: _freshness(store, live, monitors["freshness"]))
+    problems: list[ShipwayError] = []
+    if "freshness" in monitors:
+        looks.append(lambda: _freshness_or_why_not(store, live, monitors["freshness"], problems))
     if "cost" in monitors:
         looks.append(lambda: _cost(store, ref, monitors["cost"]))
     if "sentinel" in monitors and (sentinel or (sentinel is None and _due(store, ref, monitors["sentinel"].window))):
-        looks.append(lambda: _sentinel(hands, live, monitors["sentinel"], environ, spec))
-    if anew:
-        store.delete_state(BASELINE, _baseline_key(live))
-    problems: list[ShipwayError] = []
+        looks.append(lambda: _sentinel(hands, live, monitors["sentinel"], environ, spec, anew=anew))
     for look in looks:
         try:
             _keep(hands, live, *look())
@@ -142,6 +145,21 @@ def _cost(store: Store, ref: str, monitor: MonitorSpec) -> tuple[Finding, JsonOb
     return check_cost(monitor, reading), reading.to_json()
 
 
+def _freshness_or_why_not(
+    store: Store, live: Deployed, monitor: MonitorSpec, problems: list[ShipwayError]
+) -> tuple[Finding, JsonObject]:
+    """Documents that cannot be looked at are not as fresh as they were last time: nothing is known of them."""
+    try:
+        return _freshness(store, live, monitor)
+    except ShipwayError as problem:
+        problems.append(problem)
+        text = f"the documents of index {live.parts.index_name} cannot be looked at: {problem.what}"
+        check = Check("freshness", Verdict.INCONCLUSIVE, threshold=monitor.page, text=text)
+        severity = Severity.PAGE if monitor.page is not None else Severity.INFORM
+        nothing: JsonObject = {"documents": 0, "stale": 0, "orphans": 0, "oldest_seconds": None, "examples": []}
+        return Finding(severity, check), {"index": live.parts.index_name, **nothing}
+
+
 def _freshness(store: Store, live: Deployed, monitor: MonitorSpec) -> tuple[Finding, JsonObject]:
     from shipway.rag import measure_freshness
 
@@ -163,9 +181,12 @@ def _freshness(store: Store, live: Deployed, monitor: MonitorSpec) -> tuple[Find
 
 
 def _sentinel(
-    hands: Hands, live: Deployed, monitor: MonitorSpec, environ: Mapping[str, str], spec: Spec | None
+    hands: Hands, live: Deployed, monitor: MonitorSpec, environ: Mapping[str, str], spec: Spec | None, *, anew: bool
 ) -> tuple[Finding, JsonObject]:
-    """The golden prompts asked anew and compared with what the same provider said when it was first asked."""
+    """The golden prompts asked anew and compared with what the same provider said when it was first asked.
+
+    anew: what it says now takes the place of that, once it has said it.
+    """
     store = hands.store
     provider = provider_of(store, live.parts, keys=provider_keys(live.deployment))
     severity = Severity.PAGE if monitor.page is not None else Severity.INFORM
@@ -178,7 +199,8 @@ def _sentinel(
         check = Check("sentinel", Verdict.INCONCLUSIVE, threshold=threshold, text=f"not asked: {problem.what}")
         kept = row.value["baseline"] if row else None
         return Finding(severity, check), {"by": [DOWN], "prompts": 0, "repeats": 0, "baseline": kept}
-    baseline, digest = _kept_baseline(store, row, runs) or _new_baseline(store, key, live, runs, provider.name)
+    kept_one = None if anew else _kept_baseline(store, row, runs)
+    baseline, digest = kept_one or _new_baseline(store, key, live, runs, provider.name)
     found = compare_runs(baseline, runs, threshold=threshold)
     found = with_prices(found, _price_changes(store, live, provider, spec))
     return Finding(severity, found.check), found.detail(digest)
@@ -243,40 +265,51 @@ def _ask(store: Store, provider: Provider, environ: Mapping[str, str]) -> list[P
         return asyncio.run(_ask_all(reached, questions, environ))
 
 
-async def _ask_all(provider: Provider, questions: Sequence[tuple[str, str]], environ: Mapping[str, str]) -> list[PromptRun]:
+async def _ask_all(provider: Provider, questions: Sequence[GoldenPrompt], environ: Mapping[str, str]) -> list[PromptRun]:
     runs = []
     async with open_client(environ) as client:
-        for name, question in questions:
+        for asked in questions:
             for _ in range(REPEATS):
-                found = await client.complete(provider, [Message("user", question)])
+                found = await client.complete(provider, [Message("user", asked.text)])
                 tokens = None if found.usage.estimated else found.usage.input
-                runs.append(PromptRun(name, tokens, found.text, found.model, found.seconds, fingerprint=found.fingerprint))
+                score = asked.score(found.text)
+                run = PromptRun(asked.name, tokens, found.text, found.model, found.seconds, score, found.fingerprint)
+                runs.append(run)
     return runs
 
 
+class GoldenPrompt(NamedTuple):
+    """A question that the sentinel asks; row: that of the golden set, so that its answer can be held against the target."""
+
+    name: str
+    text: str
+    row: GoldenRow | None = None
+
+    def score(self, text: str) -> float | None:
+        """Whether the answer holds the target; None where nobody has said what is right."""
+        from shipway.evals import Answer, find_scorers
+
+        return find_scorers(["contains"], ())["contains"](self.row, Answer(text)) if self.row else None
+
+
 FIXED_PROMPTS = (
-    ("capital", "What is the capital of France? Answer with one word."),
-    ("count", "Count from one to five in words."),
-    ("json", 'Give the JSON object that has the key "a" with the value 1, and nothing else.'),
-    ("translate", "Translate into French: good morning."),
+    GoldenPrompt("capital", "What is the capital of France? Answer with one word."),
+    GoldenPrompt("count", "Count from one to five in words."),
+    GoldenPrompt("json", 'Give the JSON object that has the key "a" with the value 1, and nothing else.'),
+    GoldenPrompt("translate", "Translate into French: good morning."),
 )
 """What is asked where no golden set is in force: short, and answered alike by one model as long as it is that model."""
 
 
-def sentinel_questions(store: Store) -> tuple[tuple[str, str], ...]:
+def sentinel_questions(store: Store) -> tuple[GoldenPrompt, ...]:
     """Names and texts of the golden prompts: questions of the golden sets in force, else four fixed ones.
 
     A name holds the question's digest: one that is worded anew is another prompt, not a provider that answers otherwise.
     """
     from shipway.evals import load_goldenset
 
-    found: list[tuple[str, str]] = []
+    found: list[GoldenPrompt] = []
     for name, digest in sorted(policy_in_force(store).golden.items()):
         rows = load_goldenset(store, digest).rows
-        found += [(f"{name}/{row.id}@{digest_bytes(row.input.encode())[7:15]}", row.input) for row in rows]
+        found += [GoldenPrompt(f"{name}/{row.id}@{digest_bytes(row.input.encode())[7:15]}", row.input, row) for row in rows]
     return tuple(found[:PROMPTS]) or FIXED_PROMPTS
-
-
-def failing(readings: Sequence[Reading]) -> bool:
-    """Whether a page is due."""
-    return any(reading.check.verdict is Verdict.FAIL and reading.severity is Severity.PAGE for reading in readings)
