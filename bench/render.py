@@ -24,9 +24,10 @@ def main() -> None:
 
 def _line(row: dict[str, object]) -> str:
     bar = "none" if row["bar"] is None else f"{row['bar']} {row['unit']}"
-    peer = f"{row['peer']} {row['unit']} ({row['peer_name']})"
-    ours, holds = f"{row['ours']} {row['unit']}", "yes" if row["holds"] else "MISSED"
-    return f"| {row['figure']} | {ours} | {peer} | {row['ratio']} | {bar} | {holds} |\n"
+    peer = "" if row["peer"] is None else f"{row['peer']} {row['unit']} ({row['peer_name']})"
+    ratio = "" if row["ratio"] is None else row["ratio"]
+    ours, holds = f"{row['ours']} {row['unit']}", "" if row["bar"] is None else "yes" if row["holds"] else "MISSED"
+    return f"| {row['figure']} | {ours} | {peer} | {ratio} | {bar} | {holds} |\n"
 
 
 if __name__ == "__main__":
