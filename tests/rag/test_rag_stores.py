@@ -82,7 +82,9 @@ def write_docs(store: IndexStore) -> tuple[list[Member], NDArray[np.float32]]:
 
 
 @pytest.mark.parametrize(
-    "groups", [LEGAL, STAFF, PUBLIC, None, frozenset({"legal", "office"}), frozenset({"unknown"})], ids=str
+    "groups",
+    [LEGAL, STAFF, PUBLIC, None, frozenset({"legal", "office"}), frozenset({"unknown"})],
+    ids=["legal", "staff", "public", "everything", "legal or office", "unknown"],  # the text of a set is in no order
 )
 def test_a_filter_gives_k_rows_and_they_are_the_nearest_that_the_reader_may_see(big: Big, groups: Groups) -> None:
     for query in unit_vectors(3, 384, seed=11):

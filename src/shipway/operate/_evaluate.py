@@ -17,6 +17,7 @@ from shipway.evals import (
     Metric,
     agreement_with_scorer,
     compare_metrics,
+    corrected_share,
     goldenset_object,
     interval_json,
     items_needed,
@@ -24,6 +25,7 @@ from shipway.evals import (
     judge_pairs,
     load_golden,
     load_goldenset,
+    load_reviews,
     measure_metrics,
     pairs_of,
     pick_reviews,
@@ -249,6 +251,8 @@ async def _judge_record(
     record: dict[str, Json] = {"provider": judge.provider, "unparsable": ours.judged.unparsable, "flip_rate": None}
     record |= agreement.to_json() if agreement else {"agreement": None, "kappa": None}
     reviews = rate_reviews(first, ours.judged, golden=ours.definition, release=ours.release)
+    corrected = corrected_share(load_reviews(store), reviews, level=level)
+    record["corrected"] = interval_json(corrected) if corrected else None  # the judge's word, mended by what people said
     if theirs is not None:
         pairs = [pair for pair in pairs_of(first, _first_samples(theirs.evaluation)) if pair.candidate != pair.live][:PAIRS]
         progress = Progress(evaluating.report, f"{ours.golden.name}: compared")
