@@ -159,9 +159,16 @@ def test_a_monitor_can_be_changed_or_left_out() -> None:
 
 
 def test_follow_after_and_uses_are_kept() -> None:
-    entry = "{after: staging, follow: [index/docs, model/delay@champion], uses: [delay]}"
+    entry = "{after: staging, follow: [index/docs@approved], uses: [delay]}"
     deploy = parsed(f"project: p\nindexes: {{docs: docs}}\ndeploy: {{a@staging: , a@prod: {entry}}}").deploy["a@prod"]
-    assert (deploy.after, deploy.follow, deploy.uses) == ("staging", ("index/docs", "model/delay@champion"), ("delay",))
+    assert (deploy.after, deploy.follow, deploy.uses) == ("staging", ("index/docs@approved",), ("delay",))
+
+
+def test_a_deployment_follows_prompts_and_indexes_and_says_so() -> None:
+    """A model comes with its code, data and profile: exchanging it alone would lock what never was together."""
+    with pytest.raises(SpecMalformed, match="follows prompts and indexes") as problem:
+        parsed("project: p\ndeploy: {a@prod: {follow: [model/delay]}}")
+    assert problem.value.mend == "as in [index/docs]"
 
 
 def test_a_contract_names_its_keys_in_three_ways() -> None:

@@ -70,8 +70,9 @@ def _read_follow(node: Node, known: Mapping[str, Collection[str]]) -> tuple[str,
     refs = texts(node, "follow")
     for item in node.value if isinstance(node.value, list) else [node]:
         kind, _, name = component_ref(item, "follow").partition("@")[0].partition("/")
-        if kind in ("prompt", "index"):
-            declared(Node(name, item.where, raw=name), kind, known[kind])
+        if kind not in ("prompt", "index"):  # a model comes with its code, data and profile: `shipway release` takes them all
+            raise item.fail(f"a deployment follows prompts and indexes, not {item.shown()}", mend="as in [index/docs]")
+        declared(Node(name, item.where, raw=name), kind, known[kind])
     return refs
 
 
