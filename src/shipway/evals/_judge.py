@@ -125,12 +125,14 @@ def parse_rating(reply: str) -> Literal[0, 1] | None:
 
 
 def parse_choice(reply: str) -> Choice | None:
-    """Which answer the judge prefers as they stood, None for anything but one of the three words.
+    """Which answer the judge prefers as they stood: the reply begins with one of the three words and names no other.
 
-    >>> parse_choice("B"), parse_choice("Answer B is better")
-    ('second', None)
+    >>> parse_choice("B"), parse_choice("A is better."), parse_choice("Answer B is better"), parse_choice("A tie")
+    ('second', 'first', None, None)
     """
-    return _CHOICES.get(_word(reply))
+    words = re.findall(r"\w+", _word(reply))
+    named = {word for word in words if word in _CHOICES}
+    return _CHOICES[words[0]] if len(named) == 1 and words[0] in named else None
 
 
 def _word(reply: str) -> str:
