@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from shipway.cli._output import Output, json_option
 from shipway.cli._settings import Project, Settings
 from shipway.kernel.errors import ShipwayError, nearest
 from shipway.spec import IndexSpec, Spec
+
+if TYPE_CHECKING:
+    from shipway.rag import Synced
 
 
 class IndexUnknown(ShipwayError):
@@ -23,7 +28,7 @@ def command() -> None:
 
 @command.command()
 @click.argument("names", nargs=-1)
-@click.option("--allow-shrink", is_flag=True, help="Publish although more than half of the documents are gone.")
+@click.option("--allow-shrink", is_flag=True, help="Publish although half of the documents or more are gone.")
 @json_option
 @click.pass_obj
 def sync(settings: Settings, names: tuple[str, ...], allow_shrink: bool, as_json: bool) -> None:
@@ -33,7 +38,6 @@ def sync(settings: Settings, names: tuple[str, ...], allow_shrink: bool, as_json
     on answering until its deployment moves. Ended in the middle, the next sync takes up what was embedded.
     """
     from shipway.cli._progress import RunReport
-    from shipway.kernel.digest import short
     from shipway.operate import backend_of, embedder_from_spec
     from shipway.rag import sync_index
 
@@ -52,31 +56,7 @@ def sync(settings: Settings, names: tuple[str, ...], allow_shrink: bool, as_json
             backend=backend_of(project.store, index.store, index.url, environ=settings.environ),
             allow_shrink=allow_shrink,
         )
-        version = _version(project, found.ref)
-        counts = (
-            f"{found.documents:,} documents, {found.chunks:,} chunks, {found.new_chunks:,} new, {found.embedded:,} embedded"
-        )
-        state = "moved" if found.changed_ref else "as it was"
-        out.say(f"{found.ref:<12} {short(found.index)}  version {version}, {counts}, {found.seconds:.2f} s, {state}")
-        for unreadable in found.unreadable:
-            out.say(f"  left out  {unreadable.key}: {unreadable.reason}")
-        rows.append(
-            {
-                "name": index.name,
-                "digest": found.index,
-                "version": version,
-                "documents": found.documents,
-                "chunks": found.chunks,
-                "new_chunks": found.new_chunks,
-                "embedded": found.embedded,
-                "added": found.added,
-                "changed": found.changed,
-                "removed": found.removed,
-                "unreadable": [{"document": one.key, "reason": one.reason} for one in found.unreadable],
-                "seconds": round(found.seconds, 3),
-                "moved": found.changed_ref,
-            }
-        )
+        rows.append(_told(out, index.name, found, _version(project, found.ref)))
     out.end("synced", {"indexes": rows}, then="shipway eval")
 
 
@@ -150,6 +130,27 @@ def search(settings: Settings, question: str, name: str | None, count: int, grou
         for text in (passage.member.text,)
     ]
     out.end("passages", {"index": chosen.name, "passages": rows, "degraded": list(found.degraded)}, then="shipway eval")
+
+
+def _told(out: Output, name: str, found: Synced, version: int) -> dict[str, object]:
+    """What a sync did, in a line and as JSON."""
+    from shipway.kernel.digest import short
+
+    chunks = f"{found.chunks:,} chunks, {found.new_chunks:,} new, {found.embedded:,} embedded"
+    counts, state = f"{found.documents:,} documents, {chunks}", "moved" if found.changed_ref else "as it was"
+    out.say(f"{found.ref:<12} {short(found.index)}  version {version}, {counts}, {found.seconds:.2f} s, {state}")
+    for unreadable in found.unreadable:
+        out.say(f"  left out  {unreadable.key}: {unreadable.reason}")
+    same = ("documents", "chunks", "new_chunks", "embedded", "added", "changed", "removed")
+    return {
+        "name": name,
+        "digest": found.index,
+        "version": version,
+        **{field: getattr(found, field) for field in same},
+        "unreadable": [{"document": one.key, "reason": one.reason} for one in found.unreadable],
+        "seconds": round(found.seconds, 3),
+        "moved": found.changed_ref,
+    }
 
 
 def _version(project: Project, ref: str) -> int:
