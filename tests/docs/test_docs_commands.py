@@ -11,6 +11,7 @@ import click
 import pytest
 from docs_help import DOCS, ROOT, SOURCE, blocks, code_words, pages, section, sections, table, titles
 
+from shipway.cli._group import CommandGroup
 from shipway.cli._main import group
 from shipway.cli._table import COMMANDS
 
@@ -22,6 +23,8 @@ def commands(found: click.Command, name: str) -> Iterator[tuple[str, click.Comma
     if not isinstance(found, click.Group):
         yield name, found
         return
+    if isinstance(found, CommandGroup):
+        yield name, found.alone
     context = click.Context(found)
     for child in found.list_commands(context):
         command = found.get_command(context, child)
@@ -68,6 +71,15 @@ def test_the_arguments_of_a_command_are_in_its_usage(name: str) -> None:
     assert " ".join([name, *words]) in section(PAGE, name).text or not words
 
 
+def module_of(name: str) -> str:
+    """Where the command of that name lives: with its group, or in a module of its own below a command."""
+    first, *below = name.split()[1:]
+    found = group.get_command(click.Context(group), first)
+    if isinstance(found, CommandGroup) and below:
+        return found.below[below[0]]
+    return COMMANDS[first].module
+
+
 SAYS_READY = {"shipway gateway serve"}  # its one line on stdout is that it answers; it is no document of the command's
 
 
@@ -77,7 +89,7 @@ def test_the_example_of_a_command_is_a_document_of_its_kind(name: str) -> None:
     if name in SAYS_READY:
         assert example["ready"] is True
         return
-    module = SOURCE / "cli" / f"{COMMANDS[name.split()[1]].module}.py"
+    module = SOURCE / "cli" / f"{module_of(name)}.py"
     assert example["version"] == 1
     assert example["kind"] in kinds_of(module.read_text())
 

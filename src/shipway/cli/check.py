@@ -6,6 +6,7 @@ from datetime import date
 
 import click
 
+from shipway.cli._group import CommandGroup
 from shipway.cli._output import Output, json_option
 from shipway.cli._refs import find_deploy
 from shipway.cli._settings import Project, Settings
@@ -27,7 +28,7 @@ def _days(_ctx: click.Context, _parameter: click.Parameter, text: str | None) ->
 @click.option("--days", callback=_days, metavar="A..B", help="Event days to compare with live on; the last 30 logged.")
 @json_option
 @click.pass_obj
-def command(
+def alone(
     settings: Settings, deployment: str | None, release: str | None, days: tuple[date, date] | None, as_json: bool
 ) -> None:
     """Measure the candidate: contracts, evaluation, against live.
@@ -73,3 +74,6 @@ def command(
     out.end("check", {"release": chosen, "checks": checks}, then=f"shipway plan {deploy.name}")
     if failed:
         raise click.exceptions.Exit(1)
+
+
+command = CommandGroup(alone, {})

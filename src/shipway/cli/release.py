@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from shipway.cli._group import CommandGroup
 from shipway.cli._output import Output, json_option
 from shipway.cli._refs import find_deploy
 from shipway.cli._settings import Project, Settings
@@ -14,7 +15,7 @@ from shipway.cli._settings import Project, Settings
 @click.option("--why", default="", help="A line for the history.")
 @json_option
 @click.pass_obj
-def command(settings: Settings, deployment: str | None, why: str, as_json: bool) -> None:
+def alone(settings: Settings, deployment: str | None, why: str, as_json: bool) -> None:
     """Lock all that determines an answer into one release.
 
     Takes the models that the component refs name, with the data, code and environment that made them; of an application that
@@ -35,3 +36,6 @@ def command(settings: Settings, deployment: str | None, why: str, as_json: bool)
     components = [{"kind": c.kind, "name": c.name, "digest": c.digest} for c in candidate.components]
     document = {"release": candidate.release, "ref": candidate.ref, "components": components, "notes": list(candidate.notes)}
     out.end("release", document, then=f"shipway plan {deploy.name}")
+
+
+command = CommandGroup(alone, {})
