@@ -11,6 +11,7 @@ import hashlib
 import json
 import sys
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +23,7 @@ from format_answering import answering_vectors
 from shipway.access import Actor, KeyRing, Signer
 from shipway.data import reference_profile, take_snapshot
 from shipway.environment import environment_object
-from shipway.gate import DEFAULT_POLICY, MoveRefused, attest, move_ref, policy_object, seal
+from shipway.gate import DEFAULT_POLICY, MoveRefused, attest, load_policy, move_ref, policy_object, seal
 from shipway.kernel import media
 from shipway.kernel.canonical import JsonObject, canonical_json, parse_object, text_of_name
 from shipway.kernel.check import Check, Verdict
@@ -31,8 +32,9 @@ from shipway.kernel.digest import Descriptor, Digest
 from shipway.models import Column, Signature, encode_columns, golden_blob, model_object
 from shipway.pipeline import RunRequest, action_key, closure_bytes, code_object, read_pipeline, resolve
 from shipway.pipeline._request import StepOutcome, pipeline_object
-from shipway.release import Component, deployment_object, put_release
+from shipway.release import Component, deployment_object, make_plan, put_release
 from shipway.release._manifest import component_manifest
+from shipway.release._planned import plan_object
 from shipway.spec import OutcomeSpec, Spec, parse_contract, parse_spec
 from shipway.store import OutcomeRecord, PredictionRecord, SegmentWriter, Store, encode_record, open_store
 
@@ -261,9 +263,18 @@ def _release(store: Store, spec: Spec, objects: dict[str, Digest]) -> dict[str, 
         **{name: Vector(canonical_json(manifest)) for name, manifest in manifests.items()},
         "release": Vector(store.objects.get(release)),
         "deployment": Vector(store.objects.get(deployment)),
+        "plan": Vector(_plan(store, spec, release, objects["policy"])),
         "verdict-passed": Vector(_verdict(store, "model/model", objects["model"])),
         "verdict-refused": Vector(_refused(store, objects["policy"], deployment)),
     }
+
+
+def _plan(store: Store, spec: Spec, release: Digest, policy: Digest) -> bytes:
+    """A plan that publishes a policy first."""
+    deploy, judge = spec.deploy["model@prod"], load_policy(store, policy)
+    plan = make_plan(store, KeyRing([]), ANN, spec, deploy, release=release, policy=judge)
+    plan = replace(plan, changes=plan.changes[:1])
+    return canonical_json(plan_object(store.project, plan, at=NOW, actor=ANN.name, shipway="0.1.0"))
 
 
 def _verdict(store: Store, ref: str, target: Digest) -> bytes:

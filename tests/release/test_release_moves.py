@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import polars as pl
 import pytest
-from release_help import REF, Project, apply, approve, make, plan, points, put_live, return_to
+from release_help import REF, Project, apply, approve, first, make, plan, points, put_live, return_to, second
 
 from shipway.access import Actor, Forbidden
 from shipway.gate import POLICY_REF, MoveRefused, load_policy, release_of
@@ -15,7 +14,6 @@ from shipway.kernel import media
 from shipway.kernel.digest import Descriptor, Digest, short
 from shipway.pipeline import code_object, snapshot_data
 from shipway.release import (
-    Component,
     NoCandidate,
     NothingToRelease,
     NothingToReturnTo,
@@ -34,21 +32,6 @@ from shipway.release._describe import describe_change
 from shipway.store import RefMissing
 
 pytest_plugins = ["cli_fixtures"]
-
-
-def first(project: Project) -> Digest:
-    return project.store.resolve("release/line")
-
-
-def second(project: Project) -> Digest:
-    """A release that differs from the first in its code and its data."""
-    project.edit("Comes out otherwise", "Is different", file="steps.py")
-    more = points().head(50).with_columns(point=pl.format("q{}", "point"))
-    more.write_parquet(project.root / "points" / "3.parquet")
-    snapshot = snapshot_data(project.hands, project.spec, project.spec.data["points"]).snapshot.digest
-    fresh = {"code": code_object(project.store, project.root, "steps.py"), "data": snapshot}
-    parts = load_components(project.store, first(project))
-    return put_release(project.store, [Component(p.kind, p.name, fresh.get(p.kind, p.digest)) for p in parts])
 
 
 # candidate

@@ -62,12 +62,13 @@ def say_plan(out: Output, plan: Plan) -> None:
 
 
 def plan_document(plan: Plan) -> JsonObject:
-    changes = [{"kind": c.kind, "name": c.name, "from": c.source, "to": c.target, "text": c.text} for c in plan.changes]
     return {
         "ref": plan.ref,
         "live": plan.live,
         "release": plan.release,
         "deployment": plan.target,
-        "changes": changes,
+        "policy_change": plan.policy_change,
+        "prices": plan.prices,
+        "changes": [change.to_json() for change in plan.changes],
         "gate": gate_document(plan.judged),
     }

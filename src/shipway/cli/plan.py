@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from shipway.cli._output import Output, json_option
 from shipway.cli._refs import find_deploy
 from shipway.cli._settings import Project, Settings
 
+if TYPE_CHECKING:
+    from shipway.kernel.canonical import JsonObject
+    from shipway.release import Plan
+
 
 @click.command(name="plan")
 @click.argument("deployment", required=False)
 @click.option("--release", default=None, metavar="DIGEST", help="A release other than the newest candidate.")
+@click.option("-o", "--out", "file", default=None, metavar="FILE", help="Keep the plan, for `shipway apply FILE`.")
 @json_option
 @click.pass_obj
-def command(settings: Settings, deployment: str | None, release: str | None, as_json: bool) -> None:
+def command(settings: Settings, deployment: str | None, release: str | None, file: str | None, as_json: bool) -> None:
     """Show live against desired, and what the gate would say.
 
     Component by component; nothing moves. A policy that is not published yet is shown as the one that will judge: `apply`
-    publishes it first.
+    publishes it first. With -o the plan itself is kept: `apply FILE` does exactly that, or refuses because it is stale.
     """
     from shipway.cli._digests import find_release
     from shipway.cli._verdicts import next_word, plan_document, say_plan
@@ -34,4 +42,18 @@ def command(settings: Settings, deployment: str | None, release: str | None, as_
         project.store, project.keys, project.actor, project.spec, deploy, release=chosen, policy=policy, prices=prices
     )
     say_plan(out, plan)
-    out.end("plan", plan_document(plan), then=f"shipway {next_word(plan.judged.judgement)} {deploy.name}")
+    kept = _keep(project, out, plan, settings.directory / file) if file else {"plan": None, "file": None}
+    word = next_word(plan.judged.judgement)
+    named = file if file and word == "apply" else deploy.name
+    out.end("plan", {**plan_document(plan), **kept}, then=f"shipway {word} {named}")
+
+
+def _keep(project: Project, out: Output, plan: Plan, path: Path) -> JsonObject:
+    """Keep the plan in the store and in a file, which is there whole or not at all."""
+    from shipway.cli._files import write_whole
+    from shipway.release import keep_plan
+
+    digest, data = keep_plan(project.store, project.actor, plan)
+    write_whole(path, data)
+    out.say(f"plan {digest} is in {path.name}")
+    return {"plan": digest, "file": str(path)}

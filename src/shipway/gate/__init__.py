@@ -2,8 +2,8 @@
 
 from shipway.gate._evidence import EvidenceInvalid, Statement, attest, load_evidence, seal, unseal
 from shipway.gate._judge import Before, Facts, Judgement, judge
-from shipway.gate._move import Judged, Moved, MoveRefused, judge_move, move_ref
-from shipway.gate._policy import DEFAULT_POLICY, POLICY_REF, Policy, load_policy, policy_in_force, policy_object
+from shipway.gate._move import Judged, Moved, MoveRefused, PlannedMove, judge_move, move_ref
+from shipway.gate._policy import DEFAULT_POLICY, POLICY_REF, Policy, load_policy, policy_digest, policy_in_force, policy_object
 from shipway.gate._subjects import ANNOTATION, Subject, TargetWrong, check_target, release_of, subjects_of
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Judgement",
     "MoveRefused",
     "Moved",
+    "PlannedMove",
     "Policy",
     "Statement",
     "Subject",
@@ -28,6 +29,7 @@ __all__ = [
     "load_evidence",
     "load_policy",
     "move_ref",
+    "policy_digest",
     "policy_in_force",
     "policy_object",
     "release_of",

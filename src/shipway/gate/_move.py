@@ -16,7 +16,7 @@ from shipway.kernel.check import Check, Verdict
 from shipway.kernel.clock import instant
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
-from shipway.store import NewAudit, ObjectDamaged, ObjectMissing, Store
+from shipway.store import NewAudit, ObjectDamaged, ObjectMissing, RefMoved, Store
 
 
 class MoveRefused(ShipwayError):
@@ -66,6 +66,15 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedMove:
+    """The plan that a move carries out: its digest, where the ref stood when it was made, and the policy that it counts on."""
+
+    plan: Digest
+    source: Digest | None
+    policy: Digest
+
+
+@dataclass(frozen=True, slots=True)
 class Moved:
     """What a move did. source is None when the ref is new; unchanged when it already pointed there."""
 
@@ -93,20 +102,32 @@ def judge_move(store: Store, keys: KeyRing, actor: Actor, *, ref: str, target: D
     return Judged(ref, source, target, policy.digest, _judge(store, keys, actor, policy, ref, target, source), returning=False)
 
 
-def move_ref(store: Store, keys: KeyRing, actor: Actor, *, ref: str, target: Digest, why: str = "") -> Moved:
+def move_ref(
+    store: Store,
+    keys: KeyRing,
+    actor: Actor,
+    *,
+    ref: str,
+    target: Digest,
+    why: str = "",
+    planned: PlannedMove | None = None,
+) -> Moved:
     """Move `ref` to `target` if permission and the policy in force allow it.
 
     Returning to what was live asks for permission only. A refusal is recorded, and so is what was forbidden.
+    planned: moves only from where, and judged by what, the plan says; the verdict names it.
     Raises Forbidden, MoveRefused, TargetWrong, RefMoved (the ref or the policy moved meanwhile), ObjectMissing, ObjectDamaged.
     """
     judged = judge_move(store, keys, actor, ref=ref, target=target)
+    if planned:
+        _check_planned(planned, judged)
     at = store.clock.now()
     try:
         authorize(actor, Action.RETURN if judged.returning else Action.MOVE, ref)
     except Forbidden:
         store.record(_record(judged, actor, at, "forbidden", None, why))
         raise
-    verdict = store.put(_verdict_object(store.project, judged, actor, at))
+    verdict = store.put(_verdict_object(store.project, judged, actor, at, planned))
     if judged.source == target:  # nothing moves, so there is nothing to refuse
         return Moved(ref, judged.source, target, verdict, at, changed=False, judged=judged)
     if not judged.judgement.allowed:
@@ -114,6 +135,14 @@ def move_ref(store: Store, keys: KeyRing, actor: Actor, *, ref: str, target: Dig
         raise MoveRefused(ref, judged)
     store.move(_record(judged, actor, at, "moved", verdict, why), expected=judged.source)
     return Moved(ref, judged.source, target, verdict, at, changed=True, judged=judged)
+
+
+def _check_planned(planned: PlannedMove, judged: Judged) -> None:
+    """Raises RefMoved unless the ref stands where the plan found it, or at its end, and is judged by what it counted on."""
+    if judged.source == judged.target:
+        return
+    if judged.source != planned.source or (judged.policy != planned.policy and not judged.returning):
+        raise RefMoved(f"{judged.ref} or its policy moved since it was planned", where=judged.ref, mend="shipway plan")
 
 
 def _judge(
@@ -174,7 +203,7 @@ def _release_of(store: Store, deployment: Digest) -> Digest | None:
     return None
 
 
-def _verdict_object(project: str, judged: Judged, actor: Actor, at: datetime) -> JsonObject:
+def _verdict_object(project: str, judged: Judged, actor: Actor, at: datetime, planned: PlannedMove | None = None) -> JsonObject:
     judgement = judged.judgement
     return {
         "kind": "verdict",
@@ -193,6 +222,7 @@ def _verdict_object(project: str, judged: Judged, actor: Actor, at: datetime) ->
         "checks": [check.to_json() for check in judgement.checks],
         "missing": list(judgement.missing),
         "evidence": list(judgement.evidence),
+        **({"plan": planned.plan} if planned else {}),
     }
 
 

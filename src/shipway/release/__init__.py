@@ -28,6 +28,17 @@ from shipway.release._deployment import (
 from shipway.release._intact import ReleaseDamaged, check_intact
 from shipway.release._manifest import Component, ReleaseMalformed, find_component, load_components, put_release, reach
 from shipway.release._plan import Change, NoCandidate, Plan, candidate_of, make_plan
+from shipway.release._planned import (
+    KeptPlan,
+    PlanAltered,
+    PlanForeign,
+    PlanMalformed,
+    PlanStale,
+    PlanVersion,
+    apply_planned,
+    keep_plan,
+    load_plan,
+)
 
 if TYPE_CHECKING:
     from shipway.release._rebuild import Equality, RebuildRefused, Rebuilt, attest_rebuild, rebuild_release
@@ -39,10 +50,16 @@ __all__ = [
     "Change",
     "Component",
     "Equality",
+    "KeptPlan",
     "NoCandidate",
     "NothingToRelease",
     "NothingToReturnTo",
     "Plan",
+    "PlanAltered",
+    "PlanForeign",
+    "PlanMalformed",
+    "PlanStale",
+    "PlanVersion",
     "PolicyUnmeetable",
     "RebuildRefused",
     "Rebuilt",
@@ -50,6 +67,7 @@ __all__ = [
     "ReleaseMalformed",
     "Weights",
     "apply_plan",
+    "apply_planned",
     "apply_release",
     "approve_release",
     "attest_rebuild",
@@ -60,7 +78,9 @@ __all__ = [
     "deployment_object",
     "find_component",
     "gateway_settings",
+    "keep_plan",
     "load_components",
+    "load_plan",
     "lock_release",
     "make_plan",
     "make_release",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shipway.access import Actor, KeyRing
-from shipway.gate import Judged, Policy, judge_move, release_of
+from shipway.gate import Judged, Policy, judge_move, policy_digest, release_of
+from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Digest, short
 from shipway.kernel.errors import ShipwayError
 from shipway.release._answering import gateway_settings
@@ -32,10 +33,16 @@ class Change:
     target: Digest | None
     text: str
 
+    def to_json(self) -> JsonObject:
+        return {"kind": self.kind, "name": self.name, "from": self.source, "to": self.target, "text": self.text}
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What `apply` would do to one ref. live and release are release digests; target is the deployment's."""
+    """What `apply` would do to one ref. live and release are release digests; target is the deployment's.
+
+    policy: in force now; policy_change: what `apply` publishes first, and what then judges; prices: a gateway's table.
+    """
 
     ref: str
     live: Digest | None
@@ -43,6 +50,9 @@ class Plan:
     target: Digest
     changes: tuple[Change, ...]
     judged: Judged
+    policy: Digest
+    policy_change: Digest | None = None
+    prices: Digest | None = None
 
 
 def make_plan(
@@ -67,7 +77,9 @@ def make_plan(
     target = store.put(deployment_object(store, chosen, deploy, spec.outcomes, gateway))
     judged = judge_move(store, keys, actor, ref=ref, target=target, policy=policy)
     live = release_of(store, judged.source) if judged.source else None
-    return Plan(ref, live, chosen, target, _changes(store, live, chosen, judged), judged)
+    changes = _changes(store, live, chosen, judged)
+    kept = prices if gateway is not None else None
+    return Plan(ref, live, chosen, target, changes, judged, policy_digest(store), policy.digest if policy else None, kept)
 
 
 def candidate_of(store: Store, deploy: DeploySpec) -> Digest:
