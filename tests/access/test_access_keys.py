@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ec import SECP384R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shipway.access import KeyMissing, KeyRing, Signer, open_keys
+from shipway.access import KeyMissing, KeyRing, LocalSigner, Signer, open_keys
 
 PEM, PKCS8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
 PUBLIC = serialization.PublicFormat.SubjectPublicKeyInfo
@@ -84,12 +84,12 @@ def test_a_public_key_in_the_trusted_folder_is_trusted(pair: tuple[Signer, KeyRi
     (tmp_path / "trusted").mkdir()
     (tmp_path / "trusted" / "bob.pem").write_bytes(colleague.public_key().public_bytes(PEM, PUBLIC))
     _, ring = open_keys(tmp_path)
-    theirs = Signer(colleague)
+    theirs = LocalSigner(colleague)
     assert ring.verify(theirs.key_id, b"this", theirs.sign(b"this"))
 
 
 FOREIGN = {
-    "another kind": generate_private_key(SECP256R1()).private_bytes(PEM, PKCS8, PLAIN),
+    "another kind": generate_private_key(SECP384R1()).private_bytes(PEM, PKCS8, PLAIN),
     "a password": Ed25519PrivateKey.generate().private_bytes(PEM, PKCS8, serialization.BestAvailableEncryption(b"secret")),
     "no key": b"hello",
     "empty": b"",
@@ -100,7 +100,7 @@ FOREIGN = {
 @pytest.mark.parametrize("what", FOREIGN)
 def test_a_file_that_is_no_ed25519_key_is_refused_and_left_alone(tmp_path: Path, what: str) -> None:
     (tmp_path / "signing.pem").write_bytes(FOREIGN[what])
-    with pytest.raises(KeyMissing, match=r"signing\.pem is not an Ed25519 key") as problem:
+    with pytest.raises(KeyMissing, match=r"signing\.pem is not an Ed25519 or ECDSA P-256 key") as problem:
         open_keys(tmp_path)
     assert problem.value.where == str(tmp_path / "signing.pem")
     assert (tmp_path / "signing.pem").read_bytes() == FOREIGN[what]
@@ -110,7 +110,7 @@ def test_a_file_that_is_no_ed25519_key_is_refused_and_left_alone(tmp_path: Path,
 def test_so_is_one_among_the_trusted(tmp_path: Path, what: str) -> None:
     (tmp_path / "trusted").mkdir()
     (tmp_path / "trusted" / "bob.pem").write_bytes(FOREIGN[what])
-    with pytest.raises(KeyMissing, match=r"bob\.pem is not an Ed25519 public key"):
+    with pytest.raises(KeyMissing, match=r"bob\.pem is not an Ed25519 or ECDSA P-256 public key"):
         open_keys(tmp_path)
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from format_answering import answering_vectors
 
-from shipway.access import Actor, KeyRing, Signer
+from shipway.access import Actor, KeyRing, LocalSigner, Signer
 from shipway.data import reference_profile, take_snapshot
 from shipway.environment import environment_object
 from shipway.gate import DEFAULT_POLICY, MoveRefused, attest, load_policy, move_ref, policy_object, seal
@@ -116,7 +116,7 @@ class CountedIds:
 
 
 def fixed_signer() -> Signer:
-    return Signer(Ed25519PrivateKey.from_private_bytes(SEED))
+    return LocalSigner(Ed25519PrivateKey.from_private_bytes(SEED))
 
 
 def make_vectors(root: Path) -> dict[str, Vector]:

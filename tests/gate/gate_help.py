@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from shipway.access import Actor, Signer, open_keys
+from shipway.access import Actor, Signer, TrustedKey, open_keys
 from shipway.gate import (
     POLICY_REF,
     Facts,
@@ -128,12 +128,17 @@ def policy_of(*rules: PolicyRule, contract: bool = False) -> Policy:
     return Policy(digest_bytes(b"policy"), {r.ref: r for r in rules}, {"flights": DEFINITION} if contract else {})
 
 
+def key_of(name: str, *roles: str) -> TrustedKey:
+    """A trusted key whose id is its name."""
+    return TrustedKey(name, name, frozenset(roles or ("admin",)), "ed25519")
+
+
 def said(
     predicate: JsonObject, *, about: Digest = MODEL, kind: str = media.CHECK_PREDICATE, second: int = 0, number: int = 0
 ) -> Statement:
     """A statement as the store would give it."""
     envelope = digest_bytes(repr((sorted(predicate.items(), key=str), about, second, number)).encode())
-    return Statement(envelope, about, kind, predicate, "key", START + timedelta(seconds=second))
+    return Statement(envelope, about, kind, predicate, "key", START + timedelta(seconds=second), key_of("key"))
 
 
 def measured(check: Check, *, about: Digest = MODEL, second: int = 0, level: Json = 0.95, **more: Json) -> Statement:
@@ -143,7 +148,7 @@ def measured(check: Check, *, about: Digest = MODEL, second: int = 0, level: Jso
 def approval(who: Json, *, about: Digest = RELEASE, number: int = 0, key: str | None = None) -> Statement:
     """An approval, under the approver's own key unless another one is named."""
     made = said({"approver": who}, about=about, kind=media.APPROVAL_PREDICATE, number=number)
-    return replace(made, signer=key or f"key of {who}")
+    return replace(made, signer=key or f"key of {who}", key=key_of(key or f"key of {who}"))
 
 
 def facts(*statements: Statement, live: tuple[Subject, ...] = (), actor: str = "ann", ref: str = REF) -> Facts:

@@ -16,6 +16,7 @@ from shipway.access import open_keys
 from shipway.gate import EvidenceInvalid, seal, unseal
 from shipway.kernel import media
 from shipway.kernel.canonical import JsonObject, canonical_json
+from shipway.kernel.clock import instant
 from shipway.kernel.digest import Digest, digest_bytes
 from shipway.store import EvidenceRow
 
@@ -148,8 +149,9 @@ def test_a_statement_keeps_subject_predicate_signer_and_time(bench: Bench) -> No
     envelope = bench.attest_check(subject, auc(), level=0.95)
     (found,) = bench.evidence(subject)
     assert (found.envelope, found.subject, found.predicate_type) == (envelope, subject, media.CHECK_PREDICATE)
-    assert found.predicate == {"project": "flights", "check": auc().to_json(), "level": 0.95}
-    assert (found.signer, found.at) == (bench.signer.key_id, bench.store.evidence(subject)[0].at)
+    (row,) = bench.store.evidence(subject)
+    assert found.predicate == {"project": "flights", "at": instant(row.at), "check": auc().to_json(), "level": 0.95}
+    assert (found.signer, found.at, found.key) == (bench.signer.key_id, row.at, bench.keys.find(bench.signer.key_id))
 
 
 def test_evidence_is_listed_oldest_first(bench: Bench) -> None:

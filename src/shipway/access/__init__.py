@@ -2,6 +2,27 @@
 
 from shipway.access._authorize import Action, Actor, Forbidden, authorize
 from shipway.access._identity import local_actor
-from shipway.access._keys import KeyMissing, KeyRing, Signer, open_keys
+from shipway.access._keys import KeyExposed, open_keys
+from shipway.access._public import KeyMissing, Revoked, TrustedKey
+from shipway.access._ring import KeyRing
+from shipway.access._signer import KeyUnusable, LocalSigner, Signer, SignerFailed
+from shipway.access._trust import TrustMalformed
 
-__all__ = ["Action", "Actor", "Forbidden", "KeyMissing", "KeyRing", "Signer", "authorize", "local_actor", "open_keys"]
+__all__ = [
+    "Action",
+    "Actor",
+    "Forbidden",
+    "KeyExposed",
+    "KeyMissing",
+    "KeyRing",
+    "KeyUnusable",
+    "LocalSigner",
+    "Revoked",
+    "Signer",
+    "SignerFailed",
+    "TrustMalformed",
+    "TrustedKey",
+    "authorize",
+    "local_actor",
+    "open_keys",
+]

@@ -1,84 +1,108 @@
-"""Ed25519 keys: private ones outside every store, public ones to verify with.
-
-A key id is the SHA-256 of the raw public key in hexadecimal.
-"""
+"""The keys folder: the private key of this machine, and the public keys that it trusts. Always outside the store."""
 
 from __future__ import annotations
 
-import hashlib
 import os
+import stat
 import tempfile
+from datetime import datetime
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-
+from shipway.access._public import ED25519, KeyMissing, TrustedKey, algorithm_of, key_id, parse_public, public_pem
+from shipway.access._ring import KeyRing
+from shipway.access._signer import (
+    COMMAND,
+    BarredSigner,
+    CommandSigner,
+    LocalSigner,
+    PrivateKey,
+    Signer,
+    make_private,
+    parse_private,
+    private_pem,
+)
+from shipway.access._trust import load_trust
+from shipway.kernel.clock import Clock, SystemClock, instant
 from shipway.kernel.errors import ShipwayError
 
-
-class KeyMissing(ShipwayError):
-    """A key file is missing, cannot be made, or is no Ed25519 key."""
-
-    code = "access.key-missing"
+PRIVATE = "signing.pem"
+OWN_NAME = "this machine"
 
 
-class Signer:
-    """Signs with one private key."""
+class KeyExposed(ShipwayError):
+    """A private key can be read by others than its owner."""
 
-    def __init__(self, key: Ed25519PrivateKey) -> None:
-        self._key = key
-        self.key_id = key_id(key.public_key())
-
-    def sign(self, data: bytes) -> bytes:
-        """64 bytes of Ed25519 (RFC 8032)."""
-        return self._key.sign(data)
+    code = "access.key-exposed"
 
 
-class KeyRing:
-    """The public keys that are trusted here, by key id; `own` is the id of this machine's key."""
+def open_keys(folder: Path, *, signer: str = "", clock: Clock | None = None) -> tuple[Signer, KeyRing]:
+    """The signer of this machine and the keys it trusts.
 
-    def __init__(self, keys: list[Ed25519PublicKey], *, own: str = "") -> None:
-        self._keys, self.own = {key_id(key): key for key in keys}, own
-
-    def verify(self, key: str, data: bytes, signature: bytes) -> bool:
-        """Whether a trusted key of that id made the signature."""
-        known = self._keys.get(key)
-        if known is None:
-            return False
-        try:
-            known.verify(signature, data)
-        except InvalidSignature:
-            return False
-        return True
-
-
-def key_id(key: Ed25519PublicKey) -> str:
-    raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-    return hashlib.sha256(raw).hexdigest()
-
-
-def open_keys(folder: Path) -> tuple[Signer, KeyRing]:
-    """The signer of this machine and the keys it trusts: `<folder>/signing.pem` (made when missing, mode 0600) and
-    every `<folder>/trusted/*.pem`. Raises KeyMissing for a file that is no Ed25519 key.
+    signer: "" for `<folder>/signing.pem` (made when missing, mode 0600), or `exec:PROGRAM`. Trusted are the keys of
+    `<folder>/trust.json`, every `<folder>/trusted/*.pem` as approver and checker, and this machine's own as admin, unless
+    trust.json says otherwise of it. By the clock, a key that may not sign any more reads on and refuses to sign.
+    Raises KeyMissing, KeyExposed, TrustMalformed, SignerFailed.
     """
-    private = folder / "signing.pem"
+    own = _open_signer(folder, signer)
+    trusted = {key.id: key for key in (_own_key(own), *_named(folder / "trusted"))}
+    trusted |= {key.id: key for key in load_trust(folder)}
+    ring = KeyRing(trusted.values(), own=own.key_id)
+    barred = _barred(trusted[own.key_id], (clock or SystemClock()).now())
+    return (BarredSigner(own, barred) if barred else own), ring
+
+
+def _open_signer(folder: Path, signer: str) -> Signer:
+    if signer.startswith(COMMAND):
+        return CommandSigner(signer.removeprefix(COMMAND))
+    if signer:
+        raise KeyMissing(f"{signer!r} is no signer", where="SHIPWAY_SIGNER", mend=f"write {COMMAND}PROGRAM, or leave it out")
+    private = folder / PRIVATE
     if not private.exists():
-        _make(private)
-    key = _private(private)
-    trusted = [_public(path) for path in sorted((folder / "trusted").glob("*.pem"))]
-    signer = Signer(key)
-    return signer, KeyRing([key.public_key(), *trusted], own=signer.key_id)
+        _make(private, make_private(ED25519))
+    return LocalSigner(load_private(private))
 
 
-def _make(path: Path) -> None:
+def _own_key(own: Signer) -> TrustedKey:
+    return TrustedKey(own.key_id, OWN_NAME, frozenset({"admin"}), own.algorithm, public=own.public)
+
+
+def _named(folder: Path) -> list[TrustedKey]:
+    """The public keys that were put into the folder `trusted` by hand; a file's stem is the name."""
+    return [load_public(path, roles=frozenset({"approver", "checker"})) for path in sorted(folder.glob("*.pem"))]
+
+
+def load_public(path: Path, *, roles: frozenset[str], name: str = "") -> TrustedKey:
+    """The public key of a PEM file, trusted for these roles. Raises KeyMissing."""
+    public = parse_public(_read(path), name=path.name, where=str(path))
+    return TrustedKey(key_id(public), name or path.stem, roles, algorithm_of(public), public=public_pem(public))
+
+
+def load_private(path: Path) -> PrivateKey:
+    """A private key that its owner alone can read: the rule of ssh. Raises KeyMissing, KeyExposed."""
+    key = parse_private(_read(path), name=path.name, where=str(path))
+    status = path.stat()
+    if status.st_uid == os.getuid() and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        mode = f"{stat.S_IMODE(status.st_mode):04o}"
+        mend = f"chmod 600 {path}; if others may have read it: shipway key rotate"
+        raise KeyExposed(f"others can use the private key {path.name}: its mode is {mode}", where=str(path), mend=mend)
+    return key
+
+
+def _barred(own: TrustedKey, now: datetime) -> str:
+    """Why this machine's own key must not sign: what it signed now would not count."""
+    if own.revoked:
+        return f"is revoked ({own.revoked.reason or 'no reason given'})"
+    if own.until and own.until <= now:
+        return f"was retired at {instant(own.until)}"
+    return ""
+
+
+def _make(path: Path, key: PrivateKey) -> None:
     """Write the key under another name first: two processes that start at once agree on the one that was linked first."""
-    form = serialization.PrivateFormat.PKCS8
-    data = Ed25519PrivateKey.generate().private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.NamedTemporaryFile(prefix=f"{path.name}.", dir=path.parent) as out:  # made with mode 0600
-            out.write(data)
+            out.write(private_pem(key))
             out.flush()
             os.fsync(out.fileno())
             os.link(out.name, path)
@@ -87,26 +111,6 @@ def _make(path: Path) -> None:
     except OSError as problem:
         mend = "name a folder that can be written with SHIPWAY_KEYS"
         raise KeyMissing(f"cannot make the key {path.name}: {problem.strerror}", where=str(path), mend=mend) from problem
-
-
-def _private(path: Path) -> Ed25519PrivateKey:
-    try:
-        key = serialization.load_pem_private_key(_read(path), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):  # no PEM, a key behind a password, a kind of key unknown here
-        key = None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise KeyMissing(f"{path.name} is not an Ed25519 key", where=str(path), mend="move it away; a new one is made")
-    return key
-
-
-def _public(path: Path) -> Ed25519PublicKey:
-    try:
-        key = serialization.load_pem_public_key(_read(path))
-    except (ValueError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, Ed25519PublicKey):
-        raise KeyMissing(f"{path.name} is not an Ed25519 public key", where=str(path), mend="remove it from the trusted keys")
-    return key
 
 
 def _read(path: Path) -> bytes:

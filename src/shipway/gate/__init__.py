@@ -1,6 +1,7 @@
 """Policy, verdicts, evidence, and the one function that moves a ref."""
 
-from shipway.gate._evidence import EvidenceInvalid, Statement, attest, load_evidence, seal, unseal
+from shipway.gate._envelope import EvidenceFault, EvidenceInvalid, seal, unseal
+from shipway.gate._evidence import Reading, Statement, attest, explain_evidence, load_evidence
 from shipway.gate._judge import Before, Facts, Judgement, judge
 from shipway.gate._move import Judged, Moved, MoveRefused, PlannedMove, judge_move, move_ref
 from shipway.gate._policy import DEFAULT_POLICY, POLICY_REF, Policy, load_policy, policy_digest, policy_in_force, policy_object
@@ -11,6 +12,7 @@ __all__ = [
     "DEFAULT_POLICY",
     "POLICY_REF",
     "Before",
+    "EvidenceFault",
     "EvidenceInvalid",
     "Facts",
     "Judged",
@@ -19,11 +21,13 @@ __all__ = [
     "Moved",
     "PlannedMove",
     "Policy",
+    "Reading",
     "Statement",
     "Subject",
     "TargetWrong",
     "attest",
     "check_target",
+    "explain_evidence",
     "judge",
     "judge_move",
     "load_evidence",

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import cast
+from datetime import datetime, timedelta
 
-from shipway.access import KeyRing, Signer
+from shipway.access import KeyRing, Signer, TrustedKey
+from shipway.gate._envelope import EvidenceFault, EvidenceInvalid, open_envelope, parse_payload, seal, signers_of
 from shipway.kernel import media
-from shipway.kernel.canonical import Json, JsonObject, NotCanonical, canonical_json, parse_object
-from shipway.kernel.clock import parse_instant
+from shipway.kernel.canonical import Json, JsonObject, canonical_json
+from shipway.kernel.clock import instant, parse_instant
 from shipway.kernel.digest import Digest
-from shipway.kernel.errors import ShipwayError
 from shipway.store import EvidenceRow, ObjectDamaged, ObjectMissing, Store
 
-
-class EvidenceInvalid(ShipwayError):
-    """A statement is malformed, about something else, or signed by nobody trusted."""
-
-    code = "gate.evidence-invalid"
+SKEW = timedelta(minutes=5)  # how far two machines' clocks may be apart before one's evidence is from the other's future
+_OWN = "https://shipway.dev/"
+_CHECKERS = frozenset({"admin", "checker"})
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A verified statement; `envelope` is the digest that a verdict cites."""
+    """A verified statement; `envelope` is the digest that a verdict cites, `at` when it was signed, `signer` is `key.id`."""
 
     envelope: Digest
     subject: Digest
@@ -33,81 +29,168 @@ class Statement:
     predicate: JsonObject
     signer: str
     at: datetime
+    key: TrustedKey
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Whether an envelope that is kept about a digest counts: `statement` when it does, else `fault` and `why` in words."""
+
+    envelope: Digest
+    predicate_type: str
+    name: str
+    at: datetime
+    statement: Statement | None
+    fault: EvidenceFault | None = None
+    why: str = ""
+
+    @property
+    def counts(self) -> bool:
+        return self.statement is not None
 
 
 def attest(
     store: Store, signer: Signer, *, subject: Digest, name: str, predicate_type: str, predicate: JsonObject, label: str
 ) -> Digest:
-    """Sign a statement about `subject` (called `name` by people), keep and index it under `label`; the envelope's digest."""
+    """Sign a statement about `subject` (called `name` by people), keep and index it under `label`; the envelope's digest.
+
+    Our own predicates carry their project and time; those of others have places of their own for both. Raises KeyUnusable.
+    """
+    now = store.clock.now()
+    ours: JsonObject = {"project": store.project, "at": instant(now)} if predicate_type.startswith(_OWN) else {}
     statement: JsonObject = {
         "_type": media.STATEMENT,
         "subject": [{"name": name, "digest": {"sha256": subject.removeprefix("sha256:")}}],
         "predicateType": predicate_type,
-        "predicate": {"project": store.project, **predicate},
+        "predicate": {**ours, **predicate},
     }
     envelope = store.objects.put(seal(signer, canonical_json(statement)))
-    store.add_evidence(EvidenceRow(envelope, subject, predicate_type, label, store.clock.now()))
+    store.add_evidence(EvidenceRow(envelope, subject, predicate_type, label, now))
     return envelope
 
 
-def seal(signer: Signer, payload: bytes) -> bytes:
-    """The DSSE envelope of a payload (protocol v1.0.2), as canonical JSON."""
-    signature = signer.sign(_to_sign(media.INTOTO, payload))
-    return canonical_json(
-        {
-            "payloadType": media.INTOTO,
-            "payload": base64.b64encode(payload).decode(),
-            "signatures": [{"keyid": signer.key_id, "sig": base64.b64encode(signature).decode()}],
-        }
-    )
-
-
-def unseal(keys: KeyRing, envelope: bytes) -> tuple[dict[str, Json], str]:
-    """The payload of an envelope and the id of the trusted key that signed it; raises EvidenceInvalid."""
-    try:
-        return _unseal(keys, parse_object(envelope))
-    except (NotCanonical, KeyError, TypeError, ValueError) as problem:
-        raise EvidenceInvalid(f"not a DSSE envelope: {problem}") from problem
-
-
-def _unseal(keys: KeyRing, record: JsonObject) -> tuple[dict[str, Json], str]:
-    if record["payloadType"] != media.INTOTO:  # the same key may sign other things, which claim nothing here
-        raise EvidenceInvalid(f"the payload is {record['payloadType']}, not {media.INTOTO}")
-    payload = base64.b64decode(str(record["payload"]), validate=True)
-    for entry in cast("list[Mapping[str, str]]", record["signatures"]):
-        if keys.verify(entry["keyid"], _to_sign(media.INTOTO, payload), base64.b64decode(entry["sig"], validate=True)):
-            return parse_object(payload), entry["keyid"]
-    raise EvidenceInvalid("no trusted key signed this evidence", mend="add the signer's public key to the trusted keys")
-
-
 def load_evidence(store: Store, keys: KeyRing, subject: Digest) -> list[Statement]:
-    """Every valid statement about a digest, oldest first; those that no trusted key signed do not count and are left out."""
-    found = []
-    for row in store.evidence(subject):
-        try:
-            found.append(_statement(store, keys, row))
-        except (EvidenceInvalid, ObjectMissing, ObjectDamaged):
-            continue  # what cannot be read proves nothing, and must not bar the way of what can
+    """Every statement about a digest that counts, oldest first.
+
+    Left out is what is no statement about it, of another project, dated more than five minutes from now, or signed by no key
+    that was trusted for it at the time: what cannot be read proves nothing, and must not bar the way of what can. Reads the
+    envelopes of this digest alone: O(its rows), whatever the store holds.
+    """
+    found = [reading.statement for reading in explain_evidence(store, keys, subject) if reading.statement]
     return sorted(found, key=lambda statement: statement.at)
 
 
-def _statement(store: Store, keys: KeyRing, row: EvidenceRow) -> Statement:
-    payload, signer = unseal(keys, store.objects.get(row.envelope))
-    predicate = payload.get("predicate")
-    if payload.get("_type") != media.STATEMENT or not isinstance(predicate, Mapping):
+def explain_evidence(store: Store, keys: KeyRing, subject: Digest) -> list[Reading]:
+    """Of each envelope that is kept about a digest: whether it counts and, if not, why; in the order in which it came."""
+    now = store.clock.now()
+    return [_read(store, keys, row, now) for row in store.evidence(subject)]
+
+
+def _read(store: Store, keys: KeyRing, row: EvidenceRow, now: datetime) -> Reading:
+    fault, why = EvidenceFault.MISSING, ""
+    try:
+        statement = read_statement(store.objects.get(row.envelope), keys, row=row, project=store.project, now=now)
+        return Reading(row.envelope, statement.predicate_type, row.name, statement.at, statement)
+    except EvidenceInvalid as problem:
+        fault, why = problem.fault, problem.what
+    except ObjectMissing:
+        why = "the envelope is not in the store"
+    except ObjectDamaged:
+        fault, why = EvidenceFault.DAMAGED, "the envelope's bytes changed on disk"
+    return Reading(row.envelope, row.predicate, row.name, row.at, None, fault, why)
+
+
+def read_statement(envelope: bytes, keys: KeyRing, *, row: EvidenceRow, project: str, now: datetime) -> Statement:
+    """The statement of an envelope, when it counts. Raises EvidenceInvalid."""
+    sealed = open_envelope(envelope)
+    signers = signers_of(keys, sealed)
+    payload = parse_payload(sealed)
+    kind, predicate = payload.get("predicateType"), payload.get("predicate")
+    if payload.get("_type") != media.STATEMENT or not isinstance(predicate, Mapping) or not isinstance(kind, str):
         raise EvidenceInvalid("the payload is not an in-toto statement", where=row.envelope)
     if row.subject not in _subjects(payload.get("subject")):
-        raise EvidenceInvalid("the evidence is about another digest", where=row.envelope)
-    at = _signed_time(predicate) or row.at
-    return Statement(row.envelope, row.subject, str(payload.get("predicateType")), predicate, signer, at)
+        raise EvidenceInvalid("the evidence is about another digest", fault=EvidenceFault.OTHER_SUBJECT, where=row.envelope)
+    _check_project(predicate, project, row)
+    at = _signed_time(predicate, row)
+    if at > now + SKEW:
+        why = f"the evidence is dated {_apart(at - now)} after this machine's clock"
+        raise EvidenceInvalid(why, fault=EvidenceFault.FUTURE, where=row.envelope, mend="set the clocks of both machines")
+    key = _first_that_counts(keys, signers, kind, at)
+    return Statement(row.envelope, row.subject, kind, predicate, key.id, at, key)
 
 
-def _signed_time(predicate: JsonObject) -> datetime | None:
-    """When the signer says it was: the order of statements must not depend on the order in which they were indexed."""
-    try:
-        return parse_instant(str(predicate["at"]))
-    except (KeyError, ValueError):
-        return None
+def _first_that_counts(keys: KeyRing, signers: list[str], kind: str, at: datetime) -> TrustedKey:
+    """The first of the signers that was trusted for such a statement at that time. Raises EvidenceInvalid."""
+    problems = []
+    for key in [known for signer in signers if (known := keys.find(signer))]:
+        problem = _unfit(key, kind, at)
+        if problem is None:
+            return key
+        problems.append(problem)
+    raise max(problems, key=lambda problem: list(EvidenceFault).index(problem.fault))
+
+
+def _unfit(key: TrustedKey, kind: str, at: datetime) -> EvidenceInvalid | None:
+    if key.since and at < key.since:
+        why = f"signed at {instant(at)}; the key of {key.name} is trusted since {instant(key.since)}"
+        return EvidenceInvalid(why, fault=EvidenceFault.KEY_EARLY)
+    if key.until and at >= key.until:
+        why = f"signed at {instant(at)}; the key of {key.name} was trusted until {instant(key.until)}"
+        return EvidenceInvalid(why, fault=EvidenceFault.KEY_EXPIRED)
+    if not _may_sign(key.roles, kind):
+        roles = ", ".join(sorted(key.roles))
+        why = f"the key of {key.name} ({roles}) is not trusted for {kind}"
+        return EvidenceInvalid(why, fault=EvidenceFault.KEY_ROLE)
+    return None
+
+
+def _may_sign(roles: frozenset[str], kind: str) -> bool:
+    """An approval needs a role other than checker; what was measured or made needs checker; admin may both."""
+    if kind == media.APPROVAL_PREDICATE:
+        return bool(roles - {"checker"})
+    if kind in (media.CHECK_PREDICATE, media.PROVENANCE_PREDICATE, media.REBUILD_PREDICATE):
+        return bool(roles & _CHECKERS)
+    return True
+
+
+def _check_project(predicate: JsonObject, project: str, row: EvidenceRow) -> None:
+    """A statement that names a project counts there alone: the same bytes may be fit for one use and not for another."""
+    named = predicate.get("project", _at(predicate, "buildDefinition", "externalParameters", "project"))
+    if named is not None and named != project:
+        why = f"the evidence is of project {named}, not of {project}"
+        raise EvidenceInvalid(why, fault=EvidenceFault.OTHER_PROJECT, where=row.envelope)
+
+
+def _signed_time(predicate: JsonObject, row: EvidenceRow) -> datetime:
+    """When the signer says it was: the order of statements must not depend on the order in which they were indexed.
+
+    Of a statement that has no time in it, when it was indexed.
+    """
+    for text in (predicate.get("at"), _at(predicate, "runDetails", "metadata", "finishedOn"), predicate.get("timeVerified")):
+        if text is not None:
+            try:
+                return parse_instant(str(text))
+            except ValueError:
+                raise EvidenceInvalid(f"the evidence is dated {text!r}, which is no time", where=row.envelope) from None
+    return row.at
+
+
+def _at(value: Json, *path: str) -> Json:
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def _apart(span: timedelta) -> str:
+    """A span of time as people say it.
+
+    >>> _apart(timedelta(minutes=12, seconds=5)), _apart(timedelta(days=3, hours=2))
+    ('12 minutes', '3 days')
+    """
+    for unit, seconds in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
+        if span.total_seconds() >= 2 * seconds:
+            return f"{int(span.total_seconds() // seconds)} {unit}"
+    return f"{int(span.total_seconds())} seconds"
 
 
 def _subjects(entries: Json) -> set[str]:
@@ -118,8 +201,3 @@ def _subjects(entries: Json) -> set[str]:
         if isinstance(digests, Mapping):
             found.add(f"sha256:{digests.get('sha256')}")
     return found
-
-
-def _to_sign(kind: str, payload: bytes) -> bytes:
-    """DSSE pre-authentication encoding."""
-    return b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(payload), payload)

@@ -1,0 +1,132 @@
+"""Who signs: the key in a file here, or a program that asks a key service."""
+
+from __future__ import annotations
+
+import base64
+import shlex
+import subprocess
+from typing import Protocol
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePrivateKey, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from shipway.access._public import ECDSA_P256, KeyMissing, algorithm_of, key_id, parse_public, public_pem, verify_bytes
+from shipway.kernel.errors import ShipwayError
+
+PrivateKey = Ed25519PrivateKey | EllipticCurvePrivateKey
+COMMAND = "exec:"
+_PATIENCE = 30.0  # seconds that a signing program may take: a key service over a slow line answers in a few
+
+
+class SignerFailed(ShipwayError):
+    """The program that signs did not answer, or answered what its own public key does not verify."""
+
+    code = "access.signer-failed"
+    retry = True
+
+
+class KeyUnusable(ShipwayError):
+    """This machine's key is revoked or retired here: what it signs would not count."""
+
+    code = "access.key-unusable"
+
+
+class Signer(Protocol):
+    """Signs bytes. `key_id` and `algorithm` say with what; public: its PEM text. A key service is a Signer of its own."""
+
+    @property
+    def key_id(self) -> str: ...
+
+    @property
+    def algorithm(self) -> str: ...
+
+    @property
+    def public(self) -> str: ...
+
+    def sign(self, data: bytes) -> bytes: ...
+
+
+class LocalSigner:
+    """Signs with a private key in memory."""
+
+    def __init__(self, key: PrivateKey) -> None:
+        public = key.public_key()
+        self._key, self.public = key, public_pem(public)
+        self.key_id, self.algorithm = key_id(public), algorithm_of(public)
+
+    def sign(self, data: bytes) -> bytes:
+        """64 bytes of Ed25519 (RFC 8032), or ECDSA with SHA-256 in DER."""
+        if isinstance(self._key, Ed25519PrivateKey):
+            return self._key.sign(data)
+        return self._key.sign(data, ECDSA(hashes.SHA256()))
+
+
+class CommandSigner:
+    """Signs by a program: `PROGRAM public` prints the public PEM, `PROGRAM sign` reads bytes and prints their signature.
+
+    The signature is raw or in base64; each is verified before it is used. Raises SignerFailed.
+    """
+
+    def __init__(self, command: str) -> None:
+        self._words = shlex.split(command)
+        self._public = parse_public(self._run("public", b""), name=f"the answer of {command}", where="SHIPWAY_SIGNER")
+        self.public, self.key_id, self.algorithm = public_pem(self._public), key_id(self._public), algorithm_of(self._public)
+
+    def sign(self, data: bytes) -> bytes:
+        answer = self._run("sign", data)
+        for signature in (answer, _base64(answer)):
+            if verify_bytes(self._public, data, signature):
+                return signature
+        raise SignerFailed(f"{self._words[0]} gave a signature that its own public key does not verify", where="SHIPWAY_SIGNER")
+
+    def _run(self, task: str, data: bytes) -> bytes:
+        try:
+            done = subprocess.run([*self._words, task], input=data, capture_output=True, timeout=_PATIENCE, check=True)
+        except subprocess.CalledProcessError as problem:
+            said = problem.stderr.decode(errors="replace").strip().splitlines() or ["nothing"]
+            what = f"{self._words[0]} {task} ended with {problem.returncode}: {said[-1][:200]}"
+            raise SignerFailed(what, where="SHIPWAY_SIGNER") from problem
+        except (OSError, IndexError, subprocess.TimeoutExpired) as problem:
+            raise SignerFailed(f"cannot run the program that signs: {problem}", where="SHIPWAY_SIGNER") from problem
+        return done.stdout
+
+
+class BarredSigner:
+    """Has a key that must not sign any more. Reading goes on; signing raises KeyUnusable."""
+
+    def __init__(self, signer: Signer, why: str) -> None:
+        self.public, self.key_id, self.algorithm, self._why = signer.public, signer.key_id, signer.algorithm, why
+
+    def sign(self, data: bytes) -> bytes:  # noqa: ARG002 - the protocol's signature
+        raise KeyUnusable(f"this machine's key {self.key_id[:12]} {self._why}", mend="make a new one with: shipway key rotate")
+
+
+def make_private(algorithm: str) -> PrivateKey:
+    """A new key of one of the two algorithms."""
+    return generate_private_key(SECP256R1()) if algorithm == ECDSA_P256 else Ed25519PrivateKey.generate()
+
+
+def private_pem(key: PrivateKey) -> bytes:
+    form = serialization.PrivateFormat.PKCS8
+    return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+
+
+def parse_private(pem: bytes, *, name: str, where: str) -> PrivateKey:
+    """The key of an unencrypted PEM text. Raises KeyMissing."""
+    try:
+        key = serialization.load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):  # no PEM, a key behind a password, a kind of key unknown here
+        key = None
+    if isinstance(key, Ed25519PrivateKey) or (isinstance(key, EllipticCurvePrivateKey) and isinstance(key.curve, SECP256R1)):
+        return key
+    what = f"{name} is not an Ed25519 or ECDSA P-256 key"
+    raise KeyMissing(what, where=where, mend="move it away; a new one is made")
+
+
+def _base64(text: bytes) -> bytes:
+    try:
+        return base64.b64decode(b"".join(text.split()), validate=True)
+    except ValueError:
+        return b""
