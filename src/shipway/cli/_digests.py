@@ -26,10 +26,8 @@ def find_release(store: Store, text: str) -> Digest:
 
 
 def _by_prefix(store: Store, prefix: str) -> Digest:
-    records = store.history(None, limit=10_000)
-    known = {r.target for r in records if r.target and r.resource.startswith("release/")}
-    fitting = sorted(digest for digest in known if digest.removeprefix("sha256:").startswith(prefix))
-    if len(fitting) != 1 or len(prefix) < 4:
+    fitting = store.targets("release/", f"sha256:{prefix}") if len(prefix) >= 4 else []
+    if len(fitting) != 1:
         what = f"{len(fitting)} releases begin with {prefix!r}" if len(prefix) >= 4 else f"{prefix!r} is too short"
         raise ReleaseUnknown(what, mend="list releases with: shipway log, and give at least four digits")
     return fitting[0]

@@ -155,8 +155,7 @@ def _told(out: Output, name: str, found: Synced, version: int) -> dict[str, obje
 
 def _version(project: Project, ref: str) -> int:
     """How many versions an index has had, this one included."""
-    moved = {record.target for record in project.store.history(ref, limit=10_000) if record.outcome == "moved"}
-    return len(moved)
+    return len({record.target for record in project.store.lives(ref)})
 
 
 def _one(spec: Spec, name: str | None) -> IndexSpec:

@@ -125,15 +125,15 @@ def move_ref(
     try:
         authorize(actor, Action.RETURN if judged.returning else Action.MOVE, ref)
     except Forbidden:
-        store.record(_record(judged, actor, at, "forbidden", None, why))
+        store.record(_record(store, judged, actor, at, "forbidden", None, why))
         raise
     verdict = store.put(_verdict_object(store.project, judged, actor, at, planned))
     if judged.source == target:  # nothing moves, so there is nothing to refuse
         return Moved(ref, judged.source, target, verdict, at, changed=False, judged=judged)
     if not judged.judgement.allowed:
-        store.record(_record(judged, actor, at, "refused", verdict, why))
+        store.record(_record(store, judged, actor, at, "refused", verdict, why))
         raise MoveRefused(ref, judged)
-    store.move(_record(judged, actor, at, "moved", verdict, why), expected=judged.source)
+    store.move(_record(store, judged, actor, at, "moved", verdict, why), expected=judged.source)
     return Moved(ref, judged.source, target, verdict, at, changed=True, judged=judged)
 
 
@@ -170,7 +170,7 @@ def _after(store: Store, target: Digest) -> Before | None:
     if value.get("kind") != "deployment" or not value.get("after"):
         return None
     earlier = f"deploy/{value['application']}@{value['after']}"
-    return Before(earlier, release_of(store, target) in {_release_of(store, digest) for digest in _once_at(store, earlier)})
+    return Before(earlier, bool(store.lives(earlier, release_of(store, target), limit=1)))
 
 
 def _returns(store: Store, ref: str, source: Digest | None, target: Digest) -> bool:
@@ -181,26 +181,12 @@ def _returns(store: Store, ref: str, source: Digest | None, target: Digest) -> b
     release = release_of(store, target)
     if release is None or source is None:
         return False
-    before = _once_at(store, ref)
-    if target in before:
+    if store.lives(ref, release, target=target, limit=1):
         return True
     with suppress(ObjectMissing, ObjectDamaged):
         same = {**store.get(source), "release": None} == {**store.get(target), "release": None}
-        return same and any(release == _release_of(store, digest) for digest in before)
+        return same and bool(store.lives(ref, release, limit=1))
     return False
-
-
-def _once_at(store: Store, ref: str) -> list[Digest]:
-    """Every object that the ref has pointed at, newest first."""
-    records = store.history(ref, limit=10_000)
-    return list(dict.fromkeys(record.target for record in records if record.outcome == "moved" and record.target))
-
-
-def _release_of(store: Store, deployment: Digest) -> Digest | None:
-    """As release_of; None for a deployment of long ago whose object is gone: it must not stand in anybody's way."""
-    with suppress(ObjectMissing, ObjectDamaged):
-        return release_of(store, deployment)
-    return None
 
 
 def _verdict_object(project: str, judged: Judged, actor: Actor, at: datetime, planned: PlannedMove | None = None) -> JsonObject:
@@ -226,6 +212,8 @@ def _verdict_object(project: str, judged: Judged, actor: Actor, at: datetime, pl
     }
 
 
-def _record(judged: Judged, actor: Actor, at: datetime, outcome: str, verdict: Digest | None, why: str) -> NewAudit:
-    action = "return" if judged.returning else "move"
-    return NewAudit(at, actor.name, action, judged.ref, outcome, judged.source, judged.target, verdict, why)
+def _record(
+    store: Store, judged: Judged, actor: Actor, at: datetime, outcome: str, verdict: Digest | None, why: str
+) -> NewAudit:
+    action, release = "return" if judged.returning else "move", release_of(store, judged.target)
+    return NewAudit(at, actor.name, action, judged.ref, outcome, judged.source, judged.target, verdict, why, release)

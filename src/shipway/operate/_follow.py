@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple, cast
 
-from shipway.gate import Judgement, MoveRefused, move_ref, policy_in_force, release_of
+from shipway.gate import Judgement, MoveRefused, move_ref, policy_in_force
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Digest, short
 from shipway.llm import Provider
@@ -109,7 +109,7 @@ def _wanted(
 def _were_live(store: Store, ref: str) -> set[Component]:
     """Every component that was live at a ref."""
     found: set[Component] = set()
-    for release in _releases(store, ref):
+    for release in dict.fromkeys(record.release for record in store.lives(ref) if record.release):
         with suppress(ObjectMissing, ObjectDamaged):
             found.update(load_components(store, release))
     return found
@@ -119,18 +119,9 @@ def _moved_since(store: Store, followed: str, ref: str) -> bool:
     """Whether a followed ref moved after the deployment last did."""
     last = []
     for name in (followed, ref):
-        records = store.history(name, limit=10_000)
-        last.append(next((record.id for record in records if record.outcome == "moved"), 0))
+        moves = store.lives(name, limit=1)
+        last.append(moves[0].id if moves else 0)
     return last[0] > last[1]
-
-
-def _releases(store: Store, ref: str) -> Iterator[Digest]:
-    for record in store.history(ref, limit=10_000):
-        if record.outcome == "moved" and record.target:
-            with suppress(ObjectMissing, ObjectDamaged):
-                release = release_of(store, record.target)
-                if release:
-                    yield release
 
 
 def _refused_already(store: Store, ref: str, target: Digest) -> bool:

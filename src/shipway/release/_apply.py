@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 
 from shipway.access import Actor, KeyRing
 from shipway.gate import POLICY_REF, Moved, Policy, load_policy, move_ref, policy_object, release_of
@@ -13,7 +12,9 @@ from shipway.release._deployment import with_release
 from shipway.release._intact import check_intact
 from shipway.release._plan import Plan, make_plan
 from shipway.spec import DeploySpec, Pass, PolicyRule, Spec, evaluation_of
-from shipway.store import ObjectDamaged, ObjectMissing, Store
+from shipway.store import Store
+
+_PAGE = 100  # records of a history that are read at once
 
 
 class PolicyUnmeetable(ShipwayError):
@@ -114,7 +115,7 @@ def roll_back(store: Store, keys: KeyRing, actor: Actor, ref: str, *, release: D
 
 def _chosen(store: Store, ref: str, release: Digest) -> Digest:
     """The release, when it was live here: what never was goes through the gate, by `apply`."""
-    if release not in _were_live(store, ref):
+    if not store.lives(ref, release, limit=1):
         raise NothingToReturnTo(
             f"release {short(release)} was never live at {ref}", where=ref, mend=f"shipway apply --release {short(release)}"
         )
@@ -122,17 +123,10 @@ def _chosen(store: Store, ref: str, release: Digest) -> Digest:
 
 
 def _previous(store: Store, ref: str, present: Digest) -> Digest:
-    now = release_of(store, present)
-    for release in _were_live(store, ref):
-        if release != now:
-            return release
+    now, page = release_of(store, present), store.lives(ref, limit=_PAGE)
+    while page:
+        for record in page:
+            if record.release not in (None, now):
+                return record.release
+        page = store.lives(ref, before=page[-1].id, limit=_PAGE)
     raise NothingToReturnTo(f"no other release was live at {ref}", where=ref, mend=f"shipway log {ref}")
-
-
-def _were_live(store: Store, ref: str) -> Iterator[Digest]:
-    """The releases that were live at a ref, newest first; a deployment whose object is gone stands in nobody's way."""
-    for record in store.history(ref, limit=10_000):
-        with suppress(ObjectMissing, ObjectDamaged):
-            release = release_of(store, record.target) if record.outcome == "moved" and record.target else None
-            if release:
-                yield release

@@ -132,6 +132,25 @@ class Store:
         """Audit records of one resource (or all), newest first; refused moves are among them."""
         return reader.list_audit(self._query, self.project, resource, before=before, limit=limit)
 
+    def lives(
+        self,
+        ref: str,
+        release: Digest | None = None,
+        *,
+        target: Digest | None = None,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> list[AuditRecord]:
+        """Records of the moves that were made of a ref, newest first, found by index: all, or those that put this release live.
+
+        target: only those to this very object. before: an audit id to page on from.
+        """
+        return reader.list_lives(self._query, self.project, ref, release, target=target, before=before, limit=limit)
+
+    def targets(self, resources: str, begins: str) -> list[Digest]:
+        """Digests that begin with `begins`, targets of records whose resource begins with `resources`; at most 100, sorted."""
+        return reader.list_targets(self._query, self.project, resources=resources, begins=begins)
+
     def audit(self, number: int) -> AuditRecord | None:
         return reader.find_audit(self._query, self.project, number)
 
@@ -265,7 +284,7 @@ def _make(folder: Path) -> None:
     (folder / ".gitignore").write_text("*\n")
     engine = open_file(folder / "catalogue.sqlite")
     with _told(folder / "catalogue.sqlite"):
-        migrate(engine)
+        migrate(engine, folder / "objects")
     engine.dispose()
 
 

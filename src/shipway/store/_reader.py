@@ -23,7 +23,8 @@ class Query(Protocol):
     def __call__(self, sql: str, parameters: Mapping[str, Value]) -> Sequence[Sequence[Value]]: ...
 
 
-_AUDIT = "SELECT id, at, actor, action, resource, outcome, source, target, verdict, why FROM audit"
+_LAST = "\U0010ffff"  # no text that begins with a prefix comes after the prefix with this
+_AUDIT = "SELECT id, at, actor, action, resource, outcome, source, target, verdict, why, release FROM audit"
 
 
 def find_ref(query: Query, project: str, name: str) -> Ref | None:
@@ -35,7 +36,7 @@ def find_ref(query: Query, project: str, name: str) -> Ref | None:
 
 def list_refs(query: Query, project: str, prefix: str) -> list[Ref]:
     sql = "SELECT name, digest, audit FROM ref WHERE project = :project AND name >= :low AND name < :high ORDER BY name"
-    return [_ref(row) for row in query(sql, {"project": project, "low": prefix, "high": prefix + "\U0010ffff"})]
+    return [_ref(row) for row in query(sql, {"project": project, "low": prefix, "high": prefix + _LAST})]
 
 
 def list_audit(query: Query, project: str, resource: str | None, *, before: int | None, limit: int) -> list[AuditRecord]:
@@ -53,6 +54,35 @@ def list_audit(query: Query, project: str, resource: str | None, *, before: int 
 def find_audit(query: Query, project: str, number: int) -> AuditRecord | None:
     rows = query(f"{_AUDIT} WHERE project = :project AND id = :id", {"project": project, "id": number})
     return _audit(rows[0]) if rows else None
+
+
+def list_lives(
+    query: Query,
+    project: str,
+    resource: str,
+    release: Digest | None,
+    *,
+    target: Digest | None,
+    before: int | None,
+    limit: int | None,
+) -> list[AuditRecord]:
+    """Records of the moves of a ref that were made, newest first. Each is found by an index of such records only."""
+    given: dict[str, Value] = {"release": release, "target": target}
+    where = ["project = :project", "resource = :resource", "outcome = 'moved'"]
+    where += [f"{name} = :{name}" for name, value in given.items() if value] + (["id < :before"] if before else [])
+    sql = f"{_AUDIT} WHERE {' AND '.join(where)} ORDER BY id DESC" + (" LIMIT :limit" if limit else "")
+    values = {"project": project, "resource": resource, "before": before, "limit": limit} | given
+    return [_audit(row) for row in query(sql, {name: value for name, value in values.items() if value is not None})]
+
+
+def list_targets(query: Query, project: str, *, resources: str, begins: str) -> list[Digest]:
+    """Targets that begin with these characters, of records whose resource begins with those."""
+    sql = (
+        "SELECT DISTINCT target FROM audit WHERE project = :project AND target >= :low AND target < :high"
+        " AND resource >= :first AND resource < :last ORDER BY target LIMIT 100"
+    )
+    values = {"low": begins, "high": begins + _LAST, "first": resources, "last": resources + _LAST}
+    return [Digest(str(row[0])) for row in query(sql, {"project": project, **values})]
 
 
 def list_evidence(query: Query, project: str, subject: Digest) -> list[EvidenceRow]:
@@ -75,7 +105,7 @@ def list_state(query: Query, project: str, kind: str, prefix: str) -> list[State
         "SELECT key, value, version, updated FROM state WHERE project = :project AND kind = :kind"
         " AND key >= :low AND key < :high ORDER BY key"
     )
-    rows = query(sql, {"project": project, "kind": kind, "low": prefix, "high": prefix + "\U0010ffff"})
+    rows = query(sql, {"project": project, "kind": kind, "low": prefix, "high": prefix + _LAST})
     return [_state(row) for row in rows]
 
 
@@ -92,10 +122,11 @@ def _ref(row: Sequence[Value]) -> Ref:
 
 def _audit(row: Sequence[Value]) -> AuditRecord:
     texts = [str(value) for value in row[1:6]]
-    source, target, verdict = (Digest(str(value)) if value else None for value in row[6:9])
+    source, target, verdict, release = (Digest(str(value)) if value else None for value in (*row[6:9], row[10]))
     at, actor, action, resource, outcome = texts
     number = cast("int", row[0])
-    return AuditRecord(number, parse_instant(at), actor, action, resource, outcome, source, target, verdict, why=str(row[9]))
+    why = str(row[9])
+    return AuditRecord(number, parse_instant(at), actor, action, resource, outcome, source, target, verdict, why, release)
 
 
 def _evidence(row: Sequence[Value]) -> EvidenceRow:

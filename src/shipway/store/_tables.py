@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import Column, Index, Integer, MetaData, String, Table, Text, UniqueConstraint, text
 
 metadata = MetaData()
+
+_MOVED = text("outcome = 'moved'")
 
 ref = Table(
     "ref",
@@ -29,7 +31,11 @@ audit = Table(
     Column("target", String),
     Column("verdict", String),
     Column("why", Text, nullable=False),
+    Column("release", String),
     Index("audit_by_resource", "project", "resource", "id"),
+    Index("audit_by_target", "project", "target", "id"),
+    Index("audit_moves", "project", "resource", "id", sqlite_where=_MOVED, postgresql_where=_MOVED),
+    Index("audit_lives", "project", "release", "resource", "id", sqlite_where=_MOVED, postgresql_where=_MOVED),
     sqlite_autoincrement=True,
 )
 

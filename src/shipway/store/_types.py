@@ -21,7 +21,10 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """Who did what to which resource, when and with which outcome. A ref's history is its records."""
+    """Who did what to which resource, when and with which outcome. A ref's history is its records.
+
+    release: of a deployment's move, the release that it puts live, or would have; None for everything else.
+    """
 
     id: int
     at: datetime
@@ -33,6 +36,7 @@ class AuditRecord:
     target: Digest | None
     verdict: Digest | None
     why: str
+    release: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class NewAudit:
     target: Digest | None = None
     verdict: Digest | None = None
     why: str = ""
+    release: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True)

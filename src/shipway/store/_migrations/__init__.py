@@ -1,4 +1,4 @@
-"""Alembic migrations of the catalogue. `HEAD` is the newest revision; a migration and its record commit together."""
+"""Alembic migrations of the catalogue. `HEAD` is the newest revision; migrations and their record commit together."""
 
-HEAD = "0001"
-KNOWN = ("0001",)
+KNOWN = ("0001", "0002")
+HEAD = KNOWN[-1]
