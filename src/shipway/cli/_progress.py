@@ -50,3 +50,29 @@ class FileReport:
     def __exit__(self, *_problem: object) -> None:
         if self._shown:
             sys.stderr.write("\r\033[K")
+
+
+class ByteReport:
+    """A line on stderr that counts bytes of a known whole; nothing when stderr is no terminal. Several threads may call it."""
+
+    def __init__(self, name: str, total: int) -> None:
+        self._name, self._total, self._done, self._shown = name, total, 0, 0.0
+        self._began, self._live = time.monotonic(), sys.stderr.isatty()
+
+    def bytes(self, size: int) -> None:
+        """So many bytes more."""
+        self._done += size
+        now = time.monotonic()
+        if self._live and now - self._shown > REDRAW_SECONDS:
+            self._shown = now
+            share = min(1.0, self._done / self._total) if self._total else 1.0
+            rate = self._done / 1e6 / max(now - self._began, REDRAW_SECONDS)
+            bar = "#" * int(share * 30)
+            sys.stderr.write(f"\r{self._name} [{bar:<30}] {share:4.0%} {self._done / 1e6:,.0f} MB, {rate:,.0f} MB/s ")
+
+    def __enter__(self) -> ByteReport:
+        return self
+
+    def __exit__(self, *_problem: object) -> None:
+        if self._shown:
+            sys.stderr.write("\r\033[K")

@@ -38,4 +38,4 @@ def alone(settings: Settings, deployment: str | None, why: str, as_json: bool) -
     out.end("release", document, then=f"shipway plan {deploy.name}")
 
 
-command = CommandGroup(alone, {})
+command = CommandGroup(alone, {"export": "release_export", "import": "release_import"})

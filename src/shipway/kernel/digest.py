@@ -70,6 +70,6 @@ class Descriptor:
         if not isinstance(value, Mapping):
             raise DigestMalformed(f"a descriptor is an object, not {type(value).__name__}")
         media_type, digest, size = value.get("mediaType"), value.get("digest"), value.get("size")
-        if not isinstance(media_type, str) or not isinstance(digest, str) or not isinstance(size, int) or size < 0:
+        if not isinstance(media_type, str) or not isinstance(digest, str) or type(size) is not int or size < 0:
             raise DigestMalformed("a descriptor has mediaType, digest and size")
         return cls(media_type, parse_digest(digest), size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_EMPTY = "application/vnd.oci.empty.v1+json"
 PARQUET = "application/vnd.apache.parquet"
 NPY = "application/vnd.shipway.npy.v1"
 SKOPS = "application/vnd.shipway.model.skops.v1"

@@ -41,15 +41,41 @@ from shipway.release._planned import (
 )
 
 if TYPE_CHECKING:
+    from shipway.release._attachment import Attachment, attach, attachments_of
+    from shipway.release._bundle import BundleDamaged, BundleMalformed, Freight
+    from shipway.release._bundle_import import Imported, ImportUnnamed, import_bundle
+    from shipway.release._bundle_make import load_freight
+    from shipway.release._layout import Bundle, open_bundle
+    from shipway.release._layout_write import Exported, ExportRefused, write_folder
     from shipway.release._rebuild import Equality, RebuildRefused, Rebuilt, attest_rebuild, rebuild_release
+    from shipway.release._verify import Hashed, Said, check_statements, hash_bundle, open_stored
 
-_HOME = {"_rebuild": ["Equality", "Rebuilt", "RebuildRefused", "attest_rebuild", "rebuild_release"]}  # needs numpy
+_HOME = {
+    "_attachment": ["Attachment", "attach", "attachments_of"],
+    "_bundle": ["BundleDamaged", "BundleMalformed", "Freight"],
+    "_bundle_import": ["ImportUnnamed", "Imported", "import_bundle"],
+    "_bundle_make": ["load_freight"],
+    "_layout": ["Bundle", "open_bundle"],
+    "_layout_write": ["ExportRefused", "Exported", "write_folder"],
+    "_verify": ["Hashed", "Said", "check_statements", "hash_bundle", "open_stored"],
+    "_rebuild": ["Equality", "Rebuilt", "RebuildRefused", "attest_rebuild", "rebuild_release"],
+}  # needs numpy
 
 __all__ = [
+    "Attachment",
+    "Bundle",
+    "BundleDamaged",
+    "BundleMalformed",
     "Candidate",
     "Change",
     "Component",
     "Equality",
+    "ExportRefused",
+    "Exported",
+    "Freight",
+    "Hashed",
+    "ImportUnnamed",
+    "Imported",
     "KeptPlan",
     "NoCandidate",
     "NothingToRelease",
@@ -65,26 +91,35 @@ __all__ = [
     "Rebuilt",
     "ReleaseDamaged",
     "ReleaseMalformed",
+    "Said",
     "Weights",
     "apply_plan",
     "apply_planned",
     "apply_release",
     "approve_release",
+    "attach",
+    "attachments_of",
     "attest_rebuild",
     "candidate_of",
     "check_intact",
+    "check_statements",
     "child_release",
     "deploy_ref",
     "deployment_object",
     "find_component",
     "gateway_settings",
+    "hash_bundle",
+    "import_bundle",
     "keep_plan",
     "load_components",
+    "load_freight",
     "load_plan",
     "lock_release",
     "make_plan",
     "make_release",
     "monitors_of",
+    "open_bundle",
+    "open_stored",
     "outcomes_of",
     "policy_change",
     "provider_object",
@@ -96,6 +131,7 @@ __all__ = [
     "roll_back",
     "with_release",
     "workers_of",
+    "write_folder",
 ]
 
 if not TYPE_CHECKING:

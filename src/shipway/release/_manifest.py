@@ -7,16 +7,19 @@ only what changed. Evidence binds to the object, whose digest stands in the anno
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
 from shipway.gate import ANNOTATION
 from shipway.kernel import media
-from shipway.kernel.canonical import Json, JsonObject
+from shipway.kernel.canonical import Json, JsonObject, parse_object
 from shipway.kernel.digest import Descriptor, Digest, parse_digest
 from shipway.kernel.errors import ShipwayError
-from shipway.store import TREE, Store
+from shipway.store import TREE, Node, Store, read_node
+
+Fetch = Callable[[Descriptor], bytes]
+"""Gives the bytes of a descriptor, verified."""
 
 RELEASE_TYPE = "application/vnd.shipway.release.v1+json"
 _WITHOUT_LAYERS = frozenset({"pipeline"})  # what its steps made can be made again, and is no part of an answer
@@ -66,8 +69,14 @@ def find_component(components: tuple[Component, ...], kind: str, name: str | Non
 
 def component_manifest(store: Store, component: Component) -> JsonObject:
     """The thin OCI manifest of an object (OCI image spec 1.1)."""
-    config = store.descriptor(component.digest, media.media_type(_object_kind(component.kind)))
-    layers = {} if component.kind in _WITHOUT_LAYERS else {leaf.digest: leaf for leaf in reach(store, component.digest)}
+    data = store.objects.get(component.digest)
+    config = Descriptor(config_type(component.kind), component.digest, len(data))
+    return manifest_of(_fetch_from(store), component.kind, config)
+
+
+def manifest_of(fetch: Fetch, kind: str, config: Descriptor) -> JsonObject:
+    """As component_manifest, of an object that may be anywhere."""
+    layers = {} if kind in _WITHOUT_LAYERS else {leaf.digest: leaf for leaf in reach_from(fetch, config)}
     return {
         "schemaVersion": 2,
         "mediaType": media.OCI_MANIFEST,
@@ -77,16 +86,44 @@ def component_manifest(store: Store, component: Component) -> JsonObject:
     }
 
 
+def config_type(kind: str) -> str:
+    """The media type of the object that a component of this kind is."""
+    return media.media_type(object_kind(kind))
+
+
 def reach(store: Store, digest: Digest) -> Iterator[Descriptor]:
     """Every blob that an object names, folders' nodes and files included."""
-    for leaf in _descriptors(store.get(digest)):
+    return reach_from(_fetch_from(store), Descriptor(media.BYTES, digest, 0))
+
+
+def reach_from(fetch: Fetch, top: Descriptor) -> Iterator[Descriptor]:
+    """As reach, of an object that may be anywhere. A folder that stands in many places is looked at once."""
+    for leaf in _descriptors(parse_object(fetch(top))):
         if leaf.media_type != TREE:
             yield leaf
             continue
-        for node, data in store.tree_nodes(leaf.digest):
-            yield Descriptor(TREE, node, len(data))
-        for file in store.tree(leaf.digest):
-            yield Descriptor(media.BYTES, file.digest, file.size)
+        nodes = walk_nodes(fetch, leaf)
+        yield from (descriptor for descriptor, _ in nodes)
+        for _, node in nodes:
+            yield from (Descriptor(media.BYTES, file.digest, file.size) for file in node.files)
+
+
+def walk_nodes(fetch: Fetch, root: Descriptor) -> list[tuple[Descriptor, Node]]:
+    """Every folder of a tree once, the root first."""
+    found: dict[Digest, tuple[Descriptor, Node]] = {}
+    waiting = [root]
+    while waiting:
+        descriptor = waiting.pop()
+        if descriptor.digest not in found:
+            data = fetch(descriptor)
+            node = read_node(data)
+            found[descriptor.digest] = (Descriptor(TREE, descriptor.digest, len(data)), node)
+            waiting += reversed(list(node.folders.values()))
+    return list(found.values())
+
+
+def _fetch_from(store: Store) -> Fetch:
+    return lambda wanted: store.objects.get(wanted.digest)
 
 
 def _entry(store: Store, component: Component) -> JsonObject:
@@ -103,7 +140,8 @@ def _entry(store: Store, component: Component) -> JsonObject:
     }
 
 
-def _object_kind(kind: str) -> str:
+def object_kind(kind: str) -> str:
+    """The kind of the object behind a component of this kind."""
     return "snapshot" if kind == "data" else kind
 
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     )
     from shipway.store._segment_recovery import recover_writers
     from shipway.store._segment_writer import SegmentWriter
-    from shipway.store._tree import TREE, TreeFile
+    from shipway.store._tree import TREE, Node, TreeFile, read_node
     from shipway.store._types import (
         AuditRecord,
         Edge,
@@ -86,7 +86,7 @@ _HOME = {
     ],
     "_segment_recovery": ["recover_writers"],
     "_segment_writer": ["SegmentWriter"],
-    "_tree": ["TREE", "TreeFile"],
+    "_tree": ["TREE", "Node", "TreeFile", "read_node"],
     "_types": [
         "AuditRecord",
         "Edge",
@@ -124,6 +124,7 @@ __all__ = [
     "LogNotWritten",
     "MoveUnjustified",
     "NewAudit",
+    "Node",
     "ObjectDamaged",
     "ObjectMissing",
     "ObjectUnexpected",
@@ -154,6 +155,7 @@ __all__ = [
     "list_segments",
     "open_store",
     "read_counts",
+    "read_node",
     "read_segment",
     "recover_writers",
 ]

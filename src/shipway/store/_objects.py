@@ -15,11 +15,11 @@ import os
 import stat
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from shipway.kernel.digest import Digest, digest_bytes, parse_digest
+from shipway.kernel.digest import Descriptor, Digest, digest_bytes, parse_digest
 from shipway.store._types import FileUnreadable, ObjectDamaged, ObjectMissing, StoreFull
 
 _CHUNK = 1 << 20  # reads of 1 MiB: hashing then dominates the system calls
@@ -72,6 +72,17 @@ class Objects:
     def put_file(self, source: Path, *, report: Callable[[int], None] | None = None) -> tuple[Digest, int]:
         """Keep a copy of a file, read once: digest and size in bytes. Raises FileUnreadable, StoreFull."""
         return self._write(lambda out: _copy(source, out, report))
+
+    def put_stream(self, wanted: Descriptor, chunks: Iterable[bytes | memoryview]) -> bool:
+        """Keep bytes that come from elsewhere under the name that they should have, read once and never past their size.
+
+        Returns whether they were taken: what is there already is not asked for. Raises ObjectDamaged, when they are not what
+        they were said to be and nothing is kept, and StoreFull.
+        """
+        if self.keeps(wanted.digest, wanted.size):
+            return False
+        self._write(lambda out: _receive(wanted, chunks, out))
+        return True
 
     def get(self, digest: Digest) -> bytes:
         """The bytes, verified. Raises ObjectMissing, ObjectDamaged."""
@@ -178,7 +189,7 @@ def hash_file(path: Path) -> Digest:
     return Digest("sha256:" + hasher.hexdigest())
 
 
-def _write_all(out: int, data: bytes) -> None:
+def _write_all(out: int, data: bytes | memoryview) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(out, view) :]
@@ -205,6 +216,20 @@ def _copy(source: Path, out: int, report: Callable[[int], None] | None) -> tuple
             f"{source.name} changed while it was read", where=str(source), mend="run it again when it is still"
         )
     return Digest("sha256:" + hasher.hexdigest()), size
+
+
+def _receive(wanted: Descriptor, chunks: Iterable[bytes | memoryview], out: int) -> tuple[Digest, int]:
+    hasher, size = hashlib.sha256(), 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > wanted.size:
+            raise ObjectDamaged(f"{wanted.digest} is longer than the {wanted.size} bytes that it should have")
+        hasher.update(chunk)
+        _write_all(out, chunk)
+    found = Digest("sha256:" + hasher.hexdigest())
+    if (found, size) != (wanted.digest, wanted.size):
+        raise ObjectDamaged(f"{size} bytes are {found}, not the {wanted.size} of {wanted.digest}")
+    return found, size
 
 
 def _moment(status: os.stat_result) -> tuple[int, int, int]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import cast
+from typing import NamedTuple, cast
 
 from shipway.kernel import media
 from shipway.kernel.canonical import JsonObject, canonical_json, name_of_text, parse_object, text_of_name
@@ -124,6 +124,33 @@ class TreeWriter:
         return Descriptor(TREE, self._objects.put(data), len(data))
 
 
+class Node(NamedTuple):
+    """What stands in one folder of a tree: its files, and its folders by name."""
+
+    files: tuple[TreeFile, ...]
+    folders: Mapping[str, Descriptor]
+
+
+def read_node(data: bytes) -> Node:
+    """The entries of a folder node, whoever made it. Raises ObjectUnexpected, NotCanonical, DigestMalformed."""
+    files: list[TreeFile] = []
+    folders: dict[str, Descriptor] = {}
+    for entry in _entries(data):
+        if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str):
+            raise ObjectUnexpected("an entry of a tree is an object with a name")
+        name, kind = _safe_name(str(entry["name"])), entry.get("type")
+        if name in folders or any(file.path == name for file in files[-1:]):  # sorted, so that equal names are neighbours
+            raise ObjectUnexpected(f"a tree holds the name {name!r} twice")
+        target = Descriptor.from_json({**entry, "mediaType": TREE})
+        if kind == "tree":
+            folders[name] = target
+        elif kind == "file" and isinstance(entry.get("executable"), bool):
+            files.append(TreeFile(name, target.digest, target.size, bool(entry["executable"])))
+        else:
+            raise ObjectUnexpected(f"the entry {name!r} of a tree is neither a file nor a folder")
+    return Node(tuple(files), folders)
+
+
 def walk_tree(objects: Objects, root: Digest) -> Iterator[TreeFile]:
     """Every file of a tree in the order of its nodes. Raises ObjectMissing, ObjectDamaged, ObjectUnexpected."""
     return _walk(objects, root, PurePosixPath())
@@ -149,7 +176,7 @@ def _walk(objects: Objects, node: Digest, below: PurePosixPath) -> Iterator[Tree
 
 def _entries(data: bytes) -> list[JsonObject]:
     node = parse_object(data)
-    if node.get("kind") != "tree" or node.get("version") != 1:
+    if node.get("kind") != "tree" or node.get("version") != 1 or not isinstance(node.get("entries"), list):
         raise ObjectUnexpected(f"a tree was expected, not {node.get('kind')} version {node.get('version')}")
     return cast("list[JsonObject]", node["entries"])
 

@@ -1,0 +1,47 @@
+"""`shipway release export`: a release with all its bytes, in an OCI image layout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from shipway.cli._output import Output, json_option
+from shipway.cli._settings import Project, Settings
+
+
+@click.command(name="export")
+@click.argument("release")
+@click.argument("dest", type=click.Path(path_type=Path))
+@click.option("--copy", is_flag=True, help="Copy the bytes; share no file with the store.")
+@json_option
+@click.pass_obj
+def command(settings: Settings, release: str, dest: Path, copy: bool, as_json: bool) -> None:
+    """Write a release with all its bytes, evidence, policy and verdicts as an OCI image layout.
+
+    DEST is a folder, made when missing. Another release of the same store adds only what changed. RELEASE is a digest, its
+    first digits, or a ref.
+    """
+    from shipway.cli._digests import find_release
+    from shipway.cli._progress import ByteReport
+    from shipway.kernel.digest import short
+    from shipway.release import load_freight, write_folder
+
+    project, out = Project(settings), Output(as_json)
+    freight = load_freight(project.store, find_release(project.store, release))
+    total = sum(blob.size for blob, _ in dict(freight.blobs()).items())
+    with ByteReport("export", total) as report:
+        done = write_folder(project.store, freight, settings.directory / dest, copy=copy, report=report.bytes)
+    out.say(f"release {short(done.release)} in {dest}: {done.blobs} blobs, {done.bytes:,} bytes, {done.attachments} attached")
+    out.say(f"  new: {done.new_blobs} blobs, {done.new_bytes:,} bytes")
+    document = {
+        "release": done.release,
+        "dest": str(dest),
+        "tag": short(done.release),
+        "blobs": done.blobs,
+        "bytes": done.bytes,
+        "new_blobs": done.new_blobs,
+        "new_bytes": done.new_bytes,
+        "attachments": done.attachments,
+    }
+    out.end("export", document, then=f"shipway verify {dest}")

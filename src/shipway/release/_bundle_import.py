@@ -1,0 +1,151 @@
+"""Taking a bundle into a store: every byte is checked on its way in, and nothing is named before all of it is there."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from shipway.access import Actor, KeyRing
+from shipway.gate import move_ref
+from shipway.kernel import media
+from shipway.kernel.canonical import Json, NotCanonical, parse_object
+from shipway.kernel.clock import parse_instant
+from shipway.kernel.digest import Descriptor, Digest
+from shipway.kernel.errors import ShipwayError
+from shipway.release._attachment import Attachment, attach
+from shipway.release._bundle import BundleDamaged, Freight
+from shipway.release._layout import Bundle
+from shipway.release._layout_source import chunks_of
+from shipway.store import EvidenceRow, ObjectDamaged, Store
+
+_RELEASE_REF = "release/"
+
+
+class ImportUnnamed(ShipwayError):
+    """A bundle whose release no application of ours has had, so that nobody knows what to call it."""
+
+    code = "release.import-unnamed"
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A release that was taken in: blobs and bytes that the store did not have, statements, and refs that point at it."""
+
+    release: Digest
+    new_blobs: int
+    new_bytes: int
+    statements: int
+    refs: tuple[str, ...]
+
+
+def keep_bundle(store: Store, bundle: Bundle, *, report: Callable[[int], None] | None = None) -> tuple[int, int]:
+    """Bring all blobs of a bundle into the store: how many were new, and their bytes. Names nothing. Raises BundleDamaged."""
+    blobs = size = 0
+    for blob, label in bundle.blobs().values():
+        place = bundle.files.blobs[blob.digest]
+        document = bundle.reader.documents.get(blob.digest)
+        chunks = iter([document]) if document is not None else _reported(chunks_of(place), report)
+        try:
+            taken = store.objects.put_stream(blob, chunks)
+        except ObjectDamaged as problem:
+            raise BundleDamaged(f"{label} is damaged: {problem.what}", where=str(place.path)) from problem
+        blobs, size = blobs + taken, size + (blob.size if taken else 0)
+    return blobs, size
+
+
+def name_freight(
+    store: Store, keys: KeyRing, actor: Actor, freight: Freight, *, application: str | None = None, why: str = ""
+) -> tuple[int, tuple[str, ...]]:
+    """Index the statements and attachments of a release whose bytes are in the store, and point `release/<application>` at it.
+
+    application: otherwise the one that its verdicts name. Returns how many statements there are, and the refs.
+    Raises ImportUnnamed, Forbidden, MoveRefused.
+    """
+    refs = (f"{_RELEASE_REF}{application}",) if application else _refs_of(store, freight)
+    if not refs:
+        what = f"no verdict in the bundle says of which application {freight.release.digest} is a release"
+        raise ImportUnnamed(what, mend="name it with --as APPLICATION")
+    statements = 0
+    for carried in freight.carried:
+        made = carried.attachment
+        if made.media_type == media.DSSE:
+            statements += 1
+            store.add_evidence(_row(store, made))
+        else:
+            attach(store, _foreign(made))
+    for ref in refs:
+        move_ref(store, keys, actor, ref=ref, target=freight.release.digest, why=why)
+    return statements, refs
+
+
+def _foreign(made: Attachment) -> Attachment:
+    """The policy that was in force elsewhere is not in force here: it is one that verdicts cite."""
+    return replace(made, name="policy", created="") if made.media_type == media.media_type("policy") else made
+
+
+def _row(store: Store, made: Attachment) -> EvidenceRow:
+    predicate = ""
+    with suppress(NotCanonical, ValueError, KeyError):
+        predicate = _predicate_of(store.objects.get(made.data.digest))
+    return EvidenceRow(made.data.digest, made.subject, predicate, made.name, _when(store, made))
+
+
+def _predicate_of(envelope: bytes) -> str:
+    """What kind of statement it is, as its payload says; whether it counts is for the gate to say."""
+    payload = parse_object(base64.b64decode(str(parse_object(envelope)["payload"]), validate=True))
+    return str(payload["predicateType"])
+
+
+def _when(store: Store, made: Attachment) -> datetime:
+    """When it was indexed where it was made, as far as that is not in the future here."""
+    now = store.clock.now()
+    with suppress(ValueError):
+        return min(parse_instant(made.created), now)
+    return now
+
+
+def _refs_of(store: Store, freight: Freight) -> tuple[str, ...]:
+    """The refs below release/ that verdicts in the bundle moved to this release."""
+    found = set()
+    for carried in freight.carried:
+        if carried.attachment.media_type == media.media_type("verdict"):
+            verdict = _object(store, carried.attachment.data)
+            if str(verdict.get("ref")).startswith(_RELEASE_REF) and verdict.get("to") == freight.release.digest:
+                found.add(str(verdict["ref"]))
+    return tuple(sorted(found))
+
+
+def _object(store: Store, data: Descriptor) -> dict[str, Json]:
+    try:
+        return parse_object(store.objects.get(data.digest))
+    except NotCanonical:
+        return {}
+
+
+def _reported(chunks: Iterator[memoryview], report: Callable[[int], None] | None) -> Iterator[memoryview]:
+    for chunk in chunks:
+        if report:
+            report(len(chunk))
+        yield chunk
+
+
+def import_bundle(
+    store: Store,
+    keys: KeyRing,
+    actor: Actor,
+    bundle: Bundle,
+    *,
+    application: str | None = None,
+    why: str = "",
+    report: Callable[[int], None] | None = None,
+) -> tuple[Imported, ...]:
+    """All releases of a bundle: first every byte, then the names. Raises BundleDamaged, ImportUnnamed, Forbidden, StoreFull."""
+    blobs, size = keep_bundle(store, bundle, report=report)
+    made = []
+    for freight in bundle.freights:
+        statements, refs = name_freight(store, keys, actor, freight, application=application, why=why)
+        made.append(Imported(freight.release.digest, blobs, size, statements, refs))
+    return tuple(made)

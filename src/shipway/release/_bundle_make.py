@@ -1,0 +1,115 @@
+"""What of a store goes with a release: its evidence, the policy, the verdicts that moved it, and what was attached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from shipway.gate import POLICY_REF, load_policy, policy_in_force, release_of
+from shipway.kernel import media
+from shipway.kernel.clock import instant
+from shipway.kernel.digest import Descriptor, Digest, is_digest, parse_digest
+from shipway.kernel.errors import ShipwayError
+from shipway.release._attachment import EMPTY_BYTES, Attachment, attachment_manifest, attachments_of
+from shipway.release._bundle import Carried, Freight, Reader
+from shipway.store import AuditRecord, Store
+
+
+class StoreSource:
+    """The objects of a store as a source; they are verified when they are read."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self.where = store, str(store.root)
+
+    def read(self, wanted: Descriptor) -> bytes:
+        return self._store.objects.get(wanted.digest)
+
+
+def load_freight(store: Store, release: Digest, reader: Reader | None = None) -> Freight:
+    """A release of the store and what goes with it; reader: one that keeps the documents that were read.
+
+    Raises BundleMalformed, ObjectMissing, ObjectDamaged.
+    """
+    bare = (reader or Reader(StoreSource(store))).release(store.descriptor(release, media.OCI_INDEX))
+    return Freight(bare.release, bare.parts, tuple(_carry(store, bare, attachment) for attachment in _attached(store, bare)))
+
+
+def _carry(store: Store, freight: Freight, attachment: Attachment) -> Carried:
+    data = attachment_manifest(attachment, freight.subject(attachment.subject))
+    return Carried(attachment, store.put_bytes(data, media.OCI_MANIFEST))
+
+
+def _attached(store: Store, freight: Freight) -> list[Attachment]:
+    """In the order of their kinds and names; the same store gives the same list."""
+    store.objects.put(EMPTY_BYTES)
+    moves = list(_moves(store, freight.release.digest))
+    found = {*_verdicts(store, freight, moves), *_policies(store, freight, moves)}
+    subjects = {freight.release.digest, *(part.component.digest for part in freight.parts)}
+    subjects |= {attachment.data.digest for attachment in found}  # statements about a verdict, a policy, a deployment
+    found |= {attachment for subject in subjects for attachment in attachments_of(store, subject)}
+    found |= {attachment for subject in subjects for attachment in _evidence(store, subject)}
+    return sorted(found, key=lambda made: (made.subject, made.media_type, made.name, made.data.digest, made.created))
+
+
+def _evidence(store: Store, subject: Digest) -> Iterator[Attachment]:
+    for row in store.evidence(subject):
+        yield Attachment(subject, media.DSSE, row.name, store.descriptor(row.envelope, media.DSSE), instant(row.at))
+
+
+def _moves(store: Store, release: Digest) -> Iterator[AuditRecord]:
+    """The moves that put the release at a ref."""
+    for ref in store.refs("release/"):
+        yield from (move for move in store.history(ref.name, limit=10_000) if move.target == release and _moved(move))
+    for ref in store.refs("deploy/"):
+        for move in store.history(ref.name, limit=10_000):
+            if _moved(move) and move.target and _readable_release(store, move.target) == release:
+                yield move
+
+
+def _moved(move: AuditRecord) -> bool:
+    return move.outcome == "moved" and move.verdict is not None
+
+
+def _readable_release(store: Store, deployment: Digest) -> Digest | None:
+    try:
+        return release_of(store, deployment)
+    except ShipwayError:
+        return None  # a deployment of long ago whose object is gone
+
+
+def _verdicts(store: Store, freight: Freight, moves: Iterable[AuditRecord]) -> Iterator[Attachment]:
+    for move in moves:
+        at, release = instant(move.at), freight.release.digest
+        if move.verdict and store.objects.has(move.verdict):
+            yield _object(store, release, "verdict", move.resource, move.verdict, at)
+        if move.target and move.target != release:
+            yield _object(store, release, "deployment", move.resource, move.target, "")
+
+
+def _policies(store: Store, freight: Freight, moves: Iterable[AuditRecord]) -> Iterator[Attachment]:
+    """The policy in force under the name of its ref, those that earlier verdicts cite as `policy`, and their definitions."""
+    release, ref = freight.release.digest, store.ref(POLICY_REF)
+    record = store.audit(ref.audit) if ref else None
+    in_force = policy_in_force(store).digest
+    yield _object(store, release, "policy", POLICY_REF, in_force, instant(record.at) if record else "")
+    cited = {_policy_of(store, move.verdict) for move in moves if move.verdict and store.objects.has(move.verdict)}
+    for digest in {in_force, *cited} - {None}:
+        assert digest is not None
+        if not store.objects.has(digest):
+            continue
+        if digest != in_force:
+            yield _object(store, release, "policy", "policy", digest, "")
+        policy = load_policy(store, digest)
+        for kind, definitions in (("contract", policy.contracts), ("goldenset", policy.golden)):
+            for name, definition in definitions.items():
+                if store.objects.has(definition):
+                    yield _object(store, release, kind, name, definition, "")
+
+
+def _policy_of(store: Store, verdict: Digest) -> Digest | None:
+    named = store.get(verdict).get("policy")
+    return parse_digest(named) if isinstance(named, str) and is_digest(named) else None
+
+
+def _object(store: Store, subject: Digest, kind: str, name: str, digest: Digest, created: str) -> Attachment:
+    kind = media.media_type(kind)
+    return Attachment(subject, kind, name, store.descriptor(digest, kind), created)

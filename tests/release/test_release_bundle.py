@@ -1,0 +1,92 @@
+"""A release leaves as an OCI image layout that other tools read, and comes in elsewhere as it was."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from bundle_help import Yard
+
+from shipway.kernel.digest import short
+from shipway.release import (
+    BundleMalformed,
+    check_statements,
+    hash_bundle,
+    import_bundle,
+    load_components,
+    open_bundle,
+    open_stored,
+    write_folder,
+)
+from shipway.store import hash_file
+
+
+@pytest.fixture
+def yard(tmp_path: Path) -> Yard:
+    return Yard(tmp_path / "yard")
+
+
+def test_what_was_exported_verifies_and_comes_in_elsewhere_as_it_was(yard: Yard, tmp_path: Path) -> None:
+    release = yard.release()
+    yard.live(release)
+    bundle = open_bundle(yard.export(release, tmp_path / "out"))
+    assert hash_bundle(bundle).blobs == len(bundle.files.blobs)
+    assert {said.name for said in check_statements(bundle, yard.keys)} == {"auc", "approval"}
+    assert not any(said.refused for said in check_statements(bundle, yard.keys))
+    other = Yard(tmp_path / "other", yard.keys_folder)
+    (done,) = import_bundle(other.store, other.keys, other.actor, bundle)
+    assert (done.release, done.refs, done.statements) == (release, ("release/delay",), 2)
+    assert other.store.resolve("release/delay") == release
+    assert load_components(other.store, release) == load_components(yard.store, release)
+    assert hash_bundle(open_stored(other.store, release)).blobs >= len(bundle.files.blobs)
+
+
+def test_a_second_export_adds_only_what_changed(yard: Yard, tmp_path: Path) -> None:
+    first, second = yard.release("first"), yard.release("second")
+    all_of_it = write_folder(yard.store, yard.freight(first), tmp_path / "out")
+    assert all_of_it.new_bytes == all_of_it.bytes
+    again = write_folder(yard.store, yard.freight(first), tmp_path / "out")
+    assert (again.new_blobs, again.new_bytes) == (0, 0)
+    changed = write_folder(yard.store, yard.freight(second), tmp_path / "out")
+    assert 0 < changed.new_bytes < changed.bytes / 2
+    bundle = open_bundle(tmp_path / "out")
+    assert {freight.release.digest for freight in bundle.freights} == {first, second}
+    hash_bundle(bundle)
+
+
+def test_a_bundle_shares_its_files_with_the_store_unless_it_is_told_to_copy(yard: Yard, tmp_path: Path) -> None:
+    release = yard.release()
+    write_folder(yard.store, yard.freight(release), tmp_path / "linked")
+    write_folder(yard.store, yard.freight(release), tmp_path / "copied", copy=True)
+    blob = release.removeprefix("sha256:")
+    stored = yard.store.objects.path(release).stat()
+    assert os.path.samestat((tmp_path / "linked" / "blobs" / "sha256" / blob).stat(), stored)
+    copied = tmp_path / "copied" / "blobs" / "sha256" / blob
+    assert not os.path.samestat(copied.stat(), stored)
+    assert hash_file(copied) == release
+
+
+def skopeo(*words: str) -> str:
+    done = subprocess.run(["skopeo", *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_skopeo_reads_a_bundle_and_copies_every_component(yard: Yard, tmp_path: Path) -> None:
+    """Debian's skopeo 1.9.3 knows the image spec before 1.1: it writes the index anew, without its artifact type, so that the
+    copy has another digest and is refused with the reason; the manifests of the components and all blobs stay as they are.
+    """
+    release = yard.release()
+    yard.live(release)
+    folder = yard.export(release, tmp_path / "out")
+    raw = skopeo("inspect", "--raw", f"oci:{folder}:{short(release)}")
+    assert raw.encode() == yard.store.objects.get(release)
+    skopeo("copy", "--all", f"oci:{folder}:{short(release)}", f"oci:{tmp_path / 'copied'}:mine")
+    copied = {path.name for path in (tmp_path / "copied" / "blobs" / "sha256").iterdir()}
+    wanted = {blob.digest for part in yard.freight(release).parts for blob in (part.manifest, part.config, *part.layers)}
+    assert {digest.removeprefix("sha256:") for digest in wanted} < copied
+    with pytest.raises(BundleMalformed, match="its artifact type is None") as problem:
+        open_bundle(tmp_path / "copied")
+    assert "copied it" in str(problem.value.mend)
