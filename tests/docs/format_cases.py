@@ -23,12 +23,13 @@ from format_answering import answering_vectors
 from shipway.access import Actor, KeyRing, LocalSigner, Signer
 from shipway.data import reference_profile, take_snapshot
 from shipway.environment import environment_object
+from shipway.environment._kept import wheels_object
 from shipway.gate import DEFAULT_POLICY, MoveRefused, attest, load_policy, move_ref, policy_object, seal
 from shipway.kernel import media
 from shipway.kernel.canonical import JsonObject, canonical_json, parse_object, text_of_name
 from shipway.kernel.check import Check, Verdict
 from shipway.kernel.clock import instant
-from shipway.kernel.digest import Descriptor, Digest
+from shipway.kernel.digest import Descriptor, Digest, digest_bytes
 from shipway.models import Column, Signature, encode_columns, golden_blob, model_object
 from shipway.pipeline import RunRequest, action_key, closure_bytes, code_object, read_pipeline, resolve
 from shipway.pipeline._request import StepOutcome, pipeline_object
@@ -195,6 +196,7 @@ def _objects(store: Store, root: Path, spec: Spec) -> dict[str, Digest]:
         "data": data,
         "code": request.code,
         "environment": environment,
+        "wheels": store.put(_wheels(store)),
         **_pipeline(store, project, request),
         "model": store.put(_model(store)),
         "profile": store.put(_profile()),
@@ -202,6 +204,11 @@ def _objects(store: Store, root: Path, spec: Spec) -> dict[str, Digest]:
         "contract-file": store.put(parse_contract("rows: {at_most: 5}\nunique: [[b, a], [c]]\n", path="c").to_json()),
         "policy": store.put(policy_object(store, spec.policy, contracts)),
     }
+
+
+def _wheels(store: Store) -> JsonObject:
+    files = {"polars-1.35.0-py3-none-any.whl": store.put_bytes(b"the bytes of a wheel", media.WHEEL)}
+    return wheels_object(digest_bytes(LOCK), platform="linux-x86_64-glibc-3.11", files=files)
 
 
 def _pipeline(store: Store, project: Path, request: RunRequest) -> dict[str, Digest]:

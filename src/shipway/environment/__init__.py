@@ -5,9 +5,10 @@ gets no more from us than one file (`runner/v1.py`) or the overlay. Resolving an
 """
 
 from shipway.environment._cache import default_cache
+from shipway.environment._kept import WheelsMalformed, keep_files, kept_wheels, lay_out_wheels, register_wheels
 from shipway.environment._lock import LockUnpinned, Pin, environment_object, lock_requirements, parse_lock
-from shipway.environment._overlay import ensure_overlay, overlay_command
-from shipway.environment._project import ensure_environment
+from shipway.environment._overlay import ensure_overlay, find_overlay, minor_version, overlay_command, overlay_lock
+from shipway.environment._project import ensure_environment, is_made
 from shipway.environment._runner import Runner, check_runner
 from shipway.environment._step import (
     Codec,
@@ -20,6 +21,7 @@ from shipway.environment._step import (
     StepResult,
 )
 from shipway.environment._uv import EnvironmentFailed
+from shipway.environment._wheels import WheelMissing, collect_wheels, platform_tag
 
 __all__ = [
     "Codec",
@@ -34,12 +36,24 @@ __all__ = [
     "StepFile",
     "StepInput",
     "StepResult",
+    "WheelMissing",
+    "WheelsMalformed",
     "check_runner",
+    "collect_wheels",
     "default_cache",
     "ensure_environment",
     "ensure_overlay",
     "environment_object",
+    "find_overlay",
+    "is_made",
+    "keep_files",
+    "kept_wheels",
+    "lay_out_wheels",
     "lock_requirements",
+    "minor_version",
     "overlay_command",
+    "overlay_lock",
     "parse_lock",
+    "platform_tag",
+    "register_wheels",
 ]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from shipway.environment._uv import EnvironmentFailed, run_uv
 from shipway.kernel.canonical import JsonObject
-from shipway.kernel.digest import Descriptor
+from shipway.kernel.digest import Descriptor, Digest
 from shipway.kernel.errors import ShipwayError
 
 RUNNER = "v1"
@@ -63,6 +63,11 @@ def lock_requirements(requirements: Path, *, python: str) -> bytes:
 def parse_lock(data: bytes) -> tuple[Pin, ...]:
     """The pins of a lock in its own order; raises LockUnpinned, naming the first line that is not one."""
     return tuple(_pin(number, text) for number, text in _logical_lines(data.decode("utf-8", "replace")))
+
+
+def lock_hashes(data: bytes) -> frozenset[Digest]:
+    """The digests of every file that a lock lets in."""
+    return frozenset(Digest(text.decode()) for text in re.findall(rb"--hash=(sha256:[0-9a-f]{64})(?![0-9a-f])", data))
 
 
 def environment_object(*, lock: Descriptor, python: str) -> JsonObject:

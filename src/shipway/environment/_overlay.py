@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import shutil
@@ -11,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from shipway.environment._cache import alone
+from shipway.environment._source import Source
 from shipway.environment._uv import EnvironmentFailed, run_uv
 from shipway.kernel.canonical import canonical_json
 from shipway.kernel.digest import digest_bytes
@@ -19,23 +21,51 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 _LOCK = Path(__file__).with_name("overlay.lock")
 
 
-def ensure_overlay(python: Path, *, cache: Path, report: Callable[[str], None]) -> Path:
+def overlay_lock() -> bytes:
+    """The lock of the overlay's libraries, of this Shipway."""
+    return _LOCK.read_bytes()
+
+
+def ensure_overlay(
+    python: Path,
+    *,
+    cache: Path,
+    report: Callable[[str], None],
+    wheels: Path | None = None,
+    offline: bool = False,
+) -> Path:
     """The overlay folder for this python, made unless the cache has it.
 
     It is named by the digest of overlay.lock, of every source file of this installation, and of the interpreter's tag
-    ("cpython-311"); it appears whole or not at all. Raises EnvironmentFailed.
+    ("cpython-311"); it appears whole or not at all. wheels, offline: as for ensure_environment. Raises EnvironmentFailed.
     """
-    tag, lock, sources = _tag(python), _LOCK.read_bytes(), _sources()
-    files = {name: hashlib.sha256(data).hexdigest() for name, data in sources.items()}
-    key = digest_bytes(canonical_json({"tag": tag, "lock": digest_bytes(lock), "files": files}))
-    folder = cache / "overlays" / key.removeprefix("sha256:")[:16]
+    sources = _sources()
+    folder = _folder(python, sources, cache)
     if folder.is_dir():
         return folder
     with alone(folder):
         if not folder.is_dir():
-            report(f"making the serving overlay for {tag}")
-            _make(folder, python, sources)
+            report(f"making the serving overlay for {_tag(python)}")
+            _make(folder, python, sources, source=Source(wheels, offline))
     return folder
+
+
+def find_overlay(python: Path, *, cache: Path) -> Path | None:
+    """The overlay folder for this python when the cache has it."""
+    folder = _folder(python, _sources(), cache)
+    return folder if folder.is_dir() else None
+
+
+def minor_version(python: Path) -> str:
+    """The version of this python as a lock asks for it ("3.11"). Raises EnvironmentFailed."""
+    digits = _tag(python).rpartition("-")[2]
+    return f"{digits[:1]}.{digits[1:]}"
+
+
+def _folder(python: Path, sources: Mapping[str, bytes], cache: Path) -> Path:
+    files = {name: hashlib.sha256(data).hexdigest() for name, data in sources.items()}
+    key = digest_bytes(canonical_json({"tag": _tag(python), "lock": digest_bytes(overlay_lock()), "files": files}))
+    return cache / "overlays" / key.removeprefix("sha256:")[:16]
 
 
 def overlay_command(python: Path, overlay: Path, module: str, *arguments: str) -> list[str]:
@@ -44,13 +74,15 @@ def overlay_command(python: Path, overlay: Path, module: str, *arguments: str) -
     return [str(python), "-I", str(boot), str(overlay), module, *arguments]
 
 
-def _make(folder: Path, python: Path, sources: Mapping[str, bytes]) -> None:
+def _make(folder: Path, python: Path, sources: Mapping[str, bytes], *, source: Source) -> None:
     partial = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
     try:
         run_uv(
-            ["pip", "install", "--quiet", "--python", python, "--target", partial, "--require-hashes", "-r", _LOCK],
+            ["pip", "install", "--quiet", "--python", python, "--target", partial, *source.options, "--require-hashes", "-r",
+             _LOCK],
             what="the serving overlay could not be installed",
-        )
+            mend=source.mend,
+        )  # fmt: skip
         for name, data in sources.items():
             (partial / name).parent.mkdir(parents=True, exist_ok=True)
             (partial / name).write_bytes(data)
@@ -66,6 +98,7 @@ def _sources() -> dict[str, bytes]:
     return {path.relative_to(_PACKAGE.parent).as_posix(): path.read_bytes() for path in found}
 
 
+@functools.cache
 def _tag(python: Path) -> str:
     command = [str(python), "-I", "-S", "-c", "import sys; print(sys.implementation.cache_tag)"]
     try:

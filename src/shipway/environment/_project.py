@@ -9,6 +9,7 @@ from pathlib import Path
 
 from shipway.environment._cache import alone
 from shipway.environment._lock import parse_lock
+from shipway.environment._source import Source
 from shipway.environment._uv import run_uv
 from shipway.kernel.digest import Digest, short
 
@@ -16,23 +17,40 @@ _MARKER = ".complete"  # written last; holds the whole digest
 _HEX = 16  # digits of the digest in the folder's name: paths stay short, and the marker settles a collision
 
 
-def ensure_environment(digest: Digest, lock: bytes, *, python: str, cache: Path, report: Callable[[str], None]) -> Path:
+def ensure_environment(
+    digest: Digest,
+    lock: bytes,
+    *,
+    python: str,
+    cache: Path,
+    report: Callable[[str], None],
+    wheels: Path | None = None,
+    offline: bool = False,
+) -> Path:
     """The python of the environment `digest`, made from `lock` unless the cache has it whole.
 
-    python: the version asked for ("3.11"); report: told one line when there is something to wait for. Two makers wait
-    for each other; what an interrupted one left is removed. Raises LockUnpinned, EnvironmentFailed.
+    python: the version asked for ("3.11"); report: told one line when there is something to wait for, with what will be
+    fetched; wheels: a folder of the lock's wheels, which are then all that is looked at; offline: fetch nothing. Two makers
+    wait for each other; what an interrupted one left is removed. Raises LockUnpinned, EnvironmentFailed.
     """
     folder = cache / "environments" / digest.removeprefix("sha256:")[:_HEX]
     executable = folder / "bin" / "python"
-    if _is_complete(folder, digest):
+    if is_made(digest, cache=cache):
         return executable
     pins = parse_lock(lock)
+    source = Source(wheels, offline)
     with alone(folder):
-        if not _is_complete(folder, digest):
-            report(f"making environment {short(digest)}: Python {python}, {len(pins)} packages")
-            _make(folder, lock, python=python)
+        if not is_made(digest, cache=cache):
+            says = source.describe(lock, python=python)
+            report(f"making environment {short(digest)}: Python {python}, {len(pins)} packages{says}")
+            _make(folder, lock, python=python, source=source)
             (folder / _MARKER).write_text(digest)
     return executable
+
+
+def is_made(digest: Digest, *, cache: Path) -> bool:
+    """Whether the cache has the environment `digest` whole."""
+    return _is_complete(cache / "environments" / digest.removeprefix("sha256:")[:_HEX], digest)
 
 
 def _is_complete(folder: Path, digest: Digest) -> bool:
@@ -43,13 +61,16 @@ def _is_complete(folder: Path, digest: Digest) -> bool:
         return False
 
 
-def _make(folder: Path, lock: bytes, *, python: str) -> None:
+def _make(folder: Path, lock: bytes, *, python: str, source: Source) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    run_uv(["venv", "--quiet", "--no-project", "--python", python, folder], what=f"no Python {python}")
+    venv: list[str | Path] = ["venv", "--quiet", "--no-project", "--python", python, *source.no_network, folder]
+    run_uv(venv, what=f"no Python {python}")
     with tempfile.NamedTemporaryFile(suffix=".lock") as file:
         file.write(lock)
         file.flush()
         run_uv(
-            ["pip", "install", "--quiet", "--python", folder / "bin" / "python", "--require-hashes", "-r", file.name],
+            ["pip", "install", "--quiet", "--python", folder / "bin" / "python", *source.options, "--require-hashes", "-r",
+             file.name],
             what="the environment could not be installed",
-        )
+            mend=source.mend,
+        )  # fmt: skip

@@ -46,10 +46,20 @@ def find_uv() -> str:
     return found
 
 
-def run_uv(arguments: Sequence[str | Path], *, what: str, cwd: Path | None = None) -> bytes:
+def run_uv(arguments: Sequence[str | Path], *, what: str, cwd: Path | None = None, mend: str | None = None) -> bytes:
     """What uv prints; raises EnvironmentFailed, `what` followed by uv's last useful lines."""
-    command = [find_uv(), *map(str, arguments), "--no-progress", "--color", "never"]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    done = _run(arguments, cwd)
     if done.returncode != 0:
-        raise EnvironmentFailed(what, output=done.stderr.decode(errors="replace"))
+        raise EnvironmentFailed(what, output=done.stderr.decode(errors="replace"), mend=mend)
     return done.stdout
+
+
+def ask_uv(arguments: Sequence[str | Path]) -> str | None:
+    """All that uv says of something that it only plans, None when it cannot."""
+    done = _run(arguments, None)
+    return None if done.returncode else (done.stdout + done.stderr).decode(errors="replace")
+
+
+def _run(arguments: Sequence[str | Path], cwd: Path | None) -> subprocess.CompletedProcess[bytes]:
+    command = [find_uv(), *map(str, arguments), "--no-progress", "--color", "never"]
+    return subprocess.run(command, cwd=cwd, capture_output=True, stdin=subprocess.DEVNULL, check=False)

@@ -11,6 +11,7 @@ SKOPS = "application/vnd.shipway.model.skops.v1"
 JSON = "application/json"
 TEXT = "text/plain"
 BYTES = "application/octet-stream"
+WHEEL = "application/vnd.shipway.wheel.v1+zip"
 INTOTO = "application/vnd.in-toto+json"
 DSSE = "application/vnd.dsse.envelope.v1+json"
 

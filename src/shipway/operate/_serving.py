@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from shipway.environment import ensure_overlay, overlay_command
+from shipway.environment import overlay_command
 from shipway.kernel.canonical import JsonObject, canonical_json
 from shipway.kernel.digest import Descriptor, Digest, short
 from shipway.kernel.errors import ShipwayError
 from shipway.operate._gateway import prepare_gateway
 from shipway.operate._serve import Serving
-from shipway.pipeline import open_environment
+from shipway.pipeline import open_environment, open_overlay
 from shipway.release import find_component, load_components, release_descriptor, workers_of
 from shipway.store import Store
 
@@ -36,7 +36,7 @@ def prepare_serving(store: Store, ref: str, deployment: Digest, *, cache: Path, 
         )
     environment = find_component(components, "environment").digest
     python = open_environment(store, environment, cache=cache, report=report)
-    overlay = ensure_overlay(python, cache=cache, report=report)
+    overlay = open_overlay(store, python, cache=cache, report=report)
     config = _config(store, value, deployment, release, models[0].name, models[0].digest)
     folder = store.root / "serving" / short(deployment)
     folder.mkdir(parents=True, exist_ok=True)

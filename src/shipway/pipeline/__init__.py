@@ -12,6 +12,7 @@ from shipway.kernel.lazy import lazy_exports
 from shipway.pipeline._actions import action_key
 from shipway.pipeline._closure import closure, closure_bytes
 from shipway.pipeline._code import checkout_code, checkout_tree, code_object
+from shipway.pipeline._environment import open_environment, open_overlay
 from shipway.pipeline._graph import resolve
 from shipway.pipeline._project import (
     MADE,
@@ -19,7 +20,6 @@ from shipway.pipeline._project import (
     Hands,
     ProjectIncomplete,
     ProjectRun,
-    open_environment,
     put_environment,
     run_project,
     snapshot_data,
@@ -94,6 +94,7 @@ __all__ = [
     "make_model",
     "measure_evaluation",
     "open_environment",
+    "open_overlay",
     "pipeline_behind",
     "put_environment",
     "read_pipeline",

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from shipway.data import reference_profile
-from shipway.environment import ensure_overlay
 from shipway.kernel import media
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.models import Array, Signature, check_golden, golden_blob, model_object
+from shipway.pipeline._environment import open_overlay
 from shipway.pipeline._model_rows import (
     LABEL,
     SCORE,
@@ -60,7 +60,7 @@ def make_model(
     reference = _leaf(result, model.reference, media.PARQUET, f"the reference of model {model.name}")
     table = read_reference(store.objects.verify(reference.digest), model)
     inputs = model_inputs(table, model)
-    overlay = ensure_overlay(python, cache=cache, report=report.note)
+    overlay = open_overlay(store, python, cache=cache, report=report.note)
     with open_work(cache) as work:
         scoring = Scoring(python, overlay, store.objects.verify(file.digest), work)
         described = _describe(scoring, inputs, model)

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, cast
 
 from shipway.access import Actor, KeyRing, Signer
 from shipway.data import Snapshot, take_snapshot
-from shipway.environment import ensure_environment, environment_object, parse_lock
+from shipway.environment import environment_object, parse_lock
 from shipway.gate import attest, move_ref
 from shipway.kernel import media
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.clock import instant
-from shipway.kernel.digest import Descriptor, Digest
+from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.pipeline._code import code_object
+from shipway.pipeline._environment import open_environment
 from shipway.pipeline._report import Report
 from shipway.pipeline._request import RunRequest, RunResult
 from shipway.pipeline._run import pipeline_behind, run_pipeline
@@ -87,13 +88,6 @@ def put_environment(store: Store, spec: Spec) -> Digest:
         ) from problem
     parse_lock(lock)
     return store.put(environment_object(lock=store.put_bytes(lock, media.TEXT), python=environment.python or "3.11"))
-
-
-def open_environment(store: Store, environment: Digest, *, cache: Path, report: Callable[[str], None]) -> Path:
-    """The Python of an environment object, made when the cache has it not. Raises EnvironmentFailed."""
-    value = store.get(environment, "environment")
-    lock = store.objects.get(Descriptor.from_json(value["lock"]).digest)
-    return ensure_environment(environment, lock, python=str(value["python"]), cache=cache, report=report)
 
 
 def run_project(

@@ -12,11 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from shipway.data import verify_snapshot
-from shipway.environment import Runner, StepCall, StepInput, check_runner, ensure_environment
+from shipway.environment import Runner, StepCall, StepInput, check_runner
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.pipeline._actions import action_key, find_result, input_record, record_result
 from shipway.pipeline._closure import closure
 from shipway.pipeline._code import checkout_code
+from shipway.pipeline._environment import open_environment
 from shipway.pipeline._graph import resolve
 from shipway.pipeline._interrupt import hear_interrupts
 from shipway.pipeline._read import read_pipeline
@@ -91,10 +92,7 @@ class _Child:
     def runner(self) -> Runner:
         """The running child. Raises EnvironmentFailed."""
         if self._runner is None:
-            lock = self._store.objects.get(Descriptor.from_json(self._record["lock"]).digest)
-            python = ensure_environment(
-                self._digest, lock, python=str(self._record["python"]), cache=self._cache, report=self._report.note
-            )
+            python = open_environment(self._store, self._digest, cache=self._cache, report=self._report.note)
             self._runner = self._stack.enter_context(Runner(python, environ=self._environ, version=self.version))
         return self._runner
 

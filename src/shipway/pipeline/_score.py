@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from shipway.environment import ensure_overlay
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.models import Array
+from shipway.pipeline._environment import open_overlay
 from shipway.pipeline._report import Report
 from shipway.pipeline._scoring import Scoring
 from shipway.pipeline._work import open_work
@@ -20,6 +20,6 @@ def score_rows(
     """The model's answers to these rows, one array an output. Raises ScoringFailed, ObjectDamaged, ObjectMissing."""
     manifest = store.get(model, "model")
     file = store.objects.verify(Descriptor.from_json(manifest["file"]).digest)
-    overlay = ensure_overlay(python, cache=cache, report=report.note)
+    overlay = open_overlay(store, python, cache=cache, report=report.note)
     with open_work(cache) as work, Scoring(python, overlay, file, work).score(manifest, columns) as scored:
         return scored.answer()[1]

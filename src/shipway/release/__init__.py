@@ -39,6 +39,7 @@ from shipway.release._planned import (
     keep_plan,
     load_plan,
 )
+from shipway.release._wheels import WHEELS, keep_wheels, restore_wheels
 
 if TYPE_CHECKING:
     from shipway.release._attachment import Attachment, attach, attachments_of
@@ -62,6 +63,7 @@ _HOME = {
 }  # needs numpy
 
 __all__ = [
+    "WHEELS",
     "Attachment",
     "Bundle",
     "BundleDamaged",
@@ -111,6 +113,7 @@ __all__ = [
     "hash_bundle",
     "import_bundle",
     "keep_plan",
+    "keep_wheels",
     "load_components",
     "load_freight",
     "load_plan",
@@ -128,6 +131,7 @@ __all__ = [
     "reach",
     "rebuild_release",
     "release_descriptor",
+    "restore_wheels",
     "roll_back",
     "with_release",
     "workers_of",
