@@ -233,9 +233,9 @@ def test_the_media_types_are_those_of_the_code() -> None:
     template = "application/vnd.shipway.K.v1+json"
     own |= {MEMBERS, GOLDEN_ROWS, SAMPLES}
     assert shown == own | {RELEASE_TYPE, template, "application/vnd.shipway.profile.v1+json+gzip"}
-    assert {value for value in constants if "https://" in value} <= set(re.findall(r"https://\S+v1", PAGE.read_text())) | {
-        media.STATEMENT
-    }
+    assert {value for value in constants if "https://" in value} <= set(
+        re.findall(r"https://\S+/v[\d.]*\d", PAGE.read_text())
+    ) | {media.STATEMENT}
 
 
 def test_the_kinds_of_objects_are_those_of_the_vectors() -> None:

@@ -52,7 +52,7 @@ def _apply_file(project: Project, out: Output, file: Path, why: str) -> None:
 
     project.use_store_alone()  # a plan holds all that it needs
     plan = load_plan(project.store, read_whole(file), where=file.name)
-    moved = apply_planned(project.store, project.keys, project.actor, plan, why=why)
+    moved = apply_planned(project.store, project.keys, project.actor, plan, signer=project.signer, why=why)
     live = release_of(project.store, plan.source) if plan.source else None
     _end(out, moved, live, plan.release, plan.digest)
 
@@ -73,6 +73,7 @@ def _apply_candidate(project: Project, out: Output, deployment: str | None, rele
         release=chosen,
         golden=golden_of(project.store, project.spec),
         prices=keep_prices(project.store, project.spec, deploy),
+        signer=project.signer,
         why=why,
     )
     _end(out, moved, plan.live, plan.release, None)

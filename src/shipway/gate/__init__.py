@@ -6,6 +6,8 @@ from shipway.gate._judge import Before, Facts, Judgement, judge
 from shipway.gate._move import Judged, Moved, MoveRefused, PlannedMove, judge_move, move_ref
 from shipway.gate._policy import DEFAULT_POLICY, POLICY_REF, Policy, load_policy, policy_digest, policy_in_force, policy_object
 from shipway.gate._subjects import ANNOTATION, Subject, TargetWrong, check_target, release_of, subjects_of
+from shipway.gate._summary import attest_verdict
+from shipway.gate._test_result import render_test_result
 
 __all__ = [
     "ANNOTATION",
@@ -26,6 +28,7 @@ __all__ = [
     "Subject",
     "TargetWrong",
     "attest",
+    "attest_verdict",
     "check_target",
     "explain_evidence",
     "judge",
@@ -37,6 +40,7 @@ __all__ = [
     "policy_in_force",
     "policy_object",
     "release_of",
+    "render_test_result",
     "seal",
     "subjects_of",
     "unseal",

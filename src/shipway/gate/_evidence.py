@@ -15,8 +15,10 @@ from shipway.kernel.digest import Digest
 from shipway.store import EvidenceRow, ObjectDamaged, ObjectMissing, Store
 
 SKEW = timedelta(minutes=5)  # how far two machines' clocks may be apart before one's evidence is from the other's future
+RESOURCE = "shipway://"  # project and ref follow: what a verification summary is about
 _OWN = "https://shipway.dev/"
 _CHECKERS = frozenset({"admin", "checker"})
+_MEASURED = {media.CHECK_PREDICATE, media.PROVENANCE_PREDICATE, media.REBUILD_PREDICATE, media.SUMMARY_PREDICATE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ def _may_sign(roles: frozenset[str], kind: str) -> bool:
     """An approval needs a role other than checker; what was measured or made needs checker; admin may both."""
     if kind == media.APPROVAL_PREDICATE:
         return bool(roles - {"checker"})
-    if kind in (media.CHECK_PREDICATE, media.PROVENANCE_PREDICATE, media.REBUILD_PREDICATE):
+    if kind in _MEASURED:
         return bool(roles & _CHECKERS)
     return True
 
@@ -156,6 +158,9 @@ def _may_sign(roles: frozenset[str], kind: str) -> bool:
 def _check_project(predicate: JsonObject, project: str, row: EvidenceRow) -> None:
     """A statement that names a project counts there alone: the same bytes may be fit for one use and not for another."""
     named = predicate.get("project", _at(predicate, "buildDefinition", "externalParameters", "project"))
+    resource = predicate.get("resourceUri")
+    if isinstance(resource, str) and resource.startswith(RESOURCE):
+        named = resource.removeprefix(RESOURCE).partition("/")[0]
     if named is not None and named != project:
         why = f"the evidence is of project {named}, not of {project}"
         raise EvidenceInvalid(why, fault=EvidenceFault.OTHER_PROJECT, where=row.envelope)

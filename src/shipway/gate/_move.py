@@ -6,11 +6,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from shipway.access import Action, Actor, Forbidden, KeyRing, authorize
+from shipway.access import Action, Actor, Forbidden, KeyRing, Signer, authorize
 from shipway.gate._evidence import load_evidence
 from shipway.gate._judge import Before, Facts, Judgement, judge
 from shipway.gate._policy import Policy, policy_digest, policy_in_force
 from shipway.gate._subjects import Subject, check_target, release_of, subjects_of
+from shipway.gate._summary import attest_verdict
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.check import Check, Verdict
 from shipway.kernel.clock import instant
@@ -111,11 +112,13 @@ def move_ref(
     target: Digest,
     why: str = "",
     planned: PlannedMove | None = None,
+    signer: Signer | None = None,
 ) -> Moved:
     """Move `ref` to `target` if permission and the policy in force allow it.
 
     Returning to what was live asks for permission only. A refusal is recorded, and so is what was forbidden.
     planned: moves only from where, and judged by what, the plan says; the verdict names it.
+    signer: signs a summary of what the policy said, before the ref moves.
     Raises Forbidden, MoveRefused, TargetWrong, RefMoved (the ref or the policy moved meanwhile), ObjectMissing, ObjectDamaged.
     """
     judged = judge_move(store, keys, actor, ref=ref, target=target)
@@ -130,6 +133,8 @@ def move_ref(
     verdict = store.put(_verdict_object(store.project, judged, actor, at, planned))
     if judged.source == target:  # nothing moves, so there is nothing to refuse
         return Moved(ref, judged.source, target, verdict, at, changed=False, judged=judged)
+    if signer and not judged.returning:  # a key that is not at hand must not stand in the way back
+        attest_verdict(store, signer, verdict)
     if not judged.judgement.allowed:
         store.record(_record(store, judged, actor, at, "refused", verdict, why))
         raise MoveRefused(ref, judged)

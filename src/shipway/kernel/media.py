@@ -20,6 +20,8 @@ CHECK_PREDICATE = "https://shipway.dev/check/v1"
 APPROVAL_PREDICATE = "https://shipway.dev/approval/v1"
 REBUILD_PREDICATE = "https://shipway.dev/rebuild/v1"
 PROVENANCE_PREDICATE = "https://slsa.dev/provenance/v1"
+SUMMARY_PREDICATE = "https://slsa.dev/verification_summary/v1"
+TEST_RESULT_PREDICATE = "https://in-toto.io/attestation/test-result/v0.1"
 
 
 def media_type(kind: str, version: int = 1) -> str:

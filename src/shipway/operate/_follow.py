@@ -78,7 +78,7 @@ def follow(
         return None
     why = f"follows {moved.kind}/{moved.name}"
     try:
-        done = move_ref(store, hands.keys, hands.actor, ref=ref, target=target, why=why)
+        done = move_ref(store, hands.keys, hands.actor, ref=ref, target=target, why=why, signer=hands.signer)
     except MoveRefused as refused:
         return Followed(ref, live, child, refused.judged.judgement, moved=False)
     return Followed(ref, live, child, done.judged.judgement, moved=done.changed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shipway.access import Actor, KeyRing
+from shipway.access import Actor, KeyRing, Signer
 from shipway.gate import POLICY_REF, Moved, Policy, load_policy, move_ref, policy_object, release_of
 from shipway.kernel.digest import Digest, short
 from shipway.kernel.errors import ShipwayError
@@ -74,10 +74,10 @@ def publish_policy(
     return move_ref(store, keys, actor, ref=POLICY_REF, target=change.digest, why=why or "the policy of shipway.yaml")
 
 
-def apply_plan(store: Store, keys: KeyRing, actor: Actor, plan: Plan, *, why: str = "") -> Moved:
-    """Move the ref to what was planned. Raises MoveRefused, RefMoved, Forbidden, ReleaseDamaged."""
+def apply_plan(store: Store, keys: KeyRing, actor: Actor, plan: Plan, *, signer: Signer | None = None, why: str = "") -> Moved:
+    """Move the ref to what was planned. signer: as in move_ref. Raises MoveRefused, RefMoved, Forbidden, ReleaseDamaged."""
     check_intact(store, plan.release)
-    return move_ref(store, keys, actor, ref=plan.ref, target=plan.target, why=why)
+    return move_ref(store, keys, actor, ref=plan.ref, target=plan.target, why=why, signer=signer)
 
 
 def apply_release(
@@ -90,15 +90,16 @@ def apply_release(
     release: Digest | None = None,
     golden: Mapping[str, Digest] | None = None,
     prices: Digest | None = None,
+    signer: Signer | None = None,
     why: str = "",
 ) -> tuple[Plan, Moved]:
-    """Publish a changed policy, plan, move. golden, prices: as in policy_change and make_plan.
+    """Publish a changed policy, plan, move. golden, prices, signer: as in policy_change, make_plan and move_ref.
 
     Raises MoveRefused, RefMoved, Forbidden, NoCandidate, PolicyUnmeetable.
     """
     publish_policy(store, keys, actor, spec, golden=golden)
     plan = make_plan(store, keys, actor, spec, deploy, release=release, prices=prices)
-    return plan, apply_plan(store, keys, actor, plan, why=why)
+    return plan, apply_plan(store, keys, actor, plan, signer=signer, why=why)
 
 
 def roll_back(store: Store, keys: KeyRing, actor: Actor, ref: str, *, release: Digest | None = None, why: str = "") -> Moved:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from shipway import __version__
-from shipway.access import Actor, KeyRing
+from shipway.access import Actor, KeyRing, Signer
 from shipway.gate import POLICY_REF, Moved, PlannedMove, load_policy, move_ref, policy_digest
 from shipway.kernel.canonical import Json, JsonObject, NotCanonical, canonical_json, parse_object
 from shipway.kernel.clock import instant, parse_instant
@@ -157,9 +157,11 @@ def _object(value: Json) -> JsonObject:
     return value
 
 
-def apply_planned(store: Store, keys: KeyRing, actor: Actor, plan: KeptPlan, *, why: str = "") -> Moved:
+def apply_planned(
+    store: Store, keys: KeyRing, actor: Actor, plan: KeptPlan, *, signer: Signer | None = None, why: str = ""
+) -> Moved:
     """Do exactly what was planned: publish its policy, move its ref from where it stood to where it said. Judged again by what
-    is known now. A ref that is there already stays, unchanged.
+    is known now. A ref that is there already stays, unchanged. signer: as in move_ref.
 
     Raises PlanStale, PlanAltered, MoveRefused, Forbidden, ReleaseDamaged, ObjectMissing, ObjectDamaged.
     """
@@ -171,7 +173,9 @@ def apply_planned(store: Store, keys: KeyRing, actor: Actor, plan: KeptPlan, *, 
     judge = plan.policy_change or plan.policy
     planned = PlannedMove(plan.digest, plan.source, judge)
     return _or_stale(
-        store, plan, lambda: move_ref(store, keys, actor, ref=plan.ref, target=plan.target, why=said, planned=planned)
+        store,
+        plan,
+        lambda: move_ref(store, keys, actor, ref=plan.ref, target=plan.target, why=said, planned=planned, signer=signer),
     )
 
 
