@@ -31,7 +31,7 @@ COMMANDS: dict[str, Entry] = {
     "rag": Entry("rag", "Indexes of documents: bring up to date, compare, search.", daily=False),
     "gateway": Entry("gateway", "The LLM gateway: run it alone, costs, questions compared.", daily=False),
     "data": Entry("data", "Snapshots of data sets: take, compare, list.", daily=False),
-    "verify": Entry("verify", "Check every byte and every statement of a release or a bundle.", daily=False),
+    "verify": Entry("verify", "Check every byte and every statement of a release or bundle.", daily=False),
     "serve": Entry("serve", "Serve one deployment here, in the foreground.", daily=False),
     "watch": Entry("watch", "Judge the days of a deployment that have not been judged.", daily=False),
 }

@@ -19,19 +19,22 @@ from shipway.cli._settings import Project, Settings
 def command(settings: Settings, release: str, dest: Path, copy: bool, as_json: bool) -> None:
     """Write a release with all its bytes, evidence, policy and verdicts as an OCI image layout.
 
-    DEST is a folder, made when missing. Another release of the same store adds only what changed. RELEASE is a digest, its
-    first digits, or a ref.
+    DEST is a folder, made when missing, to which another release adds only what changed; or a file that ends in .tar.
+    RELEASE is a digest, its first digits, or a ref.
     """
     from shipway.cli._digests import find_release
     from shipway.cli._progress import ByteReport
     from shipway.kernel.digest import short
-    from shipway.release import load_freight, write_folder
+    from shipway.release import load_freight, write_folder, write_tar
 
     project, out = Project(settings), Output(as_json)
     freight = load_freight(project.store, find_release(project.store, release))
     total = sum(blob.size for blob, _ in dict(freight.blobs()).items())
     with ByteReport("export", total) as report:
-        done = write_folder(project.store, freight, settings.directory / dest, copy=copy, report=report.bytes)
+        if dest.suffix == ".tar":
+            done = write_tar(project.store, freight, settings.directory / dest, report=report.bytes)
+        else:
+            done = write_folder(project.store, freight, settings.directory / dest, copy=copy, report=report.bytes)
     out.say(f"release {short(done.release)} in {dest}: {done.blobs} blobs, {done.bytes:,} bytes, {done.attachments} attached")
     out.say(f"  new: {done.new_blobs} blobs, {done.new_bytes:,} bytes")
     document = {

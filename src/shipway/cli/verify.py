@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def command(settings: Settings, release: str, folder: Path | None, as_json: bool) -> None:
-    """Read and hash every byte of a release, check every statement about it, and name the first thing that is wrong.
+    """Check every byte and every statement of a release or bundle.
 
-    RELEASE is a folder that `release export` wrote, for which no project is needed, or a digest, its first digits or a ref
-    of the project here. Exits 1 when something is wrong.
+    Reads and hashes everything once and names the first thing that is wrong. RELEASE is a folder or a tar that `release
+    export` wrote, for which no project is needed, or a digest, its first digits or a ref of the project here. Exits 1 when
+    something is wrong.
     """
     from shipway.cli._progress import ByteReport
     from shipway.kernel.digest import short

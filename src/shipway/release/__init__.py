@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from shipway.release._bundle_import import Imported, ImportUnnamed, import_bundle
     from shipway.release._bundle_make import load_freight
     from shipway.release._layout import Bundle, open_bundle
+    from shipway.release._layout_tar_write import write_tar
     from shipway.release._layout_write import Exported, ExportRefused, write_folder
     from shipway.release._rebuild import Equality, RebuildRefused, Rebuilt, attest_rebuild, rebuild_release
     from shipway.release._verify import Hashed, Said, check_statements, hash_bundle, open_stored
@@ -57,6 +58,7 @@ _HOME = {
     "_bundle_import": ["ImportUnnamed", "Imported", "import_bundle"],
     "_bundle_make": ["load_freight"],
     "_layout": ["Bundle", "open_bundle"],
+    "_layout_tar_write": ["write_tar"],
     "_layout_write": ["ExportRefused", "Exported", "write_folder"],
     "_verify": ["Hashed", "Said", "check_statements", "hash_bundle", "open_stored"],
     "_rebuild": ["Equality", "Rebuilt", "RebuildRefused", "attest_rebuild", "rebuild_release"],
@@ -136,6 +138,7 @@ __all__ = [
     "with_release",
     "workers_of",
     "write_folder",
+    "write_tar",
 ]
 
 if not TYPE_CHECKING:

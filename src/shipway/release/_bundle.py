@@ -16,7 +16,7 @@ from shipway.kernel import media
 from shipway.kernel.canonical import Json, JsonObject, NotCanonical, canonical_json, parse_object
 from shipway.kernel.digest import Descriptor, Digest, DigestMalformed, digest_bytes, parse_digest, short
 from shipway.kernel.errors import ShipwayError
-from shipway.release._attachment import CREATED, EMPTY, EMPTY_BYTES, Attachment
+from shipway.release._attachment import CREATED, EMPTY, Attachment
 from shipway.release._manifest import RELEASE_TYPE, Component, config_type, manifest_of, object_kind, walk_nodes
 from shipway.store import ObjectUnexpected
 
@@ -196,7 +196,7 @@ class Reader:
         layers = manifest.get("layers")
         if Descriptor.from_json(manifest.get("config")) != EMPTY or not isinstance(layers, list) or len(layers) != 1:
             raise self.malformed(f"the attachment {short(entry.digest)} has not one layer and the empty configuration")
-        self.documents.setdefault(EMPTY.digest, EMPTY_BYTES)
+        self.fetch(EMPTY)
         kind, notes = manifest.get("artifactType"), _texts(manifest.get("annotations"))
         if not isinstance(kind, str) or (kind.startswith(OWN) and not _is_known(kind)):
             raise self.malformed(

@@ -22,6 +22,7 @@ from shipway.release._bundle import (
     damaged_blob,
 )
 from shipway.release._layout_source import INDEX, LAYOUT, Files, missing_blob, open_folder
+from shipway.release._layout_tar import open_tar
 from shipway.release._manifest import RELEASE_TYPE
 
 REF_NAME = "org.opencontainers.image.ref.name"
@@ -68,7 +69,7 @@ def open_bundle(path: Path) -> Bundle:
 
     Raises BundleMalformed, BundleDamaged.
     """
-    files = open_folder(path)
+    files = open_folder(path) if path.is_dir() else open_tar(path)
     if _object(files, LAYOUT) != parse_object(LAYOUT_BYTES):
         raise BundleMalformed("oci-layout is not that of an OCI image layout 1.0.0", where=files.where)
     reader = Reader(files)

@@ -67,12 +67,17 @@ def write_folder(
             _replace(folder / INDEX, index_bytes([*others, freight]))
             _sweep(folder, {*wanted, *(blob.digest for other in others for blob, _ in other.blobs())})
     except OSError as problem:
-        if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise StoreFull("no room left for the bundle", where=str(folder), mend="free some space, export again") from problem
-        raise ExportRefused(f"cannot write the bundle: {problem.strerror}", where=str(folder)) from problem
+        raise failed_write(problem, folder) from problem
     sizes = {digest: blob.size for digest, (blob, _) in wanted.items()}
     added = sum(blob.size for blob, _ in new)
     return Exported(freight.release.digest, len(sizes), sum(sizes.values()), len(new), added, len(freight.carried))
+
+
+def failed_write(problem: OSError, place: Path) -> ShipwayError:
+    """What the system says of a place, as an error of ours."""
+    if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return StoreFull("no room left for the bundle", where=str(place), mend="free some space, export again")
+    return ExportRefused(f"cannot write the bundle: {problem.strerror}", where=str(place), mend="name another place")
 
 
 @contextmanager
