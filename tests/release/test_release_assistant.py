@@ -21,6 +21,7 @@ from shipway.pipeline import Silence
 from shipway.release import (
     Component,
     Equality,
+    Look,
     NothingToRelease,
     PolicyUnmeetable,
     RebuildRefused,
@@ -29,6 +30,7 @@ from shipway.release import (
     attest_rebuild,
     check_intact,
     child_release,
+    describe_change,
     find_component,
     gateway_settings,
     load_components,
@@ -45,7 +47,6 @@ from shipway.release import (
     roll_back,
     workers_of,
 )
-from shipway.release._describe import describe_change
 from shipway.spec import parse_spec
 
 
@@ -257,7 +258,7 @@ def test_a_key_says_only_what_the_spec_says_of_it(project: Assistant) -> None:
 def test_another_price_table_is_a_change_of_settings_and_of_no_component(project: Assistant) -> None:
     live = project.live
     (change,) = project.plan(live, prices=digest_bytes(b"new prices")).changes
-    assert (change.kind, change.text.startswith("settings ")) == ("deployment", True)
+    assert (change.kind, change.text.partition(" -> ")[2].partition(": ")[2]) == ("deployment", "price table is another")
     assert project.plan(live).changes == ()
 
 
@@ -431,28 +432,22 @@ def test_a_child_goes_through_the_same_gate(project: Assistant) -> None:
 
 
 def described(project: Assistant, kind: str, source: Digest, target: Digest) -> str:
-    text = describe_change(project.store, kind, source, target)
-    start = f"{short(source)} -> {short(target)}: "
-    assert text.startswith(start)
-    return text.removeprefix(start)
+    return describe_change(Look(project.store), kind, source, target).words
 
 
 def test_a_change_of_a_prompt_is_told_in_its_lines(project: Assistant) -> None:
     before = project.prompt("Answer from the passages.\nBe short.")
     after = project.prompt("Answer from the passages.\nBe kind.\nBe honest.")
-    assert described(project, "prompt", before, after).splitlines() == [
-        "+2 -1 lines",
-        "    -Be short.",
-        "    +Be kind.",
-        "    +Be honest.",
-    ]
+    told = describe_change(Look(project.store), "prompt", before, after)
+    assert (told.words, told.lines) == ("+2 -1 lines", ("-Be short.", "+Be kind.", "+Be honest."))
+    assert told.facts == {"added": 2, "removed": 1}
 
 
 def test_no_more_than_six_changed_lines_are_shown_and_none_is_wide(project: Assistant) -> None:
     before, after = project.prompt("One."), project.prompt("\n".join(f"{number} " + "x" * 500 for number in range(20)))
-    words = described(project, "prompt", before, after).splitlines()
-    assert (words[0], len(words), words[-1]) == ("+20 -1 lines", 8, "    and 15 lines more")
-    assert max(map(len, words)) <= 104
+    told = describe_change(Look(project.store), "prompt", before, after)
+    assert (told.words, len(told.lines), told.lines[-1]) == ("+20 -1 lines", 7, "and 15 lines more")
+    assert max(map(len, told.lines)) <= 100
 
 
 def test_a_prompt_that_asks_another_provider_or_retrieves_otherwise_says_so(project: Assistant) -> None:
@@ -493,7 +488,8 @@ def test_a_plan_against_live_tells_what_differs(project: Assistant) -> None:
     child = child_release(project.store, live, "prompt", "answer", project.prompt("Quote the passages."))
     (change,) = project.plan(child).changes
     assert (change.kind, change.name) == ("prompt", "answer")
-    assert change.text.endswith(": +1 -1 lines\n    -Answer from the passages.\n    +Quote the passages.")
+    assert change.text.endswith(": +1 -1 lines")
+    assert change.lines == ("-Answer from the passages.", "+Quote the passages.")
 
 
 # manifest

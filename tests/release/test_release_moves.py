@@ -14,6 +14,7 @@ from shipway.kernel import media
 from shipway.kernel.digest import Descriptor, Digest, short
 from shipway.pipeline import code_object, snapshot_data
 from shipway.release import (
+    Look,
     NoCandidate,
     NothingToRelease,
     NothingToReturnTo,
@@ -21,6 +22,7 @@ from shipway.release import (
     ReleaseMalformed,
     approve_release,
     candidate_of,
+    describe_change,
     find_component,
     load_components,
     policy_change,
@@ -28,7 +30,6 @@ from shipway.release import (
     put_release,
     workers_of,
 )
-from shipway.release._describe import describe_change
 from shipway.store import RefMissing
 
 pytest_plugins = ["cli_fixtures"]
@@ -74,7 +75,7 @@ def test_an_application_without_a_release_has_no_candidate(project: Project) -> 
 
 
 def described(project: Project, kind: str, source: Digest | None, target: Digest | None) -> str:
-    return describe_change(project.store, kind, source, target)
+    return describe_change(Look(project.store), kind, source, target).words
 
 
 def test_a_change_of_data_is_told_in_files(project: Project) -> None:
@@ -83,8 +84,9 @@ def test_a_change_of_data_is_told_in_files(project: Project) -> None:
     points().head(20).write_parquet(project.root / "points" / "4.parquet")
     (project.root / "points" / "2.parquet").unlink()
     moved = snapshot_data(project.hands, project.spec, project.spec.data["points"]).snapshot.digest
-    text = described(project, "data", parts["data"], moved)
-    assert text == f"{short(parts['data'])} -> {short(moved)}: 1 files added, 1 removed, 1 changed"
+    told = describe_change(Look(project.store), "data", parts["data"], moved)
+    assert told.words == "1 file added, 1 removed, 1 changed; 10 rows added, 580 removed"
+    assert [line.partition(" ")[0] for line in told.lines] == ["+4.parquet", "-2.parquet", "1.parquet"]
 
 
 def test_a_change_of_code_is_told_in_lines(project: Project) -> None:
@@ -93,8 +95,7 @@ def test_a_change_of_code_is_told_in_lines(project: Project) -> None:
     project.edit("import time\n", "import helper\nimport time\n", file="steps.py")
     (project.root / "helper.py").write_text("ONE = 1\nTWO = 2\n")
     moved = code_object(project.store, project.root, "steps.py")
-    text = described(project, "code", parts["code"], moved)
-    assert text == f"{short(parts['code'])} -> {short(moved)}: helper.py +2 -0, steps.py +2 -0"
+    assert described(project, "code", parts["code"], moved) == "helper.py +2 -0, steps.py +2 -0"
 
 
 def test_a_change_of_the_environment_is_told_in_packages(project: Project) -> None:
@@ -104,7 +105,7 @@ def test_a_change_of_the_environment_is_told_in_packages(project: Project) -> No
         return project.store.put({"kind": "environment", "version": 1, "lock": leaf.to_json()})
 
     before, after = environment("a==1.0", "b==1.0", "c==3"), environment("a==1.1", "c==3", "d==2")
-    assert described(project, "environment", before, after).endswith(": a 1.0 -> 1.1, +d 2, -b")
+    assert described(project, "environment", before, after) == "a 1.0 -> 1.1, +d 2, -b"
 
 
 def test_a_component_that_comes_or_goes_is_told_as_that(project: Project) -> None:
@@ -147,14 +148,14 @@ def test_a_plan_against_live_shows_what_differs_and_nothing_else(project: Projec
     found = plan(project, second(project))
     assert [(change.kind, change.name) for change in found.changes] == [("code", ""), ("data", "points")]
     assert found.changes[0].text.endswith(": steps.py +1 -1")
-    assert found.changes[1].text.endswith(": 1 files added, 0 removed, 0 changed")
+    assert found.changes[1].text.endswith(": 1 file added, 0 removed, 0 changed; 50 rows added, 0 removed, 0 changed by point")
 
 
 def test_a_plan_that_changes_the_scale_alone_says_so(project: Project) -> None:
     put_live(project, first(project))
     project.edit("line@prod: {}", "line@prod: {workers: 3}")
     (change,) = plan(project).changes
-    assert (change.kind, change.text.startswith("settings ")) == ("deployment", True)
+    assert (change.kind, change.text.partition(": ")[2]) == ("deployment", "scale: workers 1 -> 3")
 
 
 # apply

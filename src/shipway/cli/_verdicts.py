@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from shipway.cli._output import Output
 from shipway.gate import Judged, Judgement
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.check import Check, Verdict
 from shipway.kernel.digest import short
-from shipway.release import Plan
+from shipway.release import Change, Plan, Stage
 
 
 def render_check(check: Check) -> str:
@@ -53,12 +55,36 @@ def next_word(judgement: Judgement) -> str:
 
 
 def say_plan(out: Output, plan: Plan) -> None:
-    """Counts first, then each component, then the gate."""
+    """Counts and consequences first, then the way so far, each component, and the gate."""
     live = short(plan.live) if plan.live else "nothing"
-    out.say(f"{plan.ref}: live {live}, desired {short(plan.release)}, {len(plan.changes)} changes")
-    for change in plan.changes:
-        out.say(f"  {change.kind:<12} {change.name:<12} {change.text}")
+    count = len(plan.changes)
+    out.say(f"{plan.ref}: live {live}, desired {short(plan.release)}, {count} change{'' if count == 1 else 's'}")
+    for text in plan.consequences:
+        out.say(f"  {text}")
+    if len(plan.stages) > 1:
+        out.say("  on its way: " + "; ".join(render_stage(stage) for stage in plan.stages))
+    say_changes(out, plan.changes)
     say_gate(out, plan.judged)
+
+
+def say_changes(out: Output, changes: Sequence[Change]) -> None:
+    """A line for each component, and its detail below it."""
+    for change in changes:
+        out.say(f"  {change.kind:<12} {change.name:<12} {change.text}")
+        for line in change.lines:
+            out.say(f"      {line}")
+
+
+def render_stage(stage: Stage) -> str:
+    """`deploy/delay@staging live since 2026-11-28 20:10`."""
+    if stage.since is None:
+        return f"{stage.ref} never"
+    since = f"{stage.since:%Y-%m-%d %H:%M}"
+    return f"{stage.ref} live since {since}" if stage.until is None else f"{stage.ref} {since} to {stage.until:%Y-%m-%d %H:%M}"
+
+
+def change_document(change: Change) -> JsonObject:
+    return {**change.to_json(), "lines": list(change.lines), "facts": change.facts}
 
 
 def plan_document(plan: Plan) -> JsonObject:
@@ -69,6 +95,8 @@ def plan_document(plan: Plan) -> JsonObject:
         "deployment": plan.target,
         "policy_change": plan.policy_change,
         "prices": plan.prices,
-        "changes": [change.to_json() for change in plan.changes],
+        "consequences": list(plan.consequences),
+        "stages": [stage.to_json() for stage in plan.stages],
+        "changes": [change_document(change) for change in plan.changes],
         "gate": gate_document(plan.judged),
     }

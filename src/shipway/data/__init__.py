@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from shipway.data._measure import measure_outcomes, measure_profile, reference_profile
     from shipway.data._numeric import NumericProfile
     from shipway.data._profile import Profile, merge_profiles
+    from shipway.data._rows import ColumnChange, RowsChange, compare_rows
     from shipway.data._scores import OutcomeProfile, ScoreProfile
     from shipway.data._table import load_table
 
@@ -34,12 +35,14 @@ _HOME = {
     "_measure": ["measure_outcomes", "measure_profile", "reference_profile"],
     "_numeric": ["NumericProfile"],
     "_profile": ["Profile", "merge_profiles"],
+    "_rows": ["ColumnChange", "RowsChange", "compare_rows"],
     "_scores": ["OutcomeProfile", "ScoreProfile"],
     "_table": ["load_table"],
 }
 
 __all__ = [
     "CategoryProfile",
+    "ColumnChange",
     "ContractResult",
     "DataEmpty",
     "DataMissing",
@@ -50,11 +53,13 @@ __all__ = [
     "OutcomeProfile",
     "Profile",
     "ProfileMismatch",
+    "RowsChange",
     "Sample",
     "ScoreProfile",
     "Snapshot",
     "Status",
     "Violation",
+    "compare_rows",
     "load_table",
     "measure_contract",
     "measure_drift",

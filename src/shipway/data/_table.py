@@ -35,7 +35,7 @@ def load_table(store: Store, digest: Digest, *, name: str) -> pl.LazyFrame:
     for a file that cannot be read or whose columns are not those of the first, ObjectMissing.
     """
     parts = [_part(scan, object_file(store, file, name=name), f"{name}/{file.path}")
-             for file in snapshot_files(store, digest) if (scan := _scan_of(file.path))]  # fmt: skip
+             for file in snapshot_files(store, digest) if (scan := scan_of(file.path))]  # fmt: skip
     if not parts:
         raise DataEmpty(f"{name} holds no table", where=digest, mend="add a file ending in .parquet, .arrow, .csv or .jsonl")
     first = parts[0]
@@ -72,7 +72,8 @@ def _fit(one: pl.DataType, other: pl.DataType) -> bool:
     return one == other or pl.Null in (one, other) or (one.is_numeric() and other.is_numeric())
 
 
-def _scan_of(path: str) -> Scan | None:
+def scan_of(path: str) -> Scan | None:
+    """How a file of that name is read as a table; None when it is none."""
     stem = path.lower().removesuffix(".gz").removesuffix(".zst")
     return next((scan for suffix, scan in _SCANS.items() if stem.endswith(suffix)), None)
 

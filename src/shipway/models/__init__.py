@@ -12,7 +12,7 @@ from shipway.kernel.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from shipway.models._columns import Array, ColumnsMalformed, datatype_of, decode_columns, encode_columns
-    from shipway.models._golden import GoldenMismatch, check_golden, golden_blob, read_golden
+    from shipway.models._golden import Agreement, GoldenMismatch, check_golden, compare_golden, golden_blob, read_golden
     from shipway.models._load import load_model
     from shipway.models._manifest import model_object
     from shipway.models._model import ModelDamaged, ModelUnknown, ModelUntrusted, Predictable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "_columns": ["Array", "ColumnsMalformed", "datatype_of", "decode_columns", "encode_columns"],
-    "_golden": ["GoldenMismatch", "check_golden", "golden_blob", "read_golden"],
+    "_golden": ["Agreement", "GoldenMismatch", "check_golden", "compare_golden", "golden_blob", "read_golden"],
     "_load": ["load_model"],
     "_manifest": ["model_object"],
     "_model": ["ModelDamaged", "ModelUnknown", "ModelUntrusted", "Predictable"],
@@ -31,6 +31,7 @@ _HOME = {
 
 __all__ = [
     "DATATYPES",
+    "Agreement",
     "Array",
     "Column",
     "ColumnsMalformed",
@@ -43,6 +44,7 @@ __all__ = [
     "Signature",
     "SignatureMalformed",
     "check_golden",
+    "compare_golden",
     "datatype_of",
     "decode_columns",
     "encode_columns",

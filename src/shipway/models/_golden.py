@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +43,44 @@ def check_golden(model: Predictable, blob: bytes, *, tolerance: float = 0.0) -> 
     given = model.predict(columns)
     for name, expected in outputs.items():
         _compare(name, expected, given.get(name), tolerance)
+
+
+class Agreement(NamedTuple):
+    """How many of some golden rows two models answered alike, to the bit, and the largest difference of a number."""
+
+    alike: int
+    rows: int
+    largest: float | None
+
+
+def compare_golden(before: bytes, after: bytes) -> Agreement | None:
+    """What two models recorded for the same golden rows; None when the rows, or the outputs, are not the same ones.
+
+    Raises ColumnsMalformed.
+    """
+    (old_rows, old), (new_rows, new) = read_golden(before), read_golden(after)
+    if not _same_columns(old_rows, new_rows) or old.keys() != new.keys():
+        return None
+    rows = len(next(iter(old_rows.values()), next(iter(old.values()), np.empty(0))))
+    differ, largest = np.zeros(rows, dtype=bool), list[float]()
+    for name, was in old.items():
+        now = new[name]
+        if was.dtype != now.dtype or was.shape != now.shape or len(was) != rows:
+            return None
+        differ |= _different(was, now, 0.0)
+        if was.dtype.kind == "f" and rows:
+            far = np.abs(was.astype("f8") - now.astype("f8"))
+            largest += [float(np.nanmax(far))] if np.isfinite(far).any() else []
+    return Agreement(rows - int(differ.sum()), rows, max(largest, default=None))
+
+
+def _same_columns(one: Mapping[str, Array], other: Mapping[str, Array]) -> bool:
+    return one.keys() == other.keys() and all(
+        one[name].dtype == other[name].dtype
+        and one[name].shape == other[name].shape
+        and not _different(one[name], other[name], 0.0).any()
+        for name in one
+    )
 
 
 def read_golden(blob: bytes) -> tuple[dict[str, Array], dict[str, Array]]:

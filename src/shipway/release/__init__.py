@@ -15,6 +15,7 @@ from shipway.release._apply import (
 )
 from shipway.release._approve import approve_release
 from shipway.release._candidate import Candidate, lock_release, make_release
+from shipway.release._changes import Change, deployment_changes, release_changes
 from shipway.release._child import child_release
 from shipway.release._deployment import (
     deploy_ref,
@@ -25,9 +26,11 @@ from shipway.release._deployment import (
     with_release,
     workers_of,
 )
+from shipway.release._describe import describe_change
+from shipway.release._described import Described, Look
 from shipway.release._intact import ReleaseDamaged, check_intact
 from shipway.release._manifest import Component, ReleaseMalformed, find_component, load_components, put_release, reach
-from shipway.release._plan import Change, NoCandidate, Plan, candidate_of, make_plan
+from shipway.release._plan import NoCandidate, Plan, candidate_of, make_plan
 from shipway.release._planned import (
     KeptPlan,
     PlanAltered,
@@ -40,6 +43,7 @@ from shipway.release._planned import (
     load_plan,
 )
 from shipway.release._wheels import WHEELS, keep_wheels, restore_wheels
+from shipway.release._stages import Stage, stages_of
 
 if TYPE_CHECKING:
     from shipway.release._attachment import Attachment, attach, attachments_of
@@ -73,6 +77,7 @@ __all__ = [
     "Candidate",
     "Change",
     "Component",
+    "Described",
     "Equality",
     "ExportRefused",
     "Exported",
@@ -81,6 +86,7 @@ __all__ = [
     "ImportUnnamed",
     "Imported",
     "KeptPlan",
+    "Look",
     "NoCandidate",
     "NothingToRelease",
     "NothingToReturnTo",
@@ -96,6 +102,7 @@ __all__ = [
     "ReleaseDamaged",
     "ReleaseMalformed",
     "Said",
+    "Stage",
     "Weights",
     "apply_plan",
     "apply_planned",
@@ -109,7 +116,9 @@ __all__ = [
     "check_statements",
     "child_release",
     "deploy_ref",
+    "deployment_changes",
     "deployment_object",
+    "describe_change",
     "find_component",
     "gateway_settings",
     "hash_bundle",
@@ -132,9 +141,11 @@ __all__ = [
     "put_release",
     "reach",
     "rebuild_release",
+    "release_changes",
     "release_descriptor",
     "restore_wheels",
     "roll_back",
+    "stages_of",
     "with_release",
     "workers_of",
     "write_folder",

@@ -98,7 +98,7 @@ def apply_release(
     Raises MoveRefused, RefMoved, Forbidden, NoCandidate, PolicyUnmeetable.
     """
     publish_policy(store, keys, actor, spec, golden=golden)
-    plan = make_plan(store, keys, actor, spec, deploy, release=release, prices=prices)
+    plan = make_plan(store, keys, actor, spec, deploy, release=release, prices=prices, detail=False)
     return plan, apply_plan(store, keys, actor, plan, signer=signer, why=why)
 
 

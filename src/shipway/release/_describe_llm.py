@@ -1,4 +1,4 @@
-"""A change of a prompt, an index or a provider in words."""
+"""A change of a prompt, an index, a provider or a price table in words."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import difflib
 from collections.abc import Mapping
 from typing import cast
 
-from shipway.kernel.canonical import Json, JsonObject, canonical_json
+from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Descriptor, Digest
-from shipway.store import Store
-
-_LINES, _WIDTH = 6, 100  # a plan is read at a glance; the whole text is in the prompt's file
+from shipway.release._described import Described, Look, changed_values, counted, cut, listed, number_text, object_of
+from shipway.release._trees import compare_trees
 
 
 def prompt_lines(record: JsonObject) -> list[str]:
@@ -21,18 +20,18 @@ def prompt_lines(record: JsonObject) -> list[str]:
     return lines
 
 
-def describe_prompt(store: Store, source: Digest, target: Digest) -> str:
-    """How many lines came and went, which (at most six), and what else is otherwise."""
-    before, after = store.get(source, "prompt"), store.get(target, "prompt")
+def describe_prompt(look: Look, source: Digest, target: Digest) -> Described:
+    """How many lines came and went, which, and what else is otherwise."""
+    before, after = look.store.get(source, "prompt"), look.store.get(target, "prompt")
     old, new = prompt_lines(before), prompt_lines(after)
     changed = [line for line in difflib.unified_diff(old, new, n=0, lineterm="") if line[:1] in ("+", "-")][2:]
     plus, minus = (sum(1 for line in changed if line.startswith(sign)) for sign in "+-")
     words = [f"+{plus} -{minus} lines"] if changed else []
-    words += [f"{key} {_short(before[key])} -> {_short(after[key])}" for key in ("provider",) if before[key] != after[key]]
+    words += changed_values({"provider": before["provider"]}, {"provider": after["provider"]})
     words += _retrieval(before["retrieve"], after["retrieve"])
-    shown = [f"    {line[:_WIDTH]}" for line in changed[:_LINES]]
-    more = len(changed) - len(shown)
-    return "\n".join([", ".join(words), *shown, *([f"    and {more} lines more"] if more else [])])
+    known = ("kind", "version", "messages", "provider", "retrieve")
+    words += changed_values(*({key: record[key] for key in record if key not in known} for record in (before, after)))
+    return Described(", ".join(words), cut(changed, look.lines), {"added": plus, "removed": minus})
 
 
 def _retrieval(before: Json, after: Json) -> list[str]:
@@ -47,42 +46,62 @@ def _passages(retrieve: Json) -> str:
     return f"{retrieve['passages']} passages of {retrieve['index']}"
 
 
-def describe_index(store: Store, source: Digest, target: Digest) -> str:
+def describe_index(look: Look, source: Digest, target: Digest) -> Described:
     """Documents that came, went and changed, the number of chunks, and whether they are cut or embedded otherwise."""
-    before, after = store.get(source, "index"), store.get(target, "index")
-    old, new = _corpus(store, before), _corpus(store, after)
-    changed = sum(1 for path in old.keys() & new.keys() if old[path] != new[path])
-    added, removed = len(new.keys() - old.keys()), len(old.keys() - new.keys())
+    before, after = look.store.get(source, "index"), look.store.get(target, "index")
+    change = compare_trees(look.store, *(Descriptor.from_json(record["corpus"]).digest for record in (before, after)))
+    added, removed, changed = (len(files) for files in (change.added, change.removed, change.changed))
     words = [
-        f"{added} documents added, {removed} removed, {changed} changed",
+        f"{counted(added, 'document')} added, {removed:,} removed, {changed:,} changed",
         f"{before['chunks']} -> {after['chunks']} chunks",
     ]
     words += [f"another {key}" for key in ("extractor", "chunker", "embedder") if before.get(key) != after.get(key)]
-    return ", ".join(words)
+    lines = [f"+{file.path}" for file in change.added] + [f"-{file.path}" for file in change.removed]
+    lines += [f"{pair.target.path} is another" for pair in change.changed]
+    facts = {"added": added, "removed": removed, "changed": changed}
+    return Described(", ".join(words), cut(lines, look.lines, noun="document"), facts)
 
 
-def _corpus(store: Store, record: JsonObject) -> dict[str, Digest]:
-    root = Descriptor.from_json(record["corpus"]).digest
-    return {file.path: file.digest for file in store.tree(root)}
-
-
-def describe_provider(store: Store, source: Digest, target: Digest) -> str:
+def describe_provider(look: Look, source: Digest, target: Digest) -> Described:
     """The model, the address and the parameters that are otherwise."""
-    before, after = store.get(source, "provider"), store.get(target, "provider")
-    keys = ("model", "shape", "url", "local", "weights")
-    words = [f"{key} {_short(before[key])} -> {_short(after[key])}" for key in keys if before[key] != after[key]]
-    old, new = (cast("Mapping[str, Json]", record["parameters"]) for record in (before, after))
-    words += [
-        f"{key} {_short(old[key])} -> {_short(new[key])}" for key in sorted(old.keys() & new.keys()) if old[key] != new[key]
-    ]
-    words += [f"+{key} {_short(new[key])}" for key in sorted(new.keys() - old.keys())]
-    words += [f"-{key}" for key in sorted(old.keys() - new.keys())]
-    return ", ".join(words)
+    before, after = look.store.get(source, "provider"), look.store.get(target, "provider")
+    plain = ({key: value for key, value in record.items() if key != "parameters"} for record in (before, after))
+    words = changed_values(*plain)
+    words += changed_values(*(object_of(record["parameters"]) for record in (before, after)))
+    return Described(", ".join(words))
 
 
-def _short(value: Json) -> str:
-    """A value on one line; a text as it is."""
-    if value is None:
-        return "none"
-    text = value if isinstance(value, str) and value.isprintable() else canonical_json(value).decode()
-    return text if len(text) <= 60 else text[:57] + "..."
+def describe_prices(look: Look, source: Digest, target: Digest) -> Described:
+    """Rates that are otherwise, in US dollars per million tokens, by provider and model."""
+    before, after = look.store.get(source, "prices"), look.store.get(target, "prices")
+    lines = rate_changes(before, after)
+    words = counted(len(lines), "price") + (" differs" if len(lines) == 1 else " differ") if lines else "the same prices"
+    dates = changed_values({"of": before["date"]}, {"of": after["date"]})
+    return Described("; ".join([words, *dates]), cut(lines, look.lines, noun="price"), {"prices": len(lines)})
+
+
+def rate_changes(before: JsonObject, after: JsonObject) -> list[str]:
+    """`answer/gpt-4o: input 2.5 -> 3 usd per million tokens`, for each model whose rates are otherwise."""
+    old, new = (object_of(record["rates"]) for record in (before, after))
+    lines = []
+    for name in sorted(old.keys() | new.keys()):
+        if name not in old:
+            lines.append(f"+{name}: {_rates(new[name])}")
+        elif name not in new:
+            lines.append(f"-{name}")
+        elif old[name] != new[name]:
+            lines.append(f"{name}: {_rates(old[name])} -> {_rates(new[name])}")
+    return lines
+
+
+def rate_words(before: Json, after: Json) -> str:
+    """What other rates mean for a million tokens, in and out."""
+    return f"{_rates(before)} -> {_rates(after)}"
+
+
+def _rates(value: Json) -> str:
+    if not isinstance(value, Mapping):
+        return "not known"
+    rates = [(word, value.get(key)) for word, key in (("in", "input"), ("out", "output"))]
+    words = [f"{number_text(float(rate))} {word}" if isinstance(rate, int | float) else f"? {word}" for word, rate in rates]
+    return listed(words) + " usd per million tokens"

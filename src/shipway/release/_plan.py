@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shipway.access import Actor, KeyRing
 from shipway.gate import Judged, Policy, judge_move, policy_digest, release_of
-from shipway.kernel.canonical import JsonObject
-from shipway.kernel.digest import Digest, short
+from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.release._answering import gateway_settings
+from shipway.release._changes import Change, deployment_changes
+from shipway.release._consequence import consequences
 from shipway.release._deployment import deploy_ref, deployment_object
-from shipway.release._describe import describe_change
-from shipway.release._manifest import Component, find_component, load_components
+from shipway.release._described import Look
+from shipway.release._manifest import find_component, load_components
+from shipway.release._stages import Stage, stages_of
 from shipway.spec import DeploySpec, Spec
 from shipway.store import Store
 
@@ -24,24 +26,11 @@ class NoCandidate(ShipwayError):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """One component, live and desired; `text` says the difference in words. source or target None: added or removed."""
-
-    kind: str
-    name: str
-    source: Digest | None
-    target: Digest | None
-    text: str
-
-    def to_json(self) -> JsonObject:
-        return {"kind": self.kind, "name": self.name, "from": self.source, "to": self.target, "text": self.text}
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """What `apply` would do to one ref. live and release are release digests; target is the deployment's.
 
-    policy: in force now; policy_change: what `apply` publishes first, and what then judges; prices: a gateway's table.
+    policy: in force now; policy_change: what `apply` publishes first, and what then judges; prices: a gateway's table;
+    consequences: sentences, the weightiest first; stages: the environments of the application, and where the release is.
     """
 
     ref: str
@@ -53,6 +42,8 @@ class Plan:
     policy: Digest
     policy_change: Digest | None = None
     prices: Digest | None = None
+    consequences: tuple[str, ...] = ()
+    stages: tuple[Stage, ...] = ()
 
 
 def make_plan(
@@ -65,9 +56,11 @@ def make_plan(
     release: Digest | None = None,
     policy: Policy | None = None,
     prices: Digest | None = None,
+    detail: bool = True,
 ) -> Plan:
     """Compare what is live with a release (the newest candidate when none is named); judged by the policy in force, or by
-    the one that `apply` would publish first. prices: the price table of a gateway. Raises NoCandidate.
+    the one that `apply` would publish first. prices: the price table of a gateway; detail: changes in words, which may
+    read data. Raises NoCandidate.
     """
     ref = deploy_ref(deploy)
     chosen = release or candidate_of(store, deploy)
@@ -77,9 +70,35 @@ def make_plan(
     target = store.put(deployment_object(store, chosen, deploy, spec.outcomes, gateway))
     judged = judge_move(store, keys, actor, ref=ref, target=target, policy=policy)
     live = release_of(store, judged.source) if judged.source else None
-    changes = _changes(store, live, chosen, judged)
-    kept = prices if gateway is not None else None
-    return Plan(ref, live, chosen, target, changes, judged, policy_digest(store), policy.digest if policy else None, kept)
+    plan = Plan(
+        ref=ref,
+        live=live,
+        release=chosen,
+        target=target,
+        changes=(),
+        judged=judged,
+        policy=policy_digest(store),
+        policy_change=policy.digest if policy else None,
+        prices=prices if gateway is not None else None,
+    )
+    return _described(Look(store, keys, spec.root), spec, deploy, plan) if detail else plan
+
+
+def _described(look: Look, spec: Spec, deploy: DeploySpec, plan: Plan) -> Plan:
+    """The plan with its changes and what follows from them in words."""
+    source = plan.judged.source
+    changes = deployment_changes(look, source, plan.target)
+    said = consequences(
+        look,
+        changes,
+        live=plan.live,
+        release=plan.release,
+        source=source,
+        target=plan.target,
+        policy_change=plan.policy_change,
+    )
+    deploys = [other for other in spec.deploy.values() if other.application == deploy.application]
+    return replace(plan, changes=changes, consequences=said, stages=stages_of(look.store, deploys, plan.release))
 
 
 def candidate_of(store: Store, deploy: DeploySpec) -> Digest:
@@ -90,23 +109,3 @@ def candidate_of(store: Store, deploy: DeploySpec) -> Digest:
             f"no release of {deploy.application} yet", where=f"release/{deploy.application}", mend="shipway release"
         )
     return ref.digest
-
-
-def _changes(store: Store, live: Digest | None, desired: Digest, judged: Judged) -> tuple[Change, ...]:
-    before = {(c.kind, c.name): c for c in load_components(store, live)} if live else {}
-    after = {(c.kind, c.name): c for c in load_components(store, desired)}
-    found = []
-    for key in sorted(before.keys() | after.keys()):
-        old, new = before.get(key), after.get(key)
-        if old != new:
-            found.append(_change(store, key, old, new))
-    if judged.source and not found and judged.source != judged.target:
-        text = f"settings {short(judged.source)} -> {short(judged.target)}"
-        found.append(Change("deployment", "", judged.source, judged.target, text))
-    return tuple(found)
-
-
-def _change(store: Store, key: tuple[str, str], old: Component | None, new: Component | None) -> Change:
-    kind, name = key
-    source, target = old.digest if old else None, new.digest if new else None
-    return Change(kind, name, source, target, describe_change(store, kind, source, target))
