@@ -42,8 +42,8 @@ from shipway.release._planned import (
     keep_plan,
     load_plan,
 )
-from shipway.release._wheels import WHEELS, keep_wheels, restore_wheels
 from shipway.release._stages import Stage, stages_of
+from shipway.release._wheels import WHEELS, keep_wheels, restore_wheels
 
 if TYPE_CHECKING:
     from shipway.release._attachment import Attachment, attach, attachments_of

@@ -220,7 +220,7 @@ def _check_fresh(store: Store, plan: KeptPlan) -> None:
 def _moved(store: Store, ref: str, planned: Digest | None, found: Digest | None) -> str:
     """Who moved it and when, from the history."""
     was, now = (short(digest) if digest else "nothing" for digest in (planned, found))
-    last = next((record for record in store.history(ref) if record.outcome == "moved"), None)
+    last = next(iter(store.lives(ref, limit=1)), None)
     who = f": {last.actor} moved it at {last.at:%Y-%m-%d %H:%M:%S}" if last else ""
     because = f" ({last.why})" if last and last.why else ""
     return f"the plan is stale: {ref} was at {was} when it was made, and is at {now}{who}{because}"

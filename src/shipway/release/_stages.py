@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from shipway.gate import release_of
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.clock import instant
 from shipway.kernel.digest import Digest
 from shipway.spec import DeploySpec
-from shipway.store import AuditRecord, ObjectDamaged, ObjectMissing, Store
+from shipway.store import AuditRecord, Store
+
+_PAGE = 200  # moves that are read at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,30 +55,26 @@ def _in_order(deploys: list[DeploySpec]) -> list[DeploySpec]:
 
 def _stage(store: Store, deploy: DeploySpec, release: Digest) -> Stage:
     ref = f"deploy/{deploy.application}@{deploy.environment}"
-    until: datetime | None = None
-    for record in store.history(ref, limit=10_000):
-        if record.outcome != "moved":
-            continue
-        if _release(store, record) == release:
-            return Stage(ref, deploy.after, _since(store, ref, record, release), until)
-        until = record.at
-    return Stage(ref, deploy.after)
+    last = next(iter(store.lives(ref, release, limit=1)), None)
+    if last is None:
+        return Stage(ref, deploy.after)
+    return Stage(ref, deploy.after, _since(store, ref, last), _until(store, ref, last))
 
 
-def _since(store: Store, ref: str, last: AuditRecord, release: Digest) -> datetime:
+def _since(store: Store, ref: str, last: AuditRecord) -> datetime:
     """When the release came, however often its settings were changed since."""
-    since = last.at
-    for record in store.history(ref, before=last.id, limit=100):
-        if record.outcome != "moved":
-            continue
-        if _release(store, record) != release:
-            break
-        since = record.at
-    return since
+    since = last
+    while earlier := store.lives(ref, before=since.id, limit=_PAGE):
+        for record in earlier:
+            if record.release != last.release:
+                return since.at
+            since = record
+    return since.at
 
 
-def _release(store: Store, record: AuditRecord) -> Digest | None:
-    """What a move put live; None for a deployment of long ago whose object is gone."""
-    with suppress(ObjectMissing, ObjectDamaged):
-        return release_of(store, record.target) if record.target else None
-    return None
+def _until(store: Store, ref: str, last: AuditRecord) -> datetime | None:
+    """When another release took its place; None while it is live."""
+    next_one, before = None, None
+    while later := [record for record in store.lives(ref, before=before, limit=_PAGE) if record.id > last.id]:
+        next_one, before = later[-1], later[-1].id
+    return next_one.at if next_one else None
