@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from shipway.monitor._compact import Compacted, TimeColumn, compact_logs
     from shipway.monitor._cost import COST_BY, CostPart, CostReading, check_cost, cost_by, measure_cost
     from shipway.monitor._deployments import Reference, release_reference
+    from shipway.monitor._find import find_call, find_outcomes, find_predictions
     from shipway.monitor._freshness import check_freshness, freshness_detail
     from shipway.monitor._gaps import GAP
     from shipway.monitor._golden_prompts import Baseline, BaselineMalformed, PromptRun, take_baseline
@@ -44,6 +45,7 @@ _HOME = {
     "_verdict": ["DayVerdict", "Finding", "Severity"],
     "_calls": ["scan_calls"],
     "_cost": ["COST_BY", "CostPart", "CostReading", "check_cost", "cost_by", "measure_cost"],
+    "_find": ["find_call", "find_outcomes", "find_predictions"],
     "_freshness": ["check_freshness", "freshness_detail"],
     "_golden_prompts": ["Baseline", "BaselineMalformed", "PromptRun", "take_baseline"],
     "_readings": ["READING", "Reading", "ReadingPoint", "drop_readings", "keep_reading", "load_readings"],
@@ -83,6 +85,9 @@ __all__ = [
     "cost_by",
     "drop_readings",
     "event_clock",
+    "find_call",
+    "find_outcomes",
+    "find_predictions",
     "fold_alerts",
     "freshness_detail",
     "inputs_of",

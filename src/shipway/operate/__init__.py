@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from shipway.operate._group import PredictorFailed, bind_loopback
     from shipway.operate._indexes import backend_of, open_named_index
     from shipway.operate._lone_gateway import LoneGateway, NothingToPass, lone_gateway
+    from shipway.operate._meant import Ambiguous, Meant, NothingKnown, find_meant
     from shipway.operate._measured import Measured
     from shipway.operate._prompts import PromptTaken, PromptUnreadable, prompt_object, take_prompts
     from shipway.operate._reconcile import Action, Start, Stop, reconcile
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from shipway.operate._serving import NotServable
     from shipway.operate._supervisor import ENDPOINT, Supervisor
     from shipway.operate._surroundings import watch_surroundings
+    from shipway.operate._why import explain
 
 _HOME = {
     "_applications": [
@@ -62,6 +64,7 @@ _HOME = {
     "_follow": ["Followed", "follow"],
     "_indexes": ["backend_of", "open_named_index"],
     "_lone_gateway": ["LoneGateway", "NothingToPass", "lone_gateway"],
+    "_meant": ["Ambiguous", "Meant", "NothingKnown", "find_meant"],
     "_measured": ["Measured"],
     "_prompts": ["PromptTaken", "PromptUnreadable", "prompt_object", "take_prompts"],
     "_reviews": ["rate_review"],
@@ -72,6 +75,7 @@ _HOME = {
     "_reconcile": ["Action", "Start", "Stop", "reconcile"],
     "_serving": ["NotServable"],
     "_supervisor": ["ENDPOINT", "Supervisor"],
+    "_why": ["explain"],
 }
 
 __all__ = [
@@ -79,14 +83,17 @@ __all__ = [
     "ENDPOINT",
     "EVALUATED",
     "Action",
+    "Ambiguous",
     "ComparisonImpossible",
     "Control",
     "ControlRunning",
     "Evaluated",
     "Followed",
     "LoneGateway",
+    "Meant",
     "Measured",
     "NotServable",
+    "NothingKnown",
     "NothingToPass",
     "PredictorFailed",
     "PromptTaken",
@@ -104,6 +111,8 @@ __all__ = [
     "control_process",
     "embedder_from_spec",
     "evaluate_candidate",
+    "explain",
+    "find_meant",
     "follow",
     "follow_round",
     "forget_control",

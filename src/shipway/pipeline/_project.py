@@ -25,7 +25,7 @@ from shipway.pipeline._report import Report
 from shipway.pipeline._request import RunRequest, RunResult
 from shipway.pipeline._run import pipeline_behind, run_pipeline
 from shipway.spec import DataSpec, EnvironmentSpec, Spec
-from shipway.store import Store
+from shipway.store import Edge, Store
 
 if TYPE_CHECKING:
     from shipway.pipeline._model import ModelMade
@@ -150,6 +150,7 @@ def _record(
     }
     known = store.state(MADE, made.model)
     if known is None or known.value != value:
+        store.add_edges([Edge(pipeline, made.model, "pipeline")])
         store.put_state(MADE, made.model, value)
     if known is None or not all(step.cached for step in result.steps):
         predicate = _provenance(hands, spec, pipeline, record, started)

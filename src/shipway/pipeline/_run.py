@@ -181,4 +181,8 @@ class _Run:
             *(self._request.data[name] for name in node.reads),
             *(self._outputs[name].digest for name in node.needs),
         }
-        return [Edge(source, output, "input") for source in sorted(sources - {output})]
+        made_by = {"code": self._request.code, "environment": self._request.environment}
+        return [
+            *(Edge(source, output, "input") for source in sorted(sources - {output})),
+            *(Edge(source, output, role) for role, source in made_by.items()),
+        ]

@@ -29,6 +29,7 @@ from shipway.release._deployment import (
 from shipway.release._describe import describe_change
 from shipway.release._described import Described, Look
 from shipway.release._intact import ReleaseDamaged, check_intact
+from shipway.release._lineage import Lineage, lineage_edges, note_lineage, trace_lineage
 from shipway.release._manifest import Component, ReleaseMalformed, find_component, load_components, put_release, reach
 from shipway.release._plan import NoCandidate, Plan, candidate_of, make_plan
 from shipway.release._planned import (
@@ -44,6 +45,10 @@ from shipway.release._planned import (
 )
 from shipway.release._stages import Stage, stages_of
 from shipway.release._wheels import WHEELS, keep_wheels, restore_wheels
+from shipway.release._reason import Reason, render_reason
+from shipway.release._why import explain_move, explain_ref, live_release
+from shipway.release._why_evidence import explain_envelope
+from shipway.release._why_object import explain_object
 
 if TYPE_CHECKING:
     from shipway.release._attachment import Attachment, attach, attachments_of
@@ -86,6 +91,7 @@ __all__ = [
     "ImportUnnamed",
     "Imported",
     "KeptPlan",
+    "Lineage",
     "Look",
     "NoCandidate",
     "NothingToRelease",
@@ -97,6 +103,7 @@ __all__ = [
     "PlanStale",
     "PlanVersion",
     "PolicyUnmeetable",
+    "Reason",
     "RebuildRefused",
     "Rebuilt",
     "ReleaseDamaged",
@@ -119,12 +126,18 @@ __all__ = [
     "deployment_changes",
     "deployment_object",
     "describe_change",
+    "explain_envelope",
+    "explain_move",
+    "explain_object",
+    "explain_ref",
     "find_component",
     "gateway_settings",
     "hash_bundle",
     "import_bundle",
     "keep_plan",
     "keep_wheels",
+    "lineage_edges",
+    "live_release",
     "load_components",
     "load_freight",
     "load_plan",
@@ -132,6 +145,7 @@ __all__ = [
     "make_plan",
     "make_release",
     "monitors_of",
+    "note_lineage",
     "open_bundle",
     "open_stored",
     "outcomes_of",
@@ -143,9 +157,11 @@ __all__ = [
     "rebuild_release",
     "release_changes",
     "release_descriptor",
+    "render_reason",
     "restore_wheels",
     "roll_back",
     "stages_of",
+    "trace_lineage",
     "with_release",
     "workers_of",
     "write_folder",

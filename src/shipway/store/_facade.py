@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -26,6 +27,7 @@ from shipway.store._types import (
     MoveUnjustified,
     NewAudit,
     ObjectUnexpected,
+    Place,
     Ref,
     RefMissing,
     StateRow,
@@ -77,6 +79,10 @@ class Store:
     def descriptor(self, digest: Digest, media_type: str) -> Descriptor:
         """The descriptor of an object that is in the store."""
         return Descriptor(media_type, digest, len(self.objects.get(digest)))
+
+    def find_objects(self, prefix: str) -> list[Digest]:
+        """Objects and leaves whose hexadecimal digits begin so; give at least four of them."""
+        return self.objects.find(prefix)
 
     # trees
 
@@ -153,6 +159,18 @@ class Store:
 
     def audit(self, number: int) -> AuditRecord | None:
         return reader.find_audit(self._query, self.project, number)
+
+    def place_at(self, ref: str, at: datetime) -> Place:
+        """Where a ref was at an instant, and which move ended it; by the order of the records, see docs/format.md."""
+        return Place(*reader.place_at(self._query, self.project, ref, instant(at)))
+
+    def moves_after(self, number: int, *, limit: int = 1000) -> list[AuditRecord]:
+        """Moves that succeeded, of all refs, oldest first, from the one after this audit id."""
+        return reader.list_moves(self._query, self.project, after=number, limit=limit)
+
+    def naming(self, digest: Digest, *, limit: int = 100) -> list[AuditRecord]:
+        """Records that moved a ref to this object, or tried to, or that this verdict judged; newest first."""
+        return reader.list_naming(self._query, self.project, digest, limit=limit)
 
     def move(self, record: NewAudit, *, expected: Digest | None) -> int:
         """Move a ref with the verdict that allows exactly this move. Raises MoveUnjustified, RefMoved."""

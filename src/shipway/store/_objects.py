@@ -45,6 +45,15 @@ class Objects:
     def has(self, digest: Digest) -> bool:
         return self.path(digest).is_file()
 
+    def find(self, prefix: str) -> list[Digest]:
+        """The digests of objects whose hexadecimal digits begin so, in order; none for fewer than four digits."""
+        if len(prefix) < 4 or not set(prefix) <= set("0123456789abcdef"):
+            return []
+        folder = self.root / prefix[:2]
+        names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        found = [prefix[:2] + name for name in names if name.startswith(prefix[2:])]
+        return [Digest(f"sha256:{name}") for name in found if len(name) == 64]
+
     def keeps(self, digest: Digest, size: int) -> bool:
         """Whether the object is there with this size in bytes and not marked as damaged; the next sync includes a young one."""
         path = self.path(digest)

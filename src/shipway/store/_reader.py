@@ -85,6 +85,32 @@ def list_targets(query: Query, project: str, *, resources: str, begins: str) -> 
     return [Digest(str(row[0])) for row in query(sql, {"project": project, **values})]
 
 
+def place_at(query: Query, project: str, ref: str, at: str) -> tuple[AuditRecord | None, AuditRecord | None]:
+    """The move that had put a ref where it was at an instant (as text), and the next move after it.
+
+    The order of moves is that of their ids, whatever the clocks of the machines said: where times go back, a move cannot
+    have happened after one that is recorded later, so the newest record whose time is not after the instant counts.
+    """
+    sql = f"{_AUDIT} WHERE project = :project AND resource = :ref AND outcome = 'moved'"
+    values: dict[str, Value] = {"project": project, "ref": ref}
+    before = query(f"{sql} AND at <= :at ORDER BY id DESC LIMIT 1", {**values, "at": at})
+    place = _audit(before[0]) if before else None
+    after = query(f"{sql} AND id > :id ORDER BY id LIMIT 1", {**values, "id": place.id if place else 0})
+    return place, _audit(after[0]) if after else None
+
+
+def list_moves(query: Query, project: str, *, after: int, limit: int) -> list[AuditRecord]:
+    """Moves that succeeded, of all refs, oldest first; `after` is an audit id."""
+    sql = f"{_AUDIT} WHERE project = :project AND id > :after AND outcome = 'moved' ORDER BY id LIMIT :limit"
+    return [_audit(row) for row in query(sql, {"project": project, "after": after, "limit": limit})]
+
+
+def list_naming(query: Query, project: str, digest: Digest, *, limit: int) -> list[AuditRecord]:
+    """Records whose target or verdict is this object, newest first."""
+    sql = f"{_AUDIT} WHERE project = :project AND (target = :digest OR verdict = :digest) ORDER BY id DESC LIMIT :limit"
+    return [_audit(row) for row in query(sql, {"project": project, "digest": digest, "limit": limit})]
+
+
 def list_evidence(query: Query, project: str, subject: Digest) -> list[EvidenceRow]:
     """Oldest first."""
     sql = (

@@ -40,6 +40,14 @@ class AuditRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a ref was at an instant: `put` is the move that put it there (None: nothing was yet), `ended` the next."""
+
+    put: AuditRecord | None
+    ended: AuditRecord | None
+
+
+@dataclass(frozen=True, slots=True)
 class NewAudit:
     """An audit record before the store gives it an id."""
 

@@ -1,0 +1,32 @@
+"""One row of the logs by its id, for a person who asks about it. Every table is looked through; only what fits is read."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from shipway.monitor._calls import scan_calls
+from shipway.monitor._tables import OUTCOME_COLUMNS, PREDICTION_COLUMNS, list_tables, scan_outcomes
+from shipway.store import Store
+
+
+def find_predictions(store: Store, text: str) -> pl.DataFrame:
+    """The rows of a prediction id `<request>:<row>`, or all rows of a request id, with every column, oldest first.
+
+    An id that a client used twice has several. Only what has been compacted is found.
+    """
+    found = [pl.DataFrame(schema=PREDICTION_COLUMNS)]
+    for path in list_tables(store, "predictions"):
+        frame = pl.scan_parquet(path, glob=False, hive_partitioning=False)
+        rows = frame.filter((pl.col("id") == text) | (pl.col("request") == text)).collect()
+        found += [rows] if rows.height else []
+    return pl.concat(found, how="diagonal_relaxed").sort("recorded", maintain_order=True)
+
+
+def find_call(store: Store, text: str) -> pl.DataFrame:
+    """The rows of an LLM call's id, oldest first."""
+    return scan_calls(store).filter(pl.col("id") == text).collect().sort("recorded", maintain_order=True)
+
+
+def find_outcomes(store: Store, text: str) -> pl.DataFrame:
+    """What was recorded as true for a prediction id, corrections too, oldest first."""
+    return scan_outcomes(store).filter(pl.col("id") == text).collect().select(OUTCOME_COLUMNS.keys())
