@@ -55,7 +55,7 @@ def command(settings: Settings, ref: str, time: str, as_json: bool) -> None:
     name, moment = find_meant(store, ref, only="ref").name, parse_time(time, store.clock.now())
     place = store.place_at(name, moment)
     digest = place.put.target if place.put else None
-    release = live_release(store, digest)
+    release = (place.put.release if place.put else None) or live_release(store, digest)
     if place.put is None or digest is None:
         out.say(f"{name} pointed at nothing at {instant(moment)}")
     else:

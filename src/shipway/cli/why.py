@@ -15,7 +15,8 @@ from shipway.cli._settings import Project, Settings
     "meaning",
     type=click.Choice(["ref", "alert", "prediction", "call", "digest"]),
     default=None,
-    help="What the word is, when it may be several things.",
+    metavar="KIND",
+    help="What the word is: ref, alert, prediction, call or digest.",
 )
 @json_option
 @click.pass_obj

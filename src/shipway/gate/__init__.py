@@ -1,7 +1,7 @@
 """Policy, verdicts, evidence, and the one function that moves a ref."""
 
 from shipway.gate._envelope import EvidenceFault, EvidenceInvalid, seal, unseal
-from shipway.gate._evidence import Reading, Statement, attest, explain_evidence, load_evidence
+from shipway.gate._evidence import Reading, Statement, attest, explain_evidence, explain_row, load_evidence
 from shipway.gate._judge import Before, Facts, Judgement, judge
 from shipway.gate._move import Judged, Moved, MoveRefused, PlannedMove, judge_move, move_ref
 from shipway.gate._policy import DEFAULT_POLICY, POLICY_REF, Policy, load_policy, policy_digest, policy_in_force, policy_object
@@ -31,6 +31,7 @@ __all__ = [
     "attest_verdict",
     "check_target",
     "explain_evidence",
+    "explain_row",
     "judge",
     "judge_move",
     "load_evidence",

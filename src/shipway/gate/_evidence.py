@@ -85,10 +85,11 @@ def load_evidence(store: Store, keys: KeyRing, subject: Digest) -> list[Statemen
 def explain_evidence(store: Store, keys: KeyRing, subject: Digest) -> list[Reading]:
     """Of each envelope that is kept about a digest: whether it counts and, if not, why; in the order in which it came."""
     now = store.clock.now()
-    return [_read(store, keys, row, now) for row in store.evidence(subject)]
+    return [explain_row(store, keys, row, now) for row in store.evidence(subject)]
 
 
-def _read(store: Store, keys: KeyRing, row: EvidenceRow, now: datetime) -> Reading:
+def explain_row(store: Store, keys: KeyRing, row: EvidenceRow, now: datetime) -> Reading:
+    """As explain_evidence, of one envelope."""
     fault, why = EvidenceFault.MISSING, ""
     try:
         statement = read_statement(store.objects.get(row.envelope), keys, row=row, project=store.project, now=now)

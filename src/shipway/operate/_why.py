@@ -182,9 +182,8 @@ def _said(check: Check) -> str:
 def _moves_before(store: Store, keys: KeyRing, alert: Alert) -> list[Reason]:
     """Moves of the deployment in the week before the alert opened, and the one that put the release there."""
     opened = datetime.combine(alert.first_day + timedelta(days=1), time(), UTC)
-    history = [record for record in store.history(alert.ref, limit=1000) if record.outcome == "moved"]
-    near = [record for record in history if opened - _BEFORE <= record.at < opened]
-    put = next((record for record in history if live_release(store, record.target) == alert.release), None)
+    near = [record for record in store.lives(alert.ref, limit=1000) if opened - _BEFORE <= record.at < opened]
+    put = next(iter(store.lives(alert.ref, alert.release, limit=1)), None)
     found = [explain_move(store, keys, record) for record in near]
     if put and put not in near:
         found.append(Reason("live", "its release was put live by", put.target, because=(explain_move(store, keys, put),)))

@@ -69,6 +69,16 @@ def statement_of(envelope: JsonObject) -> JsonObject:
         return {}
 
 
+def subjects_of_statement(statement: JsonObject) -> list[Digest]:
+    """What a statement says that it is about."""
+    found, subjects = [], statement.get("subject")
+    for entry in subjects if isinstance(subjects, list) else []:
+        digests = entry.get("digest") if isinstance(entry, Mapping) else None
+        digest = f"sha256:{digests.get('sha256')}" if isinstance(digests, Mapping) else ""
+        found += [Digest(digest)] if is_digest(digest) else []
+    return found
+
+
 def _kind(record: JsonObject) -> str:
     if "kind" in record:
         return str(record["kind"])

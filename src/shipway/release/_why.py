@@ -50,9 +50,11 @@ def explain_move(store: Store, keys: KeyRing, record: AuditRecord) -> Reason:
         "outcome": record.outcome,
         "from": record.source,
         "to": record.target,
+        "release": record.release,
         "verdict": record.verdict,
     }
-    source, target = (_place(store, digest) for digest in (record.source, record.target))
+    source = _place(store, record.source)
+    target = f"release {short(record.release)}" if record.release else _place(store, record.target)
     text = f"{record.outcome} from {source} to {target} by {record.actor} at {when(record.at)}"
     text += f", because: {record.why}" if record.why else ", no reason given"
     behind = (explain_verdict(store, keys, record.verdict, verdict),) if record.verdict else ()

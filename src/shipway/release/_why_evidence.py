@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime
 
 from shipway.access import KeyRing
-from shipway.gate import EvidenceInvalid, unseal
+from shipway.gate import explain_row
 from shipway.kernel import media
 from shipway.kernel.canonical import Json, JsonObject, NotCanonical, parse_object
 from shipway.kernel.check import Check, CheckMalformed
-from shipway.kernel.clock import parse_instant
+from shipway.kernel.clock import instant
 from shipway.kernel.digest import Digest, is_digest, short
 from shipway.release._reason import Reason, check_text, when
-from shipway.release._sources import statement_of
+from shipway.release._sources import statement_of, subjects_of_statement
 from shipway.store import EvidenceRow, ObjectDamaged, ObjectMissing, Store
 
 _READ = 200  # statements about one thing that are opened at most
@@ -40,47 +39,55 @@ def explain_evidence_of(store: Store, keys: KeyRing, subject: Digest, *, most: i
 
 
 def explain_envelope(store: Store, keys: KeyRing, envelope: Digest, row: EvidenceRow | None = None) -> Reason:
-    """One statement: what it says, who signed it when, with which tool, and whether the signature counts here and now."""
-    try:
-        data = store.objects.get(envelope)
-        record = parse_object(data)
-    except (ObjectMissing, ObjectDamaged, NotCanonical) as problem:
-        why = str(problem)
-        return Reason("evidence", f"evidence {short(envelope)} cannot be read: {why}", envelope, {"counts": False, "why": why})
-    statement = statement_of(record)
+    """One statement: what it says, who signed it when, with which tool, and whether it counts here and now."""
+    statement, signer = _opened(store, envelope)
+    row = row or _row(store, envelope, statement)
+    reading = explain_row(store, keys, row, store.clock.now()) if row else None
     predicate = statement.get("predicate")
-    said = predicate if isinstance(predicate, Mapping) else {}
-    signer, lacking = _signer(keys, data, record)
-    at = _at(said) or (row.at if row else None)
+    said: JsonObject = predicate if isinstance(predicate, Mapping) else {}
+    key = reading.statement.key if reading and reading.statement else keys.find(signer)
+    at = reading.at if reading else None
+    lacking = reading.why if reading else "no statement that is kept here"
     values: dict[str, Json] = {
-        "predicate_type": statement.get("predicateType"),
+        "predicate_type": statement.get("predicateType") or (row.predicate if row else None),
         "check": said.get("check"),
         "by": said.get("by") or said.get("approver"),
         "tool": said.get("tool"),
         "against": said.get("against"),
         "definition": said.get("definition"),
-        "at": said.get("at"),
-        "key": signer,
+        "at": instant(at) if at else None,
+        "key": key.id if key else signer,
+        "signer": key.name if key else None,
         "counts": not lacking,
         "why": lacking,
     }
-    text = _text(str(statement.get("predicateType")), said)
     by = [f"by {values['by']}"] if values["by"] else []
     by += [_tool(said)] if said.get("tool") else []
-    by += [f"key {signer[:12]}{' (own)' if signer == keys.own else ''}"] if signer else []
+    by += [f"key {str(values['key'])[:12]}" + (f" of {key.name}" if key else "")] if values["key"] else []
     by += [when(at)] if at else []
     counts = f"does not count: {lacking}" if lacking else "counts"
+    text = _text(str(values["predicate_type"]), said)
     return Reason("evidence", f"evidence {short(envelope)}: {text}; {', '.join(by)}; {counts}", envelope, values)
 
 
-def _signer(keys: KeyRing, data: bytes, record: JsonObject) -> tuple[str, str]:
-    """The id of the key, and why its signature does not count; empty when it does."""
+def _opened(store: Store, envelope: Digest) -> tuple[JsonObject, str]:
+    """The statement of an envelope, unverified, and the id of the key that is named first; empty where it cannot be read."""
     try:
-        return unseal(keys, data)[1], ""
-    except EvidenceInvalid as problem:
-        entries = record.get("signatures")
-        first = entries[0] if isinstance(entries, list) and entries else None
-        return str(first.get("keyid") or "") if isinstance(first, Mapping) else "", problem.what
+        record = parse_object(store.objects.get(envelope))
+    except (ObjectMissing, ObjectDamaged, NotCanonical):
+        return {}, ""
+    entries = record.get("signatures")
+    first = entries[0] if isinstance(entries, list) and entries else None
+    return statement_of(record), str(first.get("keyid") or "") if isinstance(first, Mapping) else ""
+
+
+def _row(store: Store, envelope: Digest, statement: JsonObject) -> EvidenceRow | None:
+    """Where a statement is indexed: under what it says that it is about."""
+    for subject in subjects_of_statement(statement):
+        for row in store.evidence(subject):
+            if row.envelope == envelope:
+                return row
+    return None
 
 
 def _text(predicate_type: str, said: JsonObject) -> str:
@@ -105,12 +112,6 @@ def _tool(said: JsonObject) -> str:
     return f"with {tool.get('name')} {tool.get('version') or ''}".rstrip()
 
 
-def _at(said: JsonObject) -> datetime | None:
-    with suppress(ValueError):
-        return parse_instant(str(said["at"])) if said.get("at") else None
-    return None
-
-
 def explain_run(store: Store, keys: KeyRing, model: Digest) -> tuple[Reason, ...]:
     """The newest run that made an object, with the data, code and environment that it took; empty when none is recorded."""
     rows = [row for row in store.evidence(model) if row.predicate == media.PROVENANCE_PREDICATE]
@@ -118,10 +119,8 @@ def explain_run(store: Store, keys: KeyRing, model: Digest) -> tuple[Reason, ...
 
 
 def _run(store: Store, keys: KeyRing, row: EvidenceRow) -> Reason:
-    seen = explain_envelope(store, keys, row.envelope, row)
-    try:
-        said = statement_of(parse_object(store.objects.get(row.envelope))).get("predicate")
-    except (ObjectMissing, ObjectDamaged, NotCanonical):
+    seen, said = explain_envelope(store, keys, row.envelope, row), _opened(store, row.envelope)[0].get("predicate")
+    if not isinstance(said, Mapping):
         return seen
     build, details = (_mapping(said, key) for key in ("buildDefinition", "runDetails"))
     builder, meta = _mapping(details, "builder"), _mapping(details, "metadata")

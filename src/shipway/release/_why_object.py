@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from shipway.access import KeyRing
-from shipway.kernel.canonical import Json
+from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.clock import instant
-from shipway.kernel.digest import Digest, is_digest, short
+from shipway.kernel.digest import Digest, short
 from shipway.release._lineage import Lineage, note_lineage, trace_lineage
 from shipway.release._reason import Reason, when
-from shipway.release._sources import statement_of, thing_at
+from shipway.release._sources import statement_of, subjects_of_statement, thing_at
 from shipway.release._why import explain_object_parts, explain_verdict
 from shipway.release._why_evidence import explain_envelope
 from shipway.store import ObjectMissing, Store
@@ -29,7 +27,7 @@ def explain_object(store: Store, keys: KeyRing, digest: Digest) -> Reason:
     if thing.kind == "verdict":
         own: tuple[Reason, ...] = (explain_verdict(store, keys, digest, thing.record),)
     elif thing.kind == "evidence" and thing.record:
-        own = (explain_envelope(store, keys, digest), *_about(store, statement_of(thing.record).get("subject")))
+        own = (explain_envelope(store, keys, digest), *_about(store, statement_of(thing.record)))
     else:
         own = explain_object_parts(store, keys, digest)
     came = trace_lineage(store, digest, depth=1, most=_STEP)
@@ -49,16 +47,10 @@ def _named(store: Store, digest: Digest) -> tuple[Reason, ...]:
     return tuple(found)
 
 
-def _about(store: Store, subjects: Json) -> list[Reason]:
+def _about(store: Store, statement: JsonObject) -> list[Reason]:
     """What a statement is about."""
-    found = []
-    for entry in subjects if isinstance(subjects, list) else []:
-        digests = entry.get("digest") if isinstance(entry, Mapping) else None
-        digest = Digest(f"sha256:{digests.get('sha256')}") if isinstance(digests, Mapping) else Digest("")
-        if is_digest(digest) and isinstance(entry, Mapping):
-            kind = thing_at(store, digest).kind
-            found.append(Reason("subject", f"about {kind} {entry.get('name')} {short(digest)}", digest, {"is": kind}))
-    return found
+    kinds = {digest: thing_at(store, digest).kind for digest in subjects_of_statement(statement)}
+    return [Reason("subject", f"about {kind} {short(digest)}", digest, {"is": kind}) for digest, kind in kinds.items()]
 
 
 def _step(words: str, tree: Lineage) -> list[Reason]:

@@ -169,7 +169,10 @@ class Store:
         return reader.list_moves(self._query, self.project, after=number, limit=limit)
 
     def naming(self, digest: Digest, *, limit: int = 100) -> list[AuditRecord]:
-        """Records that moved a ref to this object, or tried to, or that this verdict judged; newest first."""
+        """Records that moved a ref to this object or put this release live, or tried to, or that this verdict judged.
+
+        Newest first. Looks through the whole history: it is for questions that a person asks.
+        """
         return reader.list_naming(self._query, self.project, digest, limit=limit)
 
     def move(self, record: NewAudit, *, expected: Digest | None) -> int:

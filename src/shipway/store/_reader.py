@@ -106,8 +106,9 @@ def list_moves(query: Query, project: str, *, after: int, limit: int) -> list[Au
 
 
 def list_naming(query: Query, project: str, digest: Digest, *, limit: int) -> list[AuditRecord]:
-    """Records whose target or verdict is this object, newest first."""
-    sql = f"{_AUDIT} WHERE project = :project AND (target = :digest OR verdict = :digest) ORDER BY id DESC LIMIT :limit"
+    """Records whose target, verdict or release is this object, newest first."""
+    named = "(target = :digest OR verdict = :digest OR release = :digest)"
+    sql = f"{_AUDIT} WHERE project = :project AND {named} ORDER BY id DESC LIMIT :limit"
     return [_audit(row) for row in query(sql, {"project": project, "digest": digest, "limit": limit})]
 
 
