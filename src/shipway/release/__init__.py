@@ -29,7 +29,6 @@ from shipway.release._deployment import (
 from shipway.release._describe import describe_change
 from shipway.release._described import Described, Look
 from shipway.release._intact import ReleaseDamaged, check_intact
-from shipway.release._lineage import Lineage, lineage_edges, note_lineage, trace_lineage
 from shipway.release._manifest import Component, ReleaseMalformed, find_component, load_components, put_release, reach
 from shipway.release._plan import NoCandidate, Plan, candidate_of, make_plan
 from shipway.release._planned import (
@@ -45,10 +44,6 @@ from shipway.release._planned import (
 )
 from shipway.release._stages import Stage, stages_of
 from shipway.release._wheels import WHEELS, keep_wheels, restore_wheels
-from shipway.release._reason import Reason, render_reason
-from shipway.release._why import explain_move, explain_ref, live_release
-from shipway.release._why_evidence import explain_envelope
-from shipway.release._why_object import explain_object
 
 if TYPE_CHECKING:
     from shipway.release._attachment import Attachment, attach, attachments_of
@@ -58,8 +53,13 @@ if TYPE_CHECKING:
     from shipway.release._layout import Bundle, open_bundle
     from shipway.release._layout_tar_write import write_tar
     from shipway.release._layout_write import Exported, ExportRefused, write_folder
+    from shipway.release._lineage import Lineage, lineage_edges, note_lineage, trace_lineage
+    from shipway.release._reason import Reason, render_reason
     from shipway.release._rebuild import Equality, RebuildRefused, Rebuilt, attest_rebuild, rebuild_release
     from shipway.release._verify import Hashed, Said, check_statements, hash_bundle, open_stored
+    from shipway.release._why import explain_move, explain_ref, live_release
+    from shipway.release._why_evidence import explain_envelope
+    from shipway.release._why_object import explain_object
 
 _HOME = {
     "_attachment": ["Attachment", "attach", "attachments_of"],
@@ -70,6 +70,11 @@ _HOME = {
     "_layout_tar_write": ["write_tar"],
     "_layout_write": ["ExportRefused", "Exported", "write_folder"],
     "_verify": ["Hashed", "Said", "check_statements", "hash_bundle", "open_stored"],
+    "_lineage": ["Lineage", "lineage_edges", "note_lineage", "trace_lineage"],
+    "_reason": ["Reason", "render_reason"],
+    "_why": ["explain_move", "explain_ref", "live_release"],
+    "_why_evidence": ["explain_envelope"],
+    "_why_object": ["explain_object"],
     "_rebuild": ["Equality", "Rebuilt", "RebuildRefused", "attest_rebuild", "rebuild_release"],
 }  # needs numpy
 
