@@ -1,28 +1,37 @@
 """Who may do what: actor, action, resource and one pure `authorize`; identities and signing keys."""
 
 from shipway.access._authorize import Action, Actor, Forbidden, authorize
+from shipway.access._change import KeyUnknown, TrustRefused, find_key, retire_key, revoke_key, rotate_key, trust_key
 from shipway.access._identity import local_actor
 from shipway.access._keys import KeyExposed, open_keys
-from shipway.access._public import KeyMissing, Revoked, TrustedKey
+from shipway.access._public import ALGORITHMS, KeyMissing, Revoked, TrustedKey
 from shipway.access._ring import KeyRing
 from shipway.access._signer import KeyUnusable, LocalSigner, Signer, SignerFailed
 from shipway.access._trust import TrustMalformed
 
 __all__ = [
+    "ALGORITHMS",
     "Action",
     "Actor",
     "Forbidden",
     "KeyExposed",
     "KeyMissing",
     "KeyRing",
+    "KeyUnknown",
     "KeyUnusable",
     "LocalSigner",
     "Revoked",
     "Signer",
     "SignerFailed",
     "TrustMalformed",
+    "TrustRefused",
     "TrustedKey",
     "authorize",
+    "find_key",
     "local_actor",
     "open_keys",
+    "retire_key",
+    "revoke_key",
+    "rotate_key",
+    "trust_key",
 ]

@@ -44,11 +44,16 @@ def open_keys(folder: Path, *, signer: str = "", clock: Clock | None = None) -> 
     Raises KeyMissing, KeyExposed, TrustMalformed, SignerFailed.
     """
     own = _open_signer(folder, signer)
-    trusted = {key.id: key for key in (_own_key(own), *_named(folder / "trusted"))}
-    trusted |= {key.id: key for key in load_trust(folder)}
+    trusted = {key.id: key for key in (_own_key(own), *trusted_keys(folder))}
     ring = KeyRing(trusted.values(), own=own.key_id)
     barred = _barred(trusted[own.key_id], (clock or SystemClock()).now())
     return (BarredSigner(own, barred) if barred else own), ring
+
+
+def trusted_keys(folder: Path) -> list[TrustedKey]:
+    """The keys that the folder trusts beside this machine's own. Raises KeyMissing, TrustMalformed."""
+    named = _named(folder / "trusted")
+    return list({key.id: key for key in (*named, *load_trust(folder))}.values())
 
 
 def _open_signer(folder: Path, signer: str) -> Signer:

@@ -70,7 +70,10 @@ class CommandSigner:
     """
 
     def __init__(self, command: str) -> None:
-        self._words = shlex.split(command)
+        try:
+            self._words = shlex.split(command)
+        except ValueError as problem:
+            raise SignerFailed(f"cannot read {command!r}: {problem}", where="SHIPWAY_SIGNER") from problem
         self._public = parse_public(self._run("public", b""), name=f"the answer of {command}", where="SHIPWAY_SIGNER")
         self.public, self.key_id, self.algorithm = public_pem(self._public), key_id(self._public), algorithm_of(self._public)
 

@@ -31,6 +31,11 @@ class Settings:
         base = self.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
         return Path(explicit) if explicit else Path(base) / "shipway" / "keys"
 
+    @property
+    def signer(self) -> str:
+        """$SHIPWAY_SIGNER: `exec:PROGRAM`, or empty for the key in the keys folder."""
+        return self.environ.get("SHIPWAY_SIGNER", "")
+
 
 class Project:
     """One project as a command needs it; each part is opened when it is first asked for."""
@@ -78,7 +83,7 @@ class Project:
     def _opened_keys(self) -> tuple[Signer, KeyRing]:
         from shipway.access import open_keys
 
-        return open_keys(self.settings.keys_folder)
+        return open_keys(self.settings.keys_folder, signer=self.settings.signer)
 
     @property
     def signer(self) -> Signer:

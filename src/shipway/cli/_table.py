@@ -35,6 +35,7 @@ COMMANDS: dict[str, Entry] = {
     "gateway": Entry("gateway", "The LLM gateway: run it alone, costs, questions compared.", daily=False),
     "data": Entry("data", "Snapshots of data sets: take, compare, list.", daily=False),
     "verify": Entry("verify", "Check every byte and every statement of a release or bundle.", daily=False),
+    "key": Entry("key", "Keys: which one signs here, which are trusted, rotation and revocation.", daily=False),
     "serve": Entry("serve", "Serve one deployment here, in the foreground.", daily=False),
     "watch": Entry("watch", "Judge the days of a deployment that have not been judged.", daily=False),
 }

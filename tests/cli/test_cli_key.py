@@ -1,0 +1,71 @@
+"""`shipway key`: what one person shows, another trusts; and what ends that."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@dataclass
+class Person:
+    """Somebody with a keys folder, anywhere: no project is needed."""
+
+    folder: Path
+
+    def key(self, *words: str, fails: str = "") -> Any:
+        environ = {**os.environ, "SHIPWAY_KEYS": str(self.folder / "keys")}
+        command = [sys.executable, "-m", "shipway", "-C", str(self.folder), "key", *words]
+        done = subprocess.run([*command, "--json"], capture_output=True, text=True, env=environ, timeout=120, check=False)
+        document = json.loads(done.stdout)
+        assert (done.returncode, document.get("error", {}).get("code", "")) == (1 if fails else 0, fails), done.stderr
+        return document
+
+
+@pytest.fixture
+def ann(tmp_path: Path) -> Person:
+    (tmp_path / "ann").mkdir()
+    return Person(tmp_path / "ann")
+
+
+@pytest.fixture
+def bob(tmp_path: Path) -> Person:
+    (tmp_path / "bob").mkdir()
+    return Person(tmp_path / "bob")
+
+
+def test_a_colleagues_key_is_trusted_retired_and_revoked(ann: Person, bob: Person) -> None:
+    own = bob.key("show")
+    (ann.folder / "bob.pem").write_text(own["public"])
+    trusted = ann.key("trust", "bob.pem", "--name", "bob", "--role", "approver", "--role", "security")
+    assert (trusted["id"], trusted["roles"], trusted["until"]) == (own["id"], ["approver", "security"], None)
+    listed = ann.key("list")
+    assert [key["name"] for key in listed["keys"]] == ["this machine", "bob"]
+    assert listed["own"] == listed["keys"][0]["id"]
+    assert ann.key("retire", "bob")["until"] is not None
+    assert ann.key("revoke", own["id"][:8], "--why", "stolen")["revoked"]["reason"] == "stolen"
+    ann.key("trust", "bob.pem", "--name", "bob", "--role", "approver", fails="access.trust-refused")
+    ann.key("retire", "eve", fails="access.key-unknown")
+
+
+def test_a_machine_exchanges_its_own_key(ann: Person) -> None:
+    before = ann.key("show")
+    rotated = ann.key("rotate", "--algorithm", "ecdsa-p256")
+    assert (rotated["old"]["id"], rotated["new"]["algorithm"]) == (before["id"], "ecdsa-p256")
+    assert rotated["old"]["until"] == rotated["new"]["since"]
+    assert ann.key("show")["id"] == rotated["new"]["id"]
+    assert ann.key("show", before["id"][:8])["public"] == before["public"]
+
+
+def test_what_show_prints_is_a_pem_file_as_it_is(ann: Person) -> None:
+    environ = {**os.environ, "SHIPWAY_KEYS": str(ann.folder / "keys")}
+    command = [sys.executable, "-m", "shipway", "-C", str(ann.folder), "key", "show"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, timeout=120, check=True)
+    assert done.stdout == ann.key("show")["public"]
+    assert "next: shipway key trust" in done.stderr
