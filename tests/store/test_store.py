@@ -16,20 +16,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from store_help import thing
 
 from shipway.kernel.canonical import Json
 from shipway.kernel.digest import Digest
 from shipway.store import (
-    Edge,
     FileUnreadable,
-    MoveUnjustified,
-    NewAudit,
     ObjectDamaged,
     ObjectMissing,
     ObjectUnexpected,
-    RefMissing,
-    RefMoved,
-    StateConflict,
     Store,
     StoreFull,
     StoreMissing,
@@ -41,18 +36,6 @@ from shipway.store import (
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return open_store(tmp_path, "flights", create=True)
-
-
-def move(store: Store, ref: str, target: Digest, *, expected: Digest | None = None, actor: str = "ann") -> int:
-    verdict = store.put(
-        {"kind": "verdict", "version": 1, "project": store.project, "ref": ref, "from": expected, "to": target, "allowed": True}
-    )
-    record = NewAudit(store.clock.now(), actor, "move", ref, "moved", expected, target, verdict)
-    return store.move(record, expected=expected)
-
-
-def thing(store: Store, number: int) -> Digest:
-    return store.put({"kind": "thing", "version": 1, "number": number})
 
 
 def test_a_folder_without_a_store_says_how_to_make_one(tmp_path: Path) -> None:
@@ -90,68 +73,6 @@ def test_a_flipped_byte_is_noticed_on_reading(store: Store) -> None:
         with pytest.raises(ObjectDamaged) as problem:
             read(digest)
         assert problem.value.where == str(path)
-
-
-def test_a_ref_moves_and_its_history_says_by_whom(store: Store) -> None:
-    one, two = thing(store, 1), thing(store, 2)
-    move(store, "model/delay", one)
-    move(store, "model/delay", two, expected=one, actor="bob")
-    assert store.resolve("model/delay") == two
-    assert [(r.actor, r.source, r.target) for r in store.history("model/delay")] == [("bob", one, two), ("ann", None, one)]
-    assert [ref.name for ref in store.refs("model/")] == ["model/delay"]
-    with pytest.raises(RefMissing):
-        store.resolve("model/other")
-
-
-def test_of_two_moves_from_the_same_place_one_wins_and_the_other_says_so(store: Store) -> None:
-    one, two = thing(store, 1), thing(store, 2)
-    move(store, "model/delay", one)
-    with pytest.raises(RefMoved, match="ann moved it"):
-        move(store, "model/delay", two)
-    assert store.resolve("model/delay") == one
-
-
-def test_a_move_without_a_verdict_that_allows_it_is_refused(store: Store) -> None:
-    one = thing(store, 1)
-    record = NewAudit(store.clock.now(), "ann", "move", "model/delay", "moved", None, one, None)
-    with pytest.raises(MoveUnjustified):
-        store.move(record, expected=None)
-    refused = store.put(
-        {"kind": "verdict", "version": 1, "project": "flights", "ref": "model/delay", "from": None, "to": one, "allowed": False}
-    )
-    other = store.put(
-        {"kind": "verdict", "version": 1, "project": "flights", "ref": "model/other", "from": None, "to": one, "allowed": True}
-    )
-    for verdict in (refused, other):
-        with pytest.raises(MoveUnjustified):
-            store.move(NewAudit(store.clock.now(), "ann", "move", "model/delay", "moved", None, one, verdict), expected=None)
-    assert store.ref("model/delay") is None
-
-
-def test_projects_in_one_catalogue_do_not_see_each_other(tmp_path: Path) -> None:
-    flights, churn = (open_store(tmp_path, name, create=True) for name in ("flights", "churn"))
-    move(flights, "model/m", thing(flights, 1))
-    assert churn.ref("model/m") is None
-    assert churn.history() == []
-
-
-def test_state_rows_have_versions_that_guard_them(store: Store) -> None:
-    store.put_state("lease", "a", {"by": "x"}, expected=0)
-    store.put_state("lease", "a", {"by": "y"}, expected=1)
-    with pytest.raises(StateConflict):
-        store.put_state("lease", "a", {"by": "z"}, expected=1)
-    row = store.state("lease", "a")
-    assert row is not None
-    assert (row.value, row.version) == ({"by": "y"}, 2)
-    store.delete_state("lease", "a")
-    assert store.states("lease") == []
-
-
-def test_edges_are_kept_once_and_read_from_both_ends(store: Store) -> None:
-    one, two = thing(store, 1), thing(store, 2)
-    store.add_edges([Edge(one, two, "input")])
-    store.add_edges([Edge(one, two, "input")])
-    assert store.edges_from(one) == store.edges_to(two) == [Edge(one, two, "input")]
 
 
 files = st.dictionaries(
@@ -241,17 +162,6 @@ def test_a_newer_catalogue_is_not_touched(store: Store, tmp_path: Path) -> None:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(StoreNewer):
         open_store(tmp_path, "flights")
-
-
-def test_the_migrations_make_exactly_the_tables_of_the_code(store: Store) -> None:
-    from alembic.autogenerate import compare_metadata
-    from alembic.migration import MigrationContext
-    from sqlalchemy import create_engine
-
-    from shipway.store._tables import metadata
-
-    with create_engine(f"sqlite:///{store.root / 'catalogue.sqlite'}").connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
 def test_two_processes_that_make_the_store_at_once_agree(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from store_help import REF, dump, restore_old
 from shipway.access import Actor, open_keys
 from shipway.gate import judge_move
 from shipway.release import NothingToReturnTo, roll_back
-from shipway.store import Store, StoreNewer, open_store
+from shipway.store import StoreNewer, open_store
 
 ANN = Actor("ann", frozenset({"admin"}))
 
@@ -169,20 +169,3 @@ def test_what_is_asked_of_the_history_is_found_by_an_index(tmp_path: Path, sql: 
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN SELECT * FROM audit WHERE project = 'p' AND {sql}")]
     connection.close()
     assert all(line.startswith(f"SEARCH audit USING INDEX {index}") for line in plan), plan
-
-
-def test_a_release_is_found_by_its_first_digits_among_many(tmp_path: Path) -> None:
-    from test_store import move, thing
-
-    store: Store = open_store(tmp_path, "flights", create=True)
-    targets, expected = [thing(store, number) for number in range(30)], None
-    for target in targets:
-        move(store, "release/delay", target, expected=expected)
-        expected = target
-    other = thing(store, 99)
-    move(store, "model/delay", other)
-    for target in targets:
-        assert store.targets("release/", target[:19]) == [target]
-    assert store.targets("release/", "sha256:") == sorted(targets)
-    assert store.targets("release/", other) == []
-    assert store.targets("release/", "sha256:%' OR 1=1 --") == []

@@ -36,6 +36,11 @@ class Settings:
         """$SHIPWAY_SIGNER: `exec:PROGRAM`, or empty for the key in the keys folder."""
         return self.environ.get("SHIPWAY_SIGNER", "")
 
+    @property
+    def catalogue(self) -> str | None:
+        """$SHIPWAY_CATALOGUE: the address of a catalogue in PostgreSQL; None for the file in the store."""
+        return self.environ.get("SHIPWAY_CATALOGUE", "").strip() or None
+
 
 class Project:
     """One project as a command needs it; each part is opened when it is first asked for."""
@@ -53,7 +58,7 @@ class Project:
     def store(self) -> Store:
         from shipway.store import open_store
 
-        return open_store(self.spec.root, self.spec.project, create=True)
+        return open_store(self.spec.root, self.spec.project, catalogue=self.settings.catalogue, create=True)
 
     def use_store_alone(self) -> None:
         """Work with the store that is here although shipway.yaml cannot be read: the way back must not hang on it.
@@ -68,10 +73,10 @@ class Project:
         except ShipwayError:
             folders = [self.settings.directory, *self.settings.directory.parents]
             root = next((folder for folder in folders if (folder / FOLDER).is_dir()), None)
-            projects = list_projects(root) if root else []
+            projects = list_projects(root, catalogue=self.settings.catalogue) if root else []
             if root is None or len(projects) != 1:
                 raise
-            self.__dict__["store"] = open_store(root, projects[0])
+            self.__dict__["store"] = open_store(root, projects[0], catalogue=self.settings.catalogue)
 
     @cached_property
     def actor(self) -> Actor:

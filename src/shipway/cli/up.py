@@ -185,16 +185,12 @@ class _Web:
     ) -> None:
         import uvicorn
 
-        from shipway.store import open_store
         from shipway.web import make_app
 
-        def opened() -> Store:
-            return open_store(store.root.parent, store.project)
-
         app = make_app(
-            opened,
+            store.again,
             links={"MLflow": tracking.url} if tracking else {},
-            endpoints=lambda: _endpoints(opened()),
+            endpoints=lambda: _endpoints(store.again()),
             record_outcomes=outcomes.record,
             rate_review=lambda key, value: _rate(settings, key, value),
         )

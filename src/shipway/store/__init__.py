@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from shipway.store._tree import TREE, Node, TreeFile, read_node
     from shipway.store._types import (
         AuditRecord,
+        CatalogueAddress,
+        CatalogueDown,
+        CatalogueOther,
+        CatalogueRefused,
         Edge,
         EvidenceRow,
         FileUnreadable,
@@ -90,6 +94,10 @@ _HOME = {
     "_tree": ["TREE", "Node", "TreeFile", "read_node"],
     "_types": [
         "AuditRecord",
+        "CatalogueAddress",
+        "CatalogueDown",
+        "CatalogueOther",
+        "CatalogueRefused",
         "Edge",
         "EvidenceRow",
         "FileUnreadable",
@@ -117,6 +125,10 @@ __all__ = [
     "AuditRecord",
     "CallRecord",
     "CallSpan",
+    "CatalogueAddress",
+    "CatalogueDown",
+    "CatalogueOther",
+    "CatalogueRefused",
     "Counts",
     "Edge",
     "EvidenceRow",

@@ -2,58 +2,39 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
-from sqlalchemy import URL, Connection, Engine, create_engine, delete, event, insert, select, text, update
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy import Connection, Engine, delete, insert, select, text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from shipway.kernel.canonical import JsonObject, canonical_json
 from shipway.kernel.clock import instant
 from shipway.kernel.digest import Digest
+from shipway.kernel.errors import ShipwayError
 from shipway.store import _tables as tables
-from shipway.store._faults import fault_of
 from shipway.store._types import Edge, EvidenceRow, NewAudit, RefMoved, StateConflict
 
 POLICY = "policy/main"  # the ref whose object judges every move
-BUSY_SECONDS = 20.0  # a writer holds the file for milliseconds; this long means that something hangs
-
-
-def open_file(file: Path) -> Engine:
-    """The engine of a catalogue in one SQLite file, whatever characters its path holds."""
-    return open_engine(URL.create("sqlite", database=str(file)))
-
-
-def open_engine(url: str | URL) -> Engine:
-    """An engine whose SQLite transactions take the write lock when they begin, so that none fails half-way with busy."""
-    engine = create_engine(url)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare)
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-    return engine
-
-
-def _prepare(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={int(BUSY_SECONDS * 1000)}"):
-        connection.execute(f"PRAGMA {pragma}")
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('shipway ' || :project, 0))")
 
 
 class Writer:
-    """All writes of one project."""
+    """All writes of one project. faults: the error for what the driver raised, None for a fault of ours."""
 
-    def __init__(self, engine: Engine, project: str) -> None:
-        self._engine, self._project = engine, project
+    def __init__(self, engine: Engine, project: str, *, faults: Callable[[Exception], ShipwayError | None]) -> None:
+        self._engine, self._project, self._faults = engine, project, faults
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
+        """One writer of a project at a time: SQLite's transactions begin so, PostgreSQL's take the project's lock first."""
         try:
             with self._engine.begin() as connection:
+                if connection.dialect.name == "postgresql":
+                    connection.execute(_LOCK, {"project": self._project})
                 yield connection
-        except OperationalError as problem:
-            fault = fault_of(problem, where=str(self._engine.url.database))
+        except DBAPIError as problem:
+            fault = self._faults(problem)
             if fault:
                 raise fault from problem
             raise

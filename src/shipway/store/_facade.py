@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from shipway.kernel import media
 from shipway.kernel.canonical import Json, JsonObject, canonical_json, parse_object
 from shipway.kernel.clock import Clock, Ids, RandomIds, SystemClock, instant
 from shipway.kernel.digest import Descriptor, Digest
+from shipway.kernel.errors import ShipwayError
 from shipway.store import _reader as reader
-from shipway.store._faults import fault_of
 from shipway.store._migrations import HEAD, KNOWN
 from shipway.store._objects import Objects, hash_file
+from shipway.store._place import Catalogue, Elsewhere, mark, open_catalogue
 from shipway.store._stat_cache import StatCache
 from shipway.store._tree import TreeFile, TreeWriter, tree_nodes, walk_tree
 from shipway.store._types import (
@@ -42,12 +43,12 @@ FOLDER = ".shipway"
 
 
 class Store:
-    """A laptop's store: objects and logs as files, the catalogue in SQLite, all below `root`. Not for use by two threads."""
+    """Objects and logs as files below `root`, rows in the catalogue. Not for use by two threads."""
 
-    def __init__(self, root: Path, project: str, *, clock: Clock, ids: Ids) -> None:
+    def __init__(self, root: Path, project: str, *, clock: Clock, ids: Ids, catalogue: Catalogue) -> None:
         self.root, self.project, self.clock, self.ids = root, project, clock, ids
         self.objects = Objects(root / "objects")
-        self._file = root / "catalogue.sqlite"
+        self._catalogue = catalogue
 
     # objects
 
@@ -231,13 +232,13 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def again(self) -> Store:
+        """A second handle on this store, for another thread."""
+        return Store(self.root, self.project, clock=self.clock, ids=self.ids, catalogue=self._catalogue.again())
+
     def close(self) -> None:
-        for name in ("_connection", "_writer_engine"):
-            held = self.__dict__.pop(name, None)
-            if isinstance(held, sqlite3.Connection):
-                held.close()
-            elif held is not None:
-                held[0].dispose()
+        self.__dict__.pop("_writer", None)
+        self._catalogue.close()
 
     # inside
 
@@ -245,26 +246,12 @@ class Store:
     def _stat_cache(self) -> StatCache:
         return StatCache(self.root / "cache" / "stat.sqlite")
 
-    @cached_property
-    def _connection(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._file, timeout=20, isolation_level=None)
-        connection.execute("PRAGMA query_only = ON")
-        return connection
-
-    def _query(self, sql: str, parameters: Mapping[str, reader.Value]) -> list[tuple[reader.Value, ...]]:
-        with _told(self._file):
-            return cast("list[tuple[reader.Value, ...]]", self._connection.execute(sql, dict(parameters)).fetchall())
+    def _query(self, sql: str, parameters: Mapping[str, reader.Value]) -> Sequence[Sequence[reader.Value]]:
+        return self._catalogue.query(sql, parameters)
 
     @cached_property
-    def _writer_engine(self) -> tuple[object, Writer]:
-        from shipway.store._catalogue import Writer, open_file
-
-        engine = open_file(self._file)
-        return engine, Writer(engine, self.project)
-
-    @property
     def _writer(self) -> Writer:
-        return self._writer_engine[1]
+        return self._catalogue.writer(self.project)
 
     def _justify(self, record: NewAudit, expected: Digest | None) -> str | None:
         """The policy that judged this exact move, when it allowed it. Raises MoveUnjustified."""
@@ -280,71 +267,57 @@ class Store:
         return str(policy) if policy and not verdict.get("returning") else None
 
 
-def open_store(root: Path, project: str, *, create: bool = False, clock: Clock | None = None, ids: Ids | None = None) -> Store:
-    """The store in `<root>/.shipway`, made or migrated when needed. Raises StoreMissing, StoreNewer."""
+def open_store(
+    root: Path,
+    project: str,
+    *,
+    catalogue: str | None = None,
+    create: bool = False,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+) -> Store:
+    """The store in `<root>/.shipway`, made or migrated when needed. catalogue: its address when it is in PostgreSQL.
+
+    Raises StoreMissing, StoreNewer, CatalogueOther, CatalogueAddress, CatalogueRefused, CatalogueDown. Without the address of a
+    catalogue that is elsewhere the objects can be had, and CatalogueOther is raised by whatever needs a row.
+    """
     folder = root / FOLDER
-    store = Store(folder, project, clock=clock or SystemClock(), ids=ids or RandomIds())
-    found = _revision(folder / "catalogue.sqlite")
-    if found == HEAD:
+    rows = open_catalogue(folder, catalogue)
+    store = Store(folder, project, clock=clock or SystemClock(), ids=ids or RandomIds(), catalogue=rows)
+    if isinstance(rows, Elsewhere):
         return store
-    if found is None and not create and not folder.is_dir():
-        raise StoreMissing(f"no store in {root}", where=str(folder), mend="shipway init")
-    if found is not None and found not in KNOWN:
-        raise StoreNewer(
-            f"the catalogue is at revision {found}, newer than this Shipway knows", where=str(folder), mend="upgrade Shipway"
-        )
-    _make(folder)
+    try:
+        _prepare(store, rows, create=create, marked=catalogue is not None)
+    except BaseException:
+        rows.close()
+        raise
     return store
 
 
-def _make(folder: Path) -> None:
-    from shipway.store._catalogue import open_file
-    from shipway.store._migrate import migrate
+def _prepare(store: Store, rows: Catalogue, *, create: bool, marked: bool) -> None:
+    """Make what is missing of a store and bring its catalogue to the newest revision."""
+    folder, found = store.root, rows.revision()
+    if found is None and not create and not folder.is_dir():
+        raise StoreMissing(f"no store in {folder.parent}", where=str(folder), mend="shipway init")
+    if found is not None and found not in KNOWN:
+        raise StoreNewer(
+            f"the catalogue is at revision {found}, newer than this Shipway knows", where=rows.where, mend="upgrade Shipway"
+        )
+    if found != HEAD or not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".gitignore").write_text("*\n")
+    if marked:
+        mark(folder, rows.where)
+    if found != HEAD:
+        rows.migrate(store.objects.root)
 
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / ".gitignore").write_text("*\n")
-    engine = open_file(folder / "catalogue.sqlite")
-    with _told(folder / "catalogue.sqlite"):
-        migrate(engine, folder / "objects")
-    engine.dispose()
 
-
-@contextmanager
-def _told(file: Path) -> Iterator[None]:
-    """What the driver says of a full disk or a held file, as an error of ours."""
+def list_projects(root: Path, *, catalogue: str | None = None) -> list[str]:
+    """The projects that have refs in the store of a folder; none when there is no store, or nothing that can be read."""
     try:
-        yield
-    except Exception as problem:
-        fault = fault_of(problem, where=str(file))
-        if fault:
-            raise fault from problem
-        raise
-
-
-def _revision(file: Path) -> str | None:
-    """The catalogue's revision, or None when there is no catalogue yet."""
-    if not file.exists():
-        return None
-    connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=20)
-    try:
-        with _told(file):
-            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except sqlite3.OperationalError:
-        return None
-    finally:
-        connection.close()
-    return str(row[0]) if row else None
-
-
-def list_projects(root: Path) -> list[str]:
-    """The projects that have refs in the store of a folder; none when there is no store."""
-    file = root / FOLDER / "catalogue.sqlite"
-    if not file.exists():
+        rows = open_catalogue(root / FOLDER, catalogue)
+        with closing(rows):
+            known = rows.revision() is not None
+            return reader.list_projects(rows.query) if known else []
+    except (ShipwayError, sqlite3.DatabaseError):
         return []
-    connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=20)
-    try:
-        return [str(row[0]) for row in connection.execute("SELECT DISTINCT project FROM ref ORDER BY project")]
-    except sqlite3.DatabaseError:
-        return []
-    finally:
-        connection.close()

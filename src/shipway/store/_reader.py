@@ -1,7 +1,6 @@
 """The catalogue's questions, each one SQL text with named parameters.
 
-The text runs on the driver at hand: `sqlite3` for a laptop's file, so that reading costs no import of SQLAlchemy, and
-SQLAlchemy's `text` elsewhere. Nothing here writes.
+The text runs on the driver at hand, `sqlite3` or psycopg, so that reading costs no import of SQLAlchemy. Nothing here writes.
 """
 
 from __future__ import annotations
@@ -110,6 +109,10 @@ def list_naming(query: Query, project: str, digest: Digest, *, limit: int) -> li
     named = "(target = :digest OR verdict = :digest OR release = :digest)"
     sql = f"{_AUDIT} WHERE project = :project AND {named} ORDER BY id DESC LIMIT :limit"
     return [_audit(row) for row in query(sql, {"project": project, "digest": digest, "limit": limit})]
+
+
+def list_projects(query: Query) -> list[str]:
+    return [str(row[0]) for row in query("SELECT DISTINCT project FROM ref ORDER BY project", {})]
 
 
 def list_evidence(query: Query, project: str, subject: Digest) -> list[EvidenceRow]:

@@ -6,14 +6,15 @@ from sqlalchemy import Column, Index, Integer, MetaData, String, Table, Text, Un
 
 metadata = MetaData()
 
+_NAME = String().with_variant(String(collation="C"), "postgresql")  # by code point, so that a prefix is a range
 _MOVED = text("outcome = 'moved'")
 
 ref = Table(
     "ref",
     metadata,
-    Column("project", String, primary_key=True),
-    Column("name", String, primary_key=True),
-    Column("digest", String, nullable=False),
+    Column("project", _NAME, primary_key=True),
+    Column("name", _NAME, primary_key=True),
+    Column("digest", _NAME, nullable=False),
     Column("audit", Integer, nullable=False),
 )
 
@@ -21,17 +22,17 @@ audit = Table(
     "audit",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("project", String, nullable=False),
-    Column("at", String, nullable=False),
-    Column("actor", String, nullable=False),
-    Column("action", String, nullable=False),
-    Column("resource", String, nullable=False),
-    Column("outcome", String, nullable=False),
-    Column("source", String),
-    Column("target", String),
-    Column("verdict", String),
+    Column("project", _NAME, nullable=False),
+    Column("at", _NAME, nullable=False),
+    Column("actor", _NAME, nullable=False),
+    Column("action", _NAME, nullable=False),
+    Column("resource", _NAME, nullable=False),
+    Column("outcome", _NAME, nullable=False),
+    Column("source", _NAME),
+    Column("target", _NAME),
+    Column("verdict", _NAME),
     Column("why", Text, nullable=False),
-    Column("release", String),
+    Column("release", _NAME),
     Index("audit_by_resource", "project", "resource", "id"),
     Index("audit_by_target", "project", "target", "id"),
     Index("audit_moves", "project", "resource", "id", sqlite_where=_MOVED, postgresql_where=_MOVED),
@@ -43,12 +44,12 @@ evidence = Table(
     "evidence",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("project", String, nullable=False),
-    Column("envelope", String, nullable=False),
-    Column("subject", String, nullable=False),
-    Column("predicate", String, nullable=False),
-    Column("name", String, nullable=False),
-    Column("at", String, nullable=False),
+    Column("project", _NAME, nullable=False),
+    Column("envelope", _NAME, nullable=False),
+    Column("subject", _NAME, nullable=False),
+    Column("predicate", _NAME, nullable=False),
+    Column("name", _NAME, nullable=False),
+    Column("at", _NAME, nullable=False),
     UniqueConstraint("project", "envelope", "subject"),
     Index("evidence_by_subject", "project", "subject", "id"),
 )
@@ -56,20 +57,20 @@ evidence = Table(
 state = Table(
     "state",
     metadata,
-    Column("project", String, primary_key=True),
-    Column("kind", String, primary_key=True),
-    Column("key", String, primary_key=True),
+    Column("project", _NAME, primary_key=True),
+    Column("kind", _NAME, primary_key=True),
+    Column("key", _NAME, primary_key=True),
     Column("value", Text, nullable=False),
     Column("version", Integer, nullable=False),
-    Column("updated", String, nullable=False),
+    Column("updated", _NAME, nullable=False),
 )
 
 edge = Table(
     "edge",
     metadata,
-    Column("project", String, primary_key=True),
-    Column("source", String, primary_key=True),
-    Column("target", String, primary_key=True),
-    Column("role", String, primary_key=True),
+    Column("project", _NAME, primary_key=True),
+    Column("source", _NAME, primary_key=True),
+    Column("target", _NAME, primary_key=True),
+    Column("role", _NAME, primary_key=True),
     Index("edge_by_target", "project", "target"),
 )

@@ -137,6 +137,31 @@ class StoreBusy(ShipwayError):
     retry = True
 
 
+class CatalogueOther(ShipwayError):
+    """The catalogue of this store is another one than was named."""
+
+    code = "store.catalogue-other"
+
+
+class CatalogueAddress(ShipwayError):
+    """The address of a catalogue is none."""
+
+    code = "store.catalogue-address"
+
+
+class CatalogueRefused(ShipwayError):
+    """The server of the catalogue lets this user not in, or not do it."""
+
+    code = "store.catalogue-refused"
+
+
+class CatalogueDown(ShipwayError):
+    """The server of the catalogue cannot be reached, or went away meanwhile."""
+
+    code = "store.catalogue-down"
+    retry = True
+
+
 class RefMissing(ShipwayError):
     """No ref of that name."""
 

@@ -18,7 +18,7 @@ _FILL = "UPDATE audit SET release = :release WHERE target = :target"
 
 
 def upgrade() -> None:
-    op.add_column("audit", sa.Column("release", sa.String))
+    op.add_column("audit", sa.Column("release", sa.String().with_variant(sa.String(collation="C"), "postgresql")))
     moved = sa.text("outcome = 'moved'")
     op.create_index("audit_by_target", "audit", ["project", "target", "id"])
     for name, columns in (("audit_moves", ["project", "resource"]), ("audit_lives", ["project", "release", "resource"])):

@@ -1,0 +1,98 @@
+"""The catalogue in one SQLite file. Reading costs no import of SQLAlchemy."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from shipway.store._faults import fault_of
+from shipway.store._reader import Value
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from shipway.store._catalogue import Writer
+
+BUSY_SECONDS = 20.0  # a writer holds the file for milliseconds; this long means that something hangs
+
+
+class SqliteCatalogue:
+    """One file in WAL mode, one writer at a time."""
+
+    def __init__(self, file: Path) -> None:
+        self._file, self.where = file, str(file)
+
+    def query(self, sql: str, parameters: Mapping[str, Value]) -> Sequence[Sequence[Value]]:
+        with self._told():
+            return cast("list[tuple[Value, ...]]", self._reading.execute(sql, dict(parameters)).fetchall())
+
+    def writer(self, project: str) -> Writer:
+        from shipway.store._catalogue import Writer
+
+        return Writer(self._engine, project, faults=lambda problem: fault_of(problem, where=self.where))
+
+    def revision(self) -> str | None:
+        if not self._file.exists():
+            return None
+        connection = sqlite3.connect(f"{self._file.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
+        try:
+            with self._told():
+                row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        except sqlite3.OperationalError:
+            return None
+        finally:
+            connection.close()
+        return str(row[0]) if row else None
+
+    def migrate(self, objects: Path) -> None:
+        from shipway.store._migrate import migrate
+
+        with self._told():
+            migrate(self._engine, objects)
+
+    def again(self) -> SqliteCatalogue:
+        return SqliteCatalogue(self._file)
+
+    def close(self) -> None:
+        reading, engine = self.__dict__.pop("_reading", None), self.__dict__.pop("_engine", None)
+        if reading is not None:
+            reading.close()
+        if engine is not None:
+            engine.dispose()
+
+    @cached_property
+    def _reading(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._file, timeout=BUSY_SECONDS, isolation_level=None)
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    @cached_property
+    def _engine(self) -> Engine:
+        """Its transactions take the write lock when they begin, so that none fails half-way with busy."""
+        from sqlalchemy import URL, create_engine, event
+
+        engine = create_engine(URL.create("sqlite", database=str(self._file)))
+        event.listen(engine, "connect", _prepare)
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        return engine
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What the driver says of a full disk or a held file, as an error of ours."""
+        try:
+            yield
+        except Exception as problem:
+            fault = fault_of(problem, where=self.where)
+            if fault:
+                raise fault from problem
+            raise
+
+
+def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={int(BUSY_SECONDS * 1000)}"):
+        connection.execute(f"PRAGMA {pragma}")
