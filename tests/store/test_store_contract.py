@@ -241,3 +241,16 @@ def test_the_migrations_make_exactly_the_tables_of_the_code(place: Place) -> Non
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     engine.dispose()
+
+
+def test_what_was_where_and_what_names_an_object_is_asked_of_both(store: Store) -> None:
+    """The questions that `at`, `lineage` and `why` ask."""
+    targets, before = [thing(store, number) for number in range(3)], None
+    for target in targets:
+        move(store, "deploy/delay@prod", target, expected=before, release=targets[0])
+        before = target
+    moves = store.lives("deploy/delay@prod")[::-1]
+    place = store.place_at("deploy/delay@prod", moves[1].at)
+    assert (place.put, place.ended) == (moves[1], moves[2])
+    assert store.moves_after(moves[0].id, limit=5) == moves[1:]
+    assert store.naming(targets[0], limit=10) == moves[::-1]
