@@ -67,9 +67,13 @@ class Yard:
         check = Check("auc", Verdict.PASS, 0.7, 0.65, 0.75, n=1000)
         self.attest(part.component.digest, {"check": check.to_json(), "level": 0.95}, label="auc")
         self.attest(release, {"approver": "ann"}, kind=media.APPROVAL_PREDICATE, label="approval")
+        return self.deploy(release)
+
+    def deploy(self, release: Digest) -> Moved:
+        """Point the deployment at it, and sign what the gate said."""
         deploy = DeploySpec(name="delay@prod", application="delay", environment="prod")
         target = self.store.put(deployment_object(self.store, release, deploy, {}))
-        return move_ref(self.store, self.keys, self.actor, ref=REF, target=target)
+        return move_ref(self.store, self.keys, self.actor, ref=REF, target=target, signer=self.signer)
 
     def attest(
         self,

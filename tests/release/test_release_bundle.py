@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 from bundle_help import Yard
 
+from shipway.kernel.check import Verdict
 from shipway.kernel.digest import short
 from shipway.release import (
     BundleMalformed,
-    check_statements,
     hash_bundle,
     import_bundle,
     load_components,
     open_bundle,
     open_stored,
+    verify_bundle,
     write_folder,
 )
 from shipway.store import hash_file
@@ -32,12 +33,14 @@ def test_what_was_exported_verifies_and_comes_in_elsewhere_as_it_was(yard: Yard,
     release = yard.release()
     yard.live(release)
     bundle = open_bundle(yard.export(release, tmp_path / "out"))
-    assert hash_bundle(bundle).blobs == len(bundle.files.blobs)
-    assert {said.name for said in check_statements(bundle, yard.keys)} == {"auc", "approval"}
-    assert not any(said.refused for said in check_statements(bundle, yard.keys))
+    found = verify_bundle(bundle, yard.keys)
+    assert found.verdict is Verdict.PASS
+    assert found.hashed.blobs == len(bundle.files.blobs)
+    said = {(said.reading.name, said.about) for said in found.said}
+    assert said == {("auc", "model delay"), ("approval", "the release"), ("verdict", "the release")}
     other = Yard(tmp_path / "other", yard.keys_folder)
     (done,) = import_bundle(other.store, other.keys, other.actor, bundle)
-    assert (done.release, done.refs, done.statements) == (release, ("release/delay",), 2)
+    assert (done.release, done.refs, done.statements) == (release, ("release/delay",), 3)
     assert other.store.resolve("release/delay") == release
     assert load_components(other.store, release) == load_components(yard.store, release)
     assert hash_bundle(open_stored(other.store, release)).blobs >= len(bundle.files.blobs)

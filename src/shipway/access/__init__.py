@@ -3,7 +3,7 @@
 from shipway.access._authorize import Action, Actor, Forbidden, authorize
 from shipway.access._change import KeyUnknown, TrustRefused, find_key, retire_key, revoke_key, rotate_key, trust_key
 from shipway.access._identity import local_actor
-from shipway.access._keys import KeyExposed, open_keys
+from shipway.access._keys import KeyExposed, open_keys, open_ring
 from shipway.access._public import ALGORITHMS, KeyMissing, Revoked, TrustedKey
 from shipway.access._ring import KeyRing
 from shipway.access._signer import KeyUnusable, LocalSigner, Signer, SignerFailed
@@ -30,6 +30,7 @@ __all__ = [
     "find_key",
     "local_actor",
     "open_keys",
+    "open_ring",
     "retire_key",
     "revoke_key",
     "rotate_key",

@@ -56,6 +56,17 @@ def trusted_keys(folder: Path) -> list[TrustedKey]:
     return list({key.id: key for key in (*named, *load_trust(folder))}.values())
 
 
+def open_ring(folder: Path) -> KeyRing:
+    """The keys that a folder trusts, as open_keys, and every other `<folder>/*.pem` as those below `trusted`.
+
+    Makes nothing, and needs no private key: for whoever only verifies. Raises KeyMissing, KeyExposed, TrustMalformed.
+    """
+    found = [*_named(folder, but=PRIVATE), *_named(folder / "trusted")]
+    own = LocalSigner(load_private(folder / PRIVATE)) if (folder / PRIVATE).exists() else None
+    trusted = {key.id: key for key in [*found, *([_own_key(own)] if own else []), *load_trust(folder)]}
+    return KeyRing(trusted.values(), own=own.key_id if own else "")
+
+
 def _open_signer(folder: Path, signer: str) -> Signer:
     if signer.startswith(COMMAND):
         return CommandSigner(signer.removeprefix(COMMAND))
@@ -71,9 +82,10 @@ def _own_key(own: Signer) -> TrustedKey:
     return TrustedKey(own.key_id, OWN_NAME, frozenset({"admin"}), own.algorithm, public=own.public)
 
 
-def _named(folder: Path) -> list[TrustedKey]:
-    """The public keys that were put into the folder `trusted` by hand; a file's stem is the name."""
-    return [load_public(path, roles=frozenset({"approver", "checker"})) for path in sorted(folder.glob("*.pem"))]
+def _named(folder: Path, *, but: str = "") -> list[TrustedKey]:
+    """The public keys that were put into a folder by hand; a file's stem is the name."""
+    paths = [path for path in sorted(folder.glob("*.pem")) if path.name != but]
+    return [load_public(path, roles=frozenset({"approver", "checker"})) for path in paths]
 
 
 def load_public(path: Path, *, roles: frozenset[str], name: str = "") -> TrustedKey:

@@ -56,7 +56,9 @@ if TYPE_CHECKING:
     from shipway.release._lineage import Lineage, lineage_edges, note_lineage, trace_lineage
     from shipway.release._reason import Reason, render_reason
     from shipway.release._rebuild import Equality, RebuildRefused, Rebuilt, attest_rebuild, rebuild_release
-    from shipway.release._verify import Hashed, Said, check_statements, hash_bundle, open_stored
+    from shipway.release._verify import Hashed, hash_bundle, open_stored
+    from shipway.release._verify_all import Passed, Verification, verify_bundle
+    from shipway.release._verify_statements import Answer, EvidenceMissing, Said, StatementWrong
     from shipway.release._why import explain_move, explain_ref, live_release
     from shipway.release._why_evidence import explain_envelope
     from shipway.release._why_object import explain_object
@@ -69,17 +71,20 @@ _HOME = {
     "_layout": ["Bundle", "open_bundle"],
     "_layout_tar_write": ["write_tar"],
     "_layout_write": ["ExportRefused", "Exported", "write_folder"],
-    "_verify": ["Hashed", "Said", "check_statements", "hash_bundle", "open_stored"],
     "_lineage": ["Lineage", "lineage_edges", "note_lineage", "trace_lineage"],
     "_reason": ["Reason", "render_reason"],
     "_why": ["explain_move", "explain_ref", "live_release"],
     "_why_evidence": ["explain_envelope"],
     "_why_object": ["explain_object"],
+    "_verify": ["Hashed", "hash_bundle", "open_stored"],
+    "_verify_all": ["Passed", "Verification", "verify_bundle"],
+    "_verify_statements": ["Answer", "EvidenceMissing", "Said", "StatementWrong"],
     "_rebuild": ["Equality", "Rebuilt", "RebuildRefused", "attest_rebuild", "rebuild_release"],
 }  # needs numpy
 
 __all__ = [
     "WHEELS",
+    "Answer",
     "Attachment",
     "Bundle",
     "BundleDamaged",
@@ -89,6 +94,7 @@ __all__ = [
     "Component",
     "Described",
     "Equality",
+    "EvidenceMissing",
     "ExportRefused",
     "Exported",
     "Freight",
@@ -101,6 +107,7 @@ __all__ = [
     "NoCandidate",
     "NothingToRelease",
     "NothingToReturnTo",
+    "Passed",
     "Plan",
     "PlanAltered",
     "PlanForeign",
@@ -115,6 +122,8 @@ __all__ = [
     "ReleaseMalformed",
     "Said",
     "Stage",
+    "StatementWrong",
+    "Verification",
     "Weights",
     "apply_plan",
     "apply_planned",
@@ -125,7 +134,6 @@ __all__ = [
     "attest_rebuild",
     "candidate_of",
     "check_intact",
-    "check_statements",
     "child_release",
     "deploy_ref",
     "deployment_changes",
@@ -167,6 +175,7 @@ __all__ = [
     "roll_back",
     "stages_of",
     "trace_lineage",
+    "verify_bundle",
     "with_release",
     "workers_of",
     "write_folder",

@@ -16,7 +16,7 @@ from shipway.kernel import media
 from shipway.kernel.canonical import Json, JsonObject, NotCanonical, canonical_json, parse_object
 from shipway.kernel.digest import Descriptor, Digest, DigestMalformed, digest_bytes, parse_digest, short
 from shipway.kernel.errors import ShipwayError
-from shipway.release._attachment import CREATED, EMPTY, Attachment
+from shipway.release._attachment import CREATED, EMPTY, Attachment, attachment_manifest
 from shipway.release._manifest import RELEASE_TYPE, Component, config_type, manifest_of, object_kind, walk_nodes
 from shipway.store import ObjectUnexpected
 
@@ -148,6 +148,10 @@ class Reader:
         """An attachment, and the descriptor of what it is attached to."""
         return self._told(self._attachment, entry, f"attachment {short(entry.digest)}")
 
+    def record(self, wanted: Descriptor) -> dict[str, Json]:
+        """A document that has been read, as JSON."""
+        return parse_object(self.documents[wanted.digest])
+
     def malformed(self, what: str, mend: str = "get the bundle again from whoever made it") -> BundleMalformed:
         return BundleMalformed(what, where=self.source.where, mend=mend)
 
@@ -193,6 +197,8 @@ class Reader:
 
     def _attachment(self, entry: Descriptor) -> tuple[Carried, Descriptor]:
         manifest = self._json(entry, "the manifest of an attachment")
+        if entry.media_type != media.OCI_MANIFEST:
+            raise self.malformed(f"the attachment {short(entry.digest)} is listed as {entry.media_type}")
         layers = manifest.get("layers")
         if Descriptor.from_json(manifest.get("config")) != EMPTY or not isinstance(layers, list) or len(layers) != 1:
             raise self.malformed(f"the attachment {short(entry.digest)} has not one layer and the empty configuration")
@@ -204,9 +210,12 @@ class Reader:
             )
         name, subject = notes[ANNOTATION + "name"], parse_digest(notes[ANNOTATION + "subject"])
         made = Attachment(subject, kind, name, Descriptor.from_json(layers[0]), notes.get(CREATED, ""))
-        if kind == media.DSSE or kind in RECORDS:
+        if kind in (media.DSSE, RELEASE_TYPE) or kind in RECORDS:
             self._check_record(made)
-        return Carried(made, entry), Descriptor.from_json(manifest.get("subject"))
+        to = Descriptor.from_json(manifest.get("subject"))
+        if attachment_manifest(made, to) != self.documents[entry.digest]:
+            raise self.malformed(f"the manifest of the attachment {short(entry.digest)} is not as Shipway writes it")
+        return Carried(made, entry), to
 
     def _check_record(self, made: Attachment) -> None:
         """Statements and records are documents: what they say is asked for, and they are of the kind that they are named."""
@@ -257,7 +266,7 @@ def damaged_blob(where: str, wanted: Descriptor, label: str, *, found: Digest, s
 
 
 def _is_known(kind: str) -> bool:
-    return kind in RECORDS or kind.startswith((OWN + "wheel", OWN + "card"))
+    return kind == RELEASE_TYPE or kind in RECORDS or kind.startswith((OWN + "wheel", OWN + "card"))
 
 
 def _inside(value: Json) -> list[Json]:

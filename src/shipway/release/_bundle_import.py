@@ -68,17 +68,23 @@ def name_freight(
     if not refs:
         what = f"no verdict in the bundle says of which application {freight.release.digest} is a release"
         raise ImportUnnamed(what, mend="name it with --as APPLICATION")
-    statements = 0
+    statements = index_evidence(store, freight)
     for carried in freight.carried:
-        made = carried.attachment
-        if made.media_type == media.DSSE:
-            statements += 1
-            store.add_evidence(_row(store, made))
-        else:
-            attach(store, _foreign(made))
+        if carried.attachment.media_type != media.DSSE:
+            attach(store, _foreign(carried.attachment))
     for ref in refs:
         move_ref(store, keys, actor, ref=ref, target=freight.release.digest, why=why)
     return statements, refs
+
+
+def index_evidence(store: Store, freight: Freight) -> int:
+    """Index the statements of a release, whose envelopes are in the store; how many there are. Whether they count is another
+    question.
+    """
+    made = [carried.attachment for carried in freight.carried if carried.attachment.media_type == media.DSSE]
+    for attachment in made:
+        store.add_evidence(_row(store, attachment))
+    return len(made)
 
 
 def _foreign(made: Attachment) -> Attachment:

@@ -11,6 +11,7 @@ from shipway.kernel.digest import Descriptor, Digest, is_digest, parse_digest
 from shipway.kernel.errors import ShipwayError
 from shipway.release._attachment import EMPTY_BYTES, Attachment, attachment_manifest, attachments_of
 from shipway.release._bundle import Carried, Freight, Reader
+from shipway.release._manifest import RELEASE_TYPE
 from shipway.store import AuditRecord, Store
 
 
@@ -83,6 +84,15 @@ def _verdicts(store: Store, freight: Freight, moves: Iterable[AuditRecord]) -> I
             yield _object(store, release, "verdict", move.resource, move.verdict, at)
         if move.target and move.target != release:
             yield _object(store, release, "deployment", move.resource, move.target, "")
+            yield from _before(store, release, move)
+
+
+def _before(store: Store, release: Digest, move: AuditRecord) -> Iterator[Attachment]:
+    """What was live before, without its bytes: a policy may ask that the release is not worse than that."""
+    earlier = _readable_release(store, move.source) if move.source else None
+    if move.source and earlier and store.objects.has(earlier):
+        yield _object(store, release, "deployment", f"{move.resource} before", move.source, "")
+        yield Attachment(release, RELEASE_TYPE, f"{move.resource} before", store.descriptor(earlier, RELEASE_TYPE))
 
 
 def _policies(store: Store, freight: Freight, moves: Iterable[AuditRecord]) -> Iterator[Attachment]:

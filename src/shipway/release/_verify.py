@@ -1,4 +1,4 @@
-"""Whether a release is what it says: every byte hashed once, every statement's signature checked, the first fault named.
+"""Whether the bytes of a release are those that its digest says: each read and hashed once, the first fault named.
 
 The same for a release in the store and for a bundle; a bundle needs no project, no store and no network.
 """
@@ -10,12 +10,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from shipway.access import KeyRing
-from shipway.gate import EvidenceInvalid, unseal
-from shipway.kernel import media
 from shipway.kernel.digest import Descriptor, Digest
-from shipway.release._attachment import Attachment
-from shipway.release._bundle import Freight, Part, Reader, damaged_blob
+from shipway.release._bundle import Part, Reader, damaged_blob
 from shipway.release._bundle_make import StoreSource, load_freight
 from shipway.release._layout import Bundle
 from shipway.release._layout_source import Files, Place, hash_place
@@ -51,36 +47,6 @@ def open_stored(store: Store, release: Digest) -> Bundle:
             raise ObjectMissing(f"{label} is not whole: no object {blob.digest}", where=str(store.root))
         places[blob.digest] = Place(path, 0, path.stat().st_size)
     return Bundle(Files(str(store.root), places, {}), reader, (freight,))
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A statement of a bundle: what it is about in words, who signed it, and why it does not count, if it does not."""
-
-    release: Digest
-    about: str
-    name: str
-    signer: str
-    refused: str = ""
-
-
-def check_statements(bundle: Bundle, keys: KeyRing) -> tuple[Said, ...]:
-    """Every statement of a bundle against the trusted keys."""
-    return tuple(
-        _said(bundle, keys, freight, carried.attachment)
-        for freight in bundle.freights
-        for carried in freight.carried
-        if carried.attachment.media_type == media.DSSE
-    )
-
-
-def _said(bundle: Bundle, keys: KeyRing, freight: Freight, made: Attachment) -> Said:
-    about = next((part.label for part in freight.parts if part.component.digest == made.subject), "release")
-    try:
-        payload, signer = unseal(keys, bundle.reader.documents[made.data.digest])
-    except EvidenceInvalid as problem:
-        return Said(freight.release.digest, about, made.name, "", problem.what)
-    return Said(freight.release.digest, about, made.name, signer, "" if payload else "it says nothing")
 
 
 def hash_bundle(bundle: Bundle, *, report: Callable[[int], None] | None = None) -> Hashed:
