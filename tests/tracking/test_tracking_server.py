@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from shipway.tracking import Tracking, TrackingFailed, start_tracking
+from shipway.gate import Bound, read_foreign
+from shipway.kernel.check import Verdict
+from shipway.tracking import RunUnread, Tracking, TrackingFailed, fetch_run, start_tracking
 
 CLIENT = """
 import mlflow, sys
@@ -23,6 +25,7 @@ with mlflow.start_run() as run:
     mlflow.log_param("trees", 80)
     mlflow.log_metric("auc", 0.64)
 found = mlflow.search_runs(experiment_names=["flights"], output_format="list")
+print(run.info.run_id)
 print(found[0].data.metrics["auc"], found[0].data.params["trees"])
 """
 
@@ -55,7 +58,12 @@ def test_the_real_client_logs_a_run_and_finds_it(tracking: Tracking) -> None:
     environ = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
     command = [sys.executable, "-W", "ignore", "-c", CLIENT, tracking.url]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environ)
-    assert done.stdout.splitlines()[-1] == "0.64 80", done.stderr
+    run, line = done.stdout.splitlines()[-2:]
+    assert line == "0.64 80", done.stderr
+    found = read_foreign(fetch_run(tracking.url, run, environ={}), "mlflow", path="auc", bound=Bound(0.7, higher=True))
+    assert (found.verdict, found.value) == (Verdict.FAIL, 0.64)
+    with pytest.raises(RunUnread, match="404"):
+        fetch_run(tracking.url, "0" * 32, environ={})
 
 
 def test_a_server_that_ends_at_once_says_what_it_said_last(tmp_path: Path) -> None:

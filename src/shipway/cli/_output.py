@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import click
 
-from shipway.cli._exit import FAILED, INCONCLUSIVE
+from shipway.cli._exit import FAILED, INCONCLUSIVE, USAGE
 from shipway.kernel.errors import ShipwayError
 
 PORT = click.IntRange(0, 65535)  # 0: any free one
@@ -51,10 +51,12 @@ class Unexpected(ShipwayError):
 
 
 def show_error(problem: ShipwayError, *, as_json: bool) -> int:
-    """Print an error and give its exit code: 2 where a gate could not decide, else 1."""
+    """Print an error and give its exit code: 2 where a gate could not decide, 64 for words that do not fit, else 1."""
     click.echo(problem.render(), err=True)
     if as_json:
         show_document(problem)
+    if isinstance(problem, Misused):
+        return USAGE
     return INCONCLUSIVE if getattr(problem, "inconclusive", False) else FAILED
 
 

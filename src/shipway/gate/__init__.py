@@ -2,6 +2,8 @@
 
 from shipway.gate._envelope import EvidenceFault, EvidenceInvalid, seal, unseal
 from shipway.gate._evidence import Reading, Statement, attest, explain_evidence, explain_row, load_evidence
+from shipway.gate._foreign import LARGEST, Bound, Found, ImportRefused
+from shipway.gate._import import FORMATS, Imported, import_check, read_foreign
 from shipway.gate._judge import Before, Facts, Judgement, judge
 from shipway.gate._move import Judged, Moved, MoveRefused, PlannedMove, judge_move, move_ref
 from shipway.gate._policy import DEFAULT_POLICY, POLICY_REF, Policy, load_policy, policy_digest, policy_in_force, policy_object
@@ -12,11 +14,17 @@ from shipway.gate._test_result import render_test_result
 __all__ = [
     "ANNOTATION",
     "DEFAULT_POLICY",
+    "FORMATS",
+    "LARGEST",
     "POLICY_REF",
     "Before",
+    "Bound",
     "EvidenceFault",
     "EvidenceInvalid",
     "Facts",
+    "Found",
+    "ImportRefused",
+    "Imported",
     "Judged",
     "Judgement",
     "MoveRefused",
@@ -32,6 +40,7 @@ __all__ = [
     "check_target",
     "explain_evidence",
     "explain_row",
+    "import_check",
     "judge",
     "judge_move",
     "load_evidence",
@@ -40,6 +49,7 @@ __all__ = [
     "policy_digest",
     "policy_in_force",
     "policy_object",
+    "read_foreign",
     "release_of",
     "render_test_result",
     "seal",
