@@ -28,6 +28,8 @@ from shipway.release._deployment import (
 )
 from shipway.release._describe import describe_change
 from shipway.release._described import Described, Look
+from shipway.release._diff import Difference, KindsDiffer, compare_objects
+from shipway.release._find import Found, ObjectUnknown, find_object, kind_of
 from shipway.release._intact import ReleaseDamaged, check_intact
 from shipway.release._manifest import Component, ReleaseMalformed, find_component, load_components, put_release, reach
 from shipway.release._plan import NoCandidate, Plan, candidate_of, make_plan
@@ -93,20 +95,24 @@ __all__ = [
     "Change",
     "Component",
     "Described",
+    "Difference",
     "Equality",
     "EvidenceMissing",
     "ExportRefused",
     "Exported",
+    "Found",
     "Freight",
     "Hashed",
     "ImportUnnamed",
     "Imported",
     "KeptPlan",
+    "KindsDiffer",
     "Lineage",
     "Look",
     "NoCandidate",
     "NothingToRelease",
     "NothingToReturnTo",
+    "ObjectUnknown",
     "Passed",
     "Plan",
     "PlanAltered",
@@ -135,6 +141,7 @@ __all__ = [
     "candidate_of",
     "check_intact",
     "child_release",
+    "compare_objects",
     "deploy_ref",
     "deployment_changes",
     "deployment_object",
@@ -144,11 +151,13 @@ __all__ = [
     "explain_object",
     "explain_ref",
     "find_component",
+    "find_object",
     "gateway_settings",
     "hash_bundle",
     "import_bundle",
     "keep_plan",
     "keep_wheels",
+    "kind_of",
     "lineage_edges",
     "live_release",
     "load_components",
