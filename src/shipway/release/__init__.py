@@ -57,7 +57,8 @@ if TYPE_CHECKING:
     from shipway.release._layout_write import Exported, ExportRefused, write_folder
     from shipway.release._lineage import Lineage, lineage_edges, note_lineage, trace_lineage
     from shipway.release._reason import Reason, render_reason
-    from shipway.release._rebuild import Equality, RebuildRefused, Rebuilt, attest_rebuild, rebuild_release
+    from shipway.release._rebuild import Equality, Rebuilt, attest_rebuild, rebuild_release
+    from shipway.release._rebuild_folder import RebuildRefused
     from shipway.release._verify import Hashed, hash_bundle, open_stored
     from shipway.release._verify_all import Passed, Verification, verify_bundle
     from shipway.release._verify_statements import Answer, EvidenceMissing, Said, StatementWrong
@@ -81,7 +82,8 @@ _HOME = {
     "_verify": ["Hashed", "hash_bundle", "open_stored"],
     "_verify_all": ["Passed", "Verification", "verify_bundle"],
     "_verify_statements": ["Answer", "EvidenceMissing", "Said", "StatementWrong"],
-    "_rebuild": ["Equality", "Rebuilt", "RebuildRefused", "attest_rebuild", "rebuild_release"],
+    "_rebuild": ["Equality", "Rebuilt", "attest_rebuild", "rebuild_release"],
+    "_rebuild_folder": ["RebuildRefused"],
 }  # needs numpy
 
 __all__ = [

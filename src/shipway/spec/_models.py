@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from shipway.kernel.canonical import Json
 from shipway.kernel.units import Seconds
-from shipway.spec._fields import duration, fields, text, texts
+from shipway.spec._fields import duration, fields, number, text, texts
 from shipway.spec._names import name_of, step_name
 from shipway.spec._node import Node
+
+REBUILD = ("predictions", "auc", "brier", "log_loss", "calibration_error")  # the golden rows' answers, and the metrics
 
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A model: the step that returns it, the step whose table is held out, and the columns that are not features.
 
-    key: logged with each prediction, not fed; time: the event time, logged, not fed; target: what is predicted.
+    key: logged with each prediction, not fed; time: the event time, logged, not fed; target: what is predicted; rebuild: how
+    far a rebuilt model may be off and still count as equal, by what is compared (REBUILD), absolute.
     """
 
     name: str
@@ -23,6 +28,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     reference: str = "reference"
     key: tuple[str, ...] = ()
     time: str | None = None
+    rebuild: Mapping[str, float] = {}
 
 
 class OutcomeSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +41,7 @@ class OutcomeSpec(msgspec.Struct, frozen=True, kw_only=True):
 def read_model(key: Node, node: Node) -> ModelSpec:
     name = name_of(key, "a model")
     what = f"model {name}"
-    entries = fields(node, ("step", "reference", "target", "key", "time"), what)
+    entries = fields(node, ("step", "reference", "target", "key", "time", "rebuild"), what)
     if "step" not in entries and not name.isidentifier():
         raise key.fail(f"{what} needs a step: Python has no name like that", mend="step: the function that returns it")
     if "target" not in entries:
@@ -47,6 +53,7 @@ def read_model(key: Node, node: Node) -> ModelSpec:
         reference=_read_reference(entries.get("reference"), what),
         key=texts(entries["key"], f"the key of {what}") if "key" in entries else (),
         time=text(entries["time"], f"the time of {what}") if "time" in entries else None,
+        rebuild=_read_rebuild(entries["rebuild"], what) if "rebuild" in entries else {},
     )
     if model.target in (*model.key, model.time):
         raise entries["target"].fail(f"the target of {what} is its key or time too", mend="name another column")
@@ -55,6 +62,18 @@ def read_model(key: Node, node: Node) -> ModelSpec:
 
 def _read_reference(node: Node | None, what: str) -> str:
     return step_name(node, f"the reference of {what}") if node else "reference"
+
+
+def _read_rebuild(node: Node, what: str) -> dict[str, float]:
+    entries = fields(node, REBUILD, f"the rebuild of {what}")
+    return {name: _read_tolerance(entry, f"{name} of {what}") for name, entry in entries.items()}
+
+
+def _read_tolerance(node: Node, what: str) -> float:
+    value = float(number(node, f"the tolerance of {what}"))
+    if value < 0:
+        raise node.fail(f"the tolerance of {what} is 0 or more, not {node.shown()}", mend="as in 0.005")
+    return value
 
 
 def read_outcome(key: Node, node: Node) -> OutcomeSpec:
