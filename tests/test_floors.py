@@ -38,6 +38,8 @@ LIBRARY_ROOMS = {
     "genai_prices": {"llm"},
     "psycopg": {"rag", "store"},
     "pymilvus": {"rag"},
+    "cyclonedx": {"release"},
+    "packageurl": {"release"},
     "openai": set(),
     "anthropic": set(),
     "starlette": {"web", "cli"},

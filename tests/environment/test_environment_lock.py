@@ -18,7 +18,10 @@ def test_a_lock_is_universal_hashed_and_holds_no_address(tmp_path: Path) -> None
     pins = parse_lock(lock)
     assert b"://" not in lock
     assert b"requirements.in" not in lock
-    assert pins == (Pin("colorama", pins[0].version, "sys_platform == 'win32'"), Pin("rfc8785", pins[1].version, None))
+    assert pins == (
+        Pin("colorama", pins[0].version, "sys_platform == 'win32'", pins[0].hashes),
+        Pin("rfc8785", pins[1].version, None, pins[1].hashes),
+    )
 
 
 def test_a_lock_does_not_depend_on_where_the_requirements_lie(tmp_path: Path) -> None:

@@ -38,4 +38,12 @@ def alone(settings: Settings, deployment: str | None, why: str, as_json: bool) -
     out.end("release", document, then=f"shipway plan {deploy.name}")
 
 
-command = CommandGroup(alone, {"export": "release_export", "import": "release_import"})
+command = CommandGroup(
+    alone,
+    {
+        "export": "release_export",
+        "import": "release_import",
+        "bom": "release_bom",
+        "card": "release_card",
+    },
+)

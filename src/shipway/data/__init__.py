@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from shipway.data._profile import Profile, merge_profiles
     from shipway.data._rows import ColumnChange, RowsChange, compare_rows
     from shipway.data._scores import OutcomeProfile, ScoreProfile
-    from shipway.data._table import load_table
+    from shipway.data._table import count_rows, load_table
 
 _HOME = {
     "_category": ["CategoryProfile"],
@@ -37,7 +37,7 @@ _HOME = {
     "_profile": ["Profile", "merge_profiles"],
     "_rows": ["ColumnChange", "RowsChange", "compare_rows"],
     "_scores": ["OutcomeProfile", "ScoreProfile"],
-    "_table": ["load_table"],
+    "_table": ["count_rows", "load_table"],
 }
 
 __all__ = [
@@ -60,6 +60,7 @@ __all__ = [
     "Status",
     "Violation",
     "compare_rows",
+    "count_rows",
     "load_table",
     "measure_contract",
     "measure_drift",

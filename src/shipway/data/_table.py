@@ -12,7 +12,7 @@ import polars as pl
 from shipway.data._errors import DataEmpty, DataUnreadable
 from shipway.data._snapshot import object_file, snapshot_files
 from shipway.kernel.digest import Digest
-from shipway.store import Store
+from shipway.store import ObjectMissing, Store
 
 Scan = Callable[[list[Path]], pl.LazyFrame]
 
@@ -45,6 +45,14 @@ def load_table(store: Store, digest: Digest, *, name: str) -> pl.LazyFrame:
         _check_same(first, part)
     columns = first.schema.names()
     return pl.concat([part.scan([part.path]).select(columns) for part in parts], how="vertical_relaxed")
+
+
+def count_rows(store: Store, digest: Digest, *, name: str) -> int | None:
+    """The rows of a snapshot; None when it holds no table that can be read. Of Parquet only the footers are read."""
+    try:
+        return int(load_table(store, digest, name=name).select(pl.len()).collect().item())
+    except (DataEmpty, DataUnreadable, ObjectMissing, pl.exceptions.PolarsError):
+        return None
 
 
 def _part(scan: Scan, path: Path, name: str) -> _Part:

@@ -22,11 +22,12 @@ _PIN = re.compile(
 
 
 class Pin(NamedTuple):
-    """One locked package; marker (PEP 508) says where it is installed, None everywhere."""
+    """One locked package; marker (PEP 508) says where it is installed, None everywhere; the digests of its files."""
 
     name: str
     version: str
     marker: str | None
+    hashes: tuple[str, ...] = ()
 
 
 class LockUnpinned(ShipwayError):
@@ -79,7 +80,8 @@ def _pin(number: int, text: str) -> Pin:
     match = _PIN.fullmatch(text)
     if not match or not match["hashes"]:
         raise LockUnpinned(number, text)
-    return Pin(match["name"], match["version"], match["marker"] or None)
+    hashes = tuple(word.removeprefix("--hash=") for word in match["hashes"].split())
+    return Pin(match["name"], match["version"], match["marker"] or None, hashes)
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:

@@ -12,16 +12,7 @@ from shipway.kernel.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from shipway.models._columns import Array, ColumnsMalformed, datatype_of, decode_columns, encode_columns
-    from shipway.models._golden import (
-        Agreement,
-        Distance,
-        GoldenMismatch,
-        check_golden,
-        compare_golden,
-        golden_blob,
-        measure_distance,
-        read_golden,
-    )
+    from shipway.models._golden import Agreement, GoldenMismatch, check_golden, compare_golden, golden_blob, read_golden
     from shipway.models._load import load_model
     from shipway.models._manifest import model_object
     from shipway.models._model import ModelDamaged, ModelUnknown, ModelUntrusted, Predictable
@@ -30,16 +21,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "_columns": ["Array", "ColumnsMalformed", "datatype_of", "decode_columns", "encode_columns"],
-    "_golden": [
-        "Agreement",
-        "Distance",
-        "GoldenMismatch",
-        "check_golden",
-        "compare_golden",
-        "golden_blob",
-        "measure_distance",
-        "read_golden",
-    ],
+    "_golden": ["Agreement", "GoldenMismatch", "check_golden", "compare_golden", "golden_blob", "read_golden"],
     "_load": ["load_model"],
     "_manifest": ["model_object"],
     "_model": ["ModelDamaged", "ModelUnknown", "ModelUntrusted", "Predictable"],
@@ -53,7 +35,6 @@ __all__ = [
     "Array",
     "Column",
     "ColumnsMalformed",
-    "Distance",
     "GoldenMismatch",
     "InputMismatch",
     "ModelDamaged",
@@ -69,7 +50,6 @@ __all__ = [
     "encode_columns",
     "golden_blob",
     "load_model",
-    "measure_distance",
     "model_object",
     "read_golden",
     "stack",

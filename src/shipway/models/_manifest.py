@@ -20,13 +20,18 @@ def model_object(
     target: str,
     step: str | None = None,
     reference: str | None = None,
+    base: JsonObject | None = None,
+    adapters: Sequence[JsonObject] = (),
 ) -> JsonObject:
     """What a model is; the digest of its canonical JSON names it.
 
     key: the columns that name a row, time: the one with its event time (none: the time of the request); both are logged
     and never fed to the model. target: the column it predicts. step and reference: the steps that gave the model and its
-    held-out table (None: no pipeline made it), so that a release alone is enough to make it again.
+    held-out table (None: no pipeline made it), so that a release alone is enough to make it again. base, adapters: of a
+    fine-tuned model, each `{"name", "revision", "digest"}` of which one of the last two may be missing; left out where there
+    are none, so that a model from before is the same model.
     """
+    origins: JsonObject = {**({"base": base} if base else {}), **({"adapters": list(adapters)} if adapters else {})}
     return {
         "kind": "model",
         "version": 1,
@@ -39,4 +44,5 @@ def model_object(
         "target": target,
         "step": step,
         "reference": reference,
+        **origins,
     }

@@ -48,8 +48,26 @@ class ModelMade:
     rows: int
 
 
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Of a fine-tuned model, the records of its base model and its adapters as the model object holds them."""
+
+    base: JsonObject | None = None
+    adapters: tuple[JsonObject, ...] = ()
+
+
+NO_ORIGINS = Origins()
+
+
 def make_model(
-    store: Store, result: RunResult, model: ModelDeclared, *, python: Path, cache: Path, report: Report
+    store: Store,
+    result: RunResult,
+    model: ModelDeclared,
+    *,
+    python: Path,
+    cache: Path,
+    report: Report,
+    origins: Origins = NO_ORIGINS,
 ) -> ModelMade:
     """Puts the model of a run. python: the project's, as ensure_environment gave it. Equal values give equal digests.
 
@@ -66,7 +84,7 @@ def make_model(
         described = _describe(scoring, inputs, model)
         label = labels_of(table[model.target], described.classes)
         golden = golden_blob(described.rows, described.answers)
-        manifest = _manifest(model, file, described.signature, store.put_bytes(golden, GOLDEN))
+        manifest = _manifest(model, file, described.signature, store.put_bytes(golden, GOLDEN), origins)
         scored = scored_table(table, model, _ready(scoring, manifest, inputs, golden), label)
     profile = reference_profile(inputs.values, score=scored[SCORE].to_numpy(), label=scored[LABEL].to_numpy())
     made = ModelMade(store.put(manifest), store.put(profile.to_json()), put_scores(store, scored), table.height)
@@ -91,7 +109,14 @@ def _leaf(result: RunResult, step: str, media_type: str, what: str) -> Descripto
     return output
 
 
-def _manifest(model: ModelDeclared, file: Descriptor, signature: Signature, golden: Descriptor) -> JsonObject:
+def origins_of(manifest: JsonObject) -> Origins:
+    """The origins that a model object holds."""
+    base, adapters = manifest.get("base"), manifest.get("adapters")
+    kept = tuple(one for one in adapters if isinstance(one, Mapping)) if isinstance(adapters, list) else ()
+    return Origins(base if isinstance(base, Mapping) else None, kept)
+
+
+def _manifest(model: ModelDeclared, file: Descriptor, signature: Signature, golden: Descriptor, origins: Origins) -> JsonObject:
     return model_object(
         format="skops",
         file=file,
@@ -102,6 +127,8 @@ def _manifest(model: ModelDeclared, file: Descriptor, signature: Signature, gold
         target=model.target,
         step=model.step,
         reference=model.reference,
+        base=origins.base,
+        adapters=origins.adapters,
     )
 
 

@@ -123,10 +123,15 @@ def _make_models(
     why: str,
 ) -> dict[str, ModelMade]:
     from shipway.pipeline._model import make_model
+    from shipway.pipeline._origins import bases_first, find_origins
 
-    made = {}
-    for name, model in spec.models.items():
-        made[name] = make_model(hands.store, result, model, python=python, cache=hands.cache, report=report)
+    made: dict[str, ModelMade] = {}
+    for model in bases_first(spec):
+        name = model.name
+        known = {f"model/{other}": one.model for other, one in made.items()}
+        known |= {f"data/{data}": digest for data, digest in request.data.items()}
+        origins = find_origins(hands.store, model, known)
+        made[name] = make_model(hands.store, result, model, python=python, cache=hands.cache, report=report, origins=origins)
         _record(hands, spec, request, result, made[name], name=name, started=started)
         move_ref(hands.store, hands.keys, hands.actor, ref=f"model/{name}", target=made[name].model, why=why)
     return made

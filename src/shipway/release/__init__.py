@@ -28,8 +28,6 @@ from shipway.release._deployment import (
 )
 from shipway.release._describe import describe_change
 from shipway.release._described import Described, Look
-from shipway.release._diff import Difference, KindsDiffer, compare_objects
-from shipway.release._find import Found, ObjectUnknown, find_object, kind_of
 from shipway.release._intact import ReleaseDamaged, check_intact
 from shipway.release._manifest import Component, ReleaseMalformed, find_component, load_components, put_release, reach
 from shipway.release._plan import NoCandidate, Plan, candidate_of, make_plan
@@ -49,16 +47,18 @@ from shipway.release._wheels import WHEELS, keep_wheels, restore_wheels
 
 if TYPE_CHECKING:
     from shipway.release._attachment import Attachment, attach, attachments_of
+    from shipway.release._bom import BOM, BomUnavailable, render_bom
     from shipway.release._bundle import BundleDamaged, BundleMalformed, Freight
     from shipway.release._bundle_import import Imported, ImportUnnamed, import_bundle
     from shipway.release._bundle_make import load_freight
+    from shipway.release._card import CARD, render_card
+    from shipway.release._facts import ReleaseFacts, load_facts
     from shipway.release._layout import Bundle, open_bundle
     from shipway.release._layout_tar_write import write_tar
     from shipway.release._layout_write import Exported, ExportRefused, write_folder
     from shipway.release._lineage import Lineage, lineage_edges, note_lineage, trace_lineage
     from shipway.release._reason import Reason, render_reason
-    from shipway.release._rebuild import Equality, Rebuilt, attest_rebuild, rebuild_release
-    from shipway.release._rebuild_folder import RebuildRefused
+    from shipway.release._rebuild import Equality, RebuildRefused, Rebuilt, attest_rebuild, rebuild_release
     from shipway.release._verify import Hashed, hash_bundle, open_stored
     from shipway.release._verify_all import Passed, Verification, verify_bundle
     from shipway.release._verify_statements import Answer, EvidenceMissing, Said, StatementWrong
@@ -68,6 +68,9 @@ if TYPE_CHECKING:
 
 _HOME = {
     "_attachment": ["Attachment", "attach", "attachments_of"],
+    "_bom": ["BOM", "BomUnavailable", "render_bom"],
+    "_card": ["CARD", "render_card"],
+    "_facts": ["ReleaseFacts", "load_facts"],
     "_bundle": ["BundleDamaged", "BundleMalformed", "Freight"],
     "_bundle_import": ["ImportUnnamed", "Imported", "import_bundle"],
     "_bundle_make": ["load_freight"],
@@ -82,14 +85,16 @@ _HOME = {
     "_verify": ["Hashed", "hash_bundle", "open_stored"],
     "_verify_all": ["Passed", "Verification", "verify_bundle"],
     "_verify_statements": ["Answer", "EvidenceMissing", "Said", "StatementWrong"],
-    "_rebuild": ["Equality", "Rebuilt", "attest_rebuild", "rebuild_release"],
-    "_rebuild_folder": ["RebuildRefused"],
+    "_rebuild": ["Equality", "Rebuilt", "RebuildRefused", "attest_rebuild", "rebuild_release"],
 }  # needs numpy
 
 __all__ = [
+    "BOM",
+    "CARD",
     "WHEELS",
     "Answer",
     "Attachment",
+    "BomUnavailable",
     "Bundle",
     "BundleDamaged",
     "BundleMalformed",
@@ -97,24 +102,20 @@ __all__ = [
     "Change",
     "Component",
     "Described",
-    "Difference",
     "Equality",
     "EvidenceMissing",
     "ExportRefused",
     "Exported",
-    "Found",
     "Freight",
     "Hashed",
     "ImportUnnamed",
     "Imported",
     "KeptPlan",
-    "KindsDiffer",
     "Lineage",
     "Look",
     "NoCandidate",
     "NothingToRelease",
     "NothingToReturnTo",
-    "ObjectUnknown",
     "Passed",
     "Plan",
     "PlanAltered",
@@ -127,6 +128,7 @@ __all__ = [
     "RebuildRefused",
     "Rebuilt",
     "ReleaseDamaged",
+    "ReleaseFacts",
     "ReleaseMalformed",
     "Said",
     "Stage",
@@ -143,7 +145,6 @@ __all__ = [
     "candidate_of",
     "check_intact",
     "child_release",
-    "compare_objects",
     "deploy_ref",
     "deployment_changes",
     "deployment_object",
@@ -153,16 +154,15 @@ __all__ = [
     "explain_object",
     "explain_ref",
     "find_component",
-    "find_object",
     "gateway_settings",
     "hash_bundle",
     "import_bundle",
     "keep_plan",
     "keep_wheels",
-    "kind_of",
     "lineage_edges",
     "live_release",
     "load_components",
+    "load_facts",
     "load_freight",
     "load_plan",
     "lock_release",
@@ -181,6 +181,8 @@ __all__ = [
     "rebuild_release",
     "release_changes",
     "release_descriptor",
+    "render_bom",
+    "render_card",
     "render_reason",
     "restore_wheels",
     "roll_back",

@@ -13,6 +13,7 @@ from shipway.spec._gateway import BudgetSpec, GatewayKeySpec, GatewaySpec
 from shipway.spec._indexes import IndexSpec
 from shipway.spec._models import ModelSpec, OutcomeSpec
 from shipway.spec._monitors import MonitorSpec, default_monitors
+from shipway.spec._origins import OriginSpec
 from shipway.spec._policy import PolicyRule, policy_from_json, policy_to_json
 from shipway.spec._prompts import PromptSpec
 from shipway.spec._providers import ProviderSpec
@@ -50,6 +51,7 @@ __all__ = [
     "ModelSpec",
     "MonitorSpec",
     "NotWorseBy",
+    "OriginSpec",
     "OutcomeSpec",
     "Pass",
     "PolicyRule",
