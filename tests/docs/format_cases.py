@@ -33,9 +33,11 @@ from shipway.kernel.digest import Descriptor, Digest, digest_bytes
 from shipway.models import Column, Signature, encode_columns, golden_blob, model_object
 from shipway.pipeline import RunRequest, action_key, closure_bytes, code_object, read_pipeline, resolve
 from shipway.pipeline._request import StepOutcome, pipeline_object
-from shipway.release import Component, deployment_object, make_plan, put_release
+from shipway.release import Component, Equality, Rebuilt, deployment_object, make_plan, put_release
 from shipway.release._manifest import component_manifest
 from shipway.release._planned import plan_object
+from shipway.release._rebuild_compare import MetricCompared, PredictionsCompared
+from shipway.release._rebuild_show import Difference
 from shipway.spec import OutcomeSpec, Spec, parse_contract, parse_spec
 from shipway.store import OutcomeRecord, PredictionRecord, SegmentWriter, Store, encode_record, open_store
 
@@ -317,6 +319,7 @@ def _evidence(store: Store, spec: Spec) -> dict[str, Vector]:
             media.REBUILD_PREDICATE,
             {"equality": "EQUAL (bytes)", "model": subject, "different": None, "at": instant(NOW)},
         ),
+        "statement-rebuild-measured": (media.REBUILD_PREDICATE, {**_rebuilt(subject).to_json(), "at": instant(NOW)}),
     }  # fmt: skip
     found: dict[str, Vector] = {}
     for name, (kind, predicate) in predicates.items():
@@ -329,6 +332,20 @@ def _evidence(store: Store, spec: Spec) -> dict[str, Vector]:
     assert spec.project == store.project
     found["envelope-small"] = Vector(seal(fixed_signer(), b"{}"))
     return found
+
+
+def _rebuilt(subject: Digest) -> Rebuilt:
+    """A rebuild with other packages whose metrics agree."""
+    return Rebuilt(
+        Equality.METRICS,
+        subject,
+        subject,
+        Path(),
+        Difference("environment", "", "environment 1 was replaced by 2: polars 1.35.0 -> 1.36.0", ("polars 1.35.0 -> 1.36.0",)),
+        PredictionsCompared(64, 60, 0.125, 0.0625),
+        (MetricCompared("auc", 0.75, 0.7509765625, 0.005),),
+        environment=subject,
+    )
 
 
 def _payload(text: str) -> bytes:

@@ -164,7 +164,7 @@ def test_kept_wheels_are_found_by_lock_and_platform(store: Store, lock: bytes, t
     assert platform_tag("3.11").startswith(sys.platform)
 
 
-@pytest.mark.parametrize("name", ["../noise-1.0-py3-none-any.whl", "/tmp/noise.whl", ".whl", "noise.py", "a\nb.whl"])
+@pytest.mark.parametrize("name", ["../noise-1.0-py3-none-any.whl", "/noise.whl", ".whl", "noise.py", "a\nb.whl"])
 def test_a_wheels_object_with_a_name_that_climbs_is_refused(store: Store, lock: bytes, name: str) -> None:
     data = store.put_bytes(b"anything")
     value: JsonObject = {

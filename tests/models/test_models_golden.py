@@ -10,11 +10,13 @@ from shipway.kernel.canonical import canonical_json, parse_object
 from shipway.models import (
     Array,
     ColumnsMalformed,
+    Distance,
     GoldenMismatch,
     Predictable,
     check_golden,
     golden_blob,
     load_model,
+    measure_distance,
 )
 
 
@@ -90,3 +92,25 @@ def test_golden_rows_need_the_models_own_signature(model: Predictable, tmp_path:
     columns = {name: array for name, array in rows(3).items() if name != "hour"}
     with pytest.raises(Exception, match="column hour"):
         check_golden(model, golden_blob(columns, {}))
+
+
+def distance(expected: list[float], given: list[float]) -> Distance:
+    return measure_distance({"p": np.array(expected)}, {"p": np.array(given)})
+
+
+def test_the_distance_of_answers_counts_other_bits_and_measures_how_far() -> None:
+    assert distance([0.5, 0.25], [0.5, 0.25]) == Distance(2, 0, 0.0)
+    assert distance([0.5, 0.25, 0.125], [0.5, 0.75, 0.0]) == Distance(3, 2, 0.5)
+    assert distance([1.0], [np.nextafter(1.0, 2)]) == Distance(1, 1, 2.0**-52)
+    assert distance([np.nan, np.inf], [np.nan, np.inf]) == Distance(2, 0, 0.0)
+    assert distance([0.0], [-0.0]) == Distance(1, 1, 0.0)
+
+
+def test_answers_without_a_distance_are_infinitely_far() -> None:
+    assert distance([np.nan], [0.5]).largest == np.inf
+    assert distance([np.inf], [-np.inf]).largest == np.inf
+    texts = [np.array(["a", "b"], dtype=object), np.array(["a", "c"], dtype=object)]
+    assert measure_distance({"w": texts[0]}, {"w": texts[1]}) == Distance(2, 1, np.inf)
+    numbers = {"p": np.array([0.5, 0.25])}
+    for other in ({"q": numbers["p"]}, {"p": numbers["p"].astype("f4")}, {"p": numbers["p"][:1]}, {}):
+        assert measure_distance(numbers, other) == Distance(2, 2, np.inf)

@@ -27,9 +27,22 @@ from shipway.release import (
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
 
-from cli_project import REF, Project, points
+from cli_project import REF, SECONDS, Project, points
 
-__all__ = ["REF", "Project", "apply", "approve", "first", "make", "plan", "points", "put_live", "return_to", "second"]
+__all__ = [
+    "REF",
+    "SECONDS",
+    "Project",
+    "apply",
+    "approve",
+    "first",
+    "make",
+    "plan",
+    "points",
+    "put_live",
+    "return_to",
+    "second",
+]
 
 
 def make(project: Project) -> Candidate:

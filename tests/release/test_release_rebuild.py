@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from release_help import REF, Project, make, put_live
+from release_help import REF, SECONDS, Project, make, put_live
 
 from shipway.environment import default_cache
 from shipway.kernel.digest import Digest, short
 from shipway.pipeline import Silence
 from shipway.release import Equality, RebuildRefused, find_component, load_components, rebuild_release
-from shipway.store import ObjectDamaged, ObjectMissing
+from shipway.release._rebuild_folder import check_folder, claim_folder, restore_files
+from shipway.store import ObjectDamaged, ObjectMissing, StoreFull
 
 pytest_plugins = ["cli_fixtures"]
 
@@ -52,7 +55,7 @@ def test_a_release_by_its_deployments_name_is_rebuilt_from_the_store_alone(proje
 
 OUTSIDE = {
     "a note": (Equality.PREDICTIONS, 0),
-    "a nudge": (Equality.METRICS, 0),
+    "a nudge": (Equality.PREDICTIONS, 0),
     "a turn": (Equality.DIFFERENT, 1),
 }
 
@@ -81,6 +84,75 @@ def test_a_model_that_looks_outside_the_project_is_as_equal_as_it_comes_out(
     assert done.document["different"].endswith(f", not {short(file['digest'])}")
     proof = project.store.evidence(release)[-1]
     assert (proof.envelope, proof.predicate) == (done.document["evidence"], "https://shipway.dev/rebuild/v1")
+
+
+def test_a_rebuild_that_was_killed_begins_again_in_the_same_folder(project: Project, tmp_path: Path) -> None:
+    folder, release = tmp_path / "again", first(project)
+    child = project.start("rebuild", release, "--in", str(folder))
+    deadline = time.monotonic() + SECONDS
+    while not (folder / ".shipway" / "catalogue.sqlite").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    child.kill()
+    child.communicate()
+    assert (folder / ".rebuilding").read_text() == release
+    notes = Notes()
+    with pytest.raises(RebuildRefused, match="holds an unfinished rebuild of"), claim_folder(folder, Digest("sha256:x"), notes):
+        pass
+    again = rebuild_release(project.store, release, folder, cache=default_cache(), report=notes)
+    assert again.equality is Equality.BYTES
+    assert "an earlier rebuild was interrupted here: beginning again" in notes.lines
+    assert not (folder / ".rebuilding").exists()
+    with pytest.raises(RebuildRefused, match="is not empty"):
+        rebuild(project, folder)
+
+
+def test_two_rebuilds_do_not_share_a_folder(tmp_path: Path) -> None:
+    release = Digest("sha256:" + "1" * 64)
+    with claim_folder(tmp_path, release, Silence()):
+        (tmp_path / "code").mkdir()
+        with pytest.raises(RebuildRefused, match="another rebuild is at work"), claim_folder(tmp_path, release, Silence()):
+            pass
+        assert (tmp_path / "code").exists()
+
+
+def test_what_an_interrupted_rebuild_left_beside_somebodys_files_is_not_removed(tmp_path: Path) -> None:
+    (tmp_path / ".rebuilding").write_text("sha256:" + "1" * 64)
+    (tmp_path / "mine").write_text("mine")
+    with pytest.raises(RebuildRefused, match="is not empty"):
+        check_folder(tmp_path)
+    assert (tmp_path / "mine").exists()
+
+
+def test_a_full_disk_is_told_and_the_rebuild_begins_again_when_there_is_room(project: Project, tmp_path: Path) -> None:
+    """RLIMIT_FSIZE is the kernel refusing to let a file grow: the real error, without filling a disk."""
+    folder, release = tmp_path / "again", first(project)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3_000, before[1]))
+    try:
+        with pytest.raises(StoreFull) as problem:
+            restored(project, folder, release)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert problem.value.mend == "free some space and run it again in the same folder"
+    restored(project, folder, release)
+    assert (folder / "code" / "steps.py").exists()
+
+
+def restored(project: Project, folder: Path, release: Digest) -> None:
+    """The part of a rebuild that writes what people know by name."""
+    with claim_folder(folder, release, Silence()):
+        restore_files(project.store, load_components(project.store, release), folder)
+
+
+class Notes(Silence):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.lines.append(text)
 
 
 def test_a_folder_in_use_is_refused_and_left_alone(project: Project, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ COMMANDS: dict[str, Entry] = {
     "rollback": Entry("rollback", "Return a deployment to what was live before.", daily=True),
     "log": Entry("log", "Show who moved what, when, from where to where, and why.", daily=True),
     "why": Entry("why", "Go back from a ref, a prediction, an alert or a digest to the evidence.", daily=True),
+    "diff": Entry("diff", "Show what differs between two objects of one kind.", daily=True),
     "rebuild": Entry("rebuild", "Make a release again in a new folder and say how equal it came out.", daily=True),
     "at": Entry("at", "Say what a ref pointed at then, and who had put it there.", daily=False),
     "lineage": Entry("lineage", "Show what an object came from and what used it.", daily=False),

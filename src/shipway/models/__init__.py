@@ -12,7 +12,16 @@ from shipway.kernel.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from shipway.models._columns import Array, ColumnsMalformed, datatype_of, decode_columns, encode_columns
-    from shipway.models._golden import Agreement, GoldenMismatch, check_golden, compare_golden, golden_blob, read_golden
+    from shipway.models._golden import (
+        Agreement,
+        Distance,
+        GoldenMismatch,
+        check_golden,
+        compare_golden,
+        golden_blob,
+        measure_distance,
+        read_golden,
+    )
     from shipway.models._load import load_model
     from shipway.models._manifest import model_object
     from shipway.models._model import ModelDamaged, ModelUnknown, ModelUntrusted, Predictable
@@ -21,7 +30,16 @@ if TYPE_CHECKING:
 
 _HOME = {
     "_columns": ["Array", "ColumnsMalformed", "datatype_of", "decode_columns", "encode_columns"],
-    "_golden": ["Agreement", "GoldenMismatch", "check_golden", "compare_golden", "golden_blob", "read_golden"],
+    "_golden": [
+        "Agreement",
+        "Distance",
+        "GoldenMismatch",
+        "check_golden",
+        "compare_golden",
+        "golden_blob",
+        "measure_distance",
+        "read_golden",
+    ],
     "_load": ["load_model"],
     "_manifest": ["model_object"],
     "_model": ["ModelDamaged", "ModelUnknown", "ModelUntrusted", "Predictable"],
@@ -35,6 +53,7 @@ __all__ = [
     "Array",
     "Column",
     "ColumnsMalformed",
+    "Distance",
     "GoldenMismatch",
     "InputMismatch",
     "ModelDamaged",
@@ -50,6 +69,7 @@ __all__ = [
     "encode_columns",
     "golden_blob",
     "load_model",
+    "measure_distance",
     "model_object",
     "read_golden",
     "stack",

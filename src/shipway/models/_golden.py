@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -89,6 +90,45 @@ def read_golden(blob: bytes) -> tuple[dict[str, Array], dict[str, Array]]:
     if record.get("kind") != "golden" or record.get("version") != 1:
         raise ColumnsMalformed("these are no golden rows of version 1")
     return _columns(record.get("columns")), _columns(record.get("outputs"))
+
+
+class Distance(NamedTuple):
+    """How far answers are from the golden ones: rows, those with any other bit, the largest difference of a number.
+
+    largest: 0 where only the sign of a zero or the bits of a NaN differ, infinite where an answer has no distance: another
+    type, another text, a number against NaN.
+    """
+
+    rows: int
+    different: int
+    largest: float
+
+
+def measure_distance(expected: Mapping[str, Array], given: Mapping[str, Array]) -> Distance:
+    """The distance of answers from those expected; answers of other names, types or numbers of rows are infinitely far."""
+    rows = max((len(array) for array in expected.values()), default=0)
+    forms = [{name: (array.dtype, array.shape) for name, array in side.items()} for side in (expected, given)]
+    if forms[0] != forms[1]:
+        return Distance(rows, rows, math.inf)
+    different, largest = np.zeros(rows, dtype=bool), 0.0
+    for name, array in expected.items():
+        unequal = _different(array, given[name], 0.0)
+        different |= unequal
+        largest = max(largest, _farthest(array[unequal], given[name][unequal]))
+    return Distance(rows, int(np.count_nonzero(different)), largest)
+
+
+def _farthest(expected: Array, given: Array) -> float:
+    """Of values whose bits differ."""
+    if not expected.size:
+        return 0.0
+    if expected.dtype.kind != "f":
+        return math.inf
+    before, after = expected.astype("f8"), given.astype("f8")
+    apart = ~((before == after) | (np.isnan(before) & np.isnan(after)))
+    with np.errstate(invalid="ignore"):
+        distance = np.abs(before[apart] - after[apart])
+    return float(np.max(np.nan_to_num(distance, nan=math.inf, posinf=math.inf), initial=0.0))
 
 
 def _compare(name: str, expected: Array, given: Array | None, tolerance: float) -> None:

@@ -41,18 +41,20 @@ from shipway.pipeline._types import (
 )
 
 if TYPE_CHECKING:
+    from shipway.pipeline._differences import describe_difference
     from shipway.pipeline._evaluation import EvaluationImpossible, Metric, measure_evaluation
     from shipway.pipeline._model import GOLDEN, ModelMade, Origins, make_model, origins_of
     from shipway.pipeline._model_rows import ModelDeclared, ModelRefused
-    from shipway.pipeline._score import score_rows
+    from shipway.pipeline._score import rescore_reference, score_rows
     from shipway.pipeline._scored import load_scores
     from shipway.pipeline._scoring import ScoringFailed
 
 _HOME = {
+    "_differences": ["describe_difference"],
     "_evaluation": ["EvaluationImpossible", "Metric", "measure_evaluation"],
     "_model": ["GOLDEN", "ModelMade", "Origins", "make_model", "origins_of"],
     "_model_rows": ["ModelDeclared", "ModelRefused"],
-    "_score": ["score_rows"],
+    "_score": ["rescore_reference", "score_rows"],
     "_scored": ["load_scores"],
     "_scoring": ["ScoringFailed"],
 }
@@ -91,6 +93,7 @@ __all__ = [
     "closure",
     "closure_bytes",
     "code_object",
+    "describe_difference",
     "load_scores",
     "make_model",
     "measure_evaluation",
@@ -100,6 +103,7 @@ __all__ = [
     "pipeline_behind",
     "put_environment",
     "read_pipeline",
+    "rescore_reference",
     "resolve",
     "run_pipeline",
     "run_project",

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import polars as pl
+
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.models import Array
 from shipway.pipeline._environment import open_overlay
+from shipway.pipeline._model_rows import SCORE, ModelDeclared, model_inputs, read_reference
 from shipway.pipeline._report import Report
+from shipway.pipeline._scored import load_scores, put_scores
 from shipway.pipeline._scoring import Scoring
 from shipway.pipeline._work import open_work
 from shipway.store import Store
@@ -23,3 +27,24 @@ def score_rows(
     overlay = open_overlay(store, python, cache=cache, report=report.note)
     with open_work(cache) as work, Scoring(python, overlay, file, work).score(manifest, columns) as scored:
         return scored.answer()[1]
+
+
+def rescore_reference(
+    store: Store,
+    model: Digest,
+    declared: ModelDeclared,
+    reference: Descriptor,
+    scores: Descriptor,
+    *,
+    python: Path,
+    cache: Path,
+    report: Report,
+) -> Descriptor:
+    """The scored reference of another model on the rows of `reference`; scores: that of the model made with it.
+
+    Raises ModelRefused, ScoringFailed, ObjectDamaged, ObjectMissing.
+    """
+    table = read_reference(store.objects.verify(reference.digest), declared)
+    inputs = model_inputs(table, declared)
+    answers = score_rows(store, model, inputs.values, python=python, cache=cache, report=report)
+    return put_scores(store, load_scores(store, scores).with_columns(pl.Series(SCORE, next(iter(answers.values())))))

@@ -28,6 +28,8 @@ from shipway.release._deployment import (
 )
 from shipway.release._describe import describe_change
 from shipway.release._described import Described, Look
+from shipway.release._diff import Difference, KindsDiffer, compare_objects
+from shipway.release._find import Found, ObjectUnknown, find_object, kind_of
 from shipway.release._intact import ReleaseDamaged, check_intact
 from shipway.release._manifest import Component, ReleaseMalformed, find_component, load_components, put_release, reach
 from shipway.release._plan import NoCandidate, Plan, candidate_of, make_plan
@@ -58,7 +60,8 @@ if TYPE_CHECKING:
     from shipway.release._layout_write import Exported, ExportRefused, write_folder
     from shipway.release._lineage import Lineage, lineage_edges, note_lineage, trace_lineage
     from shipway.release._reason import Reason, render_reason
-    from shipway.release._rebuild import Equality, RebuildRefused, Rebuilt, attest_rebuild, rebuild_release
+    from shipway.release._rebuild import Equality, Rebuilt, attest_rebuild, rebuild_release
+    from shipway.release._rebuild_folder import RebuildRefused
     from shipway.release._verify import Hashed, hash_bundle, open_stored
     from shipway.release._verify_all import Passed, Verification, verify_bundle
     from shipway.release._verify_statements import Answer, EvidenceMissing, Said, StatementWrong
@@ -85,7 +88,8 @@ _HOME = {
     "_verify": ["Hashed", "hash_bundle", "open_stored"],
     "_verify_all": ["Passed", "Verification", "verify_bundle"],
     "_verify_statements": ["Answer", "EvidenceMissing", "Said", "StatementWrong"],
-    "_rebuild": ["Equality", "Rebuilt", "RebuildRefused", "attest_rebuild", "rebuild_release"],
+    "_rebuild": ["Equality", "Rebuilt", "attest_rebuild", "rebuild_release"],
+    "_rebuild_folder": ["RebuildRefused"],
 }  # needs numpy
 
 __all__ = [
@@ -102,20 +106,24 @@ __all__ = [
     "Change",
     "Component",
     "Described",
+    "Difference",
     "Equality",
     "EvidenceMissing",
     "ExportRefused",
     "Exported",
+    "Found",
     "Freight",
     "Hashed",
     "ImportUnnamed",
     "Imported",
     "KeptPlan",
+    "KindsDiffer",
     "Lineage",
     "Look",
     "NoCandidate",
     "NothingToRelease",
     "NothingToReturnTo",
+    "ObjectUnknown",
     "Passed",
     "Plan",
     "PlanAltered",
@@ -145,6 +153,7 @@ __all__ = [
     "candidate_of",
     "check_intact",
     "child_release",
+    "compare_objects",
     "deploy_ref",
     "deployment_changes",
     "deployment_object",
@@ -154,11 +163,13 @@ __all__ = [
     "explain_object",
     "explain_ref",
     "find_component",
+    "find_object",
     "gateway_settings",
     "hash_bundle",
     "import_bundle",
     "keep_plan",
     "keep_wheels",
+    "kind_of",
     "lineage_edges",
     "live_release",
     "load_components",

@@ -14,7 +14,7 @@ from typing import cast
 from shipway.gate import ANNOTATION
 from shipway.kernel import media
 from shipway.kernel.canonical import Json, JsonObject, parse_object
-from shipway.kernel.digest import Descriptor, Digest, parse_digest
+from shipway.kernel.digest import Descriptor, Digest, DigestMalformed, parse_digest
 from shipway.kernel.errors import ShipwayError
 from shipway.store import TREE, Node, Store, read_node
 
@@ -51,12 +51,15 @@ def load_components(store: Store, release: Digest) -> tuple[Component, ...]:
     index = store.get(release)
     if index.get("artifactType") != RELEASE_TYPE:
         raise ReleaseMalformed(f"{release} is not a release", where=release, mend="list releases with: shipway log")
-    found = []
-    for entry in cast("list[Mapping[str, Json]]", index["manifests"]):
-        notes = cast("Mapping[str, str]", entry["annotations"])
-        digest = parse_digest(notes[ANNOTATION + "object"])
-        found.append(Component(notes[ANNOTATION + "kind"], notes[ANNOTATION + "name"], digest))
-    return tuple(found)
+    try:
+        return tuple(_component(entry) for entry in cast("list[Mapping[str, Json]]", index["manifests"]))
+    except (KeyError, TypeError, AttributeError, DigestMalformed) as problem:
+        raise ReleaseMalformed(f"{release} is not a release that can be read: {problem!r}", where=release) from problem
+
+
+def _component(entry: Mapping[str, Json]) -> Component:
+    notes = cast("Mapping[str, str]", entry["annotations"])
+    return Component(notes[ANNOTATION + "kind"], notes[ANNOTATION + "name"], parse_digest(notes[ANNOTATION + "object"]))
 
 
 def find_component(components: tuple[Component, ...], kind: str, name: str | None = None) -> Component:

@@ -6,43 +6,55 @@ Reads and hashes everything that it restores; caches nothing. The strongest equa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import cast
 
-import numpy as np
-
 from shipway.access import Signer
-from shipway.data import verify_snapshot
+from shipway.environment import environment_object, parse_lock
 from shipway.gate import attest
 from shipway.kernel import media
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.clock import instant
-from shipway.kernel.digest import Descriptor, Digest, short
-from shipway.kernel.errors import ShipwayError
+from shipway.kernel.digest import Descriptor, Digest
 from shipway.models import read_golden
 from shipway.pipeline import (
     MADE,
+    EvaluationImpossible,
     Metric,
     ModelDeclared,
     ModelMade,
     Report,
     RunRequest,
     RunResult,
-    checkout_tree,
     make_model,
     measure_evaluation,
     open_environment,
+    open_overlay,
     origins_of,
+    rescore_reference,
     run_pipeline,
     score_rows,
 )
-from shipway.release._describe_llm import prompt_lines
-from shipway.release._manifest import Component, find_component, load_components, reach
-from shipway.store import ObjectDamaged, ObjectMissing, Store, open_store
-
-TOLERANCE = 0.005  # of a metric, where bytes and predictions differ: a fifth of a usual interval's half width
+from shipway.release._manifest import Component, find_component, load_components
+from shipway.release._rebuild_compare import (
+    MetricCompared,
+    PredictionsCompared,
+    Tolerances,
+    compare_metrics,
+    compare_predictions,
+)
+from shipway.release._rebuild_folder import (
+    RebuildRefused,
+    check_folder,
+    claim_folder,
+    copy_components,
+    restore_files,
+    verify_components,
+)
+from shipway.release._rebuild_show import Difference, first_difference
+from shipway.store import Store, open_store
 
 
 class Equality(StrEnum):
@@ -55,24 +67,41 @@ class Equality(StrEnum):
     DIFFERENT = "DIFFERENT"
 
 
-class RebuildRefused(ShipwayError):
-    """The folder for the rebuild is in use, or a part of the release is not as it was made."""
-
-    code = "release.rebuild-refused"
-
-
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """The answer; `different` names the first component that came out otherwise and why, None when bytes are equal.
+    """The answer, with the numbers behind it.
 
-    model: None for a release that holds none.
+    model: None for a release that holds none. difference: the first component that came out otherwise, None when nothing did.
+    predictions, metrics: measured when the bytes differ. environment: the one it was rebuilt in, when that is not the
+    release's own.
     """
 
     equality: Equality
     release: Digest
     model: Digest | None
     folder: Path
-    different: str | None
+    difference: Difference | None
+    predictions: PredictionsCompared | None = None
+    metrics: tuple[MetricCompared, ...] = ()
+    environment: Digest | None = None
+
+    @property
+    def different(self) -> str | None:
+        """The first difference in one line."""
+        return self.difference.what if self.difference else None
+
+    def to_json(self) -> JsonObject:
+        """What the proof and `--json` say alike; what was not measured is left out."""
+        found: dict[str, Json] = {"equality": self.equality.value, "model": self.model, "different": self.different}
+        if self.difference:
+            found["difference"] = self.difference.to_json()
+        if self.predictions:
+            found["predictions"] = self.predictions.to_json()
+        if self.metrics:
+            found["metrics"] = [metric.to_json() for metric in self.metrics]
+        if self.environment:
+            found["environment"] = self.environment
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,93 +116,184 @@ class _Declared:
     time: str | None
 
 
-def rebuild_release(store: Store, release: Digest, folder: Path, *, cache: Path, report: Report) -> Rebuilt:
+def rebuild_release(
+    store: Store,
+    release: Digest,
+    folder: Path,
+    *,
+    cache: Path,
+    report: Report,
+    tolerances: Mapping[str, Mapping[str, float]] | None = None,
+    lock: bytes | None = None,
+    offline: bool = False,
+) -> Rebuilt:
     """Make a release again in a new folder, which keeps `code/`, `data/`, `prompt/`, `index/` and a store of its own.
 
-    A release without a model is restored and read whole; its provider's answers cannot be made again, and `different` says so.
-    Raises RebuildRefused (folder not empty), ObjectDamaged and ObjectMissing naming the user's file, StepFailed,
-    EnvironmentFailed.
+    tolerances: of each model by name, as its `rebuild:` in the spec says. lock: packages to use instead of the release's own.
+    offline: fetch nothing. A release without a model is restored and read whole; its provider's answers cannot be made
+    again, and `different` says so. Raises RebuildRefused (folder not empty), ObjectDamaged and ObjectMissing naming the user's
+    file, StepFailed, EnvironmentFailed, LockUnpinned, StoreFull.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise RebuildRefused(f"{folder} is not empty", where=str(folder), mend="name a new folder")
+    check_folder(folder)
     components = load_components(store, release)
-    _verify(store, components)
-    fresh = open_store(folder, store.project, create=True, clock=store.clock, ids=store.ids)
-    _copy(store, fresh, release, components)
-    _restore(fresh, components, folder)
-    if any(part.kind == "prompt" for part in components) and not any(part.kind == "model" for part in components):
-        return Rebuilt(Equality.LOCKED, release, None, folder, _not_rebuildable(fresh, components))
-    model = find_component(components, "model")
-    declared = _declared(fresh, model)
-    result = _run(fresh, components, (declared.step, declared.reference), cache=cache, report=report)
-    python = open_environment(fresh, find_component(components, "environment").digest, cache=cache, report=report.note)
-    origins = origins_of(fresh.get(model.digest, "model"))
-    made = make_model(fresh, result, declared, python=python, cache=cache, report=report, origins=origins)
-    equality, different = _compare(store, fresh, components, result, made, python=python, cache=cache, report=report)
-    return Rebuilt(equality, release, made.model, folder, different)
+    verify_components(store, components, report)
+    with claim_folder(folder, release, report):
+        fresh = open_store(folder, store.project, create=True, clock=store.clock, ids=store.ids)
+        try:
+            copy_components(store, fresh, release, components, report)
+            restore_files(fresh, components, folder)
+            if not any(part.kind == "model" for part in components):
+                return _read_back(fresh, release, components, folder)
+            model = find_component(components, "model")
+            allowed = Tolerances.of((tolerances or {}).get(model.name, {}))
+            environment = _environment(fresh, components, lock)
+            work = _Rebuild(store, fresh, components, environment, allowed, cache=cache, report=report)
+            return replace(work.run(offline=offline), release=release, folder=folder)
+        finally:
+            fresh.close()
 
 
 def attest_rebuild(store: Store, signer: Signer, rebuilt: Rebuilt) -> Digest:
     """Keep the proof as evidence about the release."""
-    predicate: JsonObject = {
-        "equality": rebuilt.equality.value,
-        "model": rebuilt.model,
-        "different": rebuilt.different,
-        "at": instant(store.clock.now()),
-    }
+    predicate: JsonObject = {**rebuilt.to_json(), "at": instant(store.clock.now())}
     kind = media.REBUILD_PREDICATE
     return attest(
         store, signer, subject=rebuilt.release, name="release", predicate_type=kind, predicate=predicate, label="rebuild"
     )
 
 
-def _verify(store: Store, components: tuple[Component, ...]) -> None:
-    """Every byte, before anything is made of it; damage is told with the name that a user knows."""
-    for component in components:
-        if component.kind == "data":
-            verify_snapshot(store, component.digest, name=component.name)
-            continue
-        try:
-            for leaf in reach(store, component.digest):
-                if component.kind != "pipeline":
-                    store.objects.verify(leaf.digest)
-        except (ObjectDamaged, ObjectMissing) as problem:
-            name = f"{component.kind} {component.name}".rstrip()
-            raise RebuildRefused(f"the {name} is damaged: {problem.what}", where=problem.where, mend=problem.mend) from problem
-
-
-def _copy(store: Store, fresh: Store, release: Digest, components: tuple[Component, ...]) -> None:
-    fresh.objects.put(store.objects.get(release))
-    for component in components:
-        fresh.objects.put(store.objects.get(component.digest))
-        if component.kind == "pipeline":
-            continue  # what its steps made is what the rebuild has to make again
-        for leaf in reach(store, component.digest):
-            fresh.objects.put_file(store.objects.path(leaf.digest))
-
-
-def _restore(fresh: Store, components: tuple[Component, ...], folder: Path) -> None:
-    """The files as a person knows them, beside the store."""
-    for component in components:
-        if component.kind in ("code", "data"):
-            root = Descriptor.from_json(fresh.get(component.digest)["root"]).digest
-            checkout_tree(fresh, root, folder / component.kind / component.name)
-        if component.kind == "index":
-            checkout_tree(
-                fresh, Descriptor.from_json(fresh.get(component.digest)["corpus"]).digest, folder / "index" / component.name
-            )
-        if component.kind == "prompt":
-            (folder / "prompt").mkdir(exist_ok=True)
-            lines = prompt_lines(fresh.get(component.digest, "prompt"))
-            (folder / "prompt" / f"{component.name}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _not_rebuildable(fresh: Store, components: tuple[Component, ...]) -> str:
+def _read_back(fresh: Store, release: Digest, components: tuple[Component, ...], folder: Path) -> Rebuilt:
     """What stands behind a provider's name is not ours to make again; the golden set is asked again instead."""
     prompt = fresh.get(find_component(components, "prompt").digest, "prompt")
     provider = find_component(components, "provider", str(prompt["provider"]))
     model = fresh.get(provider.digest, "provider")["model"]
-    return f"provider {provider.name} (model {model}) is not rebuildable; shipway eval asks it the golden set again"
+    what = f"provider {provider.name} (model {model}) is not rebuildable; shipway eval asks it the golden set again"
+    return Rebuilt(Equality.LOCKED, release, None, folder, Difference("provider", provider.name, what))
+
+
+def _environment(fresh: Store, components: tuple[Component, ...], lock: bytes | None) -> Digest:
+    """The release's environment, or one like it with other packages. Raises LockUnpinned."""
+    locked = find_component(components, "environment").digest
+    if lock is None:
+        return locked
+    parse_lock(lock)
+    python = str(fresh.get(locked, "environment")["python"])
+    return fresh.put(environment_object(lock=fresh.put_bytes(lock, media.TEXT), python=python))
+
+
+class _Rebuild:
+    """One rebuild of a release with a model: run, make the model, compare."""
+
+    def __init__(
+        self,
+        store: Store,
+        fresh: Store,
+        components: tuple[Component, ...],
+        environment: Digest,
+        tolerances: Tolerances,
+        *,
+        cache: Path,
+        report: Report,
+    ) -> None:
+        self._store, self._fresh, self._components = store, fresh, components
+        self._environment, self._tolerances, self._cache, self._report = environment, tolerances, cache, report
+        self._model = find_component(components, "model")
+        self._declared = _declared(fresh, self._model)
+
+    def run(self, *, offline: bool) -> Rebuilt:
+        """The answer, whose release and folder are for the caller to say."""
+        self._python = self._open(offline=offline)
+        result = self._run()
+        made = make_model(
+            self._fresh,
+            result,
+            self._declared,
+            python=self._python,
+            cache=self._cache,
+            report=self._report,
+            origins=origins_of(self._fresh.get(self._model.digest, "model")),
+        )
+        difference = first_difference(self._store, self._fresh, self._components, self._environment, result, made)
+        changed = self._environment != find_component(self._components, "environment").digest
+        profile = find_component(self._components, "profile").digest
+        answer = Rebuilt(
+            Equality.BYTES, made.model, made.model, Path(), difference, environment=self._environment if changed else None
+        )
+        if (made.model, made.profile) == (self._model.digest, profile):
+            return answer
+        predictions = self._predictions(made)
+        metrics = self._metrics(result, made)
+        return replace(answer, equality=_strongest(predictions, metrics), predictions=predictions, metrics=metrics)
+
+    def _open(self, *, offline: bool) -> Path:
+        """Environment and overlay before anything runs, so that what has to be fetched is said, or refused, first.
+
+        The wheels are those that the release's own store keeps.
+        """
+        if self._environment not in {component.digest for component in self._components}:
+            value = self._fresh.get(self._environment, "environment")
+            lock = Descriptor.from_json(value["lock"])
+            self._store.objects.put(self._fresh.objects.get(lock.digest))
+            self._store.put(value)
+        note = self._report.note
+        python = open_environment(self._store, self._environment, cache=self._cache, report=note, offline=offline)
+        open_overlay(self._store, python, cache=self._cache, report=note, offline=offline)
+        return python
+
+    def _run(self) -> RunResult:
+        """The steps behind the model, every one of them."""
+        record = self._fresh.get(find_component(self._components, "pipeline").digest, "pipeline")
+        request = RunRequest(
+            find_component(self._components, "code").digest,
+            {component.name: component.digest for component in self._components if component.kind == "data"},
+            self._environment,
+            cast("Mapping[str, Json]", record["parameters"]),
+            (self._declared.step, self._declared.reference),
+        )
+        return run_pipeline(self._fresh, request, cache=self._cache, report=self._report, environ={}, reuse=False)
+
+    def _predictions(self, made: ModelMade) -> PredictionsCompared:
+        """The new model's answers to the old one's golden rows."""
+        self._report.note("asking the golden rows")
+        golden = Descriptor.from_json(self._store.get(self._model.digest, "model")["golden"]).digest
+        columns, expected = read_golden(self._store.objects.get(golden))
+        given = score_rows(self._fresh, made.model, columns, python=self._python, cache=self._cache, report=self._report)
+        return compare_predictions(expected, given, self._tolerances)
+
+    def _metrics(self, result: RunResult, made: ModelMade) -> tuple[MetricCompared, ...]:
+        """None where a metric has no value on one of the sides."""
+        try:
+            before, after = self._measured_before(result, made), measure_evaluation(self._fresh, made.scores)
+        except EvaluationImpossible as problem:
+            self._report.note(f"metrics are not compared: {problem.what}")
+            return ()
+        return compare_metrics(before, after, self._tolerances)
+
+    def _measured_before(self, result: RunResult, made: ModelMade) -> tuple[Metric, ...]:
+        """From the scores that were recorded; where none were (an imported release), its model scores the rebuilt rows."""
+        known = self._store.state(MADE, self._model.digest)
+        scores = Descriptor.from_json(known.value["scores"]) if known else None
+        if scores and self._store.objects.keeps(scores.digest, scores.size):
+            return measure_evaluation(self._store, scores)
+        self._report.note("scoring the held-out rows with the released model")
+        reference = result.output(self._declared.reference)
+        rescored = rescore_reference(
+            self._fresh,
+            self._model.digest,
+            self._declared,
+            reference,
+            made.scores,
+            python=self._python,
+            cache=self._cache,
+            report=self._report,
+        )
+        return measure_evaluation(self._fresh, rescored)
+
+
+def _strongest(predictions: PredictionsCompared, metrics: tuple[MetricCompared, ...]) -> Equality:
+    if predictions.equal:
+        return Equality.PREDICTIONS
+    return Equality.METRICS if metrics and all(metric.equal for metric in metrics) else Equality.DIFFERENT
 
 
 def _declared(fresh: Store, model: Component) -> ModelDeclared:
@@ -184,74 +304,3 @@ def _declared(fresh: Store, model: Component) -> ModelDeclared:
     time = str(manifest["time"]) if manifest["time"] else None
     step, reference, target = (str(manifest[name]) for name in ("step", "reference", "target"))
     return _Declared(model.name, step, reference, target, key, time)
-
-
-def _run(fresh: Store, components: tuple[Component, ...], wanted: tuple[str, ...], *, cache: Path, report: Report) -> RunResult:
-    """The steps behind the model, every one of them."""
-    record = fresh.get(find_component(components, "pipeline").digest, "pipeline")
-    request = RunRequest(
-        find_component(components, "code").digest,
-        {component.name: component.digest for component in components if component.kind == "data"},
-        find_component(components, "environment").digest,
-        cast("Mapping[str, Json]", record["parameters"]),
-        wanted,
-    )
-    return run_pipeline(fresh, request, cache=cache, report=report, environ={}, reuse=False)
-
-
-def _compare(
-    store: Store,
-    fresh: Store,
-    components: tuple[Component, ...],
-    result: RunResult,
-    made: ModelMade,
-    *,
-    python: Path,
-    cache: Path,
-    report: Report,
-) -> tuple[Equality, str | None]:
-    model, profile = find_component(components, "model"), find_component(components, "profile")
-    if (made.model, made.profile) == (model.digest, profile.digest):
-        return Equality.BYTES, None
-    different = _first_different(store, components, result) or f"model {short(model.digest)} came out as {short(made.model)}"
-    if _same_answers(store, fresh, model.digest, made.model, python=python, cache=cache, report=report):
-        return Equality.PREDICTIONS, different
-    before = _metrics(store, Descriptor.from_json(_made_value(store, model.digest)["scores"]))
-    after = _metrics(fresh, made.scores)
-    if all(abs(before[name] - after[name]) <= TOLERANCE for name in before):
-        return Equality.METRICS, different
-    return Equality.DIFFERENT, different
-
-
-def _first_different(store: Store, components: tuple[Component, ...], result: RunResult) -> str | None:
-    """The first step, in the order they ran, whose value came out otherwise: those behind the model alone were run."""
-    record = store.get(find_component(components, "pipeline").digest, "pipeline")
-    steps = cast("list[Mapping[str, Json]]", record["steps"])
-    before = {str(step["name"]): Descriptor.from_json(step["output"]).digest for step in steps}
-    for outcome in result.steps:
-        old = before.get(outcome.name)
-        if old != outcome.output.digest:
-            return f"step {outcome.name} made {short(outcome.output.digest)}, not {short(old or 'anything')}"
-    return None
-
-
-def _same_answers(
-    store: Store, fresh: Store, before: Digest, after: Digest, *, python: Path, cache: Path, report: Report
-) -> bool:
-    """Whether the new model gives the old one's golden rows, bit by bit."""
-    golden = Descriptor.from_json(store.get(before, "model")["golden"]).digest
-    columns, expected = read_golden(store.objects.get(golden))
-    answers = score_rows(fresh, after, columns, python=python, cache=cache, report=report)
-    return answers.keys() == expected.keys() and all(np.array_equal(answers[name], expected[name]) for name in expected)
-
-
-def _made_value(store: Store, model: Digest) -> JsonObject:
-    made = store.state(MADE, model)
-    if made is None:
-        raise RebuildRefused("nothing is recorded of how the model was made", where=model)
-    return made.value
-
-
-def _metrics(store: Store, scores: Descriptor) -> dict[str, float]:
-    metrics: tuple[Metric, ...] = measure_evaluation(store, scores)
-    return {metric.name: metric.value for metric in metrics}

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from shipway.kernel.canonical import Json
 from shipway.kernel.units import Seconds
-from shipway.spec._fields import duration, fields, listed, text, texts
+from shipway.spec._fields import duration, fields, listed, number, text, texts
 from shipway.spec._names import inside_path, name_of, step_name
 from shipway.spec._node import Node
 from shipway.spec._origins import OriginSpec, read_origin
+
+REBUILD = ("predictions", "auc", "brier", "log_loss", "calibration_error")  # the golden rows' answers, and the metrics
 
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A model: the step that returns it, the step whose table is held out, and the columns that are not features.
 
-    key: logged with each prediction, not fed; time: the event time, logged, not fed; target: what is predicted. base,
-    adapters: of a fine-tuned one, where it comes from; card: the owner's words about its use, a file.
+    key: logged with each prediction, not fed; time: the event time, logged, not fed; target: what is predicted; rebuild: how
+    far a rebuilt model may be off and still count as equal, by what is compared (REBUILD), absolute. base, adapters: of a
+    fine-tuned one, where it comes from; card: the owner's words about its use, a file.
     """
 
     name: str
@@ -25,6 +30,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     reference: str = "reference"
     key: tuple[str, ...] = ()
     time: str | None = None
+    rebuild: Mapping[str, float] = {}
     base: OriginSpec | None = None
     adapters: tuple[OriginSpec, ...] = ()
     card: str | None = None
@@ -40,7 +46,7 @@ class OutcomeSpec(msgspec.Struct, frozen=True, kw_only=True):
 def read_model(key: Node, node: Node) -> ModelSpec:
     name = name_of(key, "a model")
     what = f"model {name}"
-    entries = fields(node, ("step", "reference", "target", "key", "time", "base", "adapters", "card"), what)
+    entries = fields(node, ("step", "reference", "target", "key", "time", "rebuild", "base", "adapters", "card"), what)
     if "step" not in entries and not name.isidentifier():
         raise key.fail(f"{what} needs a step: Python has no name like that", mend="step: the function that returns it")
     if "target" not in entries:
@@ -52,6 +58,7 @@ def read_model(key: Node, node: Node) -> ModelSpec:
         reference=_read_reference(entries.get("reference"), what),
         key=texts(entries["key"], f"the key of {what}") if "key" in entries else (),
         time=text(entries["time"], f"the time of {what}") if "time" in entries else None,
+        rebuild=_read_rebuild(entries["rebuild"], what) if "rebuild" in entries else {},
         base=read_origin(entries["base"], f"the base of {what}") if "base" in entries else None,
         adapters=_read_adapters(entries.get("adapters"), what),
         card=inside_path(entries["card"], f"the card of {what}") if "card" in entries else None,
@@ -66,6 +73,18 @@ def read_model(key: Node, node: Node) -> ModelSpec:
 
 def _read_reference(node: Node | None, what: str) -> str:
     return step_name(node, f"the reference of {what}") if node else "reference"
+
+
+def _read_rebuild(node: Node, what: str) -> dict[str, float]:
+    entries = fields(node, REBUILD, f"the rebuild of {what}")
+    return {name: _read_tolerance(entry, f"{name} of {what}") for name, entry in entries.items()}
+
+
+def _read_tolerance(node: Node, what: str) -> float:
+    value = float(number(node, f"the tolerance of {what}"))
+    if value < 0:
+        raise node.fail(f"the tolerance of {what} is 0 or more, not {node.shown()}", mend="as in 0.005")
+    return value
 
 
 def _read_adapters(node: Node | None, what: str) -> tuple[OriginSpec, ...]:
