@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from cli_project import REF, Project
+import json
 
+from cli_project import REF, Project
+from google.protobuf.json_format import ParseDict
+from in_toto_attestation.predicates.provenance.v1.provenance_pb2 import Provenance
+
+from shipway.gate import load_evidence
+from shipway.kernel import media
+from shipway.kernel.clock import instant
 from shipway.kernel.digest import short
 
 pytest_plugins = ["cli_fixtures"]
@@ -28,3 +35,14 @@ def test_the_history_goes_on_where_a_verdict_and_a_release_are_gone(project: Pro
         project.store.objects.path(digest).unlink()
     (again,) = project.ask("log", REF)["history"]
     assert (again["why"], again["evidence"], again["to"]) == ("first", [], project.store.resolve(REF))
+
+
+def test_the_provenance_of_a_run_is_evidence_that_slsas_own_type_reads(project: Project) -> None:
+    model = project.store.resolve("model/above")
+    statements = load_evidence(project.store, project.keys, model)
+    (found,) = [said for said in statements if said.predicate_type == media.PROVENANCE_PREDICATE]
+    message = ParseDict(json.loads(json.dumps(found.predicate)), Provenance())
+    names = [entry.name for entry in message.build_definition.resolved_dependencies]
+    assert names[:3] == ["code", "environment", "data/points"]
+    assert message.build_definition.external_parameters["project"] == project.store.project
+    assert instant(found.at)[:19] == message.run_details.metadata.finished_on.ToJsonString()[:19]

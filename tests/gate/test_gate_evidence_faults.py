@@ -206,3 +206,16 @@ def test_an_envelope_with_more_signatures_than_anybody_needs_is_not_read(case: C
     put = case.bench.store.objects.put(canonical_json({**record, "signatures": record["signatures"] * 65}))
     case.bench.store.add_evidence(EvidenceRow(put, case.subject, media.CHECK_PREDICATE, "auc", START))
     assert case.read(trusted(BOB)).fault is EvidenceFault.MALFORMED
+
+
+def test_a_judgement_reads_the_envelopes_of_its_own_subjects_alone(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much evidence a store holds about other things."""
+    store, mine = case.bench.store, case.bench.attest_check(case.subject, auc(), signer=BOB)
+    for number in range(50):
+        other = case.bench.release(f"other {number}")
+        store.add_evidence(EvidenceRow(mine, other, media.CHECK_PREDICATE, "auc", START))
+    read: list[Digest] = []
+    get = store.objects.get
+    monkeypatch.setattr(store.objects, "get", lambda digest: read.append(digest) or get(digest))
+    assert len(load_evidence(store, KeyRing([trusted(BOB)]), case.subject)) == 1
+    assert read == [mine]

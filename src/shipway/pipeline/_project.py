@@ -8,19 +8,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from shipway.access import Actor, KeyRing, Signer
 from shipway.data import Snapshot, take_snapshot
 from shipway.environment import environment_object, parse_lock
 from shipway.gate import attest, move_ref
 from shipway.kernel import media
-from shipway.kernel.canonical import Json, JsonObject
-from shipway.kernel.clock import instant
+from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.pipeline._code import code_object
 from shipway.pipeline._environment import open_environment
+from shipway.pipeline._provenance import Made, provenance
 from shipway.pipeline._report import Report
 from shipway.pipeline._request import RunRequest, RunResult
 from shipway.pipeline._run import pipeline_behind, run_pipeline
@@ -158,44 +158,19 @@ def _record(
         store.add_edges([Edge(pipeline, made.model, "pipeline")])
         store.put_state(MADE, made.model, value)
     if known is None or not all(step.cached for step in result.steps):
-        predicate = _provenance(hands, spec, pipeline, record, started)
+        commit, dirty = _commit(spec.root)
+        run = Made(
+            spec.project, pipeline, record, hands.actor.name, socket.gethostname(), store.ids.new(),
+            started, store.clock.now(), made.profile, made.scores, commit, dirty,
+        )  # fmt: skip
         kind = media.PROVENANCE_PREDICATE
-        attest(store, hands.signer, subject=made.model, name=name, predicate_type=kind, predicate=predicate, label="run")
+        attest(store, hands.signer, subject=made.model, name=name, predicate_type=kind, predicate=provenance(run), label="run")
 
 
-def _provenance(hands: Hands, spec: Spec, pipeline: Digest, record: JsonObject, started: datetime) -> JsonObject:
-    """SLSA Provenance v1: data, code and environment are the resolved dependencies of the training run."""
-    data = cast("Mapping[str, Json]", record["data"])
-    locked = {"code": record["code"], "environment": record["environment"], **{f"data/{name}": data[name] for name in data}}
-    dependencies = {name: str(digest) for name, digest in locked.items()}
-    return {
-        "buildDefinition": {
-            "buildType": "https://shipway.dev/run/v1",
-            "externalParameters": {
-                "project": spec.project,
-                "pipeline": pipeline,
-                "parameters": record["parameters"],
-            },
-            "internalParameters": {"git": _commit(spec.root)},
-            "resolvedDependencies": [
-                {"name": name, "digest": {"sha256": digest.removeprefix("sha256:")}} for name, digest in dependencies.items()
-            ],
-        },
-        "runDetails": {
-            "builder": {"id": f"https://shipway.dev/local/{socket.gethostname()}", "actor": hands.actor.name},
-            "metadata": {
-                "invocationId": hands.store.ids.new(),
-                "startedOn": instant(started),
-                "finishedOn": instant(hands.store.clock.now()),
-            },
-        },
-    }
-
-
-def _commit(root: Path) -> JsonObject:
+def _commit(root: Path) -> tuple[str | None, bool | None]:
     """The Git commit that the project's folder is at, and whether it differs from it; nothing outside a checkout."""
     commit, dirty = (_git(root, *words) for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--", ".")))
-    return {"commit": commit, "dirty": bool(dirty)} if commit else {"commit": None, "dirty": None}
+    return (commit, bool(dirty)) if commit else (None, None)
 
 
 def _git(root: Path, *words: str) -> str:

@@ -124,11 +124,12 @@ def _run(store: Store, keys: KeyRing, row: EvidenceRow) -> Reason:
         return seen
     build, details = (_mapping(said, key) for key in ("buildDefinition", "runDetails"))
     builder, meta = _mapping(details, "builder"), _mapping(details, "metadata")
-    git, parameters = _mapping(_mapping(build, "internalParameters"), "git"), _mapping(build, "externalParameters")
+    inside, parameters = _mapping(build, "internalParameters"), _mapping(build, "externalParameters")
+    git, actor = _mapping(inside, "git"), inside.get("actor") or builder.get("actor")  # the latter in runs of before
     commit = f", commit {str(git['commit'])[:12]}{' with changes' if git.get('dirty') else ''}" if git.get("commit") else ""
     host = str(builder.get("id") or "").rpartition("/")[2]
     text = (
-        f"made by a run of {builder.get('actor') or 'somebody'} on {host or 'a machine'}, {meta.get('startedOn')}"
+        f"made by a run of {actor or 'somebody'} on {host or 'a machine'}, {meta.get('startedOn')}"
         f"{commit} (evidence {short(row.envelope)}, {'counts' if seen.values['counts'] else 'does not count'})"
     )
     values = {"run": meta.get("invocationId"), "git": git, "parameters": parameters.get("parameters"), **seen.values}
