@@ -13,30 +13,48 @@ from shipway.cli._settings import Project, Settings
 
 if TYPE_CHECKING:
     from shipway.gate import Moved
+    from shipway.kernel.canonical import JsonObject
     from shipway.kernel.digest import Digest
+    from shipway.operate import Standing
 
 
 @click.command(name="apply")
 @click.argument("deployment", required=False)
 @click.option("--release", default=None, metavar="DIGEST", help="A release other than the newest candidate.")
 @click.option("--why", default="", help="A line for the history.")
+@click.option("--wait/--no-wait", default=None, help="Until it answers; when `up` runs that is so by itself.")
+@click.option("--seconds", type=click.FloatRange(0), default=120.0, show_default=True, help="How long to wait at most.")
 @json_option
 @click.pass_obj
-def command(settings: Settings, deployment: str | None, release: str | None, why: str, as_json: bool) -> None:
+def command(
+    settings: Settings,
+    deployment: str | None,
+    release: str | None,
+    why: str,
+    wait: bool | None,
+    seconds: float,
+    as_json: bool,
+) -> None:
     """Move a deployment to the release, if its gate allows.
 
     Publishes a changed policy first, as its own move. DEPLOYMENT may be a file that `plan -o` wrote: then exactly that plan is
     applied, or refused when the ref or the policy moved since. Exits 1 when the gate refuses, 2 when it cannot decide; the
-    refusal is recorded in the history.
+    refusal is recorded in the history. Where `up` runs, it waits until the release answers: the ref has moved by then, whatever
+    becomes of the waiting.
     """
     project, out = Project(settings), Output(as_json)
     file = _plan_file(settings, deployment)
     if file and release:
         raise Misused("a plan says which release, so --release has no place beside it", mend=f"shipway apply {deployment}")
-    if file:
-        _apply_file(project, out, file, why)
-    else:
-        _apply_candidate(project, out, deployment, release, why)
+    moved, document = _apply_file(project, file, why) if file else _apply_candidate(project, deployment, release, why)
+    _say(out, moved, document)
+    standing = _converged(project, out, moved, seconds) if wait is not False else None
+    live = standing.to_json() if standing else None
+    out.end("apply", {**document, "live": live}, then=_next(moved, standing))
+    if wait and standing is None:
+        out.note("shipway up does not run here, so nothing answers yet")
+    if wait and not (standing and standing.live):
+        raise click.exceptions.Exit(1)
 
 
 def _plan_file(settings: Settings, name: str | None) -> Path | None:
@@ -45,7 +63,7 @@ def _plan_file(settings: Settings, name: str | None) -> Path | None:
     return path if path and (path.suffix == ".json" or path.is_file()) else None
 
 
-def _apply_file(project: Project, out: Output, file: Path, why: str) -> None:
+def _apply_file(project: Project, file: Path, why: str) -> tuple[Moved, JsonObject]:
     from shipway.cli._files import read_whole
     from shipway.gate import release_of
     from shipway.release import apply_planned, load_plan
@@ -54,10 +72,10 @@ def _apply_file(project: Project, out: Output, file: Path, why: str) -> None:
     plan = load_plan(project.store, read_whole(file), where=file.name)
     moved = apply_planned(project.store, project.keys, project.actor, plan, signer=project.signer, why=why)
     live = release_of(project.store, plan.source) if plan.source else None
-    _end(out, moved, live, plan.release, plan.digest)
+    return moved, _document(moved, live, plan.release, plan.digest)
 
 
-def _apply_candidate(project: Project, out: Output, deployment: str | None, release: str | None, why: str) -> None:
+def _apply_candidate(project: Project, deployment: str | None, release: str | None, why: str) -> tuple[Moved, JsonObject]:
     from shipway.cli._digests import find_release
     from shipway.operate import golden_of, keep_prices
     from shipway.release import apply_release
@@ -76,16 +94,44 @@ def _apply_candidate(project: Project, out: Output, deployment: str | None, rele
         signer=project.signer,
         why=why,
     )
-    _end(out, moved, plan.live, plan.release, None)
+    return moved, _document(moved, plan.live, plan.release, None)
 
 
-def _end(out: Output, moved: Moved, live: Digest | None, release: Digest, plan: Digest | None) -> None:
-    from shipway.cli._verdicts import gate_document, say_gate
+def _document(moved: Moved, live: Digest | None, release: Digest, plan: Digest | None) -> JsonObject:
+    from shipway.cli._verdicts import gate_document
+
+    ends: JsonObject = {"ref": moved.ref, "from": live, "to": release, "deployment": moved.target, "changed": moved.changed}
+    return {**ends, "plan": plan, "verdict": moved.verdict, "gate": gate_document(moved.judged)}
+
+
+def _say(out: Output, moved: Moved, document: JsonObject) -> None:
+    from shipway.cli._verdicts import say_gate
     from shipway.kernel.digest import short
 
     say_gate(out, moved.judged)
-    was = short(live) if live else "nothing"
-    out.say(f"{moved.ref}: {was} -> {short(release)}" if moved.changed else f"{moved.ref}: already at {short(release)}")
-    document = {"ref": moved.ref, "from": live, "to": release, "deployment": moved.target, "changed": moved.changed}
-    gate = gate_document(moved.judged)
-    out.end("apply", {**document, "plan": plan, "verdict": moved.verdict, "gate": gate}, then=f"shipway log {moved.ref}")
+    was, now = short(str(document["from"])) if document["from"] else "nothing", short(str(document["to"]))
+    out.say(f"{moved.ref}: {was} -> {now}" if moved.changed else f"{moved.ref}: already at {now}")
+
+
+def _converged(project: Project, out: Output, moved: Moved, seconds: float) -> Standing | None:
+    """How what runs stands to what was applied, once it is there or the time is up; None where nothing runs."""
+    from shipway.kernel.digest import short
+    from shipway.operate import standing_of, wait_until_live
+
+    if not standing_of(project.store, moved.ref, moved.target).controlled:
+        return None
+    standing = wait_until_live(project.store, moved.ref, moved.target, seconds=seconds, report=out.note)
+    if standing.live:
+        workers = f"{standing.workers} worker{'s' if standing.workers != 1 else ''}"
+        out.say(f"{moved.ref}: {short(standing.release or '')} answers at {standing.url}, {workers}")
+    else:
+        answers = f"{short(standing.release)} still answers" if standing.release else "nothing answers"
+        why = standing.problem or ("it is starting" if standing.controlled else "shipway up has ended")
+        out.say(f"{moved.ref}: the ref has moved, and {answers}: {why}")
+    return standing
+
+
+def _next(moved: Moved, standing: Standing | None) -> str:
+    """Where to look, or the way back when the new release does not start."""
+    failed = standing is not None and not standing.live and standing.problem and moved.changed
+    return f"shipway rollback {moved.ref}" if failed else f"shipway log {moved.ref}"

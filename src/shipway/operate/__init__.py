@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from shipway.operate._asking import World
     from shipway.operate._checks import ComparisonImpossible, check_candidate
     from shipway.operate._control import Control, compact, make_supervisor, watch_all, watch_ref
+    from shipway.operate._converge import Standing, standing_of, wait_until_live
     from shipway.operate._embedders import embedder_from_spec
     from shipway.operate._evaluate import EVALUATED, Evaluated, golden_sets, load_evaluated
     from shipway.operate._follow import Followed, follow
@@ -59,6 +60,7 @@ _HOME = {
     "_answering": ["release_answers"],
     "_asking": ["World"],
     "_checks": ["ComparisonImpossible", "check_candidate"],
+    "_converge": ["Standing", "standing_of", "wait_until_live"],
     "_embedders": ["embedder_from_spec"],
     "_evaluate": ["EVALUATED", "Evaluated", "golden_sets", "load_evaluated"],
     "_follow": ["Followed", "follow"],
@@ -99,6 +101,7 @@ __all__ = [
     "PromptTaken",
     "PromptUnreadable",
     "Round",
+    "Standing",
     "Start",
     "Stop",
     "Supervisor",
@@ -132,8 +135,10 @@ __all__ = [
     "rate_review",
     "reconcile",
     "release_answers",
+    "standing_of",
     "take_prompts",
     "tracking_url",
+    "wait_until_live",
     "watch_all",
     "watch_ref",
     "watch_surroundings",
