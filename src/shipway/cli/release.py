@@ -43,6 +43,8 @@ command = CommandGroup(
     {
         "export": "release_export",
         "import": "release_import",
+        "push": "release_push",
+        "pull": "release_pull",
         "bom": "release_bom",
         "card": "release_card",
     },

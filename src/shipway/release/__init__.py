@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from shipway.release._attachment import Attachment, attach, attachments_of
     from shipway.release._bom import BOM, BomUnavailable, render_bom
     from shipway.release._bundle import BundleDamaged, BundleMalformed, Freight
-    from shipway.release._bundle_import import Imported, ImportUnnamed, import_bundle
+    from shipway.release._bundle_import import Imported, ImportUnnamed, import_bundle, name_freight
     from shipway.release._bundle_make import load_freight
     from shipway.release._card import CARD, render_card
     from shipway.release._facts import ReleaseFacts, load_facts
@@ -62,6 +62,11 @@ if TYPE_CHECKING:
     from shipway.release._reason import Reason, render_reason
     from shipway.release._rebuild import Equality, Rebuilt, attest_rebuild, rebuild_release
     from shipway.release._rebuild_folder import RebuildRefused
+    from shipway.release._registry_auth import RegistryCredentials, find_credentials
+    from shipway.release._registry_http import Registry, RegistryDown, RegistryRefused
+    from shipway.release._registry_pull import Pulled, pull_freight
+    from shipway.release._registry_push import Pushed, push_freight
+    from shipway.release._registry_target import RegistryMalformed, Target, parse_target
     from shipway.release._verify import Hashed, hash_bundle, open_stored
     from shipway.release._verify_all import Passed, Verification, verify_bundle
     from shipway.release._verify_statements import Answer, EvidenceMissing, Said, StatementWrong
@@ -75,7 +80,7 @@ _HOME = {
     "_card": ["CARD", "render_card"],
     "_facts": ["ReleaseFacts", "load_facts"],
     "_bundle": ["BundleDamaged", "BundleMalformed", "Freight"],
-    "_bundle_import": ["ImportUnnamed", "Imported", "import_bundle"],
+    "_bundle_import": ["ImportUnnamed", "Imported", "import_bundle", "name_freight"],
     "_bundle_make": ["load_freight"],
     "_layout": ["Bundle", "open_bundle"],
     "_layout_tar_write": ["write_tar"],
@@ -85,6 +90,11 @@ _HOME = {
     "_why": ["explain_move", "explain_ref", "live_release"],
     "_why_evidence": ["explain_envelope"],
     "_why_object": ["explain_object"],
+    "_registry_auth": ["RegistryCredentials", "find_credentials"],
+    "_registry_http": ["Registry", "RegistryDown", "RegistryRefused"],
+    "_registry_target": ["RegistryMalformed", "Target", "parse_target"],
+    "_registry_push": ["Pushed", "push_freight"],
+    "_registry_pull": ["Pulled", "pull_freight"],
     "_verify": ["Hashed", "hash_bundle", "open_stored"],
     "_verify_all": ["Passed", "Verification", "verify_bundle"],
     "_verify_statements": ["Answer", "EvidenceMissing", "Said", "StatementWrong"],
@@ -132,15 +142,23 @@ __all__ = [
     "PlanStale",
     "PlanVersion",
     "PolicyUnmeetable",
+    "Pulled",
+    "Pushed",
     "Reason",
     "RebuildRefused",
     "Rebuilt",
+    "Registry",
+    "RegistryCredentials",
+    "RegistryDown",
+    "RegistryMalformed",
+    "RegistryRefused",
     "ReleaseDamaged",
     "ReleaseFacts",
     "ReleaseMalformed",
     "Said",
     "Stage",
     "StatementWrong",
+    "Target",
     "Verification",
     "Weights",
     "apply_plan",
@@ -163,6 +181,7 @@ __all__ = [
     "explain_object",
     "explain_ref",
     "find_component",
+    "find_credentials",
     "find_object",
     "gateway_settings",
     "hash_bundle",
@@ -180,13 +199,17 @@ __all__ = [
     "make_plan",
     "make_release",
     "monitors_of",
+    "name_freight",
     "note_lineage",
     "open_bundle",
     "open_stored",
     "outcomes_of",
+    "parse_target",
     "policy_change",
     "provider_object",
     "publish_policy",
+    "pull_freight",
+    "push_freight",
     "put_release",
     "reach",
     "rebuild_release",

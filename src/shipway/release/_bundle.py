@@ -256,6 +256,11 @@ def check_depth(value: Json, what: str, where: str) -> None:
     raise BundleMalformed(f"{what} is JSON of more than {MAX_DEPTH} levels", where=where)
 
 
+def missing_blob(where: str, digest: Digest, label: str = "") -> BundleDamaged:
+    what = f"{label} is not whole: the blob {digest} is missing" if label else f"the blob {digest} is missing"
+    return BundleDamaged(what, where=where, mend="get the bundle again, or run the export again")
+
+
 def damaged_blob(where: str, wanted: Descriptor, label: str, *, found: Digest, size: int) -> BundleDamaged:
     """The error for bytes that are not what their name says."""
     if size != wanted.size:

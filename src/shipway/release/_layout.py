@@ -20,8 +20,9 @@ from shipway.release._bundle import (
     Reader,
     check_depth,
     damaged_blob,
+    missing_blob,
 )
-from shipway.release._layout_source import INDEX, LAYOUT, Files, missing_blob, open_folder
+from shipway.release._layout_source import INDEX, LAYOUT, Files, open_folder
 from shipway.release._layout_tar import open_tar
 from shipway.release._manifest import RELEASE_TYPE
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from shipway.kernel.digest import Descriptor, Digest, is_digest
-from shipway.release._bundle import MAX_BLOBS, BundleDamaged, BundleMalformed
+from shipway.release._bundle import MAX_BLOBS, BundleDamaged, BundleMalformed, missing_blob
 
 CHUNK = 1 << 20  # bytes of one read: hashing then dominates the system calls
 MAX_INDEX = 16 << 20  # bytes of index.json
@@ -53,11 +53,6 @@ class Files:
         if place.size > MAX_INDEX:
             raise BundleMalformed(f"{name} has {place.size:,} bytes, too many to be one", where=self.where)
         return read_place(place, limit=MAX_INDEX)
-
-
-def missing_blob(where: str, digest: Digest, label: str = "") -> BundleDamaged:
-    what = f"{label} is not whole: the blob {digest} is missing" if label else f"the blob {digest} is missing"
-    return BundleDamaged(what, where=where, mend="get the bundle again, or run the export again")
 
 
 def open_folder(folder: Path) -> Files:
