@@ -190,6 +190,21 @@ def test_a_key_is_found_by_its_name_or_the_first_digits_of_its_id(tmp_path: Path
             find_key(keys, words)
 
 
+def test_a_ring_in_hand_learns_what_was_revoked_meanwhile(tmp_path: Path, bob: tuple[LocalSigner, Path]) -> None:
+    """As in a process that runs for weeks."""
+    signer, path = bob
+    kept = trust_key(tmp_path / "keys", path, name="bob", roles=["approver"])
+    _, ring = open_keys(tmp_path / "keys")
+    signature = signer.sign(b"this")
+    assert ring.verify(signer.key_id, b"this", signature)
+    revoke_key(tmp_path / "keys", kept, at=NOW, reason="stolen")
+    assert not ring.verify(signer.key_id, b"this", signature)
+    (tmp_path / "keys" / "trust.json").write_text("{")
+    for _ in range(2):
+        with pytest.raises(TrustMalformed):
+            ring.find(signer.key_id)
+
+
 Entry = dict[str, object]
 
 

@@ -216,6 +216,11 @@ def test_a_judgement_reads_the_envelopes_of_its_own_subjects_alone(case: Case, m
         store.add_evidence(EvidenceRow(mine, other, media.CHECK_PREDICATE, "auc", START))
     read: list[Digest] = []
     get = store.objects.get
-    monkeypatch.setattr(store.objects, "get", lambda digest: read.append(digest) or get(digest))
+
+    def counted(digest: Digest) -> bytes:
+        read.append(digest)
+        return get(digest)
+
+    monkeypatch.setattr(store.objects, "get", counted)
     assert len(load_evidence(store, KeyRing([trusted(BOB)]), case.subject)) == 1
     assert read == [mine]

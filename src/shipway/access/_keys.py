@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from shipway.access._public import ED25519, KeyMissing, TrustedKey, algorithm_of, key_id, parse_public, public_pem
-from shipway.access._ring import KeyRing
+from shipway.access._ring import Held, KeyRing
 from shipway.access._signer import (
     COMMAND,
     BarredSigner,
@@ -21,7 +21,7 @@ from shipway.access._signer import (
     parse_private,
     private_pem,
 )
-from shipway.access._trust import load_trust
+from shipway.access._trust import FILE, load_trust
 from shipway.kernel.clock import Clock, SystemClock, instant
 from shipway.kernel.errors import ShipwayError
 
@@ -44,10 +44,42 @@ def open_keys(folder: Path, *, signer: str = "", clock: Clock | None = None) -> 
     Raises KeyMissing, KeyExposed, TrustMalformed, SignerFailed.
     """
     own = _open_signer(folder, signer)
-    trusted = {key.id: key for key in (_own_key(own), *trusted_keys(folder))}
-    ring = KeyRing(trusted.values(), own=own.key_id)
-    barred = _barred(trusted[own.key_id], (clock or SystemClock()).now())
+    ring = FolderRing(folder, _own_key(own))
+    known = ring.find(own.key_id)
+    barred = _barred(known, (clock or SystemClock()).now()) if known else ""
     return (BarredSigner(own, barred) if barred else own), ring
+
+
+class FolderRing(KeyRing):
+    """The keys of a folder, read again when its trust file changed: a process that runs for weeks must not go on trusting
+    what was revoked yesterday.
+    """
+
+    def __init__(self, folder: Path, own: TrustedKey) -> None:
+        self._folder, self._own, self._stamp = folder, own, _stamp(folder)
+        super().__init__(self._load(), own=own.id)
+
+    def _held(self) -> Held:
+        stamp = _stamp(self._folder)
+        if stamp != self._stamp:
+            self.replace_keys(self._load())  # first, so that a file that is malformed trusts nobody until it is mended
+            self._stamp = stamp
+        return super()._held()
+
+    def _load(self) -> list[TrustedKey]:
+        return list({key.id: key for key in (self._own, *trusted_keys(self._folder))}.values())
+
+
+def _stamp(folder: Path) -> tuple[tuple[int, int, int] | None, ...]:
+    """What changes when a trust file or a folder of trusted keys does."""
+    found: list[tuple[int, int, int] | None] = []
+    for path in (folder / FILE, folder / "trusted"):
+        try:
+            status = path.stat()
+            found.append((status.st_mtime_ns, status.st_ino, status.st_size))
+        except OSError:
+            found.append(None)
+    return tuple(found)
 
 
 def trusted_keys(folder: Path) -> list[TrustedKey]:
