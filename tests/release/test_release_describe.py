@@ -187,7 +187,7 @@ def test_a_model_is_told_by_metrics_signature_format_and_golden_rows(world: Worl
     assert found.words.startswith("auc 0.5 [0.25, 0.75] -> 0.75 [0.5, 1]; brier not measured yet, was 0.25")
     assert "signature: input x FP64 -> FP32, input +z BYTES, input -y" in told
     assert "format skops -> onnx" in told
-    assert "2 of 3 golden rows answered alike, largest difference 0.25" in told
+    assert "2 of 3 golden rows answered alike to the bit, largest difference 0.25" in told
     assert found.facts["signature"] == ["input x FP64 -> FP32", "input +z BYTES", "input -y"]
 
 

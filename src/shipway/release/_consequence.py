@@ -25,14 +25,19 @@ def consequences(
     source: Digest | None,
     target: Digest,
     policy_change: Digest | None,
+    missing: Sequence[str] = (),
 ) -> tuple[str, ...]:
-    """The sentences, the weightiest first. live and release are releases, source and target deployments."""
+    """The sentences, the weightiest first. live and release are releases, source and target deployments; missing: what the
+    gate still asks for.
+    """
     if source == target:
         return ("nothing changes",)
     found = [_answers(changes, live), *_clients(changes), *_cost(look, live, release), _processes(look, source, target)]
     found += _watch(changes)
     if policy_change:
         found.append(f"the policy {short(policy_change)} is published first, and judges this move")
+    if missing:
+        found.append(f"the gate still needs: {listed(missing, 4)}")
     return tuple(text for text in found if text)
 
 

@@ -93,4 +93,5 @@ def describe_profile(look: Look, source: Digest, target: Digest) -> Described:
     words += [f"+{name}" for name in sorted(new.keys() - old.keys())] + [f"-{name}" for name in sorted(old.keys() - new.keys())]
     moved = sum(1 for name in old.keys() & new.keys() if old[name] != new[name])
     words += [f"{counted(moved, 'column')} distributed otherwise"] if moved else []
+    words += [f"{key} distributed otherwise" for key in ("score", "outcomes") if before.get(key) != after.get(key)]
     return Described(listed(words), (), {"columns": moved + len(old.keys() ^ new.keys())})

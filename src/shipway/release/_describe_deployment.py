@@ -34,6 +34,7 @@ def describe_settings(look: Look, source: Digest, target: Digest) -> Described:
     words += _gateway_words(look, before.get("gateway"), after.get("gateway"))
     rest = [{key: record[key] for key in record if key not in _KNOWN} for record in (before, after)]
     words += json_changes(rest[0], rest[1])
+    words = words or list(json_changes({**before, "release": None}, {**after, "release": None}))  # the order of something
     return Described(listed(words, 4), cut(words[4:], look.lines, noun="setting"), {"settings": len(words)})
 
 

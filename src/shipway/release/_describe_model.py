@@ -100,7 +100,7 @@ def _golden(store: Store, before: JsonObject, after: JsonObject) -> str:
 
     leaves = [Descriptor.from_json(record["golden"]).digest for record in (before, after)]
     if leaves[0] == leaves[1]:
-        return "golden rows answered alike, to the bit"
+        return "golden rows answered alike to the bit"
     try:
         found = compare_golden(*(store.objects.get(leaf) for leaf in leaves))
     except (ColumnsMalformed, ShipwayError):
@@ -109,4 +109,4 @@ def _golden(store: Store, before: JsonObject, after: JsonObject) -> str:
         return "other golden rows"
     alike, rows, largest = found
     far = f", largest difference {largest:.4g}" if largest is not None else ""
-    return f"{alike} of {counted(rows, 'golden row')} answered alike{far}"
+    return f"{alike} of {counted(rows, 'golden row')} answered alike to the bit{far}"

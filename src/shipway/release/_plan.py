@@ -96,6 +96,7 @@ def _described(look: Look, spec: Spec, deploy: DeploySpec, plan: Plan) -> Plan:
         source=source,
         target=plan.target,
         policy_change=plan.policy_change,
+        missing=plan.judged.judgement.missing,
     )
     deploys = [other for other in spec.deploy.values() if other.application == deploy.application]
     return replace(plan, changes=changes, consequences=said, stages=stages_of(look.store, deploys, plan.release))
