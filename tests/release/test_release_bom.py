@@ -157,6 +157,7 @@ def test_a_card_says_data_training_evaluation_limits_approvals_and_environment(l
     ]
     assert "| points | `" + live.store.resolve("data/points") in found["Data"]
     assert "| 600 | 2 | 12,596 | pass: 6 rules hold in 600 rows |" in found["Data"]
+    assert "| by | ann@example.org |" in found["Model above"]
     assert re.search(r"\| auc \| 1 \| 0\.\d+ to 1 \| 95% \| 300 \|", found["Model above"])
     assert "at least 0.6 at 95%" in found["Limits that it had to keep"]
     assert f"`{REF}`" in found["Limits that it had to keep"]

@@ -3,14 +3,15 @@
 from shipway.access._authorize import Action, Actor, Forbidden, authorize
 from shipway.access._change import KeyUnknown, TrustRefused, find_key, retire_key, revoke_key, rotate_key, trust_key
 from shipway.access._identity import local_actor
-from shipway.access._keys import KeyExposed, open_keys, open_ring
-from shipway.access._public import ALGORITHMS, KeyMissing, Revoked, TrustedKey
+from shipway.access._keys import KeyExposed, open_keys, open_ring, open_signer
+from shipway.access._public import ALGORITHMS, ECDSA_P256, KeyMissing, Revoked, TrustedKey
 from shipway.access._ring import KeyRing
 from shipway.access._signer import KeyUnusable, LocalSigner, Signer, SignerFailed
 from shipway.access._trust import TrustMalformed
 
 __all__ = [
     "ALGORITHMS",
+    "ECDSA_P256",
     "Action",
     "Actor",
     "Forbidden",
@@ -31,6 +32,7 @@ __all__ = [
     "local_actor",
     "open_keys",
     "open_ring",
+    "open_signer",
     "retire_key",
     "revoke_key",
     "rotate_key",

@@ -82,6 +82,11 @@ def _stamp(folder: Path) -> tuple[tuple[int, int, int] | None, ...]:
     return tuple(found)
 
 
+def open_signer(path: Path) -> Signer:
+    """A signer with the private key of a PEM file. Raises KeyMissing, KeyExposed."""
+    return LocalSigner(load_private(path))
+
+
 def trusted_keys(folder: Path) -> list[TrustedKey]:
     """The keys that the folder trusts beside this machine's own. Raises KeyMissing, TrustMalformed."""
     named = _named(folder / "trusted")

@@ -47,5 +47,6 @@ command = CommandGroup(
         "pull": "release_pull",
         "bom": "release_bom",
         "card": "release_card",
+        "sign": "release_sign",
     },
 )

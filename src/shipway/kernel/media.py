@@ -17,6 +17,7 @@ BYTES = "application/octet-stream"
 WHEEL = "application/vnd.shipway.wheel.v1+zip"
 INTOTO = "application/vnd.in-toto+json"
 DSSE = "application/vnd.dsse.envelope.v1+json"
+SIGSTORE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 CHECK_PREDICATE = "https://shipway.dev/check/v1"
@@ -24,6 +25,7 @@ APPROVAL_PREDICATE = "https://shipway.dev/approval/v1"
 REBUILD_PREDICATE = "https://shipway.dev/rebuild/v1"
 PROVENANCE_PREDICATE = "https://slsa.dev/provenance/v1"
 SUMMARY_PREDICATE = "https://slsa.dev/verification_summary/v1"
+MODEL_SIGNATURE_PREDICATE = "https://model_signing/signature/v1.0"
 TEST_RESULT_PREDICATE = "https://in-toto.io/attestation/test-result/v0.1"
 
 

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from shipway.release._layout_tar_write import write_tar
     from shipway.release._layout_write import Exported, ExportRefused, write_folder
     from shipway.release._lineage import Lineage, lineage_edges, note_lineage, trace_lineage
+    from shipway.release._model_signature import ModelUnsigned, SignedModel, model_bundle, sign_models
     from shipway.release._reason import Reason, render_reason
     from shipway.release._rebuild import Equality, Rebuilt, attest_rebuild, rebuild_release
     from shipway.release._rebuild_folder import RebuildRefused
@@ -86,6 +87,7 @@ _HOME = {
     "_layout_tar_write": ["write_tar"],
     "_layout_write": ["ExportRefused", "Exported", "write_folder"],
     "_lineage": ["Lineage", "lineage_edges", "note_lineage", "trace_lineage"],
+    "_model_signature": ["ModelUnsigned", "SignedModel", "model_bundle", "sign_models"],
     "_reason": ["Reason", "render_reason"],
     "_why": ["explain_move", "explain_ref", "live_release"],
     "_why_evidence": ["explain_envelope"],
@@ -130,6 +132,7 @@ __all__ = [
     "KindsDiffer",
     "Lineage",
     "Look",
+    "ModelUnsigned",
     "NoCandidate",
     "NothingToRelease",
     "NothingToReturnTo",
@@ -156,6 +159,7 @@ __all__ = [
     "ReleaseFacts",
     "ReleaseMalformed",
     "Said",
+    "SignedModel",
     "Stage",
     "StatementWrong",
     "Target",
@@ -198,6 +202,7 @@ __all__ = [
     "lock_release",
     "make_plan",
     "make_release",
+    "model_bundle",
     "monitors_of",
     "name_freight",
     "note_lineage",
@@ -220,6 +225,7 @@ __all__ = [
     "render_reason",
     "restore_wheels",
     "roll_back",
+    "sign_models",
     "stages_of",
     "trace_lineage",
     "verify_bundle",

@@ -94,7 +94,8 @@ def _run(part: PartFacts) -> dict[str, str]:
     dirty = text_at(said, "buildDefinition", "internalParameters", "git", "dirty") == "True"
     return {
         "trained": text_at(said, "runDetails", "metadata", "finishedOn"),
-        "by": text_at(said, "runDetails", "builder", "actor"),
+        "by": text_at(said, "buildDefinition", "internalParameters", "actor")
+        or text_at(said, "runDetails", "builder", "actor"),
         "parameters": _json(given.get("parameters")) if isinstance(given, Mapping) and given.get("parameters") else "",
         "commit": (commit + (" with changes that are not in it" if dirty else "")) if commit else "",
         "provenance": part.run.envelope,
