@@ -108,7 +108,7 @@ def test_a_package_without_a_wheel_is_refused_by_its_name(index: Index, lock: by
             entry = tarfile.TarInfo(f"source-1.0/{name}")
             entry.size = len(text)
             archive.addfile(entry, io.BytesIO(text.encode()))
-    with pytest.raises((WheelMissing, EnvironmentFailed), match="source"):
+    with pytest.raises(WheelMissing, match=r"source 1\.0 has no wheel for this platform that the lock knows"):
         collect(lock + lock_line(index.wheels / "source-1.0.tar.gz").replace(b"1.0.tar.gz", b"1.0"), tmp_path / "wheels")
     assert not list((tmp_path / "wheels").glob("*.whl")), "nothing is fetched of a lock that cannot be kept whole"
 
@@ -187,6 +187,17 @@ def test_a_wheels_object_without_its_wheels_is_refused(store: Store, lock: bytes
     with pytest.raises(WheelsMalformed, match="is not in the store"):
         register_wheels(other, [wheels])
     assert kept_wheels(other, digest_bytes(lock), python=PYTHON) is None
+
+
+def test_wheels_for_a_lock_that_does_not_know_them_do_not_take_the_place_of_good_ones(
+    store: Store, index: Index, lock: bytes, tmp_path: Path
+) -> None:
+    store.put_bytes(lock)
+    good = keep_files(store, lock, collect(lock, tmp_path / "wheels"), python=PYTHON)
+    evil = make_wheel(tmp_path / "evil", "noise", "1.0", "LOUD = 99\n")
+    with pytest.raises(WheelsMalformed, match=r"the wheel noise-1\.0-py3-none-any\.whl is not in the lock that it is for"):
+        keep_files(store, lock, [evil, index.wheels / "quiet-1.0-py3-none-any.whl"], python=PYTHON)
+    assert kept_wheels(store, digest_bytes(lock), python=PYTHON) == good
 
 
 def test_a_wheel_that_is_not_in_the_lock_does_not_get_in(

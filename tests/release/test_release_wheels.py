@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
+from release_help import Project
 
 from shipway.environment import (
     EnvironmentFailed,
@@ -24,8 +26,10 @@ from shipway.store import Store, open_store
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "environment"))
 
+from cli_project import LOCK
 from wheel_help import lock_line, make_wheel, serve_index
 
+pytest_plugins = ["cli_fixtures"]
 PYTHON = "3.11"
 
 
@@ -80,6 +84,51 @@ def test_wheels_kept_with_a_release_make_its_environment_where_no_index_is(
     assert (python.parents[1] / "lib" / "python3.11" / "site-packages" / "noise.py").read_text() == "LOUD = 1\n"
     assert (folder / "msgspec").is_dir()
     assert said[0].endswith("1 packages, from the wheels in the store: nothing is fetched")
+
+
+@pytest.mark.slow
+def test_a_release_is_rebuilt_on_another_machine_that_has_no_network(
+    project: Project, overlay: list[Path], tmp_path: Path
+) -> None:
+    """The store's objects and nothing else came along; uv's cache, our cache and the catalogue are new, and no index answers.
+
+    Model, golden rows and profile come out equal by their bytes, in an environment made of the wheels that were kept.
+    """
+    release = project.store.resolve("release/line")
+    for file in (*overlay, *project_wheels()):
+        project.store.put_file(file, media.WHEEL)  # so that keeping them fetches nothing here
+    wheels = keep_wheels(project.store, release, cache=tmp_path / "cache", report=print)
+    there = Project(tmp_path / "there", tmp_path / "keys", more=offline(tmp_path))
+    (there.root / ".shipway").mkdir(parents=True)
+    shutil.copytree(project.root / ".shipway" / "objects", there.root / ".shipway" / "objects")
+    shutil.copy(project.root / "shipway.yaml", there.root)
+    words = ("rebuild", release, "--offline", "--json", "--in")
+    refused = there.cli(*words, str(tmp_path / "refused"))
+    assert (refused.code, refused.document["error"]["code"]) == (1, "environment.environment-failed")
+    assert refused.document["error"]["mend"] == "where there is a network: shipway release export --with-wheels keeps them"
+
+    assert restore_wheels(open_store(there.root, "points"), wheels) == 2
+    done = there.cli(*words, str(tmp_path / "again"))
+    assert done.code == 0, done.err
+    assert (done.document["equality"], done.document["different"]) == ("EQUAL (bytes)", None)
+    assert " packages, from the wheels in the store: nothing is fetched" in done.err
+    python = next((tmp_path / "shipway-there").glob("environments/*/bin/python"))
+    assert python.exists(), "it was made anew, and not found in the cache of this machine"
+
+
+def offline(folder: Path) -> dict[str, str]:
+    """The variables of a machine that has nothing cached and reaches no index."""
+    return {
+        "SHIPWAY_CACHE": str(folder / "shipway-there"),
+        "UV_CACHE_DIR": str(folder / "uv-there"),
+        "UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple/",
+        "UV_OFFLINE": "1",
+    }
+
+
+def project_wheels() -> list[Path]:
+    """The real wheels of the project that tests share, in the default cache from run to run."""
+    return collect_wheels(LOCK.read_bytes(), default_cache() / "test-wheels", python=PYTHON, report=print)
 
 
 def test_an_environment_without_wheels_is_refused_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

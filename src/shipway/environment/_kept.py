@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
+from shipway.environment._lock import lock_hashes
+from shipway.environment._overlay import overlay_lock
 from shipway.environment._wheels import is_wheel_name, platform_tag
 from shipway.kernel import media
 from shipway.kernel.canonical import Json, JsonObject
@@ -15,6 +17,7 @@ from shipway.kernel.digest import Descriptor, Digest, digest_bytes, parse_digest
 from shipway.kernel.errors import ShipwayError
 from shipway.store import Store
 
+_AGAIN = "import the bundle again, or one of somebody you trust"
 KEPT = "wheels"  # state rows: the wheels objects of a lock by platform, by the lock's digest
 
 
@@ -42,14 +45,24 @@ def register_wheels(store: Store, wheels: Iterable[Digest]) -> None:
     """Make wheels objects known that came from elsewhere. Raises WheelsMalformed, ObjectMissing, ObjectDamaged."""
     for digest in wheels:
         value = store.get(digest, "wheels")
-        for name, data in _files(value).items():
+        lock, files = parse_digest(str(value["lock"])), _files(value)
+        allowed = _allowed(store, lock)
+        for name, data in files.items():
+            if allowed is not None and data.digest not in allowed:
+                raise WheelsMalformed(f"the wheel {name} is not in the lock that it is for", where=digest, mend=_AGAIN)
             if not store.objects.keeps(data.digest, data.size):
-                raise WheelsMalformed(f"the wheel {name} is not in the store", where=digest, mend="import the bundle again")
-        lock = parse_digest(str(value["lock"]))
+                raise WheelsMalformed(f"the wheel {name} is not in the store", where=digest, mend=_AGAIN)
         row = store.state(KEPT, lock)
         known = cast("Mapping[str, Json]", row.value["platforms"]) if row else {}
         if known.get(str(value["platform"])) != digest:
             store.put_state(KEPT, lock, {"platforms": {**known, str(value["platform"]): digest}})
+
+
+def _allowed(store: Store, lock: Digest) -> frozenset[Digest] | None:
+    """What a lock lets in; None for one that is not here yet. uv asks the lock again when it installs."""
+    if lock == digest_bytes(overlay_lock()):
+        return lock_hashes(overlay_lock())
+    return lock_hashes(store.objects.get(lock)) if store.objects.path(lock).is_file() else None
 
 
 def kept_wheels(store: Store, lock: Digest, *, python: str) -> Digest | None:

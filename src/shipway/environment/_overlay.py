@@ -45,8 +45,10 @@ def ensure_overlay(
         return folder
     with alone(folder):
         if not folder.is_dir():
-            report(f"making the serving overlay for {_tag(python)}")
-            _make(folder, python, sources, source=Source(wheels, offline))
+            source = Source(wheels, offline)
+            says = source.describe(overlay_lock(), python=minor_version(python))
+            report(f"making the serving overlay for {_tag(python)}{says}")
+            _make(folder, python, sources, source=source)
     return folder
 
 

@@ -31,6 +31,8 @@ from shipway.kernel.errors import ShipwayError
 _CHUNK = 1 << 20
 _PATIENCE = 60.0  # seconds without a byte
 _TRIES = 3
+_LARGE = 20_000_000  # bytes of a wheel that is worth a line of progress
+_WHEELLESS = re.compile(r"(\S+==\S+) has no (?:usable )?wheels")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*\.whl")
 
 
@@ -75,14 +77,21 @@ def find_wheels(lock: bytes, *, python: str, offline: bool = False) -> tuple[Whe
     with tempfile.NamedTemporaryFile(suffix=".txt") as file:
         file.write(lock)
         file.flush()
-        said = run_uv(
-            ["pip", "compile", "--format", "pylock.toml", "--python-version", python, "--no-deps", "--no-header", "--quiet",
-             "--only-binary", ":all:", *(["--offline"] if offline else []), file.name],
-            what="the wheels of the lock could not be found",
-        )  # fmt: skip
+        said = _ask(["--python-version", python, *(["--offline"] if offline else []), file.name])
     allowed = lock_hashes(lock)
     packages = cast("list[JsonObject]", tomllib.loads(said.decode()).get("packages", []))
     return tuple(wheel for package in packages for wheel in _wheels_of(package, allowed))
+
+
+def _ask(arguments: list[str]) -> bytes:
+    """uv's pylock.toml: of each package the files that fit this machine."""
+    asked = ["pip", "compile", "--format", "pylock.toml", "--no-deps", "--no-header", "--quiet", "--only-binary", ":all:"]
+    try:
+        return run_uv([*asked, *arguments], what="the wheels of the lock could not be found")
+    except EnvironmentFailed as problem:
+        if found := _WHEELLESS.search(problem.what):
+            raise _missing(found[1].replace("==", " ")) from problem
+        raise
 
 
 def collect_wheels(
@@ -106,6 +115,8 @@ def collect_wheels(
             size = sum(wheel.size or 0 for wheel in missing)
             report(f"fetching {len(missing)} of {len(wheels)} wheels, {size / 1e6:,.1f} MB")
         for wheel in missing:
+            if (wheel.size or 0) > _LARGE:
+                report(f"fetching {wheel.name}, {(wheel.size or 0) / 1e6:,.0f} MB")
             _fetch(wheel, folder, allowed)
     return [folder / wheel.name for wheel in wheels]
 
@@ -114,12 +125,15 @@ def _wheels_of(package: JsonObject, allowed: frozenset[Digest]) -> Iterator[Whee
     found = [_wheel(entry) for entry in cast("list[JsonObject]", package.get("wheels") or [])]
     fitting = [wheel for wheel in found if wheel.digest is None or wheel.digest in allowed]
     if not fitting:
-        name = f"{package['name']} {package.get('version', '')}".rstrip()
-        raise WheelMissing(
-            f"{name} has no wheel for this platform that the lock knows",
-            mend="a package that comes as source only cannot be kept: build its wheel, and lock that",
-        )
+        raise _missing(f"{package['name']} {package.get('version', '')}".rstrip())
     return iter(fitting)
+
+
+def _missing(package: str) -> WheelMissing:
+    return WheelMissing(
+        f"{package} has no wheel for this platform that the lock knows",
+        mend="a package that comes as source only cannot be kept: build its wheel, and lock that",
+    )
 
 
 def _wheel(entry: JsonObject) -> Wheel:

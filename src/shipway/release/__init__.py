@@ -61,8 +61,9 @@ if TYPE_CHECKING:
     from shipway.release._lineage import Lineage, lineage_edges, note_lineage, trace_lineage
     from shipway.release._model_signature import ModelUnsigned, SignedModel, model_bundle, sign_models
     from shipway.release._reason import Reason, render_reason
-    from shipway.release._rebuild import Equality, Rebuilt, attest_rebuild, rebuild_release
+    from shipway.release._rebuild import attest_rebuild, rebuild_release
     from shipway.release._rebuild_folder import RebuildRefused
+    from shipway.release._rebuilt import Equality, Rebuilt
     from shipway.release._registry_auth import RegistryCredentials, find_credentials
     from shipway.release._registry_http import Registry, RegistryDown, RegistryRefused
     from shipway.release._registry_pull import Pulled, pull_freight
@@ -100,7 +101,8 @@ _HOME = {
     "_verify": ["Hashed", "hash_bundle", "open_stored"],
     "_verify_all": ["Passed", "Verification", "verify_bundle"],
     "_verify_statements": ["Answer", "EvidenceMissing", "Said", "StatementWrong"],
-    "_rebuild": ["Equality", "Rebuilt", "attest_rebuild", "rebuild_release"],
+    "_rebuild": ["attest_rebuild", "rebuild_release"],
+    "_rebuilt": ["Equality", "Rebuilt"],
     "_rebuild_folder": ["RebuildRefused"],
 }  # needs numpy
 

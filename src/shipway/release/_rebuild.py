@@ -6,114 +6,24 @@ Reads and hashes everything that it restores; caches nothing. The strongest equa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 from shipway.access import Signer
 from shipway.environment import environment_object, parse_lock
 from shipway.gate import attest
 from shipway.kernel import media
-from shipway.kernel.canonical import Json, JsonObject
+from shipway.kernel.canonical import JsonObject
 from shipway.kernel.clock import instant
-from shipway.kernel.digest import Descriptor, Digest
-from shipway.models import read_golden
-from shipway.pipeline import (
-    MADE,
-    EvaluationImpossible,
-    Metric,
-    ModelDeclared,
-    ModelMade,
-    Report,
-    RunRequest,
-    RunResult,
-    make_model,
-    measure_evaluation,
-    open_environment,
-    open_overlay,
-    origins_of,
-    rescore_reference,
-    run_pipeline,
-    score_rows,
-)
+from shipway.kernel.digest import Digest
+from shipway.pipeline import Report
 from shipway.release._manifest import Component, find_component, load_components
-from shipway.release._rebuild_compare import (
-    MetricCompared,
-    PredictionsCompared,
-    Tolerances,
-    compare_metrics,
-    compare_predictions,
-)
-from shipway.release._rebuild_folder import (
-    RebuildRefused,
-    check_folder,
-    claim_folder,
-    copy_components,
-    restore_files,
-    verify_components,
-)
-from shipway.release._rebuild_show import Difference, first_difference
+from shipway.release._rebuild_compare import Tolerances
+from shipway.release._rebuild_folder import check_folder, claim_folder, copy_components, restore_files, verify_components
+from shipway.release._rebuild_model import ModelRebuild
+from shipway.release._rebuild_show import Difference
+from shipway.release._rebuilt import Equality, Rebuilt
 from shipway.store import Store, open_store
-
-
-class Equality(StrEnum):
-    """How equal a rebuilt release came out, strongest first."""
-
-    BYTES = "EQUAL (bytes)"
-    LOCKED = "EQUAL (prompt and index as locked)"
-    PREDICTIONS = "EQUAL (predictions on the golden rows)"
-    METRICS = "EQUAL (metrics within tolerance)"
-    DIFFERENT = "DIFFERENT"
-
-
-@dataclass(frozen=True, slots=True)
-class Rebuilt:
-    """The answer, with the numbers behind it.
-
-    model: None for a release that holds none. difference: the first component that came out otherwise, None when nothing did.
-    predictions, metrics: measured when the bytes differ. environment: the one it was rebuilt in, when that is not the
-    release's own.
-    """
-
-    equality: Equality
-    release: Digest
-    model: Digest | None
-    folder: Path
-    difference: Difference | None
-    predictions: PredictionsCompared | None = None
-    metrics: tuple[MetricCompared, ...] = ()
-    environment: Digest | None = None
-
-    @property
-    def different(self) -> str | None:
-        """The first difference in one line."""
-        return self.difference.what if self.difference else None
-
-    def to_json(self) -> JsonObject:
-        """What the proof and `--json` say alike; what was not measured is left out."""
-        found: dict[str, Json] = {"equality": self.equality.value, "model": self.model, "different": self.different}
-        if self.difference:
-            found["difference"] = self.difference.to_json()
-        if self.predictions:
-            found["predictions"] = self.predictions.to_json()
-        if self.metrics:
-            found["metrics"] = [metric.to_json() for metric in self.metrics]
-        if self.environment:
-            found["environment"] = self.environment
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Declared:
-    """A model as its release remembers it (pipeline.ModelDeclared)."""
-
-    name: str
-    step: str
-    reference: str
-    target: str
-    key: tuple[str, ...]
-    time: str | None
 
 
 def rebuild_release(
@@ -147,7 +57,7 @@ def rebuild_release(
             model = find_component(components, "model")
             allowed = Tolerances.of((tolerances or {}).get(model.name, {}))
             environment = _environment(fresh, components, lock)
-            work = _Rebuild(store, fresh, components, environment, allowed, cache=cache, report=report)
+            work = ModelRebuild(store, fresh, components, environment, allowed, cache=cache, report=report)
             return replace(work.run(offline=offline), release=release, folder=folder)
         finally:
             fresh.close()
@@ -179,128 +89,3 @@ def _environment(fresh: Store, components: tuple[Component, ...], lock: bytes | 
     parse_lock(lock)
     python = str(fresh.get(locked, "environment")["python"])
     return fresh.put(environment_object(lock=fresh.put_bytes(lock, media.TEXT), python=python))
-
-
-class _Rebuild:
-    """One rebuild of a release with a model: run, make the model, compare."""
-
-    def __init__(
-        self,
-        store: Store,
-        fresh: Store,
-        components: tuple[Component, ...],
-        environment: Digest,
-        tolerances: Tolerances,
-        *,
-        cache: Path,
-        report: Report,
-    ) -> None:
-        self._store, self._fresh, self._components = store, fresh, components
-        self._environment, self._tolerances, self._cache, self._report = environment, tolerances, cache, report
-        self._model = find_component(components, "model")
-        self._declared = _declared(fresh, self._model)
-
-    def run(self, *, offline: bool) -> Rebuilt:
-        """The answer, whose release and folder are for the caller to say."""
-        self._python = self._open(offline=offline)
-        result = self._run()
-        made = make_model(
-            self._fresh,
-            result,
-            self._declared,
-            python=self._python,
-            cache=self._cache,
-            report=self._report,
-            origins=origins_of(self._fresh.get(self._model.digest, "model")),
-        )
-        difference = first_difference(self._store, self._fresh, self._components, self._environment, result, made)
-        changed = self._environment != find_component(self._components, "environment").digest
-        profile = find_component(self._components, "profile").digest
-        answer = Rebuilt(
-            Equality.BYTES, made.model, made.model, Path(), difference, environment=self._environment if changed else None
-        )
-        if (made.model, made.profile) == (self._model.digest, profile):
-            return answer
-        predictions = self._predictions(made)
-        metrics = self._metrics(result, made)
-        return replace(answer, equality=_strongest(predictions, metrics), predictions=predictions, metrics=metrics)
-
-    def _open(self, *, offline: bool) -> Path:
-        """Environment and overlay before anything runs, so that what has to be fetched is said, or refused, first.
-
-        The wheels are those that the release's own store keeps.
-        """
-        if self._environment not in {component.digest for component in self._components}:
-            value = self._fresh.get(self._environment, "environment")
-            lock = Descriptor.from_json(value["lock"])
-            self._store.objects.put(self._fresh.objects.get(lock.digest))
-            self._store.put(value)
-        note = self._report.note
-        python = open_environment(self._store, self._environment, cache=self._cache, report=note, offline=offline)
-        open_overlay(self._store, python, cache=self._cache, report=note, offline=offline)
-        return python
-
-    def _run(self) -> RunResult:
-        """The steps behind the model, every one of them."""
-        record = self._fresh.get(find_component(self._components, "pipeline").digest, "pipeline")
-        request = RunRequest(
-            find_component(self._components, "code").digest,
-            {component.name: component.digest for component in self._components if component.kind == "data"},
-            self._environment,
-            cast("Mapping[str, Json]", record["parameters"]),
-            (self._declared.step, self._declared.reference),
-        )
-        return run_pipeline(self._fresh, request, cache=self._cache, report=self._report, environ={}, reuse=False)
-
-    def _predictions(self, made: ModelMade) -> PredictionsCompared:
-        """The new model's answers to the old one's golden rows."""
-        self._report.note("asking the golden rows")
-        golden = Descriptor.from_json(self._store.get(self._model.digest, "model")["golden"]).digest
-        columns, expected = read_golden(self._store.objects.get(golden))
-        given = score_rows(self._fresh, made.model, columns, python=self._python, cache=self._cache, report=self._report)
-        return compare_predictions(expected, given, self._tolerances)
-
-    def _metrics(self, result: RunResult, made: ModelMade) -> tuple[MetricCompared, ...]:
-        """None where a metric has no value on one of the sides."""
-        try:
-            before, after = self._measured_before(result, made), measure_evaluation(self._fresh, made.scores)
-        except EvaluationImpossible as problem:
-            self._report.note(f"metrics are not compared: {problem.what}")
-            return ()
-        return compare_metrics(before, after, self._tolerances)
-
-    def _measured_before(self, result: RunResult, made: ModelMade) -> tuple[Metric, ...]:
-        """From the scores that were recorded; where none were (an imported release), its model scores the rebuilt rows."""
-        known = self._store.state(MADE, self._model.digest)
-        scores = Descriptor.from_json(known.value["scores"]) if known else None
-        if scores and self._store.objects.keeps(scores.digest, scores.size):
-            return measure_evaluation(self._store, scores)
-        self._report.note("scoring the held-out rows with the released model")
-        reference = result.output(self._declared.reference)
-        rescored = rescore_reference(
-            self._fresh,
-            self._model.digest,
-            self._declared,
-            reference,
-            made.scores,
-            python=self._python,
-            cache=self._cache,
-            report=self._report,
-        )
-        return measure_evaluation(self._fresh, rescored)
-
-
-def _strongest(predictions: PredictionsCompared, metrics: tuple[MetricCompared, ...]) -> Equality:
-    if predictions.equal:
-        return Equality.PREDICTIONS
-    return Equality.METRICS if metrics and all(metric.equal for metric in metrics) else Equality.DIFFERENT
-
-
-def _declared(fresh: Store, model: Component) -> ModelDeclared:
-    manifest = fresh.get(model.digest, "model")
-    if not manifest["step"]:
-        raise RebuildRefused(f"no pipeline made model {model.name}", where=model.digest, mend="verify it by its digest instead")
-    key = tuple(cast("list[str]", manifest["key"]))
-    time = str(manifest["time"]) if manifest["time"] else None
-    step, reference, target = (str(manifest[name]) for name in ("step", "reference", "target"))
-    return _Declared(model.name, step, reference, target, key, time)
