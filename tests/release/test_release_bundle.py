@@ -9,15 +9,25 @@ from pathlib import Path
 import pytest
 from bundle_help import Yard
 
+from shipway.environment import keep_files, kept_wheels
+from shipway.kernel import media
 from shipway.kernel.check import Verdict
-from shipway.kernel.digest import short
+from shipway.kernel.digest import digest_bytes, short
 from shipway.release import (
+    WHEELS,
+    Attachment,
     BundleMalformed,
+    Component,
+    attach,
+    attachments_of,
     hash_bundle,
     import_bundle,
     load_components,
+    load_freight,
     open_bundle,
     open_stored,
+    put_release,
+    reach,
     verify_bundle,
     write_folder,
 )
@@ -93,3 +103,41 @@ def test_skopeo_reads_a_bundle_and_copies_every_component(yard: Yard, tmp_path: 
     with pytest.raises(BundleMalformed, match="its artifact type is None") as problem:
         open_bundle(tmp_path / "copied")
     assert "copied it" in str(problem.value.mend)
+
+
+def test_wheels_travel_with_the_environment_that_they_are_for(yard: Yard, tmp_path: Path) -> None:
+    wheel = tmp_path / "polars-1.0-py3-none-any.whl"
+    wheel.write_bytes(b"a wheel")
+    lock = f"polars==1.0 --hash={hash_file(wheel)}\n".encode()
+    environment = {
+        "kind": "environment",
+        "version": 1,
+        "lock": yard.store.put_bytes(lock, media.TEXT).to_json(),
+        "python": "3.11",
+    }
+    parts = [*load_components(yard.store, yard.release()), Component("environment", "", yard.store.put(environment))]
+    release = put_release(yard.store, parts)
+    kept = keep_files(yard.store, lock, [wheel], python="3.11")
+    wheels = (yard.store.descriptor(kept, WHEELS), *reach(yard.store, kept))
+    write_folder(yard.store, load_freight(yard.store, release, wheels=wheels), tmp_path / "out", copy=True)
+    bundle = open_bundle(tmp_path / "out")
+    assert verify_bundle(bundle, yard.keys).verdict is Verdict.PASS
+    other = Yard(tmp_path / "other", yard.keys_folder)
+    import_bundle(other.store, other.keys, other.actor, bundle, application="delay")
+    assert kept_wheels(other.store, digest_bytes(lock), python="3.11") == kept
+    without = load_freight(yard.store, release)
+    assert {carried.attachment.media_type for carried in without.carried} & {WHEELS} == set()
+
+
+def test_what_was_attached_travels_and_is_attached_there(yard: Yard, tmp_path: Path) -> None:
+    release = yard.release()
+    card = Attachment(release, "text/markdown", "card.md", yard.store.put_bytes(b"# Delay", "text/markdown"))
+    attach(yard.store, card)
+    bundle = open_bundle(yard.export(release, tmp_path / "out"))
+    other = Yard(tmp_path / "other", yard.keys_folder)
+    import_bundle(other.store, other.keys, other.actor, bundle)
+    assert card in attachments_of(other.store, release)
+    assert other.store.objects.get(card.data.digest) == b"# Delay"
+    assert bundle.reader.source.where == str(tmp_path / "out")
+    again = open_bundle(other.export(release, tmp_path / "again"))
+    assert {c.attachment.name for c in again.freights[0].carried} >= {"card.md", "release/delay"}

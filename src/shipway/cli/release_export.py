@@ -14,9 +14,10 @@ from shipway.cli._settings import Project, Settings
 @click.argument("release")
 @click.argument("dest", type=click.Path(path_type=Path))
 @click.option("--copy", is_flag=True, help="Copy the bytes; share no file with the store.")
+@click.option("--with-wheels", is_flag=True, help="The packages too, so that it is rebuilt where no index is.")
 @json_option
 @click.pass_obj
-def command(settings: Settings, release: str, dest: Path, copy: bool, as_json: bool) -> None:
+def command(settings: Settings, release: str, dest: Path, copy: bool, with_wheels: bool, as_json: bool) -> None:
     """Write a release with all its bytes, evidence, policy and verdicts as an OCI image layout.
 
     DEST is a folder, made when missing, to which another release adds only what changed; or a file that ends in .tar.
@@ -25,10 +26,12 @@ def command(settings: Settings, release: str, dest: Path, copy: bool, as_json: b
     from shipway.cli._digests import find_release
     from shipway.cli._progress import ByteReport
     from shipway.kernel.digest import short
-    from shipway.release import load_freight, write_folder, write_tar
+    from shipway.release import keep_wheels, load_freight, write_folder, write_tar
 
     project, out = Project(settings), Output(as_json)
-    freight = load_freight(project.store, find_release(project.store, release))
+    chosen = find_release(project.store, release)
+    wheels = keep_wheels(project.store, chosen, cache=project.cache, report=out.note) if with_wheels else ()
+    freight = load_freight(project.store, chosen, wheels=wheels)
     total = sum(blob.size for blob, _ in dict(freight.blobs()).items())
     with ByteReport("export", total) as report:
         if dest.suffix == ".tar":

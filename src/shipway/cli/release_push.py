@@ -12,9 +12,10 @@ from shipway.cli._settings import Project, Settings
 @click.argument("release")
 @click.argument("target")
 @click.option("--plain-http", is_flag=True, help="HTTP without TLS, also to another machine.")
+@click.option("--with-wheels", is_flag=True, help="The packages too, so that it is rebuilt where no index is.")
 @json_option
 @click.pass_obj
-def command(settings: Settings, release: str, target: str, plain_http: bool, as_json: bool) -> None:
+def command(settings: Settings, release: str, target: str, plain_http: bool, with_wheels: bool, as_json: bool) -> None:
     """Send a release with all that goes with it to a registry, where only what it has not travels.
 
     TARGET is REGISTRY/NAME[:TAG]; the tag is the first digits of the release's digest when left out. RELEASE is a digest, its
@@ -23,11 +24,13 @@ def command(settings: Settings, release: str, target: str, plain_http: bool, as_
     from shipway.cli._digests import find_release
     from shipway.cli._progress import ByteReport
     from shipway.kernel.digest import short
-    from shipway.release import Registry, find_credentials, load_freight, parse_target, push_freight
+    from shipway.release import Registry, find_credentials, keep_wheels, load_freight, parse_target, push_freight
 
     project, out = Project(settings), Output(as_json)
     place = parse_target(target, plain=plain_http)
-    freight = load_freight(project.store, find_release(project.store, release))
+    chosen = find_release(project.store, release)
+    wheels = keep_wheels(project.store, chosen, cache=project.cache, report=out.note) if with_wheels else ()
+    freight = load_freight(project.store, chosen, wheels=wheels)
     credentials = find_credentials(place.host, settings.environ)
     total = sum(blob.size for blob in dict.fromkeys(blob for blob, _ in freight.blobs()))
     with Registry(place, credentials) as registry, ByteReport("push", total) as report:

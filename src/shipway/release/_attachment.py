@@ -7,10 +7,11 @@ card. An attachment is about one digest: the release, or the object of a compone
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 from shipway.gate import ANNOTATION
 from shipway.kernel import media
-from shipway.kernel.canonical import JsonObject, canonical_json
+from shipway.kernel.canonical import Json, JsonObject, canonical_json
 from shipway.kernel.digest import Descriptor, Digest, digest_bytes, parse_digest
 from shipway.store import Store
 
@@ -24,7 +25,7 @@ EMPTY = Descriptor(media.OCI_EMPTY, digest_bytes(EMPTY_BYTES), len(EMPTY_BYTES))
 class Attachment:
     """`data`, called `name` by people and of the type `media_type`, is about `subject`: a release or a component's object.
 
-    created: RFC 3339, empty where nobody says when.
+    created: RFC 3339, empty where nobody says when. more: what `data` names, where that is an object and has to come along.
     """
 
     subject: Digest
@@ -32,6 +33,7 @@ class Attachment:
     name: str
     data: Descriptor
     created: str = ""
+    more: tuple[Descriptor, ...] = ()
 
 
 def attach(store: Store, attachment: Attachment) -> None:
@@ -42,6 +44,7 @@ def attach(store: Store, attachment: Attachment) -> None:
         "name": attachment.name,
         "data": attachment.data.to_json(),
         "created": attachment.created,
+        **({"more": [blob.to_json() for blob in attachment.more]} if attachment.more else {}),
     }
     store.put_state(ATTACHED, f"{attachment.subject}/{attachment.data.digest}", value)
 
@@ -56,6 +59,7 @@ def attachments_of(store: Store, subject: Digest) -> list[Attachment]:
             str(row["name"]),
             Descriptor.from_json(row["data"]),
             str(row["created"]),
+            tuple(Descriptor.from_json(blob) for blob in cast("list[Json]", row.get("more", []))),
         )
         for row in rows
     ]
@@ -74,7 +78,7 @@ def attachment_manifest(attachment: Attachment, subject: Descriptor) -> bytes:
             "mediaType": media.OCI_MANIFEST,
             "artifactType": attachment.media_type,
             "config": EMPTY.to_json(),
-            "layers": [attachment.data.to_json()],
+            "layers": [blob.to_json() for blob in (attachment.data, *attachment.more)],
             "subject": subject.to_json(),
             "annotations": notes,
         }

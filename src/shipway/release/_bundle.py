@@ -17,7 +17,7 @@ from shipway.kernel.canonical import Json, JsonObject, NotCanonical, canonical_j
 from shipway.kernel.digest import Descriptor, Digest, DigestMalformed, digest_bytes, parse_digest, short
 from shipway.kernel.errors import ShipwayError
 from shipway.release._attachment import CREATED, EMPTY, Attachment, attachment_manifest
-from shipway.release._manifest import RELEASE_TYPE, Component, config_type, manifest_of, object_kind, walk_nodes
+from shipway.release._manifest import RELEASE_TYPE, Component, config_type, manifest_of, object_kind, reach_from, walk_nodes
 from shipway.store import ObjectUnexpected
 
 _Item = TypeVar("_Item")
@@ -28,6 +28,7 @@ MAX_DEPTH = 64  # of JSON in JSON; ours is at most 12 deep
 MAX_BLOBS = 2_000_000
 KINDS = frozenset({"code", "data", "environment", "index", "model", "pipeline", "profile", "prompt", "provider"})
 OWN = "application/vnd.shipway."
+WHEELS = media.media_type("wheels")
 RECORDS = frozenset({media.media_type(kind) for kind in ("policy", "verdict", "deployment", "contract", "goldenset")})
 """Objects that travel as attachments: what judged the release, and what it was judged for."""
 
@@ -95,7 +96,7 @@ class Freight:
         for carried in self.carried:
             yield EMPTY, "empty"
             yield carried.manifest, f"manifest of {carried.attachment.name}"
-            yield carried.attachment.data, carried.attachment.name
+            yield from ((blob, carried.attachment.name) for blob in (carried.attachment.data, *carried.attachment.more))
 
     def subject(self, digest: Digest) -> Descriptor:
         """The manifest that stands for a digest: that of the component whose object it is, else the release's index."""
@@ -200,8 +201,8 @@ class Reader:
         if entry.media_type != media.OCI_MANIFEST:
             raise self.malformed(f"the attachment {short(entry.digest)} is listed as {entry.media_type}")
         layers = manifest.get("layers")
-        if Descriptor.from_json(manifest.get("config")) != EMPTY or not isinstance(layers, list) or len(layers) != 1:
-            raise self.malformed(f"the attachment {short(entry.digest)} has not one layer and the empty configuration")
+        if Descriptor.from_json(manifest.get("config")) != EMPTY or not isinstance(layers, list) or not layers:
+            raise self.malformed(f"the attachment {short(entry.digest)} has no layer, or not the empty configuration")
         self.fetch(EMPTY)
         kind, notes = manifest.get("artifactType"), _texts(manifest.get("annotations"))
         if not isinstance(kind, str) or (kind.startswith(OWN) and not _is_known(kind)):
@@ -209,9 +210,13 @@ class Reader:
                 f"the attachment {short(entry.digest)} is a {kind!r}, which is unknown here", "upgrade Shipway"
             )
         name, subject = notes[ANNOTATION + "name"], parse_digest(notes[ANNOTATION + "subject"])
-        made = Attachment(subject, kind, name, Descriptor.from_json(layers[0]), notes.get(CREATED, ""))
-        if kind in (media.DSSE, RELEASE_TYPE) or kind in RECORDS:
+        data, *more = (Descriptor.from_json(layer) for layer in layers)
+        made = Attachment(subject, kind, name, data, notes.get(CREATED, ""), tuple(more))
+        if kind in (media.DSSE, RELEASE_TYPE, WHEELS) or kind in RECORDS:
             self._check_record(made)
+        named = tuple(reach_from(self.fetch, data)) if kind == WHEELS else ()
+        if made.more != named:
+            raise self.malformed(f"the attachment {name} does not hold what its object names, and that alone")
         to = Descriptor.from_json(manifest.get("subject"))
         if attachment_manifest(made, to) != self.documents[entry.digest]:
             raise self.malformed(f"the manifest of the attachment {short(entry.digest)} is not as Shipway writes it")
@@ -271,7 +276,7 @@ def damaged_blob(where: str, wanted: Descriptor, label: str, *, found: Digest, s
 
 
 def _is_known(kind: str) -> bool:
-    return kind == RELEASE_TYPE or kind in RECORDS or kind.startswith((OWN + "wheel", OWN + "card"))
+    return kind in (RELEASE_TYPE, WHEELS) or kind in RECORDS
 
 
 def _inside(value: Json) -> list[Json]:

@@ -16,9 +16,10 @@ from shipway.kernel.clock import parse_instant
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.release._attachment import Attachment, attach
-from shipway.release._bundle import BundleDamaged, Freight
+from shipway.release._bundle import WHEELS, BundleDamaged, Freight
 from shipway.release._layout import Bundle
 from shipway.release._layout_source import chunks_of
+from shipway.release._wheels import restore_wheels
 from shipway.store import EvidenceRow, ObjectDamaged, Store
 
 _RELEASE_REF = "release/"
@@ -70,7 +71,9 @@ def name_freight(
         raise ImportUnnamed(what, mend="name it with --as APPLICATION")
     statements = index_evidence(store, freight)
     for carried in freight.carried:
-        if carried.attachment.media_type != media.DSSE:
+        if carried.attachment.media_type == WHEELS:
+            restore_wheels(store, [carried.attachment.data])
+        elif carried.attachment.media_type != media.DSSE:
             attach(store, _foreign(carried.attachment))
     for ref in refs:
         move_ref(store, keys, actor, ref=ref, target=freight.release.digest, why=why)

@@ -10,7 +10,7 @@ from shipway.kernel.clock import instant
 from shipway.kernel.digest import Descriptor, Digest, is_digest, parse_digest
 from shipway.kernel.errors import ShipwayError
 from shipway.release._attachment import EMPTY_BYTES, Attachment, attachment_manifest, attachments_of
-from shipway.release._bundle import Carried, Freight, Reader
+from shipway.release._bundle import WHEELS, Carried, Freight, Reader
 from shipway.release._manifest import RELEASE_TYPE
 from shipway.store import AuditRecord, Store
 
@@ -25,13 +25,27 @@ class StoreSource:
         return self._store.objects.get(wanted.digest)
 
 
-def load_freight(store: Store, release: Digest, reader: Reader | None = None) -> Freight:
-    """A release of the store and what goes with it; reader: one that keeps the documents that were read.
+def load_freight(store: Store, release: Digest, *, wheels: Iterable[Descriptor] = (), reader: Reader | None = None) -> Freight:
+    """A release of the store and what goes with it.
 
+    wheels: as keep_wheels gives them; reader: one that keeps the documents that were read.
     Raises BundleMalformed, ObjectMissing, ObjectDamaged.
     """
     bare = (reader or Reader(StoreSource(store))).release(store.descriptor(release, media.OCI_INDEX))
-    return Freight(bare.release, bare.parts, tuple(_carry(store, bare, attachment) for attachment in _attached(store, bare)))
+    attached = [*_attached(store, bare), *_wheels(bare, wheels)]
+    return Freight(bare.release, bare.parts, tuple(_carry(store, bare, attachment) for attachment in attached))
+
+
+def _wheels(freight: Freight, wheels: Iterable[Descriptor]) -> list[Attachment]:
+    """Each wheels object with the wheels that follow it, about the environment that they are for."""
+    grouped: list[tuple[Descriptor, list[Descriptor]]] = []
+    for descriptor in wheels:
+        if descriptor.media_type == WHEELS:
+            grouped.append((descriptor, []))
+        else:
+            grouped[-1][1].append(descriptor)
+    about = next((part.component.digest for part in freight.parts if part.component.kind == "environment"), None)
+    return [Attachment(about, WHEELS, "wheels", data, more=tuple(more)) for data, more in grouped] if about else []
 
 
 def _carry(store: Store, freight: Freight, attachment: Attachment) -> Carried:

@@ -37,7 +37,7 @@ class Hashed:
 def open_stored(store: Store, release: Digest) -> Bundle:
     """A release of the store as if it were a bundle. Raises as load_freight, and ObjectMissing."""
     reader = Reader(StoreSource(store))
-    freight = load_freight(store, release, reader)
+    freight = load_freight(store, release, reader=reader)
     for carried in freight.carried:
         reader.attachment(carried.manifest)
     places = {}
