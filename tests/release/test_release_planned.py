@@ -186,6 +186,18 @@ def test_what_a_plan_names_has_to_be_in_the_store(project: Project) -> None:
     assert project.store.ref(POLICY_REF) is None
 
 
+def test_what_is_live_and_cannot_be_read_bars_no_plan(project: Project) -> None:
+    put_live(project, first(project))
+    project.store.objects.path(project.store.resolve(REF)).unlink()
+    project.edit("line@prod: {}", "line@prod: {workers: 3}")
+    found = plan(project)
+    assert found.live is None
+    assert found.consequences[0] == "what is live cannot be read, so all of it counts as new"
+    (project.root / "next.json").write_bytes(keep_plan(project.store, project.actor, found)[1])
+    applied = project.ask("apply", "next.json")
+    assert (applied["changed"], applied["from"]) == (True, None)
+
+
 # by the command
 
 
@@ -208,5 +220,7 @@ def test_the_command_says_what_is_wrong_with_a_file(project: Project, tmp_path: 
     (project.root / "bad.json").write_text("{}")
     assert project.cli("apply", "bad.json", "--json").document["error"]["code"] == "release.plan-malformed"
     refused = project.cli("apply", "bad.json", "--release", "abcdef", "--json")
-    assert (refused.code, refused.document["error"]["code"]) == (1, "cli.misused")
-    assert list(tmp_path.glob("**/.gone*")) == []
+    assert (refused.code, refused.document["error"]["code"]) == (64, "cli.misused")
+    (project.root / "large.json").write_bytes(b" " * 10_000_001)
+    assert "larger than 10,000,000 bytes" in project.cli("apply", "large.json", "--json").document["error"]["what"]
+    assert list(tmp_path.glob("**/.folder*")) == []

@@ -35,11 +35,14 @@ def write_whole(path: Path, data: bytes) -> None:
         ) from problem
 
 
-def read_whole(path: Path) -> bytes:
-    """The bytes of a file. Raises FileUnusable."""
+def read_whole(path: Path, *, limit: int = 10_000_000) -> bytes:
+    """The bytes of a file of at most `limit`. Raises FileUnusable."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as source:
+            data = source.read(limit + 1)
     except OSError as problem:
-        raise FileUnusable(
-            f"cannot read {path.name}: {problem.strerror}", where=str(path), mend="correct its name"
-        ) from problem
+        what = f"cannot read {path.name}: {problem.strerror}"
+        raise FileUnusable(what, where=str(path), mend="correct its name") from problem
+    if len(data) > limit:
+        raise FileUnusable(f"{path.name} is larger than {limit:,} bytes", where=str(path), mend="name another file")
+    return data

@@ -65,13 +65,12 @@ def _plan_file(settings: Settings, name: str | None) -> Path | None:
 
 def _apply_file(project: Project, file: Path, why: str) -> tuple[Moved, JsonObject]:
     from shipway.cli._files import read_whole
-    from shipway.gate import release_of
-    from shipway.release import apply_planned, load_plan
+    from shipway.release import apply_planned, live_release, load_plan
 
     project.use_store_alone()  # a plan holds all that it needs
     plan = load_plan(project.store, read_whole(file), where=file.name)
     moved = apply_planned(project.store, project.keys, project.actor, plan, signer=project.signer, why=why)
-    live = release_of(project.store, plan.source) if plan.source else None
+    live = live_release(project.store, plan.source)
     return moved, _document(moved, live, plan.release, plan.digest)
 
 

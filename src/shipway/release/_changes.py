@@ -14,7 +14,7 @@ from shipway.release._deployment import release_descriptor
 from shipway.release._describe import describe_change
 from shipway.release._describe_llm import rate_words
 from shipway.release._described import Described, Look, cut, object_of
-from shipway.release._manifest import Component, load_components
+from shipway.release._manifest import Component, ReleaseMalformed, load_components
 from shipway.store import ObjectDamaged, ObjectMissing, Store
 
 Parts = Mapping[tuple[str, str], Component]
@@ -77,12 +77,21 @@ def deployment_changes(look: Look, source: Digest | None, target: Digest) -> tup
     """
     before, after = _deployment(look.store, source), look.store.get(target, "deployment")
     tables = (_prices(before), _prices(after))
-    live = release_descriptor(before).digest if before else None
+    live = release_behind(look.store, source)
     found = release_changes(look, live, release_descriptor(after).digest, prices=tables)
     settings = describe_change(look, "deployment", source, target) if source else Described()
     if not settings.facts.get("settings", settings.words):
         return found
     return (*found, change_of("deployment", "", source, target, settings))
+
+
+def release_behind(store: Store, deployment: Digest | None) -> Digest | None:
+    """The release of a deployment; None where either cannot be read any more: that must not bar the way to what can."""
+    with suppress(ObjectMissing, ObjectDamaged, ReleaseMalformed):
+        release = release_descriptor(store.get(deployment, "deployment")).digest if deployment else None
+        parts_of(store, release)
+        return release
+    return None
 
 
 def _deployment(store: Store, digest: Digest | None) -> JsonObject | None:

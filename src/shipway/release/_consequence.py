@@ -32,7 +32,8 @@ def consequences(
     """
     if source == target:
         return ("nothing changes",)
-    found = [_answers(changes, live), *_clients(changes), *_cost(look, live, release), _processes(look, source, target)]
+    answers = _answers(changes, live) if live or source is None else "what is live cannot be read, so all of it counts as new"
+    found = [answers, *_clients(changes), *_cost(look, live, release), _processes(look, source, target)]
     found += _watch(changes)
     if policy_change:
         found.append(f"the policy {short(policy_change)} is published first, and judges this move")

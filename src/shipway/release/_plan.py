@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from shipway.access import Actor, KeyRing
-from shipway.gate import Judged, Policy, judge_move, policy_digest, release_of
+from shipway.gate import Judged, Policy, judge_move, policy_digest
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.release._answering import gateway_settings
-from shipway.release._changes import Change, deployment_changes
+from shipway.release._changes import Change, deployment_changes, release_behind
 from shipway.release._consequence import consequences
 from shipway.release._deployment import deploy_ref, deployment_object
 from shipway.release._described import Look
@@ -69,7 +69,7 @@ def make_plan(
         find_component(load_components(store, chosen), "prompt")  # a release of a model has nothing for a gateway to answer
     target = store.put(deployment_object(store, chosen, deploy, spec.outcomes, gateway))
     judged = judge_move(store, keys, actor, ref=ref, target=target, policy=policy)
-    live = release_of(store, judged.source) if judged.source else None
+    live = release_behind(store, judged.source)
     plan = Plan(
         ref=ref,
         live=live,
