@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_project import Project
+
+pytest_plugins = ["cli_fixtures"]
 
 
 @dataclass
@@ -69,3 +72,16 @@ def test_what_show_prints_is_a_pem_file_as_it_is(ann: Person) -> None:
     done = subprocess.run(command, capture_output=True, text=True, env=environ, timeout=120, check=True)
     assert done.stdout == ann.key("show")["public"]
     assert "next: shipway key trust" in done.stderr
+
+
+def test_after_a_theft_nothing_counts_until_it_is_measured_and_approved_again(project: Project) -> None:
+    for words in (("check",), ("approve",)):
+        assert project.cli(*words).code == 0
+    assert project.cli("key", "revoke", "this machine", "--why", "the laptop was stolen").code == 0
+    refused = project.cli("apply")
+    assert refused.code == 1
+    assert "is revoked (the laptop was stolen)" in refused.err  # not even the refusal could be signed
+    assert project.cli("key", "rotate").code == 0
+    assert project.cli("apply").code == 1
+    for words in (("check",), ("approve",), ("apply",)):
+        assert project.cli(*words).code == 0

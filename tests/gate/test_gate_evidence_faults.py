@@ -17,7 +17,7 @@ from gate_help import START, Bench, auc
 from shipway.access import KeyRing, LocalSigner, Revoked, TrustedKey
 from shipway.gate import EvidenceFault, Reading, attest, explain_evidence, load_evidence, seal
 from shipway.kernel import media
-from shipway.kernel.canonical import JsonObject, canonical_json
+from shipway.kernel.canonical import Json, JsonObject, canonical_json
 from shipway.kernel.clock import instant
 from shipway.kernel.digest import Digest
 from shipway.store import EvidenceRow, open_store
@@ -114,8 +114,9 @@ def test_clocks_may_be_five_minutes_apart_and_beyond_that_it_says_how_far(case: 
         assert reading.why == "the evidence is dated 11 minutes after this machine's clock"
 
 
-def test_a_time_that_is_none_is_malformed(case: Case) -> None:
-    case.bench.attest(case.subject, {"check": auc().to_json(), "at": "yesterday"}, signer=BOB)
+@pytest.mark.parametrize("at", ["yesterday", "", "2013-13-01", "0001-01-01T00:00:00+23:59", 7, [], {}, True])
+def test_a_time_that_is_none_is_malformed(case: Case, at: Json) -> None:
+    case.bench.attest(case.subject, {"check": auc().to_json(), "at": at}, signer=BOB)
     assert case.read(trusted(BOB)).fault is EvidenceFault.MALFORMED
 
 

@@ -27,7 +27,7 @@ _BY_NAME = {".xml": "junit", ".sarif": "sarif"}
 @click.option("--format", "form", type=click.Choice(_FORMATS), metavar="FORMAT", help="junit, sarif, mlflow or json.")
 @click.option("--path", default="", help="Of json: where the number is, as in totals.percent or runs[0].auc.")
 @click.option("--metric", default="", metavar="NAME", help="Of mlflow: which metric.")
-@click.option("--run", default=None, metavar="ID", help="Ask MLFLOW_TRACKING_URI for this run, instead of FILE.")
+@click.option("--run", default=None, metavar="ID", help="Ask the tracking server for this run, instead of FILE.")
 @click.option("--at-least", type=float, default=None, metavar="X", help="The number passes from X upwards.")
 @click.option("--at-most", type=float, default=None, metavar="X", help="The number passes up to X.")
 @json_option
@@ -59,7 +59,7 @@ def command(
     chosen = _format(file, form, path=path, metric=metric, run=run)
     bound = _bound(chosen, at_least, at_most)
     about = _about(project, release, subject)
-    data = _fetch(settings, run) if run else _read(settings.directory / (file or ""))
+    data = _fetch(project, run) if run else _read(settings.directory / (file or ""))
     found = read_foreign(data, chosen, path=metric or path, bound=bound)
     kept = import_check(project.store, project.signer, project.actor, found, data=data, form=chosen, name=name, subject=about)
     out.say(f"{short(about)}: {render_check(kept.check)}")
@@ -123,10 +123,13 @@ def _read(path: Path) -> bytes:
         ) from problem
 
 
-def _fetch(settings: Settings, run: str) -> bytes:
+def _fetch(project: Project, run: str) -> bytes:
+    """What the tracking server answers: the one that the user names, else that of a running `up`. Raises RunUnread."""
+    from shipway.operate import tracking_url
     from shipway.tracking import fetch_run
 
-    url = settings.environ.get("MLFLOW_TRACKING_URI")
+    environ = project.settings.environ
+    url = environ.get("MLFLOW_TRACKING_URI") or tracking_url(project.store)
     if not url:
-        raise Misused("--run asks a tracking server, and none is named", mend="set MLFLOW_TRACKING_URI")
-    return fetch_run(url, run, environ=settings.environ)
+        raise Misused("--run asks a tracking server, and none is named", mend="set MLFLOW_TRACKING_URI, or start shipway up")
+    return fetch_run(url, run, environ=environ)

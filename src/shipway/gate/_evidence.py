@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from shipway.access import KeyRing, Signer, TrustedKey
 from shipway.gate._envelope import EvidenceFault, EvidenceInvalid, open_envelope, parse_payload, seal, signers_of
@@ -175,8 +175,8 @@ def _signed_time(predicate: JsonObject, row: EvidenceRow) -> datetime:
     for text in (predicate.get("at"), _at(predicate, "runDetails", "metadata", "finishedOn"), predicate.get("timeVerified")):
         if text is not None:
             try:
-                return parse_instant(str(text))
-            except ValueError:
+                return parse_instant(str(text)).astimezone(UTC)
+            except (ValueError, OverflowError):  # the latter: before the year 1 in UTC
                 raise EvidenceInvalid(f"the evidence is dated {text!r}, which is no time", where=row.envelope) from None
     return row.at
 
