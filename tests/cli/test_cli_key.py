@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_project import Project
+from cli_project import REF, Project
 
 pytest_plugins = ["cli_fixtures"]
 
@@ -80,7 +80,11 @@ def test_after_a_theft_nothing_counts_until_it_is_measured_and_approved_again(pr
     assert project.cli("key", "revoke", "this machine", "--why", "the laptop was stolen").code == 0
     refused = project.cli("apply")
     assert refused.code == 1
-    assert "is revoked (the laptop was stolen)" in refused.err  # not even the refusal could be signed
+    assert "approval: 0 of 1" in refused.err
+    assert [row["outcome"] for row in project.ask("log", REF)["history"]] == ["refused"]
+    unsigned = project.cli("approve")
+    assert unsigned.code == 1
+    assert "is revoked (the laptop was stolen)" in unsigned.err
     assert project.cli("key", "rotate").code == 0
     assert project.cli("apply").code == 1
     for words in (("check",), ("approve",), ("apply",)):

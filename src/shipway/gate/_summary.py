@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from shipway.access import Signer
+from shipway.access import KeyUnusable, Signer, SignerFailed
 from shipway.gate._evidence import RESOURCE, attest
 from shipway.gate._subjects import release_of
 from shipway.kernel import media
@@ -16,22 +16,22 @@ VERIFIER = "https://shipway.dev/gate/v1"
 VERDICT_FIELD = "https://shipway.dev/verdict"  # SLSA: extension fields are named by URIs
 
 
-def attest_verdict(store: Store, signer: Signer, verdict: Digest) -> Digest:
+def attest_verdict(store: Store, signer: Signer, verdict: Digest) -> Digest | None:
     """Sign the summary of a verdict: about the release that it would put live, else the object; the envelope's digest.
 
-    Makes no claim of a SLSA level. A forced move is FAILED: the policy did not allow it. Raises ObjectMissing, KeyUnusable.
+    Makes no claim of a SLSA level. A forced move is FAILED: the policy did not allow it. A refusal stands without its summary
+    (None) where no key can sign; a move does not. Raises ObjectMissing, KeyUnusable, SignerFailed.
     """
     value = store.get(verdict, "verdict")
     target = parse_digest(str(value["to"]))
-    return attest(
-        store,
-        signer,
-        subject=release_of(store, target) or target,
-        name=str(value["ref"]),
-        predicate_type=media.SUMMARY_PREDICATE,
-        predicate=_summary(value, verdict),
-        label="verdict",
-    )
+    subject, kind, summary = release_of(store, target) or target, media.SUMMARY_PREDICATE, _summary(value, verdict)
+    name = str(value["ref"])
+    try:
+        return attest(store, signer, subject=subject, name=name, predicate_type=kind, predicate=summary, label="verdict")
+    except (KeyUnusable, SignerFailed):
+        if value["allowed"] is True:
+            raise
+        return None
 
 
 def _summary(value: JsonObject, verdict: Digest) -> JsonObject:
