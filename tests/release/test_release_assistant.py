@@ -441,6 +441,9 @@ def test_a_change_of_a_prompt_is_told_in_its_lines(project: Assistant) -> None:
     told = describe_change(Look(project.store), "prompt", before, after)
     assert (told.words, told.lines) == ("+2 -1 lines", ("-Be short.", "+Be kind.", "+Be honest."))
     assert told.facts == {"added": 2, "removed": 1}
+    hunks = describe_change(Look(project.store, lines=50), "prompt", before, after).lines
+    assert hunks[:2] == ("--- a/prompt", "+++ b/prompt")
+    assert {"-Be short.", "+Be kind.", " Answer from the passages."} <= set(hunks)
 
 
 def test_no_more_than_six_changed_lines_are_shown_and_none_is_wide(project: Assistant) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from release_help import REF, Project, apply, approve, first, plan, put_live, second
 
-from shipway.access import Actor
+from shipway.access import Actor, KeyRing
 from shipway.gate import POLICY_REF, MoveRefused
 from shipway.kernel.canonical import canonical_json
 from shipway.kernel.digest import Digest, digest_bytes, short
@@ -27,7 +29,7 @@ from shipway.release import (
     load_plan,
     publish_policy,
 )
-from shipway.store import ObjectMissing
+from shipway.store import ObjectMissing, Store, open_store
 
 pytest_plugins = ["cli_fixtures"]
 
@@ -175,6 +177,46 @@ def test_a_plan_without_one_of_its_fields_is_refused(project: Project, field: st
         project.store.put(broken)
         with pytest.raises((PlanMalformed, PlanAltered)):
             carry_out(project, load(project, canonical_json(broken)))
+
+
+DIGEST = "sha256:" + "1" * 64
+SAMPLE: dict[str, Any] = {
+    "kind": "plan", "version": 1, "project": "points", "ref": REF, "from": None, "to": DIGEST, "release": DIGEST,
+    "policy": DIGEST, "policy_change": None, "prices": None, "changes": [],
+    "made": {"at": "2026-11-28T12:00:00.000000Z", "actor": "ann", "shipway": "0.1.0"},
+}  # fmt: skip
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.text(max_size=6) | st.just(DIGEST),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["at", "actor", "x"]), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(SAMPLE)), ANYTHING, max_size=3), st.booleans())
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_file_makes_reading_a_plan_fail_but_by_an_error_of_its_own(
+    tmp_path: Path, changes: dict[str, Any], known: bool
+) -> None:
+    store = open_store(tmp_path, "points", create=True)
+    record = {**SAMPLE, **changes}
+    if known:
+        store.objects.put(canonical_json(record))
+    read = read_or_refused(store, record)
+    if isinstance(read, KeptPlan):
+        assert store.objects.has(read.digest)
+        with pytest.raises(ShipwayError):  # nothing that it names is here
+            apply_planned(store, KeyRing([]), BEN, read)
+    else:
+        assert read.mend
+        assert changes or not known
+    store.close()
+
+
+def read_or_refused(store: Store, record: dict[str, Any]) -> KeptPlan | ShipwayError:
+    try:
+        return load_plan(store, json.dumps(record).encode(), where="plan.json")
+    except (PlanMalformed, PlanVersion, PlanForeign, PlanAltered) as problem:
+        return problem
 
 
 def test_what_a_plan_names_has_to_be_in_the_store(project: Project) -> None:

@@ -16,7 +16,7 @@ from shipway.store import Store, TreeFile
 
 _ALIGNED = 5_000  # lines of a file up to which they are aligned; longer ones are compared as a multiset of lines
 _TEXT = 2_000_000  # bytes of a file up to which it is read at all
-_HUNKS = 20  # lines of detail below which only counts are shown: a hunk of six lines says nothing
+HUNKS = 20  # lines of detail below which only counts are shown: a hunk of six lines says nothing
 
 
 class _Edit(NamedTuple):
@@ -61,7 +61,7 @@ def _file(look: Look, edit: _Edit) -> _Told:
     if before is None or after is None:
         return _Told(f"{path} " + " -> ".join(f"{file.size:,} bytes" if file else "none" for file in (old, new)))
     plus, minus = count_lines(before, after)
-    hunks = unified(before, after, path) if look.lines > _HUNKS else []
+    hunks = unified(before, after, path) if look.lines > HUNKS else []
     return _Told(f"{path} +{plus} -{minus}", plus, minus, tuple(hunks))
 
 

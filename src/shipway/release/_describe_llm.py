@@ -8,6 +8,7 @@ from typing import cast
 
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Descriptor, Digest
+from shipway.release._describe_code import HUNKS, unified
 from shipway.release._described import Described, Look, changed_values, counted, cut, listed, number_text, object_of
 from shipway.release._trees import compare_trees
 
@@ -31,7 +32,8 @@ def describe_prompt(look: Look, source: Digest, target: Digest) -> Described:
     words += _retrieval(before["retrieve"], after["retrieve"])
     known = ("kind", "version", "messages", "provider", "retrieve")
     words += changed_values(*({key: record[key] for key in record if key not in known} for record in (before, after)))
-    return Described(", ".join(words), cut(changed, look.lines), {"added": plus, "removed": minus})
+    shown = unified(old, new, "prompt") if look.lines > HUNKS else changed
+    return Described(", ".join(words), cut(shown, look.lines), {"added": plus, "removed": minus})
 
 
 def _retrieval(before: Json, after: Json) -> list[str]:
