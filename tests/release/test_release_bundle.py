@@ -11,6 +11,7 @@ from bundle_help import Yard
 
 from shipway.environment import keep_files, kept_wheels
 from shipway.kernel import media
+from shipway.kernel.canonical import JsonObject
 from shipway.kernel.check import Verdict
 from shipway.kernel.digest import digest_bytes, short
 from shipway.release import (
@@ -109,7 +110,7 @@ def test_wheels_travel_with_the_environment_that_they_are_for(yard: Yard, tmp_pa
     wheel = tmp_path / "polars-1.0-py3-none-any.whl"
     wheel.write_bytes(b"a wheel")
     lock = f"polars==1.0 --hash={hash_file(wheel)}\n".encode()
-    environment = {
+    environment: JsonObject = {
         "kind": "environment",
         "version": 1,
         "lock": yard.store.put_bytes(lock, media.TEXT).to_json(),
