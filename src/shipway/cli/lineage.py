@@ -97,4 +97,4 @@ def _nodes(tree: Lineage) -> Iterator[Lineage]:
         yield from _nodes(child)
 
 
-command = CommandGroup(alone, {})
+command = CommandGroup(alone, {"events": "lineage_events"})

@@ -19,6 +19,7 @@ def command(settings: Settings, again: bool, why: str, as_json: bool) -> None:
     Steps whose source, inputs, parameters and environment are as before are not run again. A model is made only after a
     fresh process reproduced its golden rows.
     """
+    from shipway.cli._lineage_out import told_to_catalogue
     from shipway.cli._progress import RunReport
     from shipway.kernel.digest import short
     from shipway.pipeline import ProjectIncomplete, measure_evaluation, run_project
@@ -28,7 +29,8 @@ def command(settings: Settings, again: bool, why: str, as_json: bool) -> None:
         what = "this project answers prompts and has no pipeline: there is nothing to run"
         raise ProjectIncomplete(what, where=str(project.spec.path), mend="shipway rag sync, shipway eval, then shipway release")
     report = RunReport(out)
-    run = run_project(project.hands, project.spec, report=report, environ=project.step_environ(), reuse=not again, why=why)
+    with told_to_catalogue(project, out):
+        run = run_project(project.hands, project.spec, report=report, environ=project.step_environ(), reuse=not again, why=why)
     for taken in run.data:
         snapshot = taken.snapshot
         sizes = f"{snapshot.files:,} files, {snapshot.bytes:,} bytes, {snapshot.read:,} read"

@@ -60,6 +60,8 @@ if TYPE_CHECKING:
     from shipway.release._layout_write import Exported, ExportRefused, write_folder
     from shipway.release._lineage import Lineage, lineage_edges, note_lineage, trace_lineage
     from shipway.release._model_signature import ModelUnsigned, SignedModel, model_bundle, sign_models
+    from shipway.release._openlineage import Run, Used, recorded_runs, run_events, run_uuid
+    from shipway.release._openlineage_send import LINEAGE_ENDPOINT, EventsUnsent, Receiver, send_events
     from shipway.release._reason import Reason, render_reason
     from shipway.release._rebuild import attest_rebuild, rebuild_release
     from shipway.release._rebuild_folder import RebuildRefused
@@ -89,6 +91,8 @@ _HOME = {
     "_layout_write": ["ExportRefused", "Exported", "write_folder"],
     "_lineage": ["Lineage", "lineage_edges", "note_lineage", "trace_lineage"],
     "_model_signature": ["ModelUnsigned", "SignedModel", "model_bundle", "sign_models"],
+    "_openlineage": ["Run", "Used", "recorded_runs", "run_events", "run_uuid"],
+    "_openlineage_send": ["LINEAGE_ENDPOINT", "EventsUnsent", "Receiver", "send_events"],
     "_reason": ["Reason", "render_reason"],
     "_why": ["explain_move", "explain_ref", "live_release"],
     "_why_evidence": ["explain_envelope"],
@@ -109,6 +113,7 @@ _HOME = {
 __all__ = [
     "BOM",
     "CARD",
+    "LINEAGE_ENDPOINT",
     "WHEELS",
     "Answer",
     "Attachment",
@@ -122,6 +127,7 @@ __all__ = [
     "Described",
     "Difference",
     "Equality",
+    "EventsUnsent",
     "EvidenceMissing",
     "ExportRefused",
     "Exported",
@@ -152,6 +158,7 @@ __all__ = [
     "Reason",
     "RebuildRefused",
     "Rebuilt",
+    "Receiver",
     "Registry",
     "RegistryCredentials",
     "RegistryDown",
@@ -160,11 +167,13 @@ __all__ = [
     "ReleaseDamaged",
     "ReleaseFacts",
     "ReleaseMalformed",
+    "Run",
     "Said",
     "SignedModel",
     "Stage",
     "StatementWrong",
     "Target",
+    "Used",
     "Verification",
     "Weights",
     "apply_plan",
@@ -220,6 +229,7 @@ __all__ = [
     "put_release",
     "reach",
     "rebuild_release",
+    "recorded_runs",
     "release_changes",
     "release_descriptor",
     "render_bom",
@@ -227,6 +237,9 @@ __all__ = [
     "render_reason",
     "restore_wheels",
     "roll_back",
+    "run_events",
+    "run_uuid",
+    "send_events",
     "sign_models",
     "stages_of",
     "trace_lineage",
