@@ -12,7 +12,7 @@ import pytest
 from shipway.access import Action, Actor, Forbidden, authorize, local_actor
 
 TABLE = {
-    "admin": {Action.READ, Action.MOVE, Action.RETURN, Action.APPROVE, Action.RECORD},
+    "admin": {Action.READ, Action.MOVE, Action.RETURN, Action.APPROVE, Action.RECORD, Action.FORCE, Action.REVOKE},
     "operator": {Action.READ, Action.MOVE, Action.RETURN, Action.RECORD},
     "approver": {Action.READ, Action.APPROVE},
     "reader": {Action.READ},

@@ -20,7 +20,7 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from format_answering import answering_vectors
 
-from shipway.access import Actor, KeyRing, LocalSigner, Signer
+from shipway.access import Actor, KeyRing, LocalSigner, Signer, TrustedKey
 from shipway.data import reference_profile, take_snapshot
 from shipway.environment import environment_object
 from shipway.environment._kept import wheels_object
@@ -90,6 +90,23 @@ policy:
     auc: [at least 0.55, not worse by 0.02 at 90%]
     approvals: 1
     inconclusive: ask
+"""
+RULES = """\
+project: points
+deploy:
+  model@staging: {}
+  model@prod: {after: staging}
+policy:
+  deploy/*@prod:
+    tests: pass
+    import.latency_ms: at most 200
+    approvals: [2, {count: 1, role: release-manager}]
+    author_approves: no
+    evidence_within: 30d
+    hours: [mon-fri 09:00-17:00 Europe/Berlin, sat 10:00-12:00 Europe/Berlin]
+    freeze: [2026-12-20..2027-01-02]
+    soak: 24h
+  policy/main: {approvals: 1, observe: yes}
 """
 
 
@@ -275,7 +292,16 @@ def _release(store: Store, spec: Spec, objects: dict[str, Digest]) -> dict[str, 
         "plan": Vector(_plan(store, spec, release, objects["policy"])),
         "verdict-passed": Vector(_verdict(store, "model/model", objects["model"])),
         "verdict-refused": Vector(_refused(store, objects["policy"], deployment)),
+        "verdict-forced": Vector(_forced(store, deployment)),
+        "policy-rules": Vector(canonical_json(_rules(store))),
     }
+
+
+def _rules(store: Store) -> JsonObject:
+    """A policy in which everything is said."""
+    spec = parse_spec(RULES, path="shipway.yaml")
+    order = {f"deploy/{name}": deploy.after for name, deploy in spec.deploy.items() if deploy.after}
+    return policy_object(store, spec.policy, {}, order=order)
 
 
 def _plan(store: Store, spec: Spec, release: Digest, policy: Digest) -> bytes:
@@ -292,7 +318,7 @@ def _verdict(store: Store, ref: str, target: Digest) -> bytes:
 
 
 def _refused(store: Store, policy: Digest, deployment: Digest) -> bytes:
-    move_ref(store, KeyRing([]), ANN, ref="policy/main", target=policy)
+    move_ref(store, _ring(), ANN, ref="policy/main", target=policy)
     try:
         move_ref(store, KeyRing([]), ANN, ref="deploy/model@prod", target=deployment)
     except MoveRefused:
@@ -300,6 +326,17 @@ def _refused(store: Store, policy: Digest, deployment: Digest) -> bytes:
         assert verdict is not None
         return store.objects.get(verdict)
     raise AssertionError("a move without evidence passed")
+
+
+def _forced(store: Store, deployment: Digest) -> bytes:
+    moved = move_ref(store, KeyRing([]), ANN, ref="deploy/model@prod", target=deployment, why="the site is down", force=True)
+    return store.objects.get(moved.verdict)
+
+
+def _ring() -> KeyRing:
+    """The signer's key, trusted: without one the policy would lock everybody out."""
+    signer = fixed_signer()
+    return KeyRing([TrustedKey(signer.key_id, "ann", frozenset({"admin"}), signer.algorithm, public=signer.public)])
 
 
 def _evidence(store: Store, spec: Spec) -> dict[str, Vector]:
@@ -315,6 +352,10 @@ def _evidence(store: Store, spec: Spec) -> dict[str, Vector]:
              "clusters": 2},
         ),
         "statement-approval": (media.APPROVAL_PREDICATE, {"approver": ANN.name, "why": "looked at it", "at": instant(NOW)}),
+        "statement-revocation": (
+            media.REVOCATION_PREDICATE,
+            {"by": ANN.name, "why": "leaks names", "lifted": False, "at": instant(NOW)},
+        ),
         "statement-rebuild": (
             media.REBUILD_PREDICATE,
             {"equality": "EQUAL (bytes)", "model": subject, "different": None, "at": instant(NOW)},

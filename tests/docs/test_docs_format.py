@@ -33,7 +33,7 @@ from shipway.operate import CONTROL, ENDPOINT
 from shipway.pipeline import MADE
 from shipway.rag import MEMBERS
 from shipway.release._manifest import RELEASE_TYPE
-from shipway.spec import ContractSpec, policy_from_json
+from shipway.spec import ContractSpec, policy_from_json, policy_to_json
 from shipway.store import decode_record, read_counts, read_segment
 from shipway.store._tables import metadata
 
@@ -114,7 +114,7 @@ def test_keys_are_in_the_order_of_their_utf16_units() -> None:
 def test_an_envelope_is_signed_over_the_pre_authentication_encoding() -> None:
     key = Ed25519PrivateKey.from_private_bytes(SEED).public_key()
     raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-    for name in ("envelope-small", "envelope-check", "envelope-approval", "envelope-rebuild"):
+    for name in ("envelope-small", "envelope-check", "envelope-approval", "envelope-revocation", "envelope-rebuild"):
         envelope = json_of(name)
         kind, payload = envelope["payloadType"].encode(), base64.b64decode(envelope["payload"])
         (signature,) = envelope["signatures"]
@@ -125,7 +125,7 @@ def test_an_envelope_is_signed_over_the_pre_authentication_encoding() -> None:
             key.verify(base64.b64decode(signature["sig"]), payload)
 
 
-@pytest.mark.parametrize("predicate", ["check", "approval", "rebuild"])
+@pytest.mark.parametrize("predicate", ["check", "approval", "revocation", "rebuild"])
 def test_the_payload_of_an_envelope_is_its_statement(predicate: str) -> None:
     envelope, statement = json_of(f"envelope-{predicate}"), json_of(f"statement-{predicate}")
     assert base64.b64decode(envelope["payload"]) == data_of(f"statement-{predicate}")
@@ -205,6 +205,13 @@ def test_an_index_version_leads_to_its_chunks_and_their_vectors() -> None:
     vectors = np.load(io.BytesIO(data_of("vectors")), allow_pickle=False)
     assert vectors.shape == (len(members), index["embedder"]["dimension"]) == (index["chunks"], 4)
     assert (vectors.dtype.str, np.linalg.norm(vectors, axis=1).tolist()) == ("<f4", [1.0, 1.0])
+
+
+def test_a_policy_says_everything_in_one_form() -> None:
+    stored = json_of("policy-rules")
+    assert policy_to_json(policy_from_json(stored))["rules"] == stored["rules"]
+    assert stored["order"] == {"deploy/model@prod": "staging"}
+    assert json_of("verdict-forced")["forced"] is True
 
 
 def test_a_policy_and_evidence_name_the_same_golden_set_and_its_rows_are_there() -> None:

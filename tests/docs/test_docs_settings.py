@@ -12,14 +12,15 @@ from shipway.cli._serving import PASSED
 from shipway.environment.boot import ONE_THREAD
 from shipway.spec import parse_spec
 from shipway.spec._deploy import DEFAULT_MONITORS
+from shipway.spec._policy import SETTINGS
 from shipway.spec._spec import SECTIONS
 
 PAGE = DOCS / "settings.md"
 
 
 def keys_of_the_code() -> set[str]:
-    """Every key that a reader of the spec knows: the words given to `fields`, and the two that a policy takes out."""
-    found = set(SECTIONS) | set(DEFAULT_MONITORS)
+    """Every key that a reader of the spec knows: the words given to `fields`, and the settings of a policy's rule."""
+    found = set(SECTIONS) | set(DEFAULT_MONITORS) | set(SETTINGS)
     for path in (SOURCE / "spec").glob("_*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "fields":

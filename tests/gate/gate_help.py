@@ -26,12 +26,13 @@ from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.check import Check, Verdict
 from shipway.kernel.digest import Digest, digest_bytes
 from shipway.release import Component, deployment_object, put_release
-from shipway.spec import ContractSpec, DeploySpec, PolicyRule, parse_requirement
+from shipway.spec import ContractSpec, DeploySpec, PolicyRule, parse_requirement, parse_spec
 from shipway.store import Store, open_store
 
 REF = "deploy/delay@prod"
 CONTRACT = ContractSpec()
 START = datetime(2013, 2, 1, tzinfo=UTC)
+NOW = START + timedelta(hours=12)  # a Friday noon
 
 
 class Ticking:
@@ -50,6 +51,15 @@ def rule(*lines: str, ref: str = REF, approvals: int = 0, inconclusive: str = "h
     pairs = [line.split(": ", 1) for line in lines]
     require = tuple(parse_requirement(name, text) for name, text in pairs)
     return PolicyRule(ref=ref, require=require, approvals=approvals, inconclusive=inconclusive)
+
+
+def written(text: str, *, ref: str = REF) -> PolicyRule:
+    """A rule as a person writes it."""
+    application, environment = ref.removeprefix("deploy/").replace("*", "x").split("@") if "@" in ref else ("delay", "prod")
+    spec = f"""project: p
+deploy: {{{application}@before: {{}}, {application}@{environment}: {{after: before}}}}
+policy: {{"{ref}": {{{text}}}}}"""
+    return parse_spec(spec, path="shipway.yaml").policy[ref]
 
 
 class Bench:
@@ -99,12 +109,27 @@ class Bench:
     def evidence(self, subject: Digest) -> list[Statement]:
         return load_evidence(self.store, self.keys, subject)
 
-    def publish(self, *rules: PolicyRule, contracts: Mapping[str, ContractSpec] | None = None, who: str = "ann") -> Moved:
-        target = self.store.put(policy_object(self.store, {r.ref: r for r in rules}, contracts or {}))
+    def publish(
+        self,
+        *rules: PolicyRule,
+        contracts: Mapping[str, ContractSpec] | None = None,
+        order: Mapping[str, str] | None = None,
+        who: str = "ann",
+    ) -> Moved:
+        target = self.store.put(policy_object(self.store, {r.ref: r for r in rules}, contracts or {}, order=order))
         return self.move(POLICY_REF, target, who=who)
 
-    def move(self, ref: str, target: Digest, *, who: str = "ann", roles: tuple[str, ...] = ("admin",), why: str = "") -> Moved:
-        return move_ref(self.store, self.keys, Actor(who, frozenset(roles)), ref=ref, target=target, why=why)
+    def move(
+        self,
+        ref: str,
+        target: Digest,
+        *,
+        who: str = "ann",
+        roles: tuple[str, ...] = ("admin",),
+        why: str = "",
+        force: bool = False,
+    ) -> Moved:
+        return move_ref(self.store, self.keys, Actor(who, frozenset(roles)), ref=ref, target=target, why=why, force=force)
 
 
 def auc(value: float | None = 0.7, low: float | None = 0.65, high: float | None = 0.75, *, name: str = "auc") -> Check:
@@ -145,14 +170,18 @@ def measured(check: Check, *, about: Digest = MODEL, second: int = 0, level: Jso
     return said({"check": check.to_json(), "level": level, **more}, about=about, second=second)
 
 
-def approval(who: Json, *, about: Digest = RELEASE, number: int = 0, key: str | None = None) -> Statement:
-    """An approval, under the approver's own key unless another one is named."""
-    made = said({"approver": who}, about=about, kind=media.APPROVAL_PREDICATE, number=number)
-    return replace(made, signer=key or f"key of {who}", key=key_of(key or f"key of {who}"))
+def approval(
+    who: Json, *roles: str, about: Digest = RELEASE, number: int = 0, key: str | None = None, second: int = 0
+) -> Statement:
+    """An approval, under the approver's own key unless another one is named; roles: what the key is trusted for."""
+    made = said({"approver": who}, about=about, kind=media.APPROVAL_PREDICATE, number=number, second=second)
+    return replace(made, signer=key or f"key of {who}", key=key_of(key or f"key of {who}", *roles))
 
 
-def facts(*statements: Statement, live: tuple[Subject, ...] = (), actor: str = "ann", ref: str = REF) -> Facts:
+def facts(
+    *statements: Statement, live: tuple[Subject, ...] = (), actor: str = "ann", ref: str = REF, at: datetime = NOW
+) -> Facts:
     found: dict[Digest, list[Statement]] = {}
     for statement in statements:
         found.setdefault(statement.subject, []).append(statement)
-    return Facts(ref, SUBJECTS, live, found, actor)
+    return Facts(ref, SUBJECTS, live, found, actor, at)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from gate_help import LIVE, MODEL, REF, RELEASE, START, Bench, auc, facts, measured, rule
+from gate_help import LIVE, MODEL, NOW, REF, RELEASE, START, Bench, auc, facts, measured, rule
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -257,5 +257,5 @@ def test_an_evaluation_signed_by_nobody_trusted_does_not_count(bench: Bench, tmp
 
 
 def test_a_candidate_without_a_release_is_judged_as_it_is() -> None:
-    alone = Facts(REF, (Subject("prompt", "", MODEL),), (), {MODEL: [evaluation(about=MODEL)]}, "ann")
+    alone = Facts(REF, (Subject("prompt", "", MODEL),), (), {MODEL: [evaluation(about=MODEL)]}, "ann", NOW)
     assert judge(policy_of(FLOOR), alone).allowed

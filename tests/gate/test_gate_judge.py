@@ -12,6 +12,7 @@ from gate_help import (
     DEFINITION,
     LIVE,
     MODEL,
+    NOW,
     REF,
     RELEASE,
     START,
@@ -121,11 +122,11 @@ def test_each_model_answers_for_itself() -> None:
     second = Subject("model", "price", digest_bytes(b"price"))
     policy = policy_of(rule("auc: at least 0.6 at 95%"))
     one = facts(measured(auc()))
-    both = Facts(REF, (*SUBJECTS, second), (), {**one.statements, second.digest: []}, "ann")
+    both = Facts(REF, (*SUBJECTS, second), (), {**one.statements, second.digest: []}, "ann", NOW)
     assert judge(policy, one).allowed
     assert not judge(policy, both).allowed
     shown = {**one.statements, second.digest: [measured(auc(), about=second.digest)]}
-    assert judge(policy, Facts(REF, (*SUBJECTS, second), (), shown, "ann")).allowed
+    assert judge(policy, Facts(REF, (*SUBJECTS, second), (), shown, "ann", NOW)).allowed
 
 
 def test_a_difference_is_not_taken_for_an_evaluation() -> None:

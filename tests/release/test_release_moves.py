@@ -9,7 +9,7 @@ import pytest
 from release_help import REF, Project, apply, approve, first, make, plan, points, put_live, return_to, second
 
 from shipway.access import Actor, Forbidden
-from shipway.gate import POLICY_REF, MoveRefused, load_policy, release_of
+from shipway.gate import POLICY_REF, MoveRefused, load_policy, release_of, revoke
 from shipway.kernel import media
 from shipway.kernel.digest import Descriptor, Digest, short
 from shipway.pipeline import code_object, snapshot_data
@@ -166,8 +166,8 @@ def test_apply_publishes_a_changed_policy_first_as_its_own_move(project: Project
     (published,) = project.store.history(POLICY_REF)
     (moved,) = project.store.history(REF)
     assert published.id < moved.id
-    project.edit("approvals: 1", "approvals: 2")
-    with pytest.raises(MoveRefused, match="approval: 0 of 2"):
+    project.edit("approvals: 1", "approvals: {count: 1, role: admin}")
+    with pytest.raises(MoveRefused, match="approval: 0 of 1 by admin"):
         apply(project, second(project))
     assert len(project.store.history(POLICY_REF)) == 2
     assert publish_policy(project.store, project.keys, project.actor, project.spec) is None
@@ -241,7 +241,7 @@ def test_rollback_needs_no_approval_though_the_policy_is_stricter_now(project: P
     one, two = first(project), second(project)
     put_live(project, one)
     put_live(project, two)
-    project.edit("approvals: 1", "approvals: 7")
+    project.edit("approvals: 1", "approvals: {count: 1, role: admin}\n    tests: pass")
     publish_policy(project.store, project.keys, project.actor, project.spec)
     never_live = put_release(project.store, [*load_components(project.store, one)][:-1])
     with pytest.raises(MoveRefused):
@@ -300,3 +300,16 @@ def test_rollback_by_the_command_takes_less_than_a_second_of_the_ref(project: Pr
     assert (document["from"], document["to"]) == (two, one)
     record = project.store.history(REF)[0]
     assert (record.action, record.why, record.verdict) == ("return", "it is worse", document["verdict"])
+
+
+def test_rollback_passes_over_what_is_revoked(project: Project) -> None:
+    one, two = first(project), second(project)
+    three = put_release(project.store, [*load_components(project.store, one)][:-1])
+    for release in (one, two, three):
+        put_live(project, release)
+    hands = (project.store, project.keys, project.signer, project.actor)
+    revoke(*hands, digest=two, name="it", why="leaks", resource="release/line")
+    return_to(project)
+    assert live_release(project) == one
+    with pytest.raises(NothingToReturnTo, match="was revoked: leaks"):
+        return_to(project, two)

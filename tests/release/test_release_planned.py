@@ -98,7 +98,7 @@ def test_a_plan_is_stale_when_the_policy_moved(project: Project) -> None:
     two = second(project)
     approve(project, two)
     found = kept(project, two)
-    project.edit("approvals: 1", "approvals: 2")
+    project.edit("approvals: 1", "approvals: {count: 1, role: admin}")
     publish_policy(project.store, project.keys, BEN, project.spec, why="two of us")
     with pytest.raises(PlanStale, match=r"policy/main was at .*ben@example.org moved it .*two of us"):
         carry_out(project, found)

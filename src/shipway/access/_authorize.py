@@ -16,6 +16,8 @@ class Action(StrEnum):
     RETURN = "return"
     APPROVE = "approve"
     RECORD = "record"
+    FORCE = "force"
+    REVOKE = "revoke"
 
 
 class Forbidden(ShipwayError):

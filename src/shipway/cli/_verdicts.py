@@ -31,6 +31,10 @@ def say_gate(out: Output, judged: Judged) -> None:
     out.say(f"gate of {judged.ref}: {judgement.verdict.value}{how}")
     for check in judgement.checks:
         out.say(f"  {render_check(check)}")
+    if judgement.observed:
+        out.say(f"observed only, and stops nothing (enforced it would be: {judgement.would_be.value})")
+    for check in judgement.observed:
+        out.say(f"  {render_check(check)}")
 
 
 def gate_document(judged: Judged) -> JsonObject:
@@ -45,13 +49,14 @@ def gate_document(judged: Judged) -> JsonObject:
         "missing": list(judgement.missing),
         "evidence": list(judgement.evidence),
         "checks": [check.to_json() for check in judgement.checks],
+        "observed": [check.to_json() for check in judgement.observed],
     }
 
 
 def next_word(judgement: Judgement) -> str:
     """The command that brings a move nearer: apply, approve when nothing else is missing, otherwise check."""
     lacking = {check.name for check in judgement.checks if check.verdict is not Verdict.PASS}
-    return "apply" if judgement.allowed else "approve" if lacking == {"approvals"} else "check"
+    return "apply" if judgement.allowed else "approve" if all(name.startswith("approvals") for name in lacking) else "check"
 
 
 def say_plan(out: Output, plan: Plan) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.argument("deployment", required=False)
 @click.option("--release", default=None, metavar="DIGEST", help="A release other than the newest candidate.")
 @click.option("--why", default="", help="A line for the history.")
+@click.option("--force", is_flag=True, help="Move against the gate: for admins, with --why, and red in the history for ever.")
 @click.option("--wait/--no-wait", default=None, help="Until it answers; when `up` runs that is so by itself.")
 @click.option("--seconds", type=click.FloatRange(0), default=120.0, show_default=True, help="How long to wait at most.")
 @json_option
@@ -31,6 +32,7 @@ def command(
     deployment: str | None,
     release: str | None,
     why: str,
+    force: bool,
     wait: bool | None,
     seconds: float,
     as_json: bool,
@@ -46,7 +48,10 @@ def command(
     file = _plan_file(settings, deployment)
     if file and release:
         raise Misused("a plan says which release, so --release has no place beside it", mend=f"shipway apply {deployment}")
-    moved, document = _apply_file(project, file, why) if file else _apply_candidate(project, deployment, release, why)
+    if file:
+        moved, document = _apply_file(project, file, why, force=force)
+    else:
+        moved, document = _apply_candidate(project, deployment, release, why, force=force)
     _say(out, moved, document)
     standing = _converged(project, out, moved, seconds) if wait is not False else None
     live = standing.to_json() if standing else None
@@ -63,18 +68,20 @@ def _plan_file(settings: Settings, name: str | None) -> Path | None:
     return path if path and (path.suffix == ".json" or path.is_file()) else None
 
 
-def _apply_file(project: Project, file: Path, why: str) -> tuple[Moved, JsonObject]:
+def _apply_file(project: Project, file: Path, why: str, *, force: bool) -> tuple[Moved, JsonObject]:
     from shipway.cli._files import read_whole
     from shipway.release import apply_planned, live_release, load_plan
 
     project.use_store_alone()  # a plan holds all that it needs
     plan = load_plan(project.store, read_whole(file), where=file.name)
-    moved = apply_planned(project.store, project.keys, project.actor, plan, signer=project.signer, why=why)
+    moved = apply_planned(project.store, project.keys, project.actor, plan, signer=project.signer, why=why, force=force)
     live = live_release(project.store, plan.source)
     return moved, _document(moved, live, plan.release, plan.digest)
 
 
-def _apply_candidate(project: Project, deployment: str | None, release: str | None, why: str) -> tuple[Moved, JsonObject]:
+def _apply_candidate(
+    project: Project, deployment: str | None, release: str | None, why: str, *, force: bool
+) -> tuple[Moved, JsonObject]:
     from shipway.cli._digests import find_release
     from shipway.operate import golden_of, keep_prices
     from shipway.release import apply_release
@@ -92,6 +99,7 @@ def _apply_candidate(project: Project, deployment: str | None, release: str | No
         prices=keep_prices(project.store, project.spec, deploy),
         signer=project.signer,
         why=why,
+        force=force,
     )
     return moved, _document(moved, plan.live, plan.release, None)
 
@@ -100,7 +108,7 @@ def _document(moved: Moved, live: Digest | None, release: Digest, plan: Digest |
     from shipway.cli._verdicts import gate_document
 
     ends: JsonObject = {"ref": moved.ref, "from": live, "to": release, "deployment": moved.target, "changed": moved.changed}
-    return {**ends, "plan": plan, "verdict": moved.verdict, "gate": gate_document(moved.judged)}
+    return {**ends, "forced": moved.forced, "plan": plan, "verdict": moved.verdict, "gate": gate_document(moved.judged)}
 
 
 def _say(out: Output, moved: Moved, document: JsonObject) -> None:
@@ -108,6 +116,8 @@ def _say(out: Output, moved: Moved, document: JsonObject) -> None:
     from shipway.kernel.digest import short
 
     say_gate(out, moved.judged)
+    if moved.forced:
+        out.say("FORCED against the gate: it stays so in the history")
     was, now = short(str(document["from"])) if document["from"] else "nothing", short(str(document["to"]))
     out.say(f"{moved.ref}: {was} -> {now}" if moved.changed else f"{moved.ref}: already at {now}")
 

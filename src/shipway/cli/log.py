@@ -11,9 +11,13 @@ from shipway.cli._output import Output, json_option
 from shipway.cli._settings import Project, Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from shipway.kernel.canonical import JsonObject
     from shipway.kernel.digest import Digest
     from shipway.store import AuditRecord, Store
+
+    _Gate = Mapping[str, list[JsonObject]]
 
 
 @click.command(name="log")
@@ -59,6 +63,7 @@ def _history(project: Project, out: Output, ref: str, limit: int) -> None:
 
 def _row(store: Store, record: AuditRecord) -> dict[str, object]:
     """A record with the releases behind its deployments and what its verdict cites."""
+    from shipway.gate import FORCED
     from shipway.kernel.clock import instant
 
     verdict = _read(store, record.verdict)
@@ -74,7 +79,12 @@ def _row(store: Store, record: AuditRecord) -> dict[str, object]:
         "verdict": record.verdict,
         "evidence": verdict.get("evidence") or [],
         "missing": verdict.get("missing") or [],
-        "gate": {"verdict": verdict.get("verdict"), "checks": verdict.get("checks") or []},
+        "forced": record.action == FORCED and record.outcome == "moved",
+        "gate": {
+            "verdict": verdict.get("verdict"),
+            "checks": verdict.get("checks") or [],
+            "observed": verdict.get("observed") or [],
+        },
     }
 
 
@@ -82,9 +92,13 @@ def _say(out: Output, record: AuditRecord, row: dict[str, object]) -> None:
     from shipway.kernel.digest import short
 
     move = " -> ".join(short(str(row[end])) if row[end] else "nothing" for end in ("from", "to"))
-    out.say(f"{record.at:%Y-%m-%d %H:%M:%S}  {record.outcome:<8} {move}  {record.actor}  {record.why}")
+    forced = row["forced"] is True
+    said = f"{record.at:%Y-%m-%d %H:%M:%S}  {'FORCED' if forced else record.outcome:<8} {move}  {record.actor}  {record.why}"
+    out.say(click.style(said, fg="red") if forced else said)
     for line in cast("list[str]", row["missing"]):
         out.say(f"    missing: {line}")
+    if observed := [check["name"] for check in cast("_Gate", row["gate"])["observed"] if check["verdict"] != "pass"]:
+        out.say(f"    observed only, did not pass: {', '.join(map(str, observed))}")
     if evidence := cast("list[str]", row["evidence"]):
         out.say(f"    evidence: {', '.join(map(short, evidence))} (verdict {short(record.verdict or '')})")
 

@@ -45,6 +45,7 @@ command = CommandGroup(
         "import": "release_import",
         "push": "release_push",
         "pull": "release_pull",
+        "revoke": "release_revoke",
         "bom": "release_bom",
         "card": "release_card",
         "sign": "release_sign",

@@ -2,21 +2,27 @@
 
 from shipway.gate._envelope import EvidenceFault, EvidenceInvalid, seal, unseal
 from shipway.gate._evidence import Reading, Statement, attest, explain_evidence, explain_row, load_evidence
+from shipway.gate._facts import Before, Facts, Judgement
 from shipway.gate._foreign import LARGEST, Bound, Found, ImportRefused
 from shipway.gate._import import FORMATS, Imported, import_check, read_foreign
-from shipway.gate._judge import Before, Facts, Judgement, judge
-from shipway.gate._move import Judged, Moved, MoveRefused, PlannedMove, judge_move, move_ref
+from shipway.gate._judge import judge
+from shipway.gate._lockout import locks_out
+from shipway.gate._move import FORCED, Judged, Moved, MoveRefused, PlannedMove, PolicyLocksOut, judge_move, move_ref
 from shipway.gate._policy import DEFAULT_POLICY, POLICY_REF, Policy, load_policy, policy_digest, policy_in_force, policy_object
+from shipway.gate._revocation import ReasonMissing, revoke, revoked
 from shipway.gate._subjects import ANNOTATION, Subject, TargetWrong, check_target, release_of, subjects_of
 from shipway.gate._summary import attest_verdict
 from shipway.gate._test_result import render_test_result
+from shipway.gate._timing import TIMING
 
 __all__ = [
     "ANNOTATION",
     "DEFAULT_POLICY",
+    "FORCED",
     "FORMATS",
     "LARGEST",
     "POLICY_REF",
+    "TIMING",
     "Before",
     "Bound",
     "EvidenceFault",
@@ -31,7 +37,9 @@ __all__ = [
     "Moved",
     "PlannedMove",
     "Policy",
+    "PolicyLocksOut",
     "Reading",
+    "ReasonMissing",
     "Statement",
     "Subject",
     "TargetWrong",
@@ -45,6 +53,7 @@ __all__ = [
     "judge_move",
     "load_evidence",
     "load_policy",
+    "locks_out",
     "move_ref",
     "policy_digest",
     "policy_in_force",
@@ -52,6 +61,8 @@ __all__ = [
     "read_foreign",
     "release_of",
     "render_test_result",
+    "revoke",
+    "revoked",
     "seal",
     "subjects_of",
     "unseal",

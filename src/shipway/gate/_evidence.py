@@ -148,7 +148,12 @@ def _unfit(key: TrustedKey, kind: str, at: datetime) -> EvidenceInvalid | None:
 
 
 def _may_sign(roles: frozenset[str], kind: str) -> bool:
-    """An approval needs a role other than checker; what was measured or made needs checker; admin may both."""
+    """An approval needs a role other than checker; what was measured or made needs checker; a revocation needs admin.
+
+    Admin may sign all three.
+    """
+    if kind == media.REVOCATION_PREDICATE:
+        return "admin" in roles
     if kind == media.APPROVAL_PREDICATE:
         return bool(roles - {"checker"})
     if kind in _MEASURED:

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shipway.access import Action, Actor, Forbidden, KeyRing, Signer, authorize
-from shipway.gate._evidence import load_evidence
-from shipway.gate._judge import Before, Facts, Judgement, judge
-from shipway.gate._policy import Policy, policy_digest, policy_in_force
-from shipway.gate._subjects import Subject, check_target, release_of, subjects_of
+from shipway.gate._facts import Judgement
+from shipway.gate._gather import gather_facts, returns
+from shipway.gate._judge import judge
+from shipway.gate._lockout import locks_out
+from shipway.gate._policy import POLICY_REF, Policy, load_policy, policy_digest, policy_in_force
+from shipway.gate._revocation import ReasonMissing
+from shipway.gate._subjects import check_target, release_of
 from shipway.gate._summary import attest_verdict
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.check import Check, Verdict
 from shipway.kernel.clock import instant
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
-from shipway.store import NewAudit, ObjectDamaged, ObjectMissing, RefMoved, Store
+from shipway.store import NewAudit, RefMoved, Store
+
+FORCED = "forced"
+LOCK_OUT = "lock-out"
+_PERMISSION = {"move": Action.MOVE, "return": Action.RETURN, FORCED: Action.FORCE}
 
 
 class MoveRefused(ShipwayError):
     """The gate did not allow the move; the refusal is in the ref's history."""
 
     code = "gate.refused"
+    way_on = "shipway check, then shipway approve, then apply again"
 
     def __init__(self, ref: str, judged: Judged) -> None:
         verdict = judged.judgement
@@ -35,10 +42,17 @@ class MoveRefused(ShipwayError):
         super().__init__(
             f"the gate of {ref} says {verdict.verdict}: " + "; ".join(lacking),
             where=f"policy {judged.policy}",
-            mend="shipway check, then shipway approve, then apply again",
+            mend=self.way_on,
         )
         self.judged = judged
         self.inconclusive = verdict.verdict is Verdict.INCONCLUSIVE
+
+
+class PolicyLocksOut(MoveRefused):
+    """The gate did not let a policy in that nobody could live with."""
+
+    code = "gate.policy-locks-out"
+    way_on = "mend the policy, or trust the keys that it needs; an admin may --force it"
 
 
 def _said(check: Check) -> str:
@@ -77,7 +91,7 @@ class PlannedMove:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What a move did. source is None when the ref is new; unchanged when it already pointed there."""
+    """What a move did. source is None when the ref is new; unchanged when it already pointed there; forced against the gate."""
 
     ref: str
     source: Digest | None
@@ -86,6 +100,7 @@ class Moved:
     at: datetime
     changed: bool
     judged: Judged
+    forced: bool = False
 
 
 def judge_move(store: Store, keys: KeyRing, actor: Actor, *, ref: str, target: Digest, policy: Policy | None = None) -> Judged:
@@ -96,11 +111,30 @@ def judge_move(store: Store, keys: KeyRing, actor: Actor, *, ref: str, target: D
     check_target(store, ref, target)
     present = store.ref(ref)
     source = present.digest if present else None
-    if _returns(store, ref, source, target):  # not even an unreadable policy stands in the way back
+    if returns(store, keys, ref=ref, source=source, target=target):  # not even an unreadable policy stands in the way back
         allowed = Judgement((), (), (), Verdict.PASS, allowed=True)
         return Judged(ref, source, target, policy.digest if policy else policy_digest(store), allowed, returning=True)
-    policy = policy or policy_in_force(store)
-    return Judged(ref, source, target, policy.digest, _judge(store, keys, actor, policy, ref, target, source), returning=False)
+    policy, at = policy or policy_in_force(store), store.clock.now()
+    judgement = judge(policy, gather_facts(store, keys, actor, policy, ref=ref, target=target, source=source, at=at))
+    if ref == POLICY_REF:
+        judgement = _with_lock_out(store, keys, target, judgement, at)
+    return Judged(ref, source, target, policy.digest, judgement, returning=False)
+
+
+def _with_lock_out(store: Store, keys: KeyRing, target: Digest, judgement: Judgement, at: datetime) -> Judgement:
+    """A policy that would lock somebody's ref for good is not let in, whatever the policy in force asks of it."""
+    lines = locks_out(load_policy(store, target), keys, [ref.name for ref in store.refs()], at)
+    if not lines:
+        return judgement
+    texts = tuple(f"it would lock everybody out: {line}" for line in lines)
+    checks = tuple(Check(LOCK_OUT, Verdict.FAIL, text=text) for text in texts)
+    return replace(
+        judgement,
+        checks=(*judgement.checks, *checks),
+        missing=(*judgement.missing, *texts),
+        verdict=Verdict.FAIL,
+        allowed=False,
+    )
 
 
 def move_ref(
@@ -113,33 +147,51 @@ def move_ref(
     why: str = "",
     planned: PlannedMove | None = None,
     signer: Signer | None = None,
+    force: bool = False,
 ) -> Moved:
     """Move `ref` to `target` if permission and the policy in force allow it.
 
     Returning to what was live asks for permission only. A refusal is recorded, and so is what was forbidden.
-    planned: moves only from where, and judged by what, the plan says; the verdict names it.
+    planned: moves only from where, and judged by what, the plan says; the verdict names it. force: where the gate refuses, move
+    all the same, for a reason and with the permission to; the record says so for ever, and the verdict what failed.
     signer: signs a summary of what the policy said, before the ref moves.
-    Raises Forbidden, MoveRefused, TargetWrong, RefMoved (the ref or the policy moved meanwhile), ObjectMissing, ObjectDamaged.
+    Raises Forbidden, MoveRefused, PolicyLocksOut, ReasonMissing, TargetWrong, RefMoved (the ref or the policy moved meanwhile),
+    ObjectMissing, ObjectDamaged.
     """
     judged = judge_move(store, keys, actor, ref=ref, target=target)
     if planned:
         _check_planned(planned, judged)
-    at = store.clock.now()
+    at, stays, action = store.clock.now(), judged.source == target, "return" if judged.returning else "move"
+    forced = force and not stays and not judged.judgement.allowed
+    if forced:
+        action = FORCED
+        _check_reason(ref, why)
     try:
-        authorize(actor, Action.RETURN if judged.returning else Action.MOVE, ref)
+        authorize(actor, _PERMISSION[action], ref)
     except Forbidden:
-        store.record(_record(store, judged, actor, at, "forbidden", None, why))
+        store.record(_record(store, judged, actor, at, action, "forbidden", None, why))
         raise
-    verdict = store.put(_verdict_object(store.project, judged, actor, at, planned))
-    if judged.source == target:  # nothing moves, so there is nothing to refuse
+    verdict = store.put(_verdict_object(store.project, judged, actor, at, planned, forced=forced))
+    if stays:  # nothing moves, so there is nothing to refuse
         return Moved(ref, judged.source, target, verdict, at, changed=False, judged=judged)
     if signer and not judged.returning:  # a key that is not at hand must not stand in the way back
         attest_verdict(store, signer, verdict)
-    if not judged.judgement.allowed:
-        store.record(_record(store, judged, actor, at, "refused", verdict, why))
-        raise MoveRefused(ref, judged)
-    store.move(_record(store, judged, actor, at, "moved", verdict, why), expected=judged.source)
-    return Moved(ref, judged.source, target, verdict, at, changed=True, judged=judged)
+    if not judged.judgement.allowed and not forced:
+        store.record(_record(store, judged, actor, at, action, "refused", verdict, why))
+        raise _refusal(ref, judged)
+    store.move(_record(store, judged, actor, at, action, "moved", verdict, why), expected=judged.source)
+    return Moved(ref, judged.source, target, verdict, at, changed=True, judged=judged, forced=forced)
+
+
+def _check_reason(ref: str, why: str) -> None:
+    if not why.strip():
+        what = f"a forced move of {ref} stays in its history for ever, and has no reason"
+        raise ReasonMissing(what, where=ref, mend='add --why "REASON"')
+
+
+def _refusal(ref: str, judged: Judged) -> MoveRefused:
+    locked = any(check.name == LOCK_OUT for check in judged.judgement.checks)
+    return PolicyLocksOut(ref, judged) if locked else MoveRefused(ref, judged)
 
 
 def _check_planned(planned: PlannedMove, judged: Judged) -> None:
@@ -150,51 +202,9 @@ def _check_planned(planned: PlannedMove, judged: Judged) -> None:
         raise RefMoved(f"{judged.ref} or its policy moved since it was planned", where=judged.ref, mend="shipway plan")
 
 
-def _judge(
-    store: Store, keys: KeyRing, actor: Actor, policy: Policy, ref: str, target: Digest, source: Digest | None
-) -> Judgement:
-    subjects = subjects_of(store, target)
-    live = _live_subjects(store, source)
-    statements = {subject.digest: load_evidence(store, keys, subject.digest) for subject in subjects}
-    facts = Facts(ref, subjects, live, statements, actor.name, own_key=keys.own, after=_after(store, target))
-    return judge(policy, facts)
-
-
-def _live_subjects(store: Store, source: Digest | None) -> tuple[Subject, ...]:
-    """What is live now; nothing when it cannot be read any more: that must not bar the way to what can."""
-    if source is None:
-        return ()
-    with suppress(ObjectMissing, ObjectDamaged):
-        return subjects_of(store, source)
-    return ()
-
-
-def _after(store: Store, target: Digest) -> Before | None:
-    """Whether the release was live in the environment that this deployment comes after; None when it comes after none."""
-    value = store.get(target)
-    if value.get("kind") != "deployment" or not value.get("after"):
-        return None
-    earlier = f"deploy/{value['application']}@{value['after']}"
-    return Before(earlier, bool(store.lives(earlier, release_of(store, target), limit=1)))
-
-
-def _returns(store: Store, ref: str, source: Digest | None, target: Digest) -> bool:
-    """Whether this very deployment stood at this ref before, or it is the present one with a release that did.
-
-    Component refs have no such way back: nothing is live there.
-    """
-    release = release_of(store, target)
-    if release is None or source is None:
-        return False
-    if store.lives(ref, release, target=target, limit=1):
-        return True
-    with suppress(ObjectMissing, ObjectDamaged):
-        same = {**store.get(source), "release": None} == {**store.get(target), "release": None}
-        return same and bool(store.lives(ref, release, limit=1))
-    return False
-
-
-def _verdict_object(project: str, judged: Judged, actor: Actor, at: datetime, planned: PlannedMove | None = None) -> JsonObject:
+def _verdict_object(
+    project: str, judged: Judged, actor: Actor, at: datetime, planned: PlannedMove | None, *, forced: bool
+) -> JsonObject:
     judgement = judged.judgement
     return {
         "kind": "verdict",
@@ -214,11 +224,13 @@ def _verdict_object(project: str, judged: Judged, actor: Actor, at: datetime, pl
         "missing": list(judgement.missing),
         "evidence": list(judgement.evidence),
         **({"plan": planned.plan} if planned else {}),
+        **({"forced": True} if forced else {}),
+        **({"observed": [check.to_json() for check in judgement.observed]} if judgement.observed else {}),
     }
 
 
 def _record(
-    store: Store, judged: Judged, actor: Actor, at: datetime, outcome: str, verdict: Digest | None, why: str
+    store: Store, judged: Judged, actor: Actor, at: datetime, action: str, outcome: str, verdict: Digest | None, why: str
 ) -> NewAudit:
-    action, release = "return" if judged.returning else "move", release_of(store, judged.target)
+    release = release_of(store, judged.target)
     return NewAudit(at, actor.name, action, judged.ref, outcome, judged.source, judged.target, verdict, why, release)

@@ -8,7 +8,7 @@ from typing import cast
 
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Digest, parse_digest
-from shipway.spec import ContractSpec, PolicyRule, policy_from_json, policy_to_json
+from shipway.spec import ContractSpec, PolicyRule, matches, policy_from_json, policy_to_json, rule_of
 from shipway.store import Store
 
 POLICY_REF = "policy/main"
@@ -19,16 +19,23 @@ DEFAULT_POLICY: JsonObject = {"kind": "policy", "version": 1, "rules": [], "defi
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Rules per ref and the digests of the check definitions that count: contracts by data name, golden sets by evaluation."""
+    """Rules per ref or pattern, and the digests of the check definitions that count: contracts by data name, golden sets by
+    evaluation. order: ref of a deployment -> the environment that it comes after; None leaves that to the deployment.
+    """
 
     digest: Digest
     rules: Mapping[str, PolicyRule]
     contracts: Mapping[str, Digest]
     golden: Mapping[str, Digest] = field(default_factory=dict)
+    order: Mapping[str, str] | None = None
 
-    def rule(self, ref: str) -> PolicyRule:
-        """What the policy asks of a move of `ref`; a ref without a rule is asked nothing."""
-        return self.rules.get(ref) or PolicyRule(ref=ref)
+    def rule(self, ref: str, *, observed: bool = False) -> PolicyRule:
+        """What the rules that match `ref` ask of its move together; none asks nothing. observed: those that observe too."""
+        return rule_of(self.rules, ref, observed=observed)
+
+    def observes(self, ref: str) -> bool:
+        """Whether a rule that only observes is about `ref`."""
+        return any(rule.observe and matches(key, ref) for key, rule in self.rules.items())
 
 
 def policy_object(
@@ -36,16 +43,19 @@ def policy_object(
     rules: Mapping[str, PolicyRule],
     contracts: Mapping[str, ContractSpec],
     golden: Mapping[str, Digest] | None = None,
+    order: Mapping[str, str] | None = None,
 ) -> JsonObject:
     """The policy of a spec; the contracts become objects of their own, and their digests are what counts.
 
-    golden: evaluation -> digest of its golden set. A policy without any looks as it did before there were golden sets.
+    golden: evaluation -> digest of its golden set; order: as in Policy. A policy without any looks as it did before there were
+    such things.
     """
     digests: dict[str, Json] = {name: store.put(contract.to_json()) for name, contract in sorted(contracts.items())}
     definitions: dict[str, Json] = {"contract": digests}
     if golden:
         definitions["golden"] = {name: golden[name] for name in sorted(golden)}
-    return {**policy_to_json(rules), "definitions": definitions}
+    following: dict[str, Json] = {"order": {ref: order[ref] for ref in sorted(order)}} if order else {}
+    return {**policy_to_json(rules), "definitions": definitions, **following}
 
 
 def policy_in_force(store: Store) -> Policy:
@@ -66,4 +76,5 @@ def load_policy(store: Store, digest: Digest) -> Policy:
     contracts, golden = (
         {name: parse_digest(text) for name, text in definitions.get(kind, {}).items()} for kind in ("contract", "golden")
     )
-    return Policy(digest, policy_from_json(record), contracts, golden)
+    order = cast("Mapping[str, str] | None", record.get("order"))
+    return Policy(digest, policy_from_json(record), contracts, golden, order)

@@ -17,7 +17,7 @@ from shipway.operate._prompts import take_prompts
 from shipway.operate._surroundings import custom_prices
 from shipway.pipeline import Hands, Report
 from shipway.release import Candidate, deploy_ref, lock_release, make_release
-from shipway.spec import DeploySpec, Pass, Spec
+from shipway.spec import DeploySpec, Pass, Spec, rule_of
 from shipway.store import ObjectDamaged, ObjectMissing, Store
 
 
@@ -80,7 +80,7 @@ def check_application(
         raise NothingToEvaluate(f"the spec has no golden set {only}", where=str(spec.path), mend=f"did you mean {near}?")
     golden = {name: digest for name, digest in golden_of(hands.store, spec).items() if only in (None, name)}
     live = live_release(hands.store, deploy_ref(deploy))
-    level, rule = _level(spec, deploy), spec.policy.get(deploy_ref(deploy))
+    level, rule = _level(spec, deploy), rule_of(spec.policy, deploy_ref(deploy), observed=True)
     evaluating = Evaluating(hands, deploy.application, world, report, level, rule)
     return evaluate_release(evaluating, release, golden, live=live)
 
@@ -135,5 +135,5 @@ def _prices(store: Store, spec: Spec) -> JsonObject:
 
 def _level(spec: Spec, deploy: DeploySpec) -> float:
     """The coverage of the intervals: 95 %, or more where the policy of this deployment asks for more."""
-    rule = spec.policy.get(deploy_ref(deploy))
-    return max([LEVEL, *(asked.level for asked in (rule.require if rule else ()) if not isinstance(asked, Pass))])
+    rule = rule_of(spec.policy, deploy_ref(deploy), observed=True)
+    return max([LEVEL, *(asked.level for asked in rule.require if not isinstance(asked, Pass))])

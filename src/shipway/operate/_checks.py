@@ -21,7 +21,7 @@ from shipway.monitor import event_clock, inputs_of, paired_comparison, window_ro
 from shipway.operate._measured import Measured, attest_check
 from shipway.pipeline import MADE, Hands, Report, measure_evaluation, open_environment, score_rows
 from shipway.release import Component, ReleaseMalformed, deploy_ref, find_component, load_components, outcomes_of
-from shipway.spec import DeploySpec, Pass, Spec
+from shipway.spec import DeploySpec, Pass, Spec, rule_of
 from shipway.stats import Interval, mean_interval
 from shipway.store import Store
 
@@ -66,8 +66,8 @@ def check_candidate(
 
 def _level(spec: Spec, deploy: DeploySpec) -> float:
     """The coverage of the intervals: 95 %, or more where the policy of this deployment asks for more."""
-    rule = spec.policy.get(deploy_ref(deploy))
-    return max([LEVEL, *(asked.level for asked in (rule.require if rule else ()) if not isinstance(asked, Pass))])
+    rule = rule_of(spec.policy, deploy_ref(deploy), observed=True)
+    return max([LEVEL, *(asked.level for asked in rule.require if not isinstance(asked, Pass))])
 
 
 def _contracts(hands: Hands, spec: Spec, components: Iterable[Component]) -> list[Measured]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple, cast
 
-from shipway.gate import Judgement, MoveRefused, move_ref, policy_in_force
+from shipway.gate import TIMING, Judgement, MoveRefused, judge_move, move_ref, policy_in_force
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Digest, short
 from shipway.llm import Provider
@@ -63,7 +63,7 @@ def follow(
     present = store.resolve(ref)
     deployment = store.get(present, "deployment")
     live = release_descriptor(deployment).digest
-    wanted = next(_wanted(store, ref, present, deployment, live), None)
+    wanted = next(_wanted(hands, ref, present, deployment, live), None)
     if wanted is None:
         return None
     child, moved, target = wanted
@@ -85,12 +85,13 @@ def follow(
 
 
 def _wanted(
-    store: Store, ref: str, present: Digest, deployment: JsonObject, live: Digest
+    hands: Hands, ref: str, present: Digest, deployment: JsonObject, live: Digest
 ) -> Iterator[tuple[Digest, Component, Digest]]:
     """Child releases, the one component that each takes anew, and the deployment with it; what was refused is passed over.
 
     Prompts and indexes only: a model comes with its code, data and profile, which `shipway release` puts together.
     """
+    store = hands.store
     held = {(part.kind, part.name): part.digest for part in load_components(store, live)}
     for followed in cast("list[str]", deployment["follow"]):
         kind, _, name = followed.partition("@")[0].partition("/")
@@ -102,7 +103,7 @@ def _wanted(
             continue
         child = child_release(store, live, kind, name, named.digest)
         target = store.put(with_release(store, present, child))
-        if not _refused_already(store, ref, target):
+        if not _refused_already(hands, ref, target):
             yield child, component, target
 
 
@@ -124,12 +125,21 @@ def _moved_since(store: Store, followed: str, ref: str) -> bool:
     return last[0] > last[1]
 
 
-def _refused_already(store: Store, ref: str, target: Digest) -> bool:
-    """Whether the newest word on this very move is a refusal by the policy that is in force."""
+def _refused_already(hands: Hands, ref: str, target: Digest) -> bool:
+    """Whether the newest word on this very move is a refusal by the policy that is in force; one for its time alone lasts as
+    long as the gate says so.
+    """
+    store = hands.store
     newest = next((record for record in store.history(ref, limit=1000) if record.target == target), None)
     if newest is None or newest.outcome != "refused" or newest.verdict is None:
         return False
-    return store.get(newest.verdict, "verdict")["policy"] == policy_in_force(store).digest
+    verdict = store.get(newest.verdict, "verdict")
+    if verdict["policy"] != policy_in_force(store).digest:
+        return False
+    failed = {check["name"] for check in cast("list[JsonObject]", verdict["checks"]) if check["verdict"] != "pass"}
+    if not failed <= TIMING:
+        return True
+    return not judge_move(store, hands.keys, hands.actor, ref=ref, target=target).judgement.allowed
 
 
 def _name_candidate(hands: Hands, ref: str, deployment: JsonObject, child: Digest, moved: Component) -> None:
@@ -153,7 +163,7 @@ def _rest(store: Store, deployment: JsonObject, release: Digest) -> set[Componen
 def _evaluate(hands: Hands, deployment: JsonObject, child: Digest, live: Digest, world: World, report: Report) -> None:
     """The golden sets that the policy in force counts, at the level that it asks for."""
     policy, application = policy_in_force(hands.store), str(deployment["application"])
-    rule = policy.rule(f"deploy/{application}@{deployment['environment']}")
+    rule = policy.rule(f"deploy/{application}@{deployment['environment']}", observed=True)
     level = max([LEVEL, *(asked.level for asked in rule.require if not isinstance(asked, Pass))])
     golden = dict(policy.golden)
     if golden:

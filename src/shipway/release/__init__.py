@@ -13,7 +13,7 @@ from shipway.release._apply import (
     publish_policy,
     roll_back,
 )
-from shipway.release._approve import approve_release
+from shipway.release._approve import approve_object, approve_release
 from shipway.release._candidate import Candidate, lock_release, make_release
 from shipway.release._changes import Change, deployment_changes, release_changes
 from shipway.release._child import child_release
@@ -179,6 +179,7 @@ __all__ = [
     "apply_plan",
     "apply_planned",
     "apply_release",
+    "approve_object",
     "approve_release",
     "attach",
     "attachments_of",

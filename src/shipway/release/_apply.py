@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shipway.access import Actor, KeyRing, Signer
-from shipway.gate import POLICY_REF, Moved, Policy, load_policy, move_ref, policy_object, release_of
+from shipway.gate import POLICY_REF, Moved, Policy, load_policy, move_ref, policy_object, release_of, revoked
 from shipway.kernel.digest import Digest, short
 from shipway.kernel.errors import ShipwayError
-from shipway.release._deployment import with_release
+from shipway.release._deployment import deploy_ref, with_release
 from shipway.release._intact import check_intact
 from shipway.release._plan import Plan, make_plan
 from shipway.spec import DeploySpec, Pass, PolicyRule, Spec, evaluation_of
@@ -18,7 +18,7 @@ _PAGE = 100  # records of a history that are read at once
 
 
 class PolicyUnmeetable(ShipwayError):
-    """A rule that asks what nobody can show: it would lock its ref for good."""
+    """A rule that asks for a metric whose golden set is not at hand: any set of questions would do."""
 
     code = "release.policy-unmeetable"
 
@@ -36,15 +36,10 @@ def policy_change(store: Store, spec: Spec, *, golden: Mapping[str, Digest] | No
     """
     golden = golden or {}
     for ref, rule in spec.policy.items():
-        if not ref.startswith("deploy/") and (rule.require or rule.approvals):
-            raise PolicyUnmeetable(
-                f"the policy asks something of {ref}, and only deployments can be checked and approved as yet",
-                where=str(spec.path),
-                mend="ask it of the deployment that takes it: deploy/APPLICATION@ENVIRONMENT",
-            )
         _check_golden(spec, ref, rule, golden)
     contracts = {name: data.contract for name, data in spec.data.items() if data.contract}
-    target, present = store.put(policy_object(store, spec.policy, contracts, golden)), store.ref(POLICY_REF)
+    order = {deploy_ref(deploy): deploy.after for deploy in spec.deploy.values() if deploy.after}
+    target, present = store.put(policy_object(store, spec.policy, contracts, golden, order)), store.ref(POLICY_REF)
     return None if present and present.digest == target else load_policy(store, target)
 
 
@@ -66,18 +61,25 @@ def publish_policy(
     *,
     golden: Mapping[str, Digest] | None = None,
     why: str = "",
+    force: bool = False,
 ) -> Moved | None:
-    """Move `policy/main` to the spec's policy when it differs: its own move, judged by the policy in force until then."""
+    """Move `policy/main` to the spec's policy when it differs: its own move, judged by the policy in force until then.
+
+    force: as in move_ref, and then `why` has to say something. Raises MoveRefused, PolicyLocksOut, Forbidden, PolicyUnmeetable.
+    """
     change = policy_change(store, spec, golden=golden)
     if change is None:
         return None
-    return move_ref(store, keys, actor, ref=POLICY_REF, target=change.digest, why=why or "the policy of shipway.yaml")
+    said = why if force else why or "the policy of shipway.yaml"
+    return move_ref(store, keys, actor, ref=POLICY_REF, target=change.digest, why=said, force=force)
 
 
-def apply_plan(store: Store, keys: KeyRing, actor: Actor, plan: Plan, *, signer: Signer | None = None, why: str = "") -> Moved:
-    """Move the ref to what was planned. signer: as in move_ref. Raises MoveRefused, RefMoved, Forbidden, ReleaseDamaged."""
+def apply_plan(
+    store: Store, keys: KeyRing, actor: Actor, plan: Plan, *, signer: Signer | None = None, why: str = "", force: bool = False
+) -> Moved:
+    """Move the ref to what was planned. signer, force: as in move_ref, which says what is raised; so is ReleaseDamaged."""
     check_intact(store, plan.release)
-    return move_ref(store, keys, actor, ref=plan.ref, target=plan.target, why=why, signer=signer)
+    return move_ref(store, keys, actor, ref=plan.ref, target=plan.target, why=why, signer=signer, force=force)
 
 
 def apply_release(
@@ -92,42 +94,52 @@ def apply_release(
     prices: Digest | None = None,
     signer: Signer | None = None,
     why: str = "",
+    force: bool = False,
 ) -> tuple[Plan, Moved]:
-    """Publish a changed policy, plan, move. golden, prices, signer: as in policy_change, make_plan and move_ref.
+    """Publish a changed policy, plan, move. golden, prices, signer: as in policy_change, make_plan and move_ref; force: of both
+    moves, as in move_ref.
 
-    Raises MoveRefused, RefMoved, Forbidden, NoCandidate, PolicyUnmeetable.
+    Raises MoveRefused, PolicyLocksOut, ReasonMissing, RefMoved, Forbidden, NoCandidate, PolicyUnmeetable.
     """
-    publish_policy(store, keys, actor, spec, golden=golden)
+    publish_policy(store, keys, actor, spec, golden=golden, why=why if force else "", force=force)
     plan = make_plan(store, keys, actor, spec, deploy, release=release, prices=prices, detail=False)
-    return plan, apply_plan(store, keys, actor, plan, signer=signer, why=why)
+    return plan, apply_plan(store, keys, actor, plan, signer=signer, why=why, force=force)
 
 
 def roll_back(store: Store, keys: KeyRing, actor: Actor, ref: str, *, release: Digest | None = None, why: str = "") -> Moved:
     """Return to the release that was live before this one, or to a named one that was live; everything else stays as it is.
 
-    Raises NothingToReturnTo, RefMissing, Forbidden, RefMoved, ReleaseDamaged.
+    A revoked release is passed over. Raises NothingToReturnTo, RefMissing, Forbidden, RefMoved, ReleaseDamaged.
     """
     present = store.resolve(ref)
-    chosen = _chosen(store, ref, release) if release else _previous(store, ref, present)
+    chosen = _chosen(store, keys, ref, release) if release else _previous(store, keys, ref, present)
     check_intact(store, chosen)
     target = store.put(with_release(store, present, chosen))
     return move_ref(store, keys, actor, ref=ref, target=target, why=why or "rollback")
 
 
-def _chosen(store: Store, ref: str, release: Digest) -> Digest:
-    """The release, when it was live here: what never was goes through the gate, by `apply`."""
+def _chosen(store: Store, keys: KeyRing, ref: str, release: Digest) -> Digest:
+    """The release, when it was live here and is not revoked: what never was goes through the gate, by `apply`."""
     if not store.lives(ref, release, limit=1):
         raise NothingToReturnTo(
             f"release {short(release)} was never live at {ref}", where=ref, mend=f"shipway apply --release {short(release)}"
         )
+    word = revoked(store, keys, release)
+    if word:
+        why = f"release {short(release)} was revoked: {word.predicate.get('why')}"
+        raise NothingToReturnTo(why, where=ref, mend=f"shipway rollback {ref}, to what is not")
     return release
 
 
-def _previous(store: Store, ref: str, present: Digest) -> Digest:
+def _previous(store: Store, keys: KeyRing, ref: str, present: Digest) -> Digest:
     now, page = release_of(store, present), store.lives(ref, limit=_PAGE)
+    passed_over = {now}
     while page:
         for record in page:
-            if record.release not in (None, now):
+            if record.release is None or record.release in passed_over:
+                continue
+            if revoked(store, keys, record.release) is None:
                 return record.release
+            passed_over.add(record.release)
         page = store.lives(ref, before=page[-1].id, limit=_PAGE)
     raise NothingToReturnTo(f"no other release was live at {ref}", where=ref, mend=f"shipway log {ref}")

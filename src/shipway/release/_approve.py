@@ -1,11 +1,10 @@
-"""Approvals: a person's signature under one release."""
+"""Approvals: a person's signature under one release, or under any other object that a gate asks one for."""
 
 from __future__ import annotations
 
 from shipway.access import Action, Actor, Signer, authorize
-from shipway.gate import attest
+from shipway.gate import attest, check_target
 from shipway.kernel import media
-from shipway.kernel.canonical import JsonObject
 from shipway.kernel.clock import instant
 from shipway.kernel.digest import Digest
 from shipway.release._manifest import load_components
@@ -17,16 +16,26 @@ def approve_release(store: Store, signer: Signer, actor: Actor, application: str
     resource = f"release/{application}"
     authorize(actor, Action.APPROVE, resource)
     load_components(store, release)  # an approval of what is no release would count for nothing, silently
+    return _approve(store, signer, actor, release, name=application, resource=resource, why=why)
+
+
+def approve_object(store: Store, signer: Signer, actor: Actor, *, ref: str, target: Digest, why: str = "") -> Digest:
+    """Sign that `target` may stand at `ref`; the digest of the envelope. Raises Forbidden, TargetWrong, ObjectMissing."""
+    authorize(actor, Action.APPROVE, ref)
+    check_target(store, ref, target)
+    return _approve(store, signer, actor, target, name=ref, resource=ref, why=why)
+
+
+def _approve(store: Store, signer: Signer, actor: Actor, subject: Digest, *, name: str, resource: str, why: str) -> Digest:
     now = store.clock.now()
-    predicate: JsonObject = {"approver": actor.name, "why": why, "at": instant(now)}
     envelope = attest(
         store,
         signer,
-        subject=release,
-        name=application,
+        subject=subject,
+        name=name,
         predicate_type=media.APPROVAL_PREDICATE,
-        predicate=predicate,
+        predicate={"approver": actor.name, "why": why, "at": instant(now)},
         label="approval",
     )
-    store.record(NewAudit(now, actor.name, "approve", resource, "approved", target=release, why=why))
+    store.record(NewAudit(now, actor.name, "approve", resource, "approved", target=subject, why=why))
     return envelope

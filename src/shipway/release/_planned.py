@@ -158,24 +158,33 @@ def _object(value: Json) -> JsonObject:
 
 
 def apply_planned(
-    store: Store, keys: KeyRing, actor: Actor, plan: KeptPlan, *, signer: Signer | None = None, why: str = ""
+    store: Store,
+    keys: KeyRing,
+    actor: Actor,
+    plan: KeptPlan,
+    *,
+    signer: Signer | None = None,
+    why: str = "",
+    force: bool = False,
 ) -> Moved:
     """Do exactly what was planned: publish its policy, move its ref from where it stood to where it said. Judged again by what
-    is known now. A ref that is there already stays, unchanged. signer: as in move_ref.
+    is known now. A ref that is there already stays, unchanged. signer, force: as in move_ref.
 
     Raises PlanStale, PlanAltered, MoveRefused, Forbidden, ReleaseDamaged, ObjectMissing, ObjectDamaged.
     """
     _check_whole(store, plan)
-    said = why or f"plan {short(plan.digest)} of {plan.actor}"
+    said = why if force else why or f"plan {short(plan.digest)} of {plan.actor}"
     if not _is_there(store, plan):
         _check_fresh(store, plan)
-        _or_stale(store, plan, lambda: _publish(store, keys, actor, plan, said))
+        _or_stale(store, plan, lambda: _publish(store, keys, actor, plan, said, force=force))
     judge = plan.policy_change or plan.policy
     planned = PlannedMove(plan.digest, plan.source, judge)
     return _or_stale(
         store,
         plan,
-        lambda: move_ref(store, keys, actor, ref=plan.ref, target=plan.target, why=said, planned=planned, signer=signer),
+        lambda: move_ref(
+            store, keys, actor, ref=plan.ref, target=plan.target, why=said, planned=planned, signer=signer, force=force
+        ),
     )
 
 
@@ -226,12 +235,12 @@ def _moved(store: Store, ref: str, planned: Digest | None, found: Digest | None)
     return f"the plan is stale: {ref} was at {was} when it was made, and is at {now}{who}{because}"
 
 
-def _publish(store: Store, keys: KeyRing, actor: Actor, plan: KeptPlan, why: str) -> None:
+def _publish(store: Store, keys: KeyRing, actor: Actor, plan: KeptPlan, why: str, *, force: bool) -> None:
     present = store.ref(POLICY_REF)
     source = present.digest if present else None
     if plan.policy_change and plan.policy_change != source:
         planned = PlannedMove(plan.digest, source, plan.policy)
-        move_ref(store, keys, actor, ref=POLICY_REF, target=plan.policy_change, why=why, planned=planned)
+        move_ref(store, keys, actor, ref=POLICY_REF, target=plan.policy_change, why=why, planned=planned, force=force)
 
 
 def _or_stale(store: Store, plan: KeptPlan, move: Callable[[], _T]) -> _T:

@@ -3,6 +3,7 @@
 Pure but for `find_spec` and `load_spec`. Never constructs an object from YAML, never looks at data or at the store.
 """
 
+from shipway.spec._calendar import Freeze, Hours, opening
 from shipway.spec._contract import ColumnRule, ContractSpec, parse_contract
 from shipway.spec._data import DataSpec, EnvironmentSpec
 from shipway.spec._deploy import DeploySpec
@@ -13,8 +14,9 @@ from shipway.spec._gateway import BudgetSpec, GatewayKeySpec, GatewaySpec
 from shipway.spec._indexes import IndexSpec
 from shipway.spec._models import ModelSpec, OutcomeSpec
 from shipway.spec._monitors import MonitorSpec, default_monitors
+from shipway.spec._names import is_pattern, matches
 from shipway.spec._origins import OriginSpec
-from shipway.spec._policy import PolicyRule, policy_from_json, policy_to_json
+from shipway.spec._policy import policy_from_json, policy_to_json
 from shipway.spec._prompts import PromptSpec
 from shipway.spec._providers import ProviderSpec
 from shipway.spec._requirement import (
@@ -27,9 +29,11 @@ from shipway.spec._requirement import (
     Pass,
     Requirement,
     evaluation_of,
+    is_foreign,
     lower_is_better,
     parse_requirement,
 )
+from shipway.spec._rule import PolicyRule, rule_of, unite
 from shipway.spec._spec import Spec, parse_spec
 
 __all__ = [
@@ -45,8 +49,10 @@ __all__ = [
     "DeploySpec",
     "EnvironmentSpec",
     "EvalSpec",
+    "Freeze",
     "GatewayKeySpec",
     "GatewaySpec",
+    "Hours",
     "IndexSpec",
     "ModelSpec",
     "MonitorSpec",
@@ -64,11 +70,17 @@ __all__ = [
     "default_monitors",
     "evaluation_of",
     "find_spec",
+    "is_foreign",
+    "is_pattern",
     "load_spec",
     "lower_is_better",
+    "matches",
+    "opening",
     "parse_contract",
     "parse_requirement",
     "parse_spec",
     "policy_from_json",
     "policy_to_json",
+    "rule_of",
+    "unite",
 ]

@@ -9,8 +9,8 @@ import msgspec
 from shipway.spec._fields import choice, count, fields, group, listed, meant, texts
 from shipway.spec._names import declared, groups_of, inside_path, name_of
 from shipway.spec._node import Node, shown
-from shipway.spec._policy import PolicyRule
-from shipway.spec._requirement import Pass, eval_metrics
+from shipway.spec._requirement import FOREIGN, Pass, eval_metrics, is_foreign
+from shipway.spec._rule import PolicyRule
 
 SCORERS = ("exact", "contains")
 _MOST_SAMPLES, _MOST_AT = 100, 1000  # beyond them a mistake is likelier than a wish: each sample of each item is a call
@@ -41,6 +41,8 @@ class EvalSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_eval(key: Node, node: Node, *, providers: Collection[str]) -> EvalSpec:
     name = name_of(key, "an evaluation")
+    if name == FOREIGN.rstrip("."):
+        raise key.fail("the metrics of other tools are called import.NAME", mend="give the evaluation another name")
     what = f"evaluation {name}"
     if not isinstance(node.value, dict):
         return EvalSpec(name=name, file=inside_path(node, f"the file of {what}"))
@@ -86,7 +88,7 @@ def check_metrics(node: Node, policy: Mapping[str, PolicyRule], evals: Mapping[s
     for ref, rule in policy.items():
         for requirement in rule.require:
             name, (prefix, dot, _) = requirement.name, requirement.name.partition(".")
-            if not dot or (isinstance(requirement, Pass) and prefix not in evals):
+            if not dot or is_foreign(name) or (isinstance(requirement, Pass) and prefix not in evals):
                 continue  # a check of another tool may have a dot in its name
             place = group(node, "policy")[ref].keys[name]
             if isinstance(requirement, Pass):

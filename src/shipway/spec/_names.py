@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection
+from functools import lru_cache
 from ipaddress import ip_address
 from keyword import iskeyword
 from pathlib import PurePosixPath
@@ -15,10 +16,11 @@ from shipway.spec._node import Node, shown
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _COMPONENT = re.compile(r"(data|model|prompt|index)/([a-z][a-z0-9_-]*)(@[a-z][a-z0-9_-]*)?")
-_DEPLOY = re.compile(r"deploy/([a-z][a-z0-9_-]*@[a-z][a-z0-9_-]*)")
+_DEPLOY = re.compile(r"deploy/([a-z*][a-z0-9_*-]*@[a-z*][a-z0-9_*-]*)")
+_GUARDED = re.compile(r"(data|model|prompt|index)/([a-z*][a-z0-9_*-]*)(@[a-z*][a-z0-9_*-]*)?")
 _SECRET = re.compile(r"secret://env/[A-Za-z_][A-Za-z0-9_]*")
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
-REF_FORMS = "deploy/APP@ENVIRONMENT, data/NAME, model/NAME, prompt/NAME, index/NAME or policy/main"
+REF_FORMS = "deploy/APP@ENVIRONMENT, data/NAME, model/NAME, prompt/NAME, index/NAME or policy/main; `*` stands for any name"
 
 
 def legal_form(name: str) -> str | None:
@@ -57,14 +59,41 @@ def component_ref(node: Node, what: str) -> str:
 
 
 def policy_ref(key: Node) -> tuple[str, str]:
-    """Kind and declared name of a ref that a policy may guard: ("deploy", "delay@prod"), ("data", "flights")."""
+    """Kind and declared name of what a policy may guard, either may be a pattern: ("deploy", "*@prod"), ("data", "flights")."""
     if key.raw == "policy/main":
         return "policy", "main"
     if match := _DEPLOY.fullmatch(key.raw):
         return "deploy", match[1]
-    if match := _COMPONENT.fullmatch(key.raw):
+    if match := _GUARDED.fullmatch(key.raw):
         return match[1], match[2]
     raise key.fail(f"{shown(key.raw)} is not a ref", mend=REF_FORMS)
+
+
+def is_pattern(ref: str) -> bool:
+    """Whether it may stand for several refs."""
+    return "*" in ref
+
+
+def matches(pattern: str, ref: str) -> bool:
+    """Whether a policy's ref or pattern is about this ref; `*` stands for any part of a name, and `@approved` for no label.
+
+    >>> matches("deploy/*@prod", "deploy/delay@prod"), matches("deploy/delay@*", "deploy/other@prod")
+    (True, False)
+    >>> matches("model/*", "model/delay@champion"), matches("data/flights@approved", "data/flights")
+    (True, True)
+    """
+    if ref.startswith("deploy/"):
+        return _fits(pattern, ref)
+    return _fits(pattern.removesuffix("@approved"), ref.removesuffix("@approved"))
+
+
+def _fits(pattern: str, ref: str) -> bool:
+    return pattern == ref or ("*" in pattern and _regex(pattern).fullmatch(ref) is not None)
+
+
+@lru_cache(maxsize=256)
+def _regex(pattern: str) -> re.Pattern[str]:
+    return re.compile("[^/]*".join(map(re.escape, pattern.split("*"))))
 
 
 def inside_path(node: Node, what: str) -> str:

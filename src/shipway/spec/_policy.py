@@ -1,41 +1,29 @@
-"""The `policy:` section: what a ref asks before it moves. Published as an object, so its JSON has one form."""
+"""The `policy:` section: what refs ask before they move. Published as an object, so its JSON has one form."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import cast
 
-import msgspec
-
-from shipway.kernel.canonical import Json, JsonObject, canonical_json
+from shipway.kernel.canonical import JsonObject
 from shipway.kernel.errors import ShipwayError, nearest
+from shipway.kernel.units import Seconds
+from shipway.spec._calendar import Freeze, Hours, parse_freeze, parse_hours
+from shipway.spec._deploy import DeploySpec
 from shipway.spec._errors import SpecMalformed
-from shipway.spec._fields import choice, count, group, listed, meant, named, text
-from shipway.spec._names import policy_ref
+from shipway.spec._fields import T, choice, count, duration, fields, group, listed, meant, named, text
+from shipway.spec._names import is_pattern, matches, policy_ref
 from shipway.spec._node import Node, node_of, shown
-from shipway.spec._requirement import FORMS, Requirement, parse_requirement, requirement_text, requirement_to_json
+from shipway.spec._requirement import FORMS, Requirement, parse_requirement
+from shipway.spec._rule import INCONCLUSIVE, PolicyRule, section_of
 
-INCONCLUSIVE = ("hold", "ask", "warn")
+SETTINGS = (
+    *("approvals", "author_approves", "inconclusive", "evidence_within"),
+    *("hours", "freeze", "soak", "observe"),
+)
 _REQUIREMENT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.@-]*")
-
-
-class PolicyRule(msgspec.Struct, frozen=True, kw_only=True):
-    """What one ref asks: requirements, approvals by others than the author, and what an inconclusive check does."""
-
-    ref: str
-    require: tuple[Requirement, ...] = ()
-    approvals: int = 0
-    inconclusive: str = "hold"
-
-    def to_json(self) -> JsonObject:
-        lines = {canonical_json(line): line for line in map(requirement_to_json, self.require)}
-        return {
-            "ref": self.ref,
-            "require": [lines[key] for key in sorted(lines)],
-            "approvals": self.approvals,
-            "inconclusive": self.inconclusive,
-        }
+_ROLE = re.compile(r"[a-z][a-z0-9_-]*")
 
 
 def policy_to_json(policy: Mapping[str, PolicyRule]) -> JsonObject:
@@ -49,19 +37,10 @@ def policy_from_json(record: JsonObject) -> dict[str, PolicyRule]:
     if record.get("kind") != "policy" or record.get("version") != 1 or not isinstance(rules, list):
         raise SpecMalformed("this record is no policy of version 1")
     try:
-        sections = {cast("str", rule["ref"]): _section(rule) for rule in rules}
+        sections = {cast("str", rule["ref"]): section_of(rule) for rule in rules}
     except (KeyError, TypeError, ArithmeticError, AttributeError) as problem:
         raise SpecMalformed(f"this record is no policy: {problem!r}") from problem
     return read_policy(node_of(sections, "policy"))
-
-
-def _section(rule: Mapping[str, Json]) -> dict[str, Json]:
-    """A stored rule as a person writes it."""
-    section: dict[str, Json] = {"approvals": rule["approvals"], "inconclusive": rule["inconclusive"]}
-    for line in cast("list[Mapping[str, Json]]", rule["require"]):
-        name = str(line["name"])
-        section[name] = [*cast("list[Json]", section.get(name, [])), requirement_text(line)]
-    return section
 
 
 def read_policy(node: Node | None) -> dict[str, PolicyRule]:
@@ -71,13 +50,85 @@ def read_policy(node: Node | None) -> dict[str, PolicyRule]:
 def _read_rule(key: Node, node: Node) -> PolicyRule:
     policy_ref(key)
     entries = dict(group(node, f"the policy of {key.raw}"))
-    approvals, inconclusive = entries.pop("approvals", None), entries.pop("inconclusive", None)
+
+    def setting(name: str, read: Callable[[Node, str], T], without: T) -> T:
+        found = entries.pop(name, None)
+        return without if found is None else read(found, name)
+
+    people, roles = setting("approvals", _approvals, (0, dict[str, int]()))
     return PolicyRule(
         ref=key.raw,
+        approvals=people,
+        roles=roles,
+        author_approves=setting("author_approves", _yes_or_no, without=True),
+        inconclusive=setting("inconclusive", lambda found, what: choice(found, what, INCONCLUSIVE), "hold"),
+        evidence_within=setting("evidence_within", _span, None),
+        hours=setting("hours", _hours, ()),
+        freeze=setting("freeze", _freeze, ()),
+        soak=setting("soak", _span, None),
+        observe=setting("observe", _yes_or_no, without=False),
         require=tuple(line for name, value in entries.items() for line in _read_require(node.keys[name], value)),
-        approvals=count(approvals, "approvals") if approvals else 0,
-        inconclusive=choice(inconclusive, "inconclusive", INCONCLUSIVE) if inconclusive else "hold",
     )
+
+
+def _approvals(node: Node, what: str) -> tuple[int, dict[str, int]]:
+    """How many people, and how many of each role: `2`, `{count: 2, role: NAME}`, or a list of such; of equal ones the most."""
+    people, roles = 0, dict[str, int]()
+    for item in listed(node, what) if isinstance(node.value, list) else [node]:
+        if not isinstance(item.value, dict):
+            people = max(people, count(item, what))
+            continue
+        entries = fields(item, ("count", "role"), what)
+        number = count(entries["count"], f"count of {what}") if "count" in entries else 1
+        if "role" not in entries:
+            people = max(people, number)
+            continue
+        role = text(entries["role"], f"role of {what}")
+        if not _ROLE.fullmatch(role) or role == "checker":
+            mend = "admin, approver or a word of your own, as in `shipway key trust FILE --role release-manager`"
+            raise entries["role"].fail(f"{shown(role)} is no role that approves", mend=mend)
+        if number:
+            roles[role] = max(roles.get(role, 0), number)
+    return people, roles
+
+
+def _yes_or_no(node: Node, what: str) -> bool:
+    if isinstance(node.value, bool):
+        return node.value
+    if node.value in ("yes", "no"):
+        return node.value == "yes"
+    raise node.fail(f"{what} is yes or no, not {node.shown()}", mend="yes or no")
+
+
+def _span(node: Node, what: str) -> Seconds:
+    seconds = duration(node, what)
+    if not seconds:
+        raise node.fail(f"{what} is longer than nothing", mend="as in 24h; without the line nothing is asked")
+    return seconds
+
+
+def _hours(node: Node, what: str) -> tuple[tuple[Hours, ...], ...]:
+    """One text, or a list of which one has to be open; a stored rule may hold a list of lists, which all have to be."""
+    items = listed(node, what) if isinstance(node.value, list) else [node]
+    groups = items if items[0].value and isinstance(items[0].value, list) else [node]
+    return tuple(_hours_group(one, what) for one in groups)
+
+
+def _hours_group(node: Node, what: str) -> tuple[Hours, ...]:
+    lines = listed(node, what) if isinstance(node.value, list) else [node]
+    return tuple(sorted({_parsed(line, what, parse_hours) for line in lines}))
+
+
+def _freeze(node: Node, what: str) -> tuple[Freeze, ...]:
+    lines = listed(node, what) if isinstance(node.value, list) else [node]
+    return tuple(sorted({_parsed(line, what, parse_freeze) for line in lines}))
+
+
+def _parsed(node: Node, what: str, parse: Callable[[str], T]) -> T:
+    try:
+        return parse(text(node, what))
+    except SpecMalformed as problem:
+        raise problem if problem.where else node.fail(problem.what, mend=problem.mend) from problem
 
 
 def _read_require(key: Node, node: Node) -> list[Requirement]:
@@ -88,7 +139,7 @@ def _read_require(key: Node, node: Node) -> list[Requirement]:
 
 
 def _read_requirement(key: Node, node: Node) -> Requirement:
-    near = nearest(key.raw[:80], ["approvals", "inconclusive"])
+    near = nearest(key.raw[:80], list(SETTINGS))
     mend = f"did you mean `{near}`?" if near else FORMS
     if not isinstance(node.value, str):
         raise node.fail(f"{shown(key.raw)} is not {node.shown()}", mend=mend)
@@ -99,12 +150,33 @@ def _read_requirement(key: Node, node: Node) -> Requirement:
 
 
 def check_policy(node: Node | None, declared: Mapping[str, Mapping[str, object]]) -> None:
-    """Raises SpecMalformed for a rule whose ref is not declared: it would guard nothing, silently.
+    """Raises SpecMalformed for a rule whose ref is not declared, or that matches nothing: it would guard nothing, silently.
 
-    declared: kind of ref -> its names; a kind without any declared is left to the store.
+    declared: kind of ref -> its names; of a kind without any declared, a single ref is left to the store.
     """
     for ref, key in (node.keys if node else {}).items():
         kind, name = policy_ref(key)
         names = list(declared.get(kind, ()))
-        if names and name not in names:
+        if is_pattern(ref):
+            _check_pattern(key, kind, name, names)
+        elif names and name not in names:
             raise key.fail(f"{ref} guards nothing: the spec has no {kind} {name}", mend=meant(name, names))
+
+
+def _check_pattern(key: Node, kind: str, name: str, names: list[str]) -> None:
+    if any(matches(f"{kind}/{name}", f"{kind}/{known}") for known in names):
+        return
+    mend = meant(name, names) if names else f"declare it first, or name one ref: {kind}/NAME"
+    raise key.fail(f"{key.raw} guards nothing: no {kind} of the spec matches it", mend=mend)
+
+
+def check_soak(node: Node | None, policy: Mapping[str, PolicyRule], deploys: Mapping[str, DeploySpec]) -> None:
+    """Raises SpecMalformed for a soak of what comes after nothing: there would be no place to have been live at."""
+    for ref, rule in policy.items():
+        if rule.soak is None or node is None:
+            continue
+        fitting = [deploy for name, deploy in deploys.items() if matches(ref, f"deploy/{name}")]
+        if not any(deploy.after for deploy in fitting):
+            place = group(node, "policy")[ref].keys["soak"]
+            what = f"soak of {ref} waits for nothing: it comes after no environment"
+            raise place.fail(what, mend="say what it follows under deploy:, as in `after: staging`")

@@ -24,6 +24,9 @@ METRICS: frozenset[str] = LOWER_IS_BETTER | COMPARED
 """The metrics that `shipway check` measures; a threshold on any other name could never be met, but for those of evaluations."""
 
 DEFAULT_LEVEL = 0.95
+FOREIGN = "import."
+"""What the names of other tools' metrics begin with: any name may follow, for `check import` says which there are."""
+
 FORMS = "pass, `at least 0.55 at 95%`, `at most 0.2 at 95%` or `not worse by 0.02 at 95%`"
 
 _EVAL_METRIC = re.compile(
@@ -96,11 +99,16 @@ def parse_requirement(name: str, text: str) -> Requirement:
 def evaluation_of(name: str) -> str | None:
     """The evaluation that measures a metric of the form `EVAL.METRIC`; None for any other name.
 
-    >>> evaluation_of("golden.recall_at_5"), evaluation_of("auc"), evaluation_of("golden.recall_at_0")
+    >>> evaluation_of("golden.recall_at_5"), evaluation_of("auc"), evaluation_of("import.seconds")
     ('golden', None, None)
     """
-    match = _EVAL_METRIC.fullmatch(name)
+    match = None if is_foreign(name) else _EVAL_METRIC.fullmatch(name)
     return match[1] if match else None
+
+
+def is_foreign(name: str) -> bool:
+    """Whether the metric is another tool's, of the form `import.NAME`."""
+    return name.startswith(FOREIGN)
 
 
 def eval_metrics(at: Iterable[int], scorers: Iterable[str]) -> tuple[str, ...]:
@@ -148,6 +156,10 @@ def requirement_text(record: Mapping[str, Json]) -> str:
 
 
 def _known(name: str, words: str) -> None:
+    if is_foreign(name):
+        if words == "not worse by":
+            raise SpecMalformed(f"{shown(name)} is not compared with what is live", mend="at least X, or at most X")
+        return
     if evaluation_of(name):
         return
     prefix, dot, metric = name.partition(".")

@@ -258,8 +258,10 @@ class Store:
         if record.verdict is None:
             raise MoveUnjustified(f"{record.resource} moves only with a verdict", where=record.resource)
         verdict = self.get(record.verdict, "verdict")
-        facts = tuple(verdict.get(name) for name in ("project", "ref", "from", "to", "allowed"))
-        if facts != (self.project, record.resource, expected, record.target, True):
+        facts = tuple(verdict.get(name) for name in ("project", "ref", "from", "to"))
+        forced = verdict.get("forced") is True  # allowed by nothing but an admin's word, and for ever recorded so
+        justified = record.action == "forced" if forced else verdict.get("allowed") is True and record.action != "forced"
+        if facts != (self.project, record.resource, expected, record.target) or not justified:
             raise MoveUnjustified(
                 f"the verdict does not allow this move of {record.resource}", where=record.verdict, mend="judge the move again"
             )

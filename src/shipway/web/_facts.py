@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from shipway.gate import FORCED
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.check import Check
 from shipway.kernel.clock import instant
@@ -63,6 +64,11 @@ class Move:
     def moved(self) -> bool:
         return self.outcome == "moved"
 
+    @property
+    def forced(self) -> bool:
+        """Whether the ref moved against its gate."""
+        return self.moved and self.action == FORCED
+
     def to_json(self) -> JsonObject:
         """The fields of a record of `shipway log REF --json`."""
         return {
@@ -74,6 +80,7 @@ class Move:
             "why": self.why,
             "outcome": self.outcome,
             "action": self.action,
+            "forced": self.forced,
             "verdict": self.verdict.digest if self.verdict else None,
             "evidence": list(self.verdict.evidence) if self.verdict else [],
             "missing": list(self.verdict.missing) if self.verdict else [],

@@ -89,7 +89,7 @@ def check_row(check: Check) -> CheckRow:
 
 
 def move_row(move: Move, now: datetime) -> MoveRow:
-    mark = "returned" if move.moved and move.action == "return" else move.outcome
+    mark = "forced" if move.forced else "returned" if move.moved and move.action == "return" else move.outcome
     verdict = move.verdict
     return MoveRow(
         when=stamp(move.when, now),
@@ -99,7 +99,7 @@ def move_row(move: Move, now: datetime) -> MoveRow:
         changed=", ".join(move.changed),
         why=move.why,
         mark=mark,
-        missing=verdict.missing if verdict and not move.moved else (),
+        missing=verdict.missing if verdict and (move.forced or not move.moved) else (),
         self_approved=verdict is not None and verdict.self_approved,
     )
 

@@ -1,0 +1,116 @@
+"""The policy as people meet it: approving anything, forcing, observing, revoking."""
+
+from __future__ import annotations
+
+import pytest
+from cli_project import REF, Project
+
+from shipway.kernel.digest import short
+
+pytest_plugins = ["cli_fixtures"]
+
+
+def test_a_forced_move_needs_a_reason_and_stays_red_in_the_history(project: Project) -> None:
+    project.edit("approvals: 1", "approvals: 1\n    tests: pass")
+    assert project.cli("apply").code == 1
+    refused = project.cli("apply", "--force", "--json")
+    assert (refused.code, refused.document["error"]["code"]) == (1, "gate.reason-missing")
+    assert project.store.ref(REF) is None
+    done = project.cli("apply", "--force", "--why", "the site is down", "--json")
+    assert (done.code, done.document["forced"], done.document["gate"]["allowed"]) == (0, True, False)
+    assert "FORCED against the gate" in done.err
+    newest = project.ask("log", REF)["history"][0]
+    assert (newest["forced"], newest["action"], newest["outcome"], newest["why"]) == (
+        True,
+        "forced",
+        "moved",
+        "the site is down",
+    )
+    assert "tests: no evidence" in newest["missing"]
+    text = project.cli("log", REF).out
+    assert "FORCED" in text
+    assert "the site is down" in text
+    assert not project.ask("log", "policy/main")["history"][0]["forced"], "the policy's own gate allowed it"
+
+
+@pytest.mark.slow
+def test_a_kept_plan_can_be_forced_too(project: Project) -> None:
+    assert project.cli("plan", "-o", "next.json").code in (0, 1)
+    assert project.cli("apply", "next.json", "--force").code == 1
+    assert project.ask("apply", "next.json", "--force", "--why", "now")["forced"]
+
+
+def test_a_policy_is_approved_before_it_is_published(project: Project) -> None:
+    project.edit("policy:", "policy:\n  policy/main: {approvals: 1}")
+    assert project.ask("apply", "--force", "--why", "first")["forced"]
+    project.edit("approvals: 1\n", "approvals: 1\n    evidence_within: 30d\n")
+    assert project.cli("apply").code == 1
+    given = project.ask("approve", "policy/main", "--why", "read it")
+    assert (given["kind"], given["ref"], given["release"]) == ("approval", "policy/main", None)
+    assert project.ask("apply", "--force", "--why", "second")["ref"] == REF
+    assert project.store.resolve("policy/main") == given["digest"]
+    again = project.cli("approve", "policy/main", "--json")
+    assert (again.code, again.document["error"]["code"]) == (1, "cli.nothing-to-approve")
+
+
+@pytest.mark.slow
+def test_a_policy_that_locks_out_is_refused_until_an_admin_insists(project: Project) -> None:
+    project.edit("approvals: 1", "approvals: 3")
+    refused = project.cli("apply", "--json")
+    assert (refused.code, refused.document["error"]["code"]) == (1, "gate.policy-locks-out")
+    assert "1 trusted key could give them" in refused.document["error"]["what"]
+    assert project.store.ref("policy/main") is None
+    project.ask("apply", "--force", "--why", "keys come tomorrow")
+    assert project.ask("log", "policy/main")["history"][0]["forced"]
+
+
+def test_a_component_is_approved_at_its_ref_or_by_its_digest(project: Project) -> None:
+    project.edit("policy:", "policy:\n  model/*: {approvals: 1}")
+    assert project.cli("apply").code == 1, "publishes the policy"
+    model = project.store.resolve("model/above")
+    nothing = project.cli("approve", "model/above", "--json")
+    assert nothing.document["error"]["code"] == "cli.nothing-to-approve"
+    given = project.ask("approve", model[:20])
+    assert (given["ref"], given["digest"]) == ("model/above", model)
+    release = project.store.resolve("release/line")
+    assert project.ask("approve", release[:20])["release"] == release
+    assert project.cli("approve", "sha256:00").code == 1
+
+
+def test_a_rule_that_observes_is_told_and_stops_nothing(project: Project) -> None:
+    for words in (("check",), ("approve",)):
+        assert project.cli(*words).code == 0
+    project.edit("policy:", 'policy:\n  "deploy/*@prod": {tests: pass, observe: yes}')
+    done = project.cli("apply")
+    assert done.code == 0
+    assert "observed only, and stops nothing (enforced it would be: fail)" in done.out
+    assert "observed only, did not pass: tests" in project.cli("log", REF).out
+    (row,) = project.ask("log", REF)["history"]
+    assert [check["name"] for check in row["gate"]["observed"]] == ["tests"]
+
+
+def test_a_revoked_release_is_refused_until_it_is_lifted(project: Project) -> None:
+    for words in (("check",), ("approve",), ("apply",)):
+        assert project.cli(*words).code == 0
+    release = project.store.resolve("release/line")
+    assert project.cli("release", "revoke", release, "--json").document["error"]["code"] == "gate.reason-missing"
+    told = project.ask("release", "revoke", short(release), "--why", "leaks names")
+    assert (told["revoked"], told["release"], told["live"]) == (True, release, [REF])
+    project.edit("line@prod: {}", "line@prod: {workers: 2}")
+    refused = project.cli("apply")
+    assert refused.code == 1
+    assert "(leaks names)" in refused.err
+    assert project.ask("release", "revoke", release, "--lift", "--why", "names are gone")["revoked"] is False
+    assert project.cli("apply").code == 0
+    assert [row["outcome"] for row in project.ask("log", "release/line")["history"]][:2] == ["lifted", "revoked"]
+
+
+@pytest.mark.slow
+def test_rollback_refuses_a_revoked_release(project: Project) -> None:
+    for words in (("check",), ("approve",), ("apply",)):
+        assert project.cli(*words).code == 0
+    release = project.store.resolve("release/line")
+    project.ask("release", "revoke", release, "--why", "leaks names")
+    back = project.cli("rollback", REF, "--to", release, "--json")
+    assert back.document["error"]["code"] == "release.nothing-before"
+    assert "revoked: leaks names" in back.document["error"]["what"]
