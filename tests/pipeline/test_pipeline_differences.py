@@ -107,3 +107,19 @@ def test_a_value_that_is_not_in_the_store_is_known_by_its_digest_alone(store: St
     assert shown(store, absent, table(store, x=[1])) == (
         "what the release's own run made is not in this store, so its digest is all there is",
     )
+
+
+def test_of_many_columns_and_files_the_first_are_shown(store: Store, tmp_path: Path) -> None:
+    names = [f"c{number:02}" for number in range(40)]
+    ones, twos = (table(store, **{name: [value] for name in names}) for value in (1, 2))
+    lines = shown(store, ones, twos)
+    assert len(lines) == 1 + 12 + 1 + 1
+    assert lines[13] == "and 28 columns more"
+    assert lines[14].count("->") == 6
+    assert shown(store, ones, table(store, x=[1]))[12] == "and 29 columns more"
+    for folder, text in (("one", "1"), ("two", "22")):
+        (tmp_path / folder).mkdir()
+        for name in names:
+            (tmp_path / folder / name).write_text(text)
+    lines = shown(store, store.put_tree(tmp_path / "one")[0], store.put_tree(tmp_path / "two")[0])
+    assert (len(lines), lines[-1]) == (13, "and 28 files more")

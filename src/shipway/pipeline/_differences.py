@@ -20,6 +20,7 @@ from shipway.store import TREE, Store
 
 _LINES = 12  # of a text, of files
 _ROWS = 5  # of a table, of an array
+_CELLS = 6  # of one row
 _CELL = 60  # characters of one value
 
 
@@ -59,17 +60,22 @@ def array_line(name: str, before: Array, after: Array) -> str | None:
 
 def _tables(before: Path, after: Path) -> Iterator[str]:
     old, new = (pl.read_parquet(path, glob=False, hive_partitioning=False) for path in (before, after))
-    for name in old.columns:
-        if name not in new.columns:
-            yield f"-column {name}: {old[name].dtype}"
-        elif old[name].dtype != new[name].dtype:
-            yield f"column {name}: {old[name].dtype} -> {new[name].dtype}"
-    yield from (f"+column {name}: {new[name].dtype}" for name in new.columns if name not in old.columns)
+    yield from _first(_schema(old, new), "columns")
     if old.height != new.height:
         yield f"rows: {old.height:,} -> {new.height:,}"
     shared = [name for name in old.columns if name in new.columns and old[name].dtype == new[name].dtype]
     if shared:
         yield from _rows(old.select(shared), new.select(shared))
+
+
+def _schema(old: pl.DataFrame, new: pl.DataFrame) -> list[str]:
+    lines = []
+    for name in old.columns:
+        if name not in new.columns:
+            lines.append(f"-column {name}: {old[name].dtype}")
+        elif old[name].dtype != new[name].dtype:
+            lines.append(f"column {name}: {old[name].dtype} -> {new[name].dtype}")
+    return lines + [f"+column {name}: {new[name].dtype}" for name in new.columns if name not in old.columns]
 
 
 def _rows(old: pl.DataFrame, new: pl.DataFrame) -> Iterator[str]:
@@ -81,11 +87,11 @@ def _rows(old: pl.DataFrame, new: pl.DataFrame) -> Iterator[str]:
     if places.is_empty():
         return
     yield f"{len(places):,} of {height:,} rows differ"
-    for name in unequal.columns:
-        if count := int(unequal[name].sum()):
-            yield f"  column {name}: {count:,} rows{_largest(old[name], new[name])}"
+    counts = {name: int(unequal[name].sum()) for name in unequal.columns}
+    lines = [f"  column {name}: {n:,} rows{_largest(old[name], new[name])}" for name, n in counts.items() if n]
+    yield from _first(lines, "columns")
     for place in places.head(_ROWS).to_list():
-        cells = [name for name in unequal.columns if unequal[name][place]]
+        cells = [name for name in unequal.columns if unequal[name][place]][:_CELLS]
         yield f"  row {place}: " + ", ".join(f"{name} {_cell(old[name][place])} -> {_cell(new[name][place])}" for name in cells)
 
 
@@ -100,9 +106,7 @@ def _texts(before: Path, after: Path) -> Iterator[str]:
     old, new = (json.dumps(json.loads(path.read_bytes()), indent=1, sort_keys=True).splitlines() for path in (before, after))
     changes = list(difflib.unified_diff(old, new, n=0, lineterm=""))[2:]
     changes = [line for line in changes if not line.startswith("@@")]
-    yield from (line[:200] for line in changes[:_LINES])
-    if len(changes) > _LINES:
-        yield f"and {len(changes) - _LINES:,} lines more"
+    yield from _first([line[:200] for line in changes], "lines")
 
 
 def _arrays(before: Path, after: Path) -> Iterator[str]:
@@ -123,21 +127,24 @@ def _unequal(before: Array, after: Array) -> npt.NDArray[np.bool_]:
 
 
 def _models(before: Path, after: Path) -> Iterator[str]:
-    lines = model_lines(before, after, array_line)
-    yield from lines[:_LINES]
-    if len(lines) > _LINES:
-        yield f"and {len(lines) - _LINES:,} parts more"
+    yield from _first(model_lines(before, after, array_line), "parts")
 
 
 def _folders(store: Store, before: Descriptor, fresh: Store, after: Descriptor) -> Iterator[str]:
     old = {file.path: file for file in store.tree(before.digest)}
     new = {file.path: file for file in fresh.tree(after.digest)}
     changed = [path for path in sorted(old.keys() | new.keys()) if old.get(path) != new.get(path)]
-    for path in changed[:_LINES]:
+    lines = []
+    for path in changed:
         sizes = " -> ".join(f"{side[path].size:,} bytes" if path in side else "nothing" for side in (old, new))
-        yield f"{path}: {sizes}"
-    if len(changed) > _LINES:
-        yield f"and {len(changed) - _LINES:,} files more"
+        lines.append(f"{path}: {sizes}")
+    yield from _first(lines, "files")
+
+
+def _first(lines: list[str], noun: str) -> Iterator[str]:
+    yield from lines[:_LINES]
+    if len(lines) > _LINES:
+        yield f"and {len(lines) - _LINES:,} {noun} more"
 
 
 def _sizes(before: Path, after: Path) -> Iterator[str]:

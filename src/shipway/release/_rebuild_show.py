@@ -10,7 +10,7 @@ from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Descriptor, Digest, short
 from shipway.pipeline import ModelMade, RunResult, describe_difference
 from shipway.release._describe import describe_change
-from shipway.release._described import Look
+from shipway.release._described import Look, printable
 from shipway.release._manifest import Component, find_component
 from shipway.store import Store
 
@@ -74,5 +74,6 @@ def _step(store: Store, fresh: Store, components: tuple[Component, ...], result:
             return Difference("step", outcome.name, f"step {outcome.name} made {short(new.digest)}, not anything")
         if old.digest != new.digest:
             what = f"step {outcome.name} made {short(new.digest)}, not {short(old.digest)}"
-            return Difference("step", outcome.name, what, describe_difference(store, old, fresh, new))
+            lines = describe_difference(store, old, fresh, new)
+            return Difference("step", outcome.name, what, tuple(printable(line) for line in lines))
     return None
