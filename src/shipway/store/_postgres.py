@@ -18,6 +18,7 @@ from shipway.store._reader import Value
 from shipway.store._types import CatalogueAddress
 
 if TYPE_CHECKING:
+    import sqlalchemy
     from psycopg import Connection
     from sqlalchemy import Engine
 
@@ -36,22 +37,19 @@ class PostgresCatalogue:
         self._url = url
         self._address = _parse(url)
         self.where = self._address.shown
+        self._held: Connection[tuple[object, ...]] | None = None
 
     def query(self, sql: str, parameters: Mapping[str, Value]) -> Sequence[Sequence[Value]]:
         """A connection that was lost while nothing ran, as when the server was started again, is made once more."""
-        held = self.__dict__.get("_reading")
+        held, text = self._held, _for_psycopg(sql).encode()
         with self._told():
             try:
-                return self._run(sql, parameters)
+                rows = self._connect().execute(text, parameters).fetchall()
             except Exception:
                 if held is None or not held.closed:
                     raise
-            del self.__dict__["_reading"]
-            return self._run(sql, parameters)
-
-    def _run(self, sql: str, parameters: Mapping[str, Value]) -> list[tuple[Value, ...]]:
-        text = _for_psycopg(sql).encode()
-        return cast("list[tuple[Value, ...]]", self._reading.execute(text, parameters).fetchall())
+                rows = self._connect().execute(text, parameters).fetchall()
+        return cast("list[tuple[Value, ...]]", rows)
 
     def writer(self, project: str) -> Writer:
         from shipway.store._catalogue import Writer
@@ -73,40 +71,40 @@ class PostgresCatalogue:
         return PostgresCatalogue(self._url)
 
     def close(self) -> None:
-        reading, engine = self.__dict__.pop("_reading", None), self.__dict__.pop("_engine", None)
-        if reading is not None:
-            reading.close()
+        engine = self.__dict__.pop("_engine", None)
         if engine is not None:
             engine.dispose()
+        if self._held is not None:
+            self._held.close()
 
-    @cached_property
-    def _reading(self) -> Connection[tuple[object, ...]]:
-        connection = self._connect()
-        connection.autocommit = True
-        connection.execute("SET default_transaction_read_only = on")
-        return connection
+    def _connect(self) -> Connection[tuple[object, ...]]:
+        """The one connection. Between transactions each statement stands alone and may only read."""
+        import psycopg
+
+        if self._held is None or self._held.closed:
+            made = psycopg.connect(**self._address.settings, autocommit=True)  # type: ignore[arg-type]
+            made.isolation_level, made.read_only = psycopg.IsolationLevel.READ_COMMITTED, False  # of transactions
+            made.execute("SET default_transaction_read_only = on")
+            self._held = cast("Connection[tuple[object, ...]]", made)
+        return self._held
+
+    def _sound(self) -> Connection[tuple[object, ...]]:
+        """The same connection, after a look: the pool takes what it is given for new."""
+        with suppress(Exception):
+            self._connect().execute("SELECT 1")
+        return self._connect()
 
     @cached_property
     def _engine(self) -> Engine:
-        """One connection, looked at before each transaction: one that was lost while nothing ran costs nobody an error."""
-        from sqlalchemy import create_engine, event
+        """SQLAlchemy on that connection, which is looked at before each transaction: what was lost meanwhile costs no error."""
+        from sqlalchemy import StaticPool, create_engine, event
 
         engine = create_engine(
-            "postgresql+psycopg://",
-            creator=self._connect,
-            isolation_level="READ COMMITTED",
-            pool_size=1,
-            max_overflow=0,
-            pool_pre_ping=True,
-            hide_parameters=True,
+            "postgresql+psycopg://", creator=self._sound, poolclass=StaticPool, pool_pre_ping=True, hide_parameters=True
         )
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(_LIMITS))
+        event.listen(engine, "begin", _begin)
+        event.listen(engine, "checkin", _checkin)
         return engine
-
-    def _connect(self) -> Connection[tuple[object, ...]]:
-        import psycopg
-
-        return cast("Connection[tuple[object, ...]]", psycopg.connect(**self._address.settings))  # type: ignore[arg-type]
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -123,6 +121,19 @@ class PostgresCatalogue:
 
 # READ COMMITTED is enough because a transaction holds its project's lock from its first statement: see design 028
 _LIMITS = f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'; SET LOCAL idle_in_transaction_session_timeout = '60s'"
+
+
+def _begin(connection: sqlalchemy.Connection) -> None:
+    """psycopg begins a transaction with the first statement, here the one that limits it."""
+    held = connection.connection.dbapi_connection
+    if held is not None:
+        held.autocommit = False
+    connection.exec_driver_sql(_LIMITS)
+
+
+def _checkin(held: Connection[tuple[object, ...]] | None, _record: object) -> None:
+    if held is not None and not held.closed:
+        held.autocommit = True
 
 
 class _Address(NamedTuple):
