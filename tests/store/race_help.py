@@ -49,20 +49,21 @@ def race(root: Path, url: str | None, *, applicants: int, rounds: int) -> list[R
     children = [
         FORKS.Process(target=_apply, args=(root, url, number, theirs, barrier)) for number, (_, theirs) in enumerate(pipes)
     ]
-    for child in children:
+    for child, (_, theirs) in zip(children, pipes, strict=True):
         child.start()
+        theirs.close()  # so that the death of a child ends the waiting for it
     try:
         for _ in range(rounds):
-            for ours, _theirs in pipes:
+            for ours, _ in pipes:
                 ours.send(_plan(store, keys))
             barrier.wait(_PATIENCE)
             began = perf_counter()
-            said = [str(ours.recv()) for ours, _theirs in pipes]
+            said = [str(ours.recv()) for ours, _ in pipes]
             took = perf_counter() - began
             won = tuple(number for number, word in enumerate(said) if word == "won")
             found.append(Round(won, tuple(word for word in said if word != "won"), took))
     finally:
-        for ours, _theirs in pipes:
+        for ours, _ in pipes:
             with suppress(OSError):
                 ours.send(None)
         for child in children:
