@@ -9,7 +9,7 @@ SHIPWAY := $(VENV)/bin/shipway
 DEMO ?= stay
 JOBS ?= 2
 
-.PHONY: demo assistant test lint slow docs bench bench-start bench-gateway bench-semantic bench-rag lock clean
+.PHONY: demo assistant test lint slow docs bench bench-start bench-gateway bench-semantic bench-rag bench-trust lock clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/python examples/flights/story.py --demo $(DEMO) --report report.json
@@ -34,7 +34,7 @@ slow: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest tests/docs
 
-bench: bench-start bench-gateway bench-semantic bench-rag
+bench: bench-start bench-gateway bench-semantic bench-rag bench-trust
 	$(VENV)/bin/python bench/render.py
 
 bench-start: $(VENV)/.dev
@@ -48,6 +48,9 @@ bench-semantic: $(VENV)/.dev
 
 bench-rag: $(VENV)/.dev
 	$(VENV)/bin/python bench/rag.py
+
+bench-trust: $(VENV)/.dev
+	$(VENV)/bin/python bench/trust.py
 
 $(UV): requirements/uv.lock
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)

@@ -82,8 +82,8 @@ def _apply_file(project: Project, file: Path, why: str, *, force: bool) -> tuple
 def _apply_candidate(
     project: Project, deployment: str | None, release: str | None, why: str, *, force: bool
 ) -> tuple[Moved, JsonObject]:
+    from shipway.cli._desired import golden_of, keep_prices
     from shipway.cli._digests import find_release
-    from shipway.operate import golden_of, keep_prices
     from shipway.release import apply_release
 
     deploy = find_deploy(project.spec, deployment)

@@ -28,9 +28,9 @@ def command(settings: Settings, deployment: str | None, release: str | None, fil
     Component by component; nothing moves. A policy that is not published yet is shown as the one that will judge: `apply`
     publishes it first. With -o the plan itself is kept: `apply FILE` does exactly that, or refuses because it is stale.
     """
+    from shipway.cli._desired import golden_of, keep_prices
     from shipway.cli._digests import find_release
     from shipway.cli._verdicts import next_word, plan_document, say_plan
-    from shipway.operate import golden_of, keep_prices
     from shipway.release import make_plan, policy_change
 
     project, out = Project(settings), Output(as_json)
