@@ -30,8 +30,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def docker_registry(folder: Path, *, htpasswd: str | None = None) -> Iterator[str]:
-    """Debian's docker-registry 2.8.2 over loopback: its host and port."""
+def docker_registry(folder: Path, *, htpasswd: str | None = None, tls: tuple[Path, Path] | None = None) -> Iterator[str]:
+    """Debian's docker-registry 2.8.2 over loopback: its host and port. tls: certificate and key."""
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     auth = ""
@@ -40,7 +40,9 @@ def docker_registry(folder: Path, *, htpasswd: str | None = None) -> Iterator[st
         auth = f"auth:\n  htpasswd:\n    realm: test\n    path: {folder / 'htpasswd'}\n"
     (folder / "config.yml").write_text(
         f"version: 0.1\nlog:\n  level: error\n  accesslog:\n    disabled: true\nstorage:\n  filesystem:\n"
-        f"    rootdirectory: {folder / 'data'}\nhttp:\n  addr: 127.0.0.1:{port}\n{auth}"
+        f"    rootdirectory: {folder / 'data'}\nhttp:\n  addr: 127.0.0.1:{port}\n"
+        + (f"  tls:\n    certificate: {tls[0]}\n    key: {tls[1]}\n" if tls else "")
+        + auth
     )
     child = subprocess.Popen(
         ["docker-registry", "serve", str(folder / "config.yml")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

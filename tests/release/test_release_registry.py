@@ -28,6 +28,7 @@ from shipway.release import (
     RegistryDown,
     RegistryMalformed,
     RegistryRefused,
+    Target,
     find_credentials,
     hash_bundle,
     name_freight,
@@ -299,6 +300,32 @@ def test_nobody_is_sent_to_a_place_without_tls(yard: Yard, small: State, tmp_pat
     push(yard, small.host)
     small.bad.redirect = "ftp://registry.example.org"
     refused(other(yard, tmp_path), small.host, RegistryRefused, "without TLS")
+
+
+def test_a_certificate_is_asked_for_and_believed_when_it_is_trusted(
+    yard: Yard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    words += [
+        "-subj",
+        "/CN=localhost",
+        "-addext",
+        "subjectAltName=DNS:localhost",
+        "-keyout",
+        str(key),
+        "-out",
+        str(certificate),
+    ]
+    subprocess.run(words, capture_output=True, check=True)
+    freight = yard.freight(yard.store.resolve("release/delay"))
+    with docker_registry(tmp_path / "locked", tls=(certificate, key)) as host:
+        target = Target(host.replace("127.0.0.1", "localhost"), "team/delay", "v1", plain=False)
+        with pytest.raises(RegistryDown, match="its certificate is not trusted"), Registry(target, None) as there:
+            push_freight(yard.store, freight, there)
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        with Registry(target, None) as there:
+            assert push_freight(yard.store, freight, there).new_blobs
 
 
 def test_a_registry_that_is_not_there_is_told(yard: Yard) -> None:

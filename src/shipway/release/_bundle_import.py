@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from shipway.release._bundle import WHEELS, BundleDamaged, Freight
 from shipway.release._layout import Bundle
 from shipway.release._layout_source import chunks_of
 from shipway.release._wheels import restore_wheels
-from shipway.store import EvidenceRow, ObjectDamaged, Store
+from shipway.store import EvidenceRow, ObjectDamaged, Store, StoreFull
 
 _RELEASE_REF = "release/"
 
@@ -44,6 +45,7 @@ class Imported:
 
 def keep_bundle(store: Store, bundle: Bundle, *, report: Callable[[int], None] | None = None) -> tuple[int, int]:
     """Bring all blobs of a bundle into the store: how many were new, and their bytes. Names nothing. Raises BundleDamaged."""
+    _check_room(store, bundle)
     blobs = size = 0
     for blob, label in bundle.blobs().values():
         place = bundle.files.blobs[blob.digest]
@@ -55,6 +57,15 @@ def keep_bundle(store: Store, bundle: Bundle, *, report: Callable[[int], None] |
             raise BundleDamaged(f"{label} is damaged: {problem.what}", where=str(place.path)) from problem
         blobs, size = blobs + taken, size + (blob.size if taken else 0)
     return blobs, size
+
+
+def _check_room(store: Store, bundle: Bundle) -> None:
+    """Hours of copying should not end in a full disk. Raises StoreFull."""
+    missing = sum(blob.size for blob, _ in bundle.blobs().values() if not store.objects.keeps(blob.digest, blob.size))
+    free = shutil.disk_usage(store.root).free
+    if missing > free:
+        what = f"the bundle needs {missing:,} bytes, and there are {free:,} here"
+        raise StoreFull(what, where=str(store.root), mend="free some space and run it again")
 
 
 def name_freight(

@@ -75,9 +75,7 @@ def _moves(store: Store, release: Digest) -> Iterator[AuditRecord]:
     for ref in store.refs("release/"):
         yield from (move for move in store.history(ref.name, limit=10_000) if move.target == release and _moved(move))
     for ref in store.refs("deploy/"):
-        for move in store.history(ref.name, limit=10_000):
-            if _moved(move) and move.target and _readable_release(store, move.target) == release:
-                yield move
+        yield from (move for move in store.lives(ref.name, release) if _moved(move))
 
 
 def _moved(move: AuditRecord) -> bool:

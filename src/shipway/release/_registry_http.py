@@ -162,10 +162,13 @@ class Registry:
         self._connections().clear()
 
     def join(self, location: str, base: str) -> str:
-        """A Location that the registry gave; raises RegistryRefused for one without TLS that should have it."""
+        """A Location that the registry gave. Raises RegistryRefused for one without TLS, but on this machine or where TLS was
+        renounced.
+        """
         url = urljoin(base, location)
         parts = urlsplit(url)
-        if parts.scheme == "https" or (parts.scheme == "http" and (self.target.plain or is_loopback(parts.netloc))):
+        renounced = self.target.plain and not is_loopback(self.target.host)
+        if parts.scheme == "https" or (parts.scheme == "http" and (renounced or is_loopback(parts.netloc))):
             return url
         raise RegistryRefused(f"the registry sends us to {parts.scheme}://{parts.hostname}, without TLS", where=self.where)
 
