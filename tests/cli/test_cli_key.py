@@ -74,6 +74,17 @@ def test_what_show_prints_is_a_pem_file_as_it_is(ann: Person) -> None:
     assert "next: shipway key trust" in done.stderr
 
 
+def test_the_checks_of_a_release_are_written_as_test_results(project: Project) -> None:
+    assert project.cli("check").code == 0
+    assert project.cli("check", "export", "-o", "results.jsonl").code == 0
+    lines = [json.loads(line) for line in (project.root / "results.jsonl").read_text().splitlines()]
+    assert {line["predicateType"] for line in lines} == {"https://in-toto.io/attestation/test-result/v0.1"}
+    results = {line["subject"][0]["name"]: line["predicate"]["result"] for line in lines}
+    assert results["contract"] == "PASSED"
+    assert results["auc"] == "WARNED"
+    assert project.ask("check", "export")["results"] == lines
+
+
 def test_after_a_theft_nothing_counts_until_it_is_measured_and_approved_again(project: Project) -> None:
     for words in (("check",), ("approve",)):
         assert project.cli(*words).code == 0

@@ -76,4 +76,4 @@ def alone(
         raise click.exceptions.Exit(1)
 
 
-command = CommandGroup(alone, {"import": "check_import"})
+command = CommandGroup(alone, {"import": "check_import", "export": "check_export"})
