@@ -90,7 +90,7 @@ def seconds(approved: Project, tmp_path_factory: pytest.TempPathFactory) -> floa
     return time.monotonic() - began
 
 
-@pytest.mark.parametrize("seed", rounds(6, 200))
+@pytest.mark.parametrize("seed", rounds(4, 200))
 def test_an_apply_killed_at_any_moment_leaves_the_ref_old_or_new(
     approved: Project, seconds: float, tmp_path: Path, seed: int
 ) -> None:
