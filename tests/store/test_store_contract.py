@@ -252,5 +252,5 @@ def test_what_was_where_and_what_names_an_object_is_asked_of_both(store: Store) 
     moves = store.lives("deploy/delay@prod")[::-1]
     place = store.place_at("deploy/delay@prod", moves[1].at)
     assert (place.put, place.ended) == (moves[1], moves[2])
-    assert store.moves_after(moves[0].id, limit=5) == moves[1:]
+    assert store.moved_after(moves[0].id) == [(record.target, record.id) for record in moves[1:]]
     assert store.naming(targets[0], limit=10) == moves[::-1]

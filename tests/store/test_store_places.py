@@ -99,9 +99,9 @@ def test_objects_are_found_by_their_first_digits_and_nothing_else_is(store: Stor
     assert [store.find_objects(text) for text in ("", digests[0][7:10], "../..", "zzzz", "ABCD")] == [[]] * 5
 
 
-def test_the_moves_after_a_record_come_oldest_first_and_without_refusals(store: Store) -> None:
+def test_what_was_moved_to_after_a_record_comes_once_and_without_refusals(store: Store) -> None:
     first, second = move(store, 0), move(store, 1)
     store.record(NewAudit(START, "ann", "move", REF, "refused", None, first.target, None))
     third = move(store, 2, ref="data/weather")
-    assert [record.id for record in store.moves_after(first.number)] == [second.number, third.number]
+    assert store.moved_after(first.number) == [(second.target, second.number), (third.target, third.number)]
     assert [record.outcome for record in store.naming(first.target)] == ["refused", "moved"]

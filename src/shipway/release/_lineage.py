@@ -15,6 +15,7 @@ from shipway.kernel.digest import Digest
 from shipway.release._sources import sources_of, thing_at
 from shipway.store import Edge, Store
 
+_BATCH = 500  # objects whose edges are committed at a time
 CURSOR = "lineage"  # the state row that says up to which audit record the edges are there
 _FOLDED = frozenset({"tree", "bytes", "missing", "damaged", "manifest"})  # what is inside is content, not lineage
 
@@ -66,15 +67,13 @@ def lineage_edges(tree: Lineage, *, down: bool = False) -> list[Edge]:
 
 
 def note_lineage(store: Store) -> int:
-    """Take into the edges what the objects say that refs were moved to since the last call; how many moves there were."""
+    """Take into the edges what the objects say that refs were moved to since the last call; how many objects that were."""
     row = store.state(CURSOR, "moves")
-    after, noted, seen = int(str(row.value["audit"])) if row else 0, 0, set[Digest]()
-    while moves := store.moves_after(after):
-        edges = {edge: None for move in moves if move.target for edge in _all_below(store, move.target, seen)}
-        store.add_edges(list(edges))
-        after, noted = moves[-1].id, noted + len(moves)
-        store.put_state(CURSOR, "moves", {"version": 1, "audit": after})
-    return noted
+    moved, seen = store.moved_after(int(str(row.value["audit"])) if row else 0), set[Digest]()
+    for batch in (moved[start : start + _BATCH] for start in range(0, len(moved), _BATCH)):
+        store.add_edges(list({edge: None for target, _ in batch for edge in _all_below(store, target, seen)}))
+        store.put_state(CURSOR, "moves", {"version": 1, "audit": batch[-1][1]})
+    return len(moved)
 
 
 def _all_below(store: Store, digest: Digest, seen: set[Digest]) -> Iterator[Edge]:

@@ -23,6 +23,7 @@ from shipway.release._why_evidence import explain_envelope, explain_evidence_of,
 from shipway.store import AuditRecord, RefMissing, Store
 
 _PAST = 5  # earlier refusals of the same target that are worth a line
+_LOOKED = 200  # records before a move that are looked through for them
 
 
 def explain_ref(store: Store, keys: KeyRing, name: str) -> Reason:
@@ -130,8 +131,8 @@ def _refusals(store: Store, record: AuditRecord) -> list[Reason]:
     """That the same target was refused here before."""
     if record.target is None or record.outcome != "moved":
         return []
-    same = [r for r in store.naming(record.target) if r.resource == record.resource and r.id < record.id]
-    refused = [r for r in same if r.outcome in ("refused", "forbidden")][:_PAST]
+    before = store.history(record.resource, before=record.id, limit=_LOOKED)
+    refused = [r for r in before if r.target == record.target and r.outcome in ("refused", "forbidden")][:_PAST]
     return [
         Reason(
             "refusal",
