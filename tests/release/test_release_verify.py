@@ -12,7 +12,7 @@ from bundle_help import REF, START, Ticking, Yard
 from release_help import Project
 
 from shipway.access import KeyRing, Revoked, open_keys, open_ring
-from shipway.gate import move_ref, policy_object
+from shipway.gate import move_ref, policy_object, revoke
 from shipway.kernel import media
 from shipway.kernel.check import Check, Verdict
 from shipway.kernel.digest import Digest
@@ -20,6 +20,7 @@ from shipway.release import (
     Bundle,
     BundleDamaged,
     EvidenceMissing,
+    ReleaseRevoked,
     StatementWrong,
     open_bundle,
     open_stored,
@@ -126,6 +127,31 @@ def test_a_wrong_byte_comes_before_a_wrong_statement(yard: Yard, tmp_path: Path)
     blob.write_bytes(bytes(blob.stat().st_size))
     with pytest.raises(BundleDamaged):
         verify_bundle(open_bundle(tmp_path / "out"), KeyRing())
+
+
+@pytest.mark.parametrize("part", ["release", "model"])
+def test_a_revoked_release_is_named_with_who_and_why(yard: Yard, part: str) -> None:
+    release = yard.release()
+    digest = release if part == "release" else model_of(yard, release)
+    words: dict[str, Any] = {"digest": digest, "name": "it", "resource": "release/delay"}
+    revoke(yard.store, yard.keys, yard.signer, yard.actor, why="trained on stolen rows", **words)
+    found = verify_bundle(exported(yard, release), yard.keys)
+    assert isinstance(found.wrong, ReleaseRevoked)
+    assert "was revoked by ann@example.org" in found.wrong.what
+    assert "trained on stolen rows" in found.wrong.what
+    revoke(yard.store, yard.keys, yard.signer, yard.actor, why="a mistake", lift=True, **words)
+    assert verify_bundle(exported(yard, release), yard.keys).verdict is Verdict.PASS
+
+
+def test_a_revocation_by_a_key_without_the_role_is_not_passed_over(yard: Yard, tmp_path: Path) -> None:
+    release = yard.release()
+    words: dict[str, Any] = {"digest": release, "name": "it", "resource": "release/delay"}
+    revoke(yard.store, yard.keys, yard.signer, yard.actor, why="trained on stolen rows", **words)
+    (tmp_path / "auditor").mkdir()
+    (tmp_path / "auditor" / "ann.pem").write_text(yard.keys.keys[0].public)
+    for ref in (None, REF):
+        found = verify_bundle(exported(yard, release), open_ring(tmp_path / "auditor"), ref=ref, clock=Ticking())
+        assert isinstance(found.wrong, StatementWrong)
 
 
 # for a deployment

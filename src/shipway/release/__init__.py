@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     from shipway.release._registry_target import RegistryMalformed, Target, parse_target
     from shipway.release._verify import Hashed, hash_bundle, open_stored
     from shipway.release._verify_all import Passed, Verification, verify_bundle
-    from shipway.release._verify_statements import Answer, EvidenceMissing, Said, StatementWrong
+    from shipway.release._verify_statements import Answer, EvidenceMissing, ReleaseRevoked, Said, StatementWrong
     from shipway.release._why import explain_move, explain_ref, live_release
     from shipway.release._why_evidence import explain_envelope
     from shipway.release._why_object import explain_object
@@ -104,7 +104,7 @@ _HOME = {
     "_registry_pull": ["Pulled", "pull_freight"],
     "_verify": ["Hashed", "hash_bundle", "open_stored"],
     "_verify_all": ["Passed", "Verification", "verify_bundle"],
-    "_verify_statements": ["Answer", "EvidenceMissing", "Said", "StatementWrong"],
+    "_verify_statements": ["Answer", "EvidenceMissing", "ReleaseRevoked", "Said", "StatementWrong"],
     "_rebuild": ["attest_rebuild", "rebuild_release"],
     "_rebuilt": ["Equality", "Rebuilt"],
     "_rebuild_folder": ["RebuildRefused"],
@@ -167,6 +167,7 @@ __all__ = [
     "ReleaseDamaged",
     "ReleaseFacts",
     "ReleaseMalformed",
+    "ReleaseRevoked",
     "Run",
     "Said",
     "SignedModel",

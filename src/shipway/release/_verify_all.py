@@ -14,7 +14,15 @@ from shipway.kernel.errors import ShipwayError
 from shipway.release._layout import Bundle
 from shipway.release._verify import Hashed, hash_bundle
 from shipway.release._verify_shadow import open_shadow, signed_verdicts
-from shipway.release._verify_statements import Answer, Said, check_statements, first_wrong, judge_freight, missing
+from shipway.release._verify_statements import (
+    Answer,
+    Said,
+    check_statements,
+    first_revoked,
+    first_wrong,
+    judge_freight,
+    missing,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,7 @@ def verify_bundle(
             for digest, record in signed_verdicts(bundle, freight, store, keys)
         )
         wrong: ShipwayError | None = first_wrong(said, keys=keys, judged=ref is not None)
+        wrong = wrong or first_revoked(bundle.freights, store, keys)
         answers = () if ref is None or wrong else tuple(judge_freight(bundle, f, store, keys, ref=ref) for f in bundle.freights)
     failed = next((answer for answer in answers if answer.verdict is Verdict.FAIL), None)
     unchecked = 0 if keys.keys else len(said)

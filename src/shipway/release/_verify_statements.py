@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from shipway.access import Actor, KeyRing
-from shipway.gate import EvidenceFault, Judgement, Policy, Reading, explain_evidence, judge_move, load_policy
+from shipway.gate import EvidenceFault, Judgement, Policy, Reading, explain_evidence, judge_move, load_policy, revoked
 from shipway.kernel import media
 from shipway.kernel.check import Verdict
+from shipway.kernel.clock import instant
 from shipway.kernel.digest import Digest, short
 from shipway.kernel.errors import ShipwayError
 from shipway.release._bundle import Freight
@@ -28,6 +29,12 @@ class StatementWrong(ShipwayError):
     """
 
     code = "release.statement-wrong"
+
+
+class ReleaseRevoked(ShipwayError):
+    """The release, or a component of it, was revoked."""
+
+    code = "release.revoked"
 
 
 class EvidenceMissing(ShipwayError):
@@ -83,10 +90,23 @@ def first_wrong(said: Iterable[Said], *, keys: KeyRing, judged: bool) -> Stateme
     pardoned = _BY_KEY if judged else _UNFIT if keys.keys else _UNFIT | {EvidenceFault.KEY_UNKNOWN}
     for one in said:
         fault = one.reading.fault
-        if fault is not None and fault not in pardoned:
+        revokes = one.reading.predicate_type == media.REVOCATION_PREDICATE  # whoever signed it: not to hear of it is worse
+        if fault is not None and (revokes or fault not in pardoned):
             what = f"the statement {one.reading.name or one.reading.predicate_type} about {one.about}: {one.reading.why}"
             mend = "add its public key to the trusted keys" if fault is EvidenceFault.KEY_UNKNOWN else None
             return StatementWrong(what, where=one.reading.envelope, mend=mend)
+    return None
+
+
+def first_revoked(freights: Iterable[Freight], store: Store, keys: KeyRing) -> ReleaseRevoked | None:
+    """The first release or component that is revoked, by whom and why."""
+    for freight in freights:
+        for digest in (freight.release.digest, *(part.component.digest for part in freight.parts)):
+            word = revoked(store, keys, digest)
+            if word:
+                said = f"by {word.predicate.get('by')} at {instant(word.at)[:16]}Z ({word.predicate.get('why')})"
+                what = f"{_label(freight, digest)} was revoked {said}"
+                return ReleaseRevoked(what, where=digest, mend="use another release, or ask whoever revoked it")
     return None
 
 
