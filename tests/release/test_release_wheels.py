@@ -90,24 +90,26 @@ def test_wheels_kept_with_a_release_make_its_environment_where_no_index_is(
 def test_a_release_is_rebuilt_on_another_machine_that_has_no_network(
     project: Project, overlay: list[Path], tmp_path: Path
 ) -> None:
-    """The store's objects and nothing else came along; uv's cache, our cache and the catalogue are new, and no index answers.
+    """A bundle came along and nothing else; uv's cache, our cache and the store are new, and no index answers.
 
-    Model, golden rows and profile come out equal by their bytes, in an environment made of the wheels that were kept.
+    Model, golden rows and profile come out equal by their bytes, in an environment made of the wheels in the bundle.
     """
     release = project.store.resolve("release/line")
     for file in (*overlay, *project_wheels()):
         project.store.put_file(file, media.WHEEL)  # so that keeping them fetches nothing here
-    wheels = keep_wheels(project.store, release, cache=tmp_path / "cache", report=print)
+    project.ask("release", "export", release, str(tmp_path / "without"))
+    project.ask("release", "export", release, str(tmp_path / "with"), "--with-wheels")
     there = Project(tmp_path / "there", tmp_path / "keys", more=offline(tmp_path))
-    (there.root / ".shipway").mkdir(parents=True)
-    shutil.copytree(project.root / ".shipway" / "objects", there.root / ".shipway" / "objects")
+    there.root.mkdir()
     shutil.copy(project.root / "shipway.yaml", there.root)
+
     words = ("rebuild", release, "--offline", "--json", "--in")
+    there.ask("release", "import", str(tmp_path / "without"))
     refused = there.cli(*words, str(tmp_path / "refused"))
     assert (refused.code, refused.document["error"]["code"]) == (1, "environment.environment-failed")
     assert refused.document["error"]["mend"] == "where there is a network: shipway release export --with-wheels keeps them"
 
-    assert restore_wheels(open_store(there.root, "points"), wheels) == 2
+    there.ask("release", "import", str(tmp_path / "with"))
     done = there.cli(*words, str(tmp_path / "again"))
     assert done.code == 0, done.err
     assert (done.document["equality"], done.document["different"]) == ("EQUAL (bytes)", None)

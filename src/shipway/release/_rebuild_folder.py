@@ -58,9 +58,9 @@ def verify_components(store: Store, components: tuple[Component, ...], report: R
             verify_snapshot(store, component.digest, name=component.name)
             continue
         try:
-            for leaf in reach(store, component.digest):
-                if component.kind != "pipeline":
-                    store.objects.verify(leaf.digest)
+            store.get(component.digest)
+            for leaf in _leaves(store, component):
+                store.objects.verify(leaf.digest)
         except (ObjectDamaged, ObjectMissing) as problem:
             name = f"{component.kind} {component.name}".rstrip()
             raise RebuildRefused(f"the {name} is damaged: {problem.what}", where=problem.where, mend=problem.mend) from problem
@@ -72,11 +72,15 @@ def copy_components(store: Store, fresh: Store, release: Digest, components: tup
     blobs: dict[Digest, int] = {}
     for component in components:
         fresh.objects.put(store.objects.get(component.digest))
-        if component.kind != "pipeline":  # what its steps made is what the rebuild has to make again
-            blobs |= {leaf.digest: leaf.size for leaf in reach(store, component.digest)}
+        blobs |= {leaf.digest: leaf.size for leaf in _leaves(store, component)}
     report.note(f"copying {len(blobs):,} files, {sum(blobs.values()) / 1e6:,.1f} MB")
     for digest in blobs:
         fresh.objects.put_file(store.objects.path(digest))
+
+
+def _leaves(store: Store, component: Component) -> Iterator[Descriptor]:
+    """What a rebuild needs; of a pipeline nothing: what its steps made is made again, and did not come with a bundle."""
+    return iter(()) if component.kind == "pipeline" else reach(store, component.digest)
 
 
 def restore_files(fresh: Store, components: tuple[Component, ...], folder: Path) -> None:
