@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from shipway.access import (
     TrustRefused,
     find_key,
     open_keys,
+    open_signer,
     retire_key,
     revoke_key,
     rotate_key,
@@ -172,11 +174,15 @@ def test_somebody_elses_private_key_is_not_trusted_as_a_public_one(tmp_path: Pat
     assert "private key" in str(problem.value.mend)
 
 
-def test_a_private_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
+def test_a_private_key_that_others_can_read_does_not_sign(tmp_path: Path) -> None:
     open_keys(tmp_path)
     (tmp_path / "signing.pem").chmod(0o640)
+    signer, ring = open_keys(tmp_path)
     with pytest.raises(KeyExposed, match="its mode is 0640"):
-        open_keys(tmp_path)
+        signer.sign(b"this")
+    assert ring.own == signer.key_id  # reading and going back go on
+    with pytest.raises(KeyExposed):
+        open_signer(tmp_path / "signing.pem")
 
 
 def test_a_key_is_found_by_its_name_or_the_first_digits_of_its_id(tmp_path: Path, bob: tuple[LocalSigner, Path]) -> None:
@@ -317,7 +323,8 @@ def test_a_program_signs_for_a_key_that_no_file_here_holds(tmp_path: Path, answe
     signer, ring = open_keys(tmp_path / "keys", signer=program(tmp_path, answer))
     assert (signer.algorithm, ring.own) == ("ecdsa-p256", signer.key_id)
     assert ring.verify(signer.key_id, b"this", signer.sign(b"this"))
-    assert not (tmp_path / "keys").exists()
+    (kept,) = (tmp_path / "keys").iterdir()
+    assert kept.read_text() == signer.public
 
 
 def test_a_program_that_fails_or_signs_something_else_is_told(tmp_path: Path) -> None:
@@ -327,6 +334,26 @@ def test_a_program_that_fails_or_signs_something_else_is_told(tmp_path: Path) ->
     wrong, _ = open_keys(tmp_path / "keys", signer=program(tmp_path, "wrong"))
     with pytest.raises(SignerFailed, match="does not verify"):
         wrong.sign(b"this")
+
+
+def test_reading_needs_no_key_service(tmp_path: Path) -> None:
+    command = program(tmp_path, "raw")
+    signer, _ = open_keys(tmp_path / "keys", signer=command)
+    signature = signer.sign(b"this")
+    (tmp_path / "service.pem").unlink()
+    later, ring = open_keys(tmp_path / "keys", signer=command)
+    assert ring.verify(later.key_id, b"this", signature)
+    with pytest.raises(SignerFailed):
+        later.sign(b"this")
+
+
+def test_a_service_with_another_key_than_before_is_told(tmp_path: Path) -> None:
+    command = program(tmp_path, "raw")
+    open_keys(tmp_path / "keys", signer=command)
+    program(tmp_path, "raw")
+    with pytest.raises(SignerFailed, match="does not verify") as problem:
+        open_keys(tmp_path / "keys", signer=command)[0].sign(b"this")
+    assert ".pub" in str(problem.value.mend)
 
 
 @pytest.mark.parametrize("command", ["exec:/no/such/program", "exec:", "exec:'"])
@@ -343,3 +370,16 @@ def test_a_signer_of_an_unknown_sort_is_refused(tmp_path: Path) -> None:
 def test_a_program_whose_public_key_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KeyMissing, match="the answer of"):
         open_keys(tmp_path / "keys", signer="exec:echo")
+
+
+def test_two_who_change_trust_at_once_both_have_their_way(tmp_path: Path) -> None:
+    signers = [LocalSigner(Ed25519PrivateKey.generate()) for _ in range(12)]
+    for number, signer in enumerate(signers):
+        (tmp_path / f"{number}.pem").write_text(signer.public)
+
+    def trust(number: int) -> None:
+        trust_key(tmp_path / "keys", tmp_path / f"{number}.pem", name=f"n{number}", roles=["checker"])
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(trust, range(12)))
+    assert {key.id for key in open_keys(tmp_path / "keys")[1].keys} >= {signer.key_id for signer in signers}

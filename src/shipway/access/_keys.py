@@ -14,6 +14,7 @@ from shipway.access._signer import (
     COMMAND,
     BarredSigner,
     CommandSigner,
+    KeyUnusable,
     LocalSigner,
     PrivateKey,
     Signer,
@@ -41,13 +42,14 @@ def open_keys(folder: Path, *, signer: str = "", clock: Clock | None = None) -> 
     signer: "" for `<folder>/signing.pem` (made when missing, mode 0600), or `exec:PROGRAM`. Trusted are the keys of
     `<folder>/trust.json`, every `<folder>/trusted/*.pem` as approver and checker, and this machine's own as admin, unless
     trust.json says otherwise of it. By the clock, a key that may not sign any more reads on and refuses to sign.
-    Raises KeyMissing, KeyExposed, TrustMalformed, SignerFailed.
+    A private key that others can read is one of those. Raises KeyMissing, TrustMalformed, SignerFailed.
     """
     own = _open_signer(folder, signer)
     ring = FolderRing(folder, _own_key(own))
     known = ring.find(own.key_id)
-    barred = _barred(known, (clock or SystemClock()).now()) if known else ""
-    return (BarredSigner(own, barred) if barred else own), ring
+    problem: ShipwayError | None = _unusable(known, (clock or SystemClock()).now()) if known else None
+    problem = problem or (_exposed(folder / PRIVATE) if not signer else None)
+    return (BarredSigner(own, problem) if problem else own), ring
 
 
 class FolderRing(KeyRing):
@@ -93,26 +95,27 @@ def trusted_keys(folder: Path) -> list[TrustedKey]:
     return list({key.id: key for key in (*named, *load_trust(folder))}.values())
 
 
-def open_ring(folder: Path) -> KeyRing:
-    """The keys that a folder trusts, as open_keys, and every other `<folder>/*.pem` as those below `trusted`.
+def open_ring(folder: Path, *, loose: bool = False) -> KeyRing:
+    """The keys that a folder trusts, as open_keys. loose: and every other `<folder>/*.pem` as those below `trusted`.
 
-    Makes nothing, and needs no private key: for whoever only verifies. Raises KeyMissing, KeyExposed, TrustMalformed.
+    Makes nothing, and needs no private key: for whoever only verifies. Raises KeyMissing, TrustMalformed.
     """
-    found = [*_named(folder, but=PRIVATE), *_named(folder / "trusted")]
-    own = LocalSigner(load_private(folder / PRIVATE)) if (folder / PRIVATE).exists() else None
+    private = folder / PRIVATE
+    found = [*(_named(folder, but=PRIVATE) if loose else ()), *_named(folder / "trusted")]
+    own = LocalSigner(parse_private(_read(private), name=PRIVATE, where=str(private))) if private.exists() else None
     trusted = {key.id: key for key in [*found, *([_own_key(own)] if own else []), *load_trust(folder)]}
     return KeyRing(trusted.values(), own=own.key_id if own else "")
 
 
 def _open_signer(folder: Path, signer: str) -> Signer:
     if signer.startswith(COMMAND):
-        return CommandSigner(signer.removeprefix(COMMAND))
+        return CommandSigner(signer.removeprefix(COMMAND), folder=folder)
     if signer:
         raise KeyMissing(f"{signer!r} is no signer", where="SHIPWAY_SIGNER", mend=f"write {COMMAND}PROGRAM, or leave it out")
     private = folder / PRIVATE
     if not private.exists():
         _make(private, make_private(ED25519))
-    return LocalSigner(load_private(private))
+    return LocalSigner(parse_private(_read(private), name=PRIVATE, where=str(private)))
 
 
 def _own_key(own: Signer) -> TrustedKey:
@@ -133,22 +136,31 @@ def load_public(path: Path, *, roles: frozenset[str], name: str = "") -> Trusted
 
 def load_private(path: Path) -> PrivateKey:
     """A private key that its owner alone can read: the rule of ssh. Raises KeyMissing, KeyExposed."""
-    key = parse_private(_read(path), name=path.name, where=str(path))
-    status = path.stat()
-    if status.st_uid == os.getuid() and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        mode = f"{stat.S_IMODE(status.st_mode):04o}"
-        mend = f"chmod 600 {path}; if others may have read it: shipway key rotate"
-        raise KeyExposed(f"others can use the private key {path.name}: its mode is {mode}", where=str(path), mend=mend)
+    key, problem = parse_private(_read(path), name=path.name, where=str(path)), _exposed(path)
+    if problem:
+        raise problem
     return key
 
 
-def _barred(own: TrustedKey, now: datetime) -> str:
+def _exposed(path: Path) -> KeyExposed | None:
+    """What is wrong with a private key of one's own that others can read."""
+    status = path.stat()
+    if status.st_uid != os.getuid() or not status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return None
+    mode = f"{stat.S_IMODE(status.st_mode):04o}"
+    mend = f"chmod 600 {path}; if others may have read it: shipway key rotate"
+    return KeyExposed(f"others can use the private key {path.name}: its mode is {mode}", where=str(path), mend=mend)
+
+
+def _unusable(own: TrustedKey, now: datetime) -> KeyUnusable | None:
     """Why this machine's own key must not sign: what it signed now would not count."""
     if own.revoked:
-        return f"is revoked ({own.revoked.reason or 'no reason given'})"
-    if own.until and own.until <= now:
-        return f"was retired at {instant(own.until)}"
-    return ""
+        why = f"is revoked ({own.revoked.reason or 'no reason given'})"
+    elif own.until and own.until <= now:
+        why = f"was retired at {instant(own.until)}"
+    else:
+        return None
+    return KeyUnusable(f"this machine's key {own.id[:12]} {why}", mend="make a new one with: shipway key rotate")
 
 
 def _make(path: Path, key: PrivateKey) -> None:

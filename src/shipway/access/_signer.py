@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import shlex
 import subprocess
+from pathlib import Path
 from typing import Protocol
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -12,7 +14,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePrivateKey, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from shipway.access._public import ECDSA_P256, KeyMissing, algorithm_of, key_id, parse_public, public_pem, verify_bytes
+from shipway.access._public import (
+    ECDSA_P256,
+    KeyMissing,
+    PublicKey,
+    algorithm_of,
+    key_id,
+    parse_public,
+    public_pem,
+    verify_bytes,
+)
+from shipway.access._trust import write_private
 from shipway.kernel.errors import ShipwayError
 
 PrivateKey = Ed25519PrivateKey | EllipticCurvePrivateKey
@@ -66,23 +78,34 @@ class LocalSigner:
 class CommandSigner:
     """Signs by a program: `PROGRAM public` prints the public PEM, `PROGRAM sign` reads bytes and prints their signature.
 
-    The signature is raw or in base64; each is verified before it is used. Raises SignerFailed.
+    The signature is raw or in base64; each is verified before it is used. The public key is asked for once and kept in the keys
+    folder: reading and going back must not hang on a key service. Raises SignerFailed, KeyMissing.
     """
 
-    def __init__(self, command: str) -> None:
+    def __init__(self, command: str, *, folder: Path) -> None:
         try:
             self._words = shlex.split(command)
         except ValueError as problem:
             raise SignerFailed(f"cannot read {command!r}: {problem}", where="SHIPWAY_SIGNER") from problem
-        self._public = parse_public(self._run("public", b""), name=f"the answer of {command}", where="SHIPWAY_SIGNER")
+        self._kept = folder / f"signer-{hashlib.sha256(command.encode()).hexdigest()[:16]}.pub"
+        self._public = self._known()
         self.public, self.key_id, self.algorithm = public_pem(self._public), key_id(self._public), algorithm_of(self._public)
+
+    def _known(self) -> PublicKey:
+        if self._kept.exists():
+            return parse_public(self._kept.read_bytes(), name=self._kept.name, where=str(self._kept))
+        public = parse_public(self._run("public", b""), name=f"the answer of {self._words[0]}", where="SHIPWAY_SIGNER")
+        write_private(self._kept, public_pem(public).encode())
+        return public
 
     def sign(self, data: bytes) -> bytes:
         answer = self._run("sign", data)
         for signature in (answer, _base64(answer)):
             if verify_bytes(self._public, data, signature):
                 return signature
-        raise SignerFailed(f"{self._words[0]} gave a signature that its own public key does not verify", where="SHIPWAY_SIGNER")
+        what = f"{self._words[0]} gave a signature that its own public key does not verify"
+        mend = f"if it has another key by now, retire the old one and remove {self._kept}"
+        raise SignerFailed(what, where="SHIPWAY_SIGNER", mend=mend)
 
     def _run(self, task: str, data: bytes) -> bytes:
         try:
@@ -97,13 +120,13 @@ class CommandSigner:
 
 
 class BarredSigner:
-    """Has a key that must not sign any more. Reading goes on; signing raises KeyUnusable."""
+    """Has a key that must not sign. Reading goes on, and so does going back; signing raises what is wrong with it."""
 
-    def __init__(self, signer: Signer, why: str) -> None:
-        self.public, self.key_id, self.algorithm, self._why = signer.public, signer.key_id, signer.algorithm, why
+    def __init__(self, signer: Signer, problem: ShipwayError) -> None:
+        self.public, self.key_id, self.algorithm, self._problem = signer.public, signer.key_id, signer.algorithm, problem
 
     def sign(self, data: bytes) -> bytes:  # noqa: ARG002 - the protocol's signature
-        raise KeyUnusable(f"this machine's key {self.key_id[:12]} {self._why}", mend="make a new one with: shipway key rotate")
+        raise self._problem
 
 
 def make_private(algorithm: str) -> PrivateKey:

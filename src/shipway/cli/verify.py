@@ -148,4 +148,4 @@ def _keys(settings: Settings, folder: Path | None) -> KeyRing:
     signer = settings.environ.get("SHIPWAY_SIGNER", "")
     if folder is None and signer:  # a key that is elsewhere is trusted as this machine's own
         return open_keys(settings.keys_folder, signer=signer)[1]
-    return open_ring(settings.directory / folder if folder else settings.keys_folder)
+    return open_ring(settings.directory / folder, loose=True) if folder else open_ring(settings.keys_folder)
