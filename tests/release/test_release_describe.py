@@ -223,6 +223,17 @@ def test_a_policy_is_told_rule_by_rule(world: World) -> None:
     )
 
 
+def test_time_in_a_policy_is_told_as_a_person_writes_it(world: World) -> None:
+    before = world.put("policy", rules=[rule("deploy/*@prod", 1)], definitions={"contract": {}})
+    soaking = {**rule("deploy/*@prod", 1), "soak_seconds": 86400, "hours": [["mon-fri 09:00-17:00 UTC"]]}
+    after = world.put("policy", rules=[soaking], definitions={"contract": {}}, order={"deploy/a@prod": "staging"})
+    assert world.told("policy", before, after).lines == (
+        'deploy/*@prod: +hours [["mon-fri 09:00-17:00 UTC"]]',
+        "deploy/*@prod: +soak 1d",
+        '+order {"deploy/a@prod":"staging"}',
+    )
+
+
 RELEASE = {"mediaType": media.OCI_INDEX, "digest": "sha256:" + "0" * 64, "size": 2}
 
 

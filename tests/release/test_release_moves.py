@@ -120,7 +120,9 @@ def test_a_component_that_comes_or_goes_is_told_as_that(project: Project) -> Non
 def test_the_first_plan_shows_every_component_and_what_the_unpublished_policy_will_say(project: Project) -> None:
     found = plan(project)
     assert (found.ref, found.live, found.release) == (REF, None, first(project))
-    assert [change.kind for change in found.changes] == ["code", "data", "environment", "model", "pipeline", "profile"]
+    kinds = ["code", "data", "environment", "model", "pipeline", "profile", "policy"]
+    assert [change.kind for change in found.changes] == kinds
+    assert found.changes[-1].text.endswith(": 1 rule of 1 differs; 1 definition of checks")
     assert found.judged.judgement.missing == ("approval: 0 of 1",)
     change = policy_change(project.store, project.spec)
     assert change is not None

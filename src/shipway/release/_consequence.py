@@ -30,13 +30,13 @@ def consequences(
     """The sentences, the weightiest first. live and release are releases, source and target deployments; missing: what the
     gate still asks for.
     """
+    published = f"the policy {short(policy_change)} is published first, and judges this move" if policy_change else ""
     if source == target:
-        return ("nothing changes",)
+        return ("what is deployed stays as it is", published) if published else ("nothing changes",)
     answers = _answers(changes, live) if live or source is None else "what is live cannot be read, so all of it counts as new"
     found = [answers, *_clients(changes), *_cost(look, live, release), _processes(look, source, target)]
     found += _watch(changes)
-    if policy_change:
-        found.append(f"the policy {short(policy_change)} is published first, and judges this move")
+    found.append(published)
     if missing:
         found.append(f"the gate still needs: {listed(missing, 4)}")
     return tuple(text for text in found if text)

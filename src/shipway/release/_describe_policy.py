@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from shipway.kernel.canonical import Json, JsonObject, canonical_json
 from shipway.kernel.digest import Digest
 from shipway.release._describe_json import json_changes
-from shipway.release._described import Described, Look, changed_values, counted, cut, object_of, value_text
+from shipway.release._described import Described, Look, changed_values, counted, cut, duration_text, object_of, value_text
 
 
 def describe_policy(look: Look, source: Digest, target: Digest) -> Described:
@@ -46,17 +46,25 @@ def _rules(value: Json) -> dict[str, JsonObject]:
 
 def _rule_text(rule: JsonObject) -> str:
     words = _requirements(rule.get("require"))
-    rest = {
-        key: value for key, value in rule.items() if key not in ("ref", "pattern", "require") and value not in (0, None, [])
-    }
+    rest = {key: value for key, value in _said(rule).items() if value not in (0, None, [])}
     return ", ".join([*words, *(f"{key} {value_text(value)}" for key, value in rest.items())]) or "asks nothing"
 
 
 def _rule_changes(before: JsonObject, after: JsonObject) -> list[str]:
     old, new = (_requirements(rule.get("require")) for rule in (before, after))
     lines = [f"+{text}" for text in new if text not in old] + [f"-{text}" for text in old if text not in new]
-    plain = [{key: value for key, value in rule.items() if key != "require"} for rule in (before, after)]
-    return lines + list(json_changes(plain[0], plain[1]))
+    return lines + list(json_changes(_said(before), _said(after)))
+
+
+def _said(rule: JsonObject) -> dict[str, Json]:
+    """All but what is required and of what; spans of time as a person writes them."""
+    found: dict[str, Json] = {}
+    for key, value in rule.items():
+        if key.endswith("_seconds") and isinstance(value, int | float) and not isinstance(value, bool):
+            found[key.removesuffix("_seconds")] = duration_text(value)
+        elif key not in ("ref", "pattern", "require"):
+            found[key] = value
+    return found
 
 
 def _requirements(value: Json) -> list[str]:

@@ -9,9 +9,10 @@ from shipway.gate import Judged, Policy, judge_move, policy_digest
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.release._answering import gateway_settings
-from shipway.release._changes import Change, deployment_changes, release_behind
+from shipway.release._changes import Change, change_of, deployment_changes, release_behind
 from shipway.release._consequence import consequences
 from shipway.release._deployment import deploy_ref, deployment_object
+from shipway.release._describe import describe_change
 from shipway.release._described import Look
 from shipway.release._manifest import find_component, load_components
 from shipway.release._stages import Stage, stages_of
@@ -98,6 +99,9 @@ def _described(look: Look, spec: Spec, deploy: DeploySpec, plan: Plan) -> Plan:
         policy_change=plan.policy_change,
         missing=plan.judged.judgement.missing,
     )
+    if plan.policy_change:
+        told = describe_change(look, "policy", plan.policy, plan.policy_change)
+        changes = (*changes, change_of("policy", "main", plan.policy, plan.policy_change, told))
     deploys = [other for other in spec.deploy.values() if other.application == deploy.application]
     return replace(plan, changes=changes, consequences=said, stages=stages_of(look.store, deploys, plan.release))
 
