@@ -54,7 +54,7 @@ def test_a_deployment_says_what_is_live_since_when_by_whom_and_why(client: Clien
 
 
 def test_the_log_has_the_fields_of_the_command(client: Client) -> None:
-    fields = {"ref", "from", "to", "who", "when", "why", "outcome", "action", "verdict", "evidence", "missing"}
+    fields = {"ref", "from", "to", "who", "when", "why", "outcome", "action", "forced", "verdict", "evidence", "missing"}
     history = client.get(f"/api/v1/log?ref={REF}").json["history"]
     assert all(set(record) == fields for record in history)
     assert [record["outcome"] for record in history] == ["moved", "moved", "moved", "refused"]
@@ -69,7 +69,7 @@ def test_a_release_says_what_is_in_it_and_where_it_is_live(client: Client) -> No
     assert (january["live"], august["live"]) == ([REF], [])
     assert len(january["components"]) == 7
     assert august["made"]["why"] == "challenger, trained on August"
-    assert [approval["who"] for approval in august["approvals"]] == ["grace@example.org"]
+    assert [approval["fault"] for approval in august["approvals"]] == ["key-unknown"]  # this server was given no keys
 
 
 def test_windows_are_the_verdicts_of_the_days(client: Client) -> None:

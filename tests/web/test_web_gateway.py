@@ -62,7 +62,7 @@ def test_evaluations_stand_beside_each_other_with_their_intervals(tmp_path: Path
     assert text.count("<td>recall_at_5</td>") == 1
     assert "[0.624, 0.936]" in text  # live
     assert "[0.560, 0.840]" in text  # candidate
-    assert f'class="label">candidate</span> <a class="mono" href="/api/v1/releases/{candidate}"' in text
+    assert f'class="label">candidate</span> <a class="mono" href="/releases/{candidate}"' in text
     assert "the judge informs, never decides" in text
     assert "live: agreement 0.610 [0.500, 0.720] (n 80); flip rate 0.310 (n 80)" in text
     assert "contains · install" in text

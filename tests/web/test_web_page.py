@@ -75,7 +75,7 @@ def test_it_says_what_changed_and_what_to_type(paging: str) -> None:
 
 def test_it_says_what_is_live_since_when_by_whom_why_and_on_which_evidence(paging: str) -> None:
     assert "January, first model made 2013-01-31 09:12 by ada@example.org" in paging
-    assert "2013-02-01 00:05:01 UTC 243 days ago" in paging
+    assert re.search(r"2013-02-01 00:05:\d\d UTC 243 days ago", paging)
     assert "Moved by ada@example.org “first release”" in paging
     assert "approved by ada@example.org 2013-01-31 09:12 : “looked at the calibration plot”" in paging
     assert "pass self-approved 2 signed statements" in paging
@@ -184,7 +184,7 @@ def test_two_deployments_stand_below_each_other(tmp_path: Path) -> None:
 
 def test_hostile_texts_are_shown_as_text(tmp_path: Path) -> None:
     project = Project(tmp_path, who=HOSTILE)
-    project.ask_for(approvals=2)
+    project.ask_for(auc=0.9)
     release = project.release("january", why=HOSTILE)
     project.measure(release, AUC)
     project.approve(release, HOSTILE)

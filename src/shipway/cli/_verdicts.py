@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from shipway.cli._output import Output
 from shipway.gate import Judged, Judgement
-from shipway.kernel.canonical import JsonObject
 from shipway.kernel.check import Check, Verdict
 from shipway.kernel.digest import short
 from shipway.release import Change, Plan, Stage
@@ -35,22 +34,6 @@ def say_gate(out: Output, judged: Judged) -> None:
         out.say(f"observed only, and stops nothing (enforced it would be: {judgement.would_be.value})")
     for check in judgement.observed:
         out.say(f"  {render_check(check)}")
-
-
-def gate_document(judged: Judged) -> JsonObject:
-    judgement = judged.judgement
-    return {
-        "ref": judged.ref,
-        "verdict": judgement.verdict.value,
-        "allowed": judgement.allowed,
-        "returning": judged.returning,
-        "self_approved": judgement.self_approved,
-        "policy": judged.policy,
-        "missing": list(judgement.missing),
-        "evidence": list(judgement.evidence),
-        "checks": [check.to_json() for check in judgement.checks],
-        "observed": [check.to_json() for check in judgement.observed],
-    }
 
 
 def next_word(judgement: Judgement) -> str:
@@ -86,22 +69,3 @@ def render_stage(stage: Stage) -> str:
         return f"{stage.ref} never"
     since = f"{stage.since:%Y-%m-%d %H:%M}"
     return f"{stage.ref} live since {since}" if stage.until is None else f"{stage.ref} {since} to {stage.until:%Y-%m-%d %H:%M}"
-
-
-def change_document(change: Change) -> JsonObject:
-    return {**change.to_json(), "lines": list(change.lines), "facts": change.facts}
-
-
-def plan_document(plan: Plan) -> JsonObject:
-    return {
-        "ref": plan.ref,
-        "live": plan.live,
-        "release": plan.release,
-        "deployment": plan.target,
-        "policy_change": plan.policy_change,
-        "prices": plan.prices,
-        "consequences": list(plan.consequences),
-        "stages": [stage.to_json() for stage in plan.stages],
-        "changes": [change_document(change) for change in plan.changes],
-        "gate": gate_document(plan.judged),
-    }

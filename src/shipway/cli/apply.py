@@ -105,7 +105,7 @@ def _apply_candidate(
 
 
 def _document(moved: Moved, live: Digest | None, release: Digest, plan: Digest | None) -> JsonObject:
-    from shipway.cli._verdicts import gate_document
+    from shipway.release import gate_document
 
     ends: JsonObject = {"ref": moved.ref, "from": live, "to": release, "deployment": moved.target, "changed": moved.changed}
     return {**ends, "forced": moved.forced, "plan": plan, "verdict": moved.verdict, "gate": gate_document(moved.judged)}

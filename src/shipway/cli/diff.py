@@ -27,8 +27,8 @@ def command(settings: Settings, first: str, second: str, lines: int, as_json: bo
     compared component by component, policies rule by rule, data row by row, what has no words of its own by JSON paths. Moves
     and changes nothing.
     """
-    from shipway.cli._verdicts import change_document, say_changes
-    from shipway.release import Look, compare_objects
+    from shipway.cli._verdicts import say_changes
+    from shipway.release import Look, change_document, compare_objects
 
     project, out = Project(settings), Output(as_json)
     project.use_store_alone()

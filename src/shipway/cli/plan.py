@@ -28,19 +28,15 @@ def command(settings: Settings, deployment: str | None, release: str | None, fil
     Component by component; nothing moves. A policy that is not published yet is shown as the one that will judge: `apply`
     publishes it first. With -o the plan itself is kept: `apply FILE` does exactly that, or refuses because it is stale.
     """
-    from shipway.cli._desired import golden_of, keep_prices
+    from shipway.cli._desk import plan_of
     from shipway.cli._digests import find_release
-    from shipway.cli._verdicts import next_word, plan_document, say_plan
-    from shipway.release import make_plan, policy_change
+    from shipway.cli._verdicts import next_word, say_plan
+    from shipway.release import plan_document
 
     project, out = Project(settings), Output(as_json)
     deploy = find_deploy(project.spec, deployment)
     chosen = find_release(project.store, release) if release else None
-    policy = policy_change(project.store, project.spec, golden=golden_of(project.store, project.spec))
-    prices = keep_prices(project.store, project.spec, deploy)
-    plan = make_plan(
-        project.store, project.keys, project.actor, project.spec, deploy, release=chosen, policy=policy, prices=prices
-    )
+    plan = plan_of(project, deploy, chosen)
     say_plan(out, plan)
     kept = _keep(project, out, plan, settings.directory / file) if file else {"plan": None, "file": None}
     word = next_word(plan.judged.judgement)

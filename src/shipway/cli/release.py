@@ -41,6 +41,8 @@ def alone(settings: Settings, deployment: str | None, why: str, as_json: bool) -
 command = CommandGroup(
     alone,
     {
+        "list": "release_list",
+        "show": "release_show",
         "export": "release_export",
         "import": "release_import",
         "push": "release_push",

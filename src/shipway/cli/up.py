@@ -185,6 +185,7 @@ class _Web:
     ) -> None:
         import uvicorn
 
+        from shipway.cli._desk import open_desk
         from shipway.web import make_app
 
         app = make_app(
@@ -193,6 +194,7 @@ class _Web:
             endpoints=lambda: _endpoints(store.again()),
             record_outcomes=outcomes.record,
             rate_review=lambda key, value: _rate(settings, key, value),
+            desk=open_desk(settings, store),
         )
         self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
         self._listener, self._stop = listener, stop

@@ -33,6 +33,7 @@ from shipway.release._find import Found, ObjectUnknown, find_object, kind_of
 from shipway.release._intact import ReleaseDamaged, check_intact
 from shipway.release._manifest import Component, ReleaseMalformed, find_component, load_components, put_release, reach
 from shipway.release._plan import NoCandidate, Plan, candidate_of, make_plan
+from shipway.release._plan_json import change_document, gate_document, plan_document
 from shipway.release._planned import (
     KeptPlan,
     PlanAltered,
@@ -41,6 +42,7 @@ from shipway.release._planned import (
     PlanStale,
     PlanVersion,
     apply_planned,
+    draft_plan,
     keep_plan,
     load_plan,
 )
@@ -54,7 +56,9 @@ if TYPE_CHECKING:
     from shipway.release._bundle_import import Imported, ImportUnnamed, import_bundle, name_freight
     from shipway.release._bundle_make import load_freight
     from shipway.release._card import CARD, render_card
+    from shipway.release._dossier import Against, Dossier, Listed, Part, list_releases, load_approvals, load_dossier
     from shipway.release._facts import ReleaseFacts, load_facts
+    from shipway.release._known import Known
     from shipway.release._layout import Bundle, open_bundle
     from shipway.release._layout_tar_write import write_tar
     from shipway.release._layout_write import Exported, ExportRefused, write_folder
@@ -79,6 +83,8 @@ if TYPE_CHECKING:
     from shipway.release._why_object import explain_object
 
 _HOME = {
+    "_dossier": ["Against", "Dossier", "Listed", "Part", "list_releases", "load_approvals", "load_dossier"],
+    "_known": ["Known"],
     "_attachment": ["Attachment", "attach", "attachments_of"],
     "_bom": ["BOM", "BomUnavailable", "render_bom"],
     "_card": ["CARD", "render_card"],
@@ -115,6 +121,7 @@ __all__ = [
     "CARD",
     "LINEAGE_ENDPOINT",
     "WHEELS",
+    "Against",
     "Answer",
     "Attachment",
     "BomUnavailable",
@@ -126,6 +133,7 @@ __all__ = [
     "Component",
     "Described",
     "Difference",
+    "Dossier",
     "Equality",
     "EventsUnsent",
     "EvidenceMissing",
@@ -138,13 +146,16 @@ __all__ = [
     "Imported",
     "KeptPlan",
     "KindsDiffer",
+    "Known",
     "Lineage",
+    "Listed",
     "Look",
     "ModelUnsigned",
     "NoCandidate",
     "NothingToRelease",
     "NothingToReturnTo",
     "ObjectUnknown",
+    "Part",
     "Passed",
     "Plan",
     "PlanAltered",
@@ -186,6 +197,7 @@ __all__ = [
     "attachments_of",
     "attest_rebuild",
     "candidate_of",
+    "change_document",
     "check_intact",
     "child_release",
     "compare_objects",
@@ -193,6 +205,7 @@ __all__ = [
     "deployment_changes",
     "deployment_object",
     "describe_change",
+    "draft_plan",
     "explain_envelope",
     "explain_move",
     "explain_object",
@@ -200,6 +213,7 @@ __all__ = [
     "find_component",
     "find_credentials",
     "find_object",
+    "gate_document",
     "gateway_settings",
     "hash_bundle",
     "import_bundle",
@@ -207,8 +221,11 @@ __all__ = [
     "keep_wheels",
     "kind_of",
     "lineage_edges",
+    "list_releases",
     "live_release",
+    "load_approvals",
     "load_components",
+    "load_dossier",
     "load_facts",
     "load_freight",
     "load_plan",
@@ -223,6 +240,7 @@ __all__ = [
     "open_stored",
     "outcomes_of",
     "parse_target",
+    "plan_document",
     "policy_change",
     "provider_object",
     "publish_policy",

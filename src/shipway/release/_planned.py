@@ -73,10 +73,15 @@ class KeptPlan:
 
 def keep_plan(store: Store, actor: Actor, plan: Plan) -> tuple[Digest, bytes]:
     """Keep a plan as an object; its digest, and the bytes of its file."""
-    record = plan_object(store.project, plan, at=store.clock.now(), actor=actor.name, shipway=__version__)
+    record = draft_plan(store, actor, plan)
     digest = store.put(record)
     store.objects.sync()
     return digest, canonical_json(record) + b"\n"
+
+
+def draft_plan(store: Store, actor: Actor, plan: Plan) -> JsonObject:
+    """A plan as it would be kept, and its digest is that of its canonical JSON; nothing is written."""
+    return plan_object(store.project, plan, at=store.clock.now(), actor=actor.name, shipway=__version__)
 
 
 def plan_object(project: str, plan: Plan, *, at: datetime, actor: str, shipway: str) -> JsonObject:

@@ -1,11 +1,12 @@
 """The pages and the versioned JSON API (`/api/v1`): a query, a view model, a template.
 
-Reads the catalogue and translates; moves nothing and writes nothing but outcomes and ratings, through functions that it is
-given.
+Reads the catalogue and translates; moves nothing and writes nothing but outcomes, ratings, approvals and planned moves,
+through functions that it is given.
 """
 
 from shipway.web._app import make_app
+from shipway.web._desk import Approved, Desk, Draft
 from shipway.web._metrics import METRICS
 from shipway.web._reviews import RateReview
 
-__all__ = ["METRICS", "RateReview", "make_app"]
+__all__ = ["METRICS", "Approved", "Desk", "Draft", "RateReview", "make_app"]

@@ -16,6 +16,7 @@ from shipway.web._guard import add_security
 from shipway.web._metrics import Counters
 from shipway.web._pages import render_error
 
+_PAGES = ("/review", "/releases", "/plans")
 _logger = logging.getLogger(__name__)
 
 
@@ -41,7 +42,8 @@ class Counting:
 async def answer_refused(request: Request, problem: Exception) -> Response:
     """An error that a person can mend."""
     assert isinstance(problem, ShipwayError)
-    if (request.url.path == "/" or request.url.path.startswith("/review")) and "text/html" in request.headers.get("accept", ""):
+    page = request.url.path == "/" or request.url.path.startswith(_PAGES)
+    if page and "text/html" in request.headers.get("accept", ""):
         return HTMLResponse(render_error(problem), status_of(problem))
     return error_response(problem)
 

@@ -19,6 +19,7 @@ from shipway.kernel.errors import ShipwayError
 from shipway.store import Store
 from shipway.web import _documents as documents
 from shipway.web._answers import Counting, answer_broken, answer_not_here, answer_refused
+from shipway.web._desk import Desk
 from shipway.web._errors import MediaTypeUnknown, ReadOnly
 from shipway.web._gauges import read_gauges
 from shipway.web._guard import Guard
@@ -27,6 +28,7 @@ from shipway.web._outcomes import BODY_BYTES, RecordOutcomes, check_media_type, 
 from shipway.web._pages import STATIC, render_page, render_review
 from shipway.web._params import check_known, read_choice
 from shipway.web._query import load_project
+from shipway.web._release_site import ReleaseSite
 from shipway.web._reviews import (
     RATING_BYTES,
     RateReview,
@@ -51,6 +53,7 @@ def make_app(
     endpoints: Endpoints,
     record_outcomes: RecordOutcomes,
     rate_review: RateReview | None = None,
+    desk: Desk | None = None,
     body_bytes: int = BODY_BYTES,
 ) -> Starlette:
     """The pages and `/api/v1` over one project's store, to be bound to a loopback address.
@@ -58,9 +61,10 @@ def make_app(
     open_store: called once a request, in the thread that uses and closes it. links: text to address of neighbours such as
     MLflow. endpoints: where the predictor or gateway of each deployment answers now, by ref. record_outcomes: makes rows
     durable before it returns, all or none; threads call it. rate_review: keeps a person's rating, called by threads too;
-    without it reviews are only shown. body_bytes: the largest body of outcomes.
+    without it reviews are only shown. desk: makes plans, approves and applies; without it there are none, and no key
+    is trusted. body_bytes: the largest body of outcomes.
     """
-    site = _Site(open_store, links, endpoints, record_outcomes, rate_review, body_bytes)
+    site = _Site(open_store, links, endpoints, record_outcomes, rate_review, desk, body_bytes)
     return Starlette(
         routes=site.routes(),
         middleware=[Middleware(Counting, counters=site.counters), Middleware(Guard)],
@@ -78,20 +82,19 @@ class _Site:
         endpoints: Endpoints,
         record_outcomes: RecordOutcomes,
         rate_review: RateReview | None,
+        desk: Desk | None,
         body_bytes: int,
     ) -> None:
         self._open_store, self._links, self._endpoints = open_store, links, endpoints
         self._record_outcomes, self._rate_review, self._body_bytes = record_outcomes, rate_review, body_bytes
         self.counters = Counters()
+        self._releases, self._plans = ReleaseSite(self._store, desk), desk is not None
 
     def routes(self) -> list[Route | Mount]:
         reads: dict[str, Read] = {
             "deployments": lambda store, request: documents.deployments(store, request.query_params, self._endpoints()),
             "refs": _with_params(documents.refs),
             "log": _with_params(documents.log),
-            "releases/{digest}": lambda store, request: documents.release(
-                store, request.query_params, str(request.path_params["digest"])
-            ),
             "windows": _with_params(documents.windows),
             "alerts": _with_params(documents.alerts),
             "gaps": _with_params(documents.gaps),
@@ -107,6 +110,7 @@ class _Site:
             Route("/api/v1/reviews/{id}", self.review, methods=["GET", "POST"]),
             Route("/review", self.review_page),
             Route("/review/{id}", self.review_form, methods=["POST"]),
+            *self._releases.routes(),
             Route("/healthz", self.healthz),
             Route("/readyz", self.readyz),
             Route("/metrics", self.metrics),
@@ -119,7 +123,9 @@ class _Site:
         still = read_choice(request.query_params, "refresh", ("off",))
         with self._store() as store:
             facts = load_project(store, self._endpoints())
-        return HTMLResponse(render_page(make_page(facts, links=self._links, refresh=0 if still else REFRESH)))
+        return HTMLResponse(
+            render_page(make_page(facts, links=self._links, refresh=0 if still else REFRESH), plans=self._plans)
+        )
 
     async def outcomes(self, request: Request) -> Response:
         """What became true; on the device before the answer is sent."""

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from starlette.datastructures import QueryParams
 
 from shipway.evals import load_reviews
-from shipway.kernel.digest import parse_digest
 from shipway.monitor import READING
 from shipway.store import Store
 from shipway.web import _query as query
@@ -22,13 +21,13 @@ def deployments(store: Store, params: QueryParams, endpoints: Mapping[str, str])
     check_known(params)
     live, problems = query.load_live(store)
     rows = [{"ref": ref, **facts.to_json(), "endpoint": endpoints.get(ref)} for ref, facts in live.items()]
-    return _document("deployments", "shipway log", deployments=rows, problems=list(problems))
+    return document("deployments", "shipway log", deployments=rows, problems=list(problems))
 
 
 def refs(store: Store, params: QueryParams) -> Document:
     """What every ref points at."""
     check_known(params)
-    return _document("refs", "shipway log --json", refs=[{"ref": ref.name, "digest": ref.digest} for ref in store.refs()])
+    return document("refs", "shipway log --json", refs=[{"ref": ref.name, "digest": ref.digest} for ref in store.refs()])
 
 
 def log(store: Store, params: QueryParams) -> Document:
@@ -36,21 +35,14 @@ def log(store: Store, params: QueryParams) -> Document:
     check_known(params, "ref", "limit")
     ref = params.get("ref")
     history = query.load_history(store, ref, limit=read_limit(params, default=20))
-    return _document("log", f"shipway log {ref or 'REF'} --json", ref=ref, history=[move.to_json() for move in history])
-
-
-def release(store: Store, params: QueryParams, digest: str) -> Document:
-    """One release: its components, who made and approved it, where it is live."""
-    check_known(params)
-    facts, live = query.load_release(store, parse_digest(digest))
-    return _document("release", f"shipway plan --release {digest} --json", **facts.to_json(), live=list(live))
+    return document("log", f"shipway log {ref or 'REF'} --json", ref=ref, history=[move.to_json() for move in history])
 
 
 def windows(store: Store, params: QueryParams) -> Document:
     """The verdicts on the days of a deployment, oldest first."""
     check_known(params, "ref")
     ref = params.get("ref")
-    return _document("windows", _watch(ref), ref=ref, windows=query.load_states(store, query.WINDOW, ref))
+    return document("windows", _watch(ref), ref=ref, windows=query.load_states(store, query.WINDOW, ref))
 
 
 def alerts(store: Store, params: QueryParams) -> Document:
@@ -58,28 +50,28 @@ def alerts(store: Store, params: QueryParams) -> Document:
     check_known(params, "ref", "status")
     ref, status = params.get("ref"), read_choice(params, "status", ("open", "resolved"))
     found = query.load_states(store, query.ALERT, ref)
-    return _document("alerts", _watch(ref), ref=ref, alerts=[row for row in found if status in (None, row.get("status"))])
+    return document("alerts", _watch(ref), ref=ref, alerts=[row for row in found if status in (None, row.get("status"))])
 
 
 def readings(store: Store, params: QueryParams) -> Document:
     """What the monitors on the wall clock said last of a deployment, with their history."""
     check_known(params, "ref")
     ref = params.get("ref")
-    return _document("readings", _watch(ref), ref=ref, readings=query.load_states(store, READING, ref))
+    return document("readings", _watch(ref), ref=ref, readings=query.load_states(store, READING, ref))
 
 
 def costs(store: Store, params: QueryParams) -> Document:
     """What the answers of a deployment cost: per answer, per release, per key, and what the caches saved."""
     check_known(params, "ref")
     ref = params.get("ref")
-    return _document("costs", _command("gateway cost", ref), ref=ref, costs=query.load_costs(store, ref))
+    return document("costs", _command("gateway cost", ref), ref=ref, costs=query.load_costs(store, ref))
 
 
 def evaluations(store: Store, params: QueryParams) -> Document:
     """Evaluations of a deployment's releases and of its candidate, metric by metric."""
     check_known(params, "ref")
     ref = params.get("ref")
-    return _document("evaluations", _command("eval", ref), ref=ref, evaluations=query.load_evaluated(store, ref))
+    return document("evaluations", _command("eval", ref), ref=ref, evaluations=query.load_evaluated(store, ref))
 
 
 def reviews(store: Store, params: QueryParams) -> Document:
@@ -87,13 +79,13 @@ def reviews(store: Store, params: QueryParams) -> Document:
     check_known(params, "status")
     status = read_choice(params, "status", ("open", "rated"))
     found = [review for review in load_reviews(store) if status is None or review.open == (status == "open")]
-    return _document("reviews", "shipway eval --json", reviews=[review_document(review) for review in found])
+    return document("reviews", "shipway eval --json", reviews=[review_document(review) for review in found])
 
 
 def gaps(store: Store, params: QueryParams) -> Document:
     """What the logs have lost."""
     check_known(params)
-    return _document("gaps", _watch(None), gaps=query.load_gaps(store))
+    return document("gaps", _watch(None), gaps=query.load_gaps(store))
 
 
 def _watch(ref: str | None) -> str:
@@ -104,5 +96,6 @@ def _command(words: str, ref: str | None) -> str:
     return f"shipway {words} {(ref or '').removeprefix('deploy/')}".strip() + " --json"
 
 
-def _document(kind: str, command: str, **content: object) -> Document:
+def document(kind: str, command: str, **content: object) -> Document:
+    """What every document begins with."""
     return {"kind": kind, "version": 1, "command": command, **content}

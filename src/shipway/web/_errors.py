@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from starlette.responses import JSONResponse
 
+from shipway.access import Forbidden
 from shipway.evals import RatingMalformed, ReviewMissing
+from shipway.gate import MoveRefused, TargetWrong
 from shipway.kernel.canonical import NotCanonical
 from shipway.kernel.digest import DigestMalformed
 from shipway.kernel.errors import ShipwayError
 from shipway.monitor import OutcomeMalformed
-from shipway.release import ReleaseMalformed
-from shipway.store import ObjectMissing, RefMissing
+from shipway.release import NoCandidate, PlanAltered, PlanStale, PolicyUnmeetable, ReleaseDamaged, ReleaseMalformed
+from shipway.spec import SpecMalformed
+from shipway.store import ObjectMissing, ObjectUnexpected, RefMissing, RefMoved
 
 
 class HostRefused(ShipwayError):
@@ -56,9 +59,15 @@ class MediaTypeUnknown(ShipwayError):
 
 
 class ReadOnly(ShipwayError):
-    """This server was started without a hand that writes ratings."""
+    """This server was started without a hand that writes ratings, approves or applies."""
 
     code = "web.read-only"
+
+
+class FormMalformed(ShipwayError):
+    """A body of an approval or an apply that is none."""
+
+    code = "web.form-malformed"
 
 
 class Internal(ShipwayError):
@@ -72,15 +81,27 @@ _STATUSES: tuple[tuple[type[ShipwayError], int], ...] = (
     (OutcomeMalformed, 400),
     (DigestMalformed, 400),
     (RatingMalformed, 400),
+    (FormMalformed, 400),
     (OriginRefused, 403),
+    (Forbidden, 403),
     (ReadOnly, 403),
     (NotHere, 404),
     (RefMissing, 404),
     (ReviewMissing, 404),
     (ObjectMissing, 404),
     (ReleaseMalformed, 404),
+    (ObjectUnexpected, 404),
+    (NoCandidate, 404),
     (NotCanonical, 404),  # a leaf where an object was asked for
     (MethodWrong, 405),
+    (MoveRefused, 409),
+    (PlanStale, 409),
+    (PlanAltered, 409),
+    (RefMoved, 409),
+    (TargetWrong, 409),
+    (ReleaseDamaged, 409),
+    (PolicyUnmeetable, 409),
+    (SpecMalformed, 409),
     (BodyTooLarge, 413),
     (MediaTypeUnknown, 415),
     (HostRefused, 421),

@@ -26,8 +26,8 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-# The one page with a form. A browser that sends no referrer sends Origin: null with a form, and then could not write here.
-_FORM = "/review"
+# The pages with a form. A browser that sends no referrer sends Origin: null with a form, and then could not write here.
+_FORMS = ("/review", "/plans/")
 _FORM_HEADERS = {
     "Content-Security-Policy": _POLICY.replace("form-action 'none'", "form-action 'self'"),
     "Referrer-Policy": "same-origin",
@@ -58,7 +58,7 @@ class Guard:
 def add_security(headers: MutableHeaders, path: str) -> None:
     """The headers that every answer carries; nothing is kept by a browser unless the answer itself says so."""
     headers.update(SECURITY_HEADERS)
-    if path.startswith(_FORM):
+    if path.startswith(_FORMS):
         headers.update(_FORM_HEADERS)
     headers.setdefault("Cache-Control", "no-store")
 

@@ -10,6 +10,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from shipway.kernel.errors import ShipwayError
 from shipway.web._charts import CHART
 from shipway.web._lanes import BOX_WIDTH, LANE
+from shipway.web._plan_view import PlanPage
+from shipway.web._release_view import ReleasePage, ReleasesPage
 from shipway.web._reviews import ReviewPage
 from shipway.web._view import PageView
 
@@ -24,12 +26,25 @@ def _environment() -> Environment:
     return made
 
 
-def render_page(page: PageView) -> str:
-    return _environment().get_template("page.html").render(page=page)
+def render_page(page: PageView, *, plans: bool) -> str:
+    """plans: whether this server has any to lead to."""
+    return _environment().get_template("page.html").render(page=page, plans=plans)
 
 
 def render_review(review: ReviewPage, project: str) -> str:
     return _environment().get_template("review.html").render(review=review, project=project)
+
+
+def render_releases(page: ReleasesPage, project: str, *, plans: bool) -> str:
+    return _environment().get_template("releases.html").render(page=page, project=project, plans=plans)
+
+
+def render_release(page: ReleasePage, project: str, *, plans: bool) -> str:
+    return _environment().get_template("release.html").render(page=page, project=project, plans=plans)
+
+
+def render_plan(page: PlanPage, project: str) -> str:
+    return _environment().get_template("plan.html").render(page=page, project=project)
 
 
 def render_error(problem: ShipwayError) -> str:

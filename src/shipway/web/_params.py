@@ -27,6 +27,16 @@ def read_limit(params: QueryParams, *, default: int) -> int:
     return int(text)
 
 
+def read_number(params: QueryParams, name: str) -> int | None:
+    """A whole number from 0, None when it is not there. Raises ParameterWrong."""
+    text = params.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 16):
+        raise ParameterWrong(f"{name} is a whole number, not {text[:50]!r}", where=name)
+    return int(text)
+
+
 def read_choice(params: QueryParams, name: str, choices: tuple[str, ...]) -> str | None:
     """One of a few words, None when it is not there. Raises ParameterWrong."""
     text = params.get(name)

@@ -9,7 +9,6 @@ from functools import partial
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Digest
 from shipway.monitor import GAP, READING, Alert, DayVerdict
-from shipway.release import load_components
 from shipway.store import RefMissing, StateRow, Store
 from shipway.web._facts import DeploymentFacts, LiveFacts, Move, ProjectFacts, ReleaseFacts, Signed
 from shipway.web._gateway_facts import GatewayFacts
@@ -62,16 +61,9 @@ def load_history(store: Store, ref: str | None, *, limit: int) -> tuple[Move, ..
     return tuple(reading.move(record) for record in records)
 
 
-def load_release(store: Store, digest: Digest) -> tuple[ReleaseFacts, tuple[str, ...]]:
-    """A release and the deployments where it is live. Raises ObjectMissing, ObjectDamaged, ReleaseMalformed."""
-    reading = Reading(store)
-    components = load_components(store, digest)
-    applications = sorted(ref.name.removeprefix("release/") for ref in store.refs("release/"))
-    facts = [_release(reading, application, digest) for application in applications]
-    made = next((one.made for one in facts if one.made), None)
-    approvals = tuple(approval for one in facts for approval in one.approvals)
-    live = tuple(ref.name for ref in store.refs("deploy/") if reading.release_of(ref.digest) == digest)
-    return ReleaseFacts(digest, components, made, approvals), live
+def load_last_move(store: Store, ref: str) -> Move | None:
+    """The newest record of a ref, moved or refused; None when nothing ever happened to it."""
+    return next((Reading(store).move(record) for record in store.history(ref, limit=1)), None)
 
 
 def load_states(store: Store, kind: str, ref: str | None) -> list[JsonObject]:
