@@ -11,7 +11,7 @@ pytest_plugins = ["cli_fixtures"]
 
 
 def test_a_forced_move_needs_a_reason_and_stays_red_in_the_history(project: Project) -> None:
-    project.edit("approvals: 1", "approvals: 1\n    tests: pass")
+    project.edit("approvals: 1", "approvals: 1\n    import.tests: pass")
     assert project.cli("apply").code == 1
     refused = project.cli("apply", "--force", "--json")
     assert (refused.code, refused.document["error"]["code"]) == (1, "gate.reason-missing")
@@ -26,7 +26,7 @@ def test_a_forced_move_needs_a_reason_and_stays_red_in_the_history(project: Proj
         "moved",
         "the site is down",
     )
-    assert "tests: no evidence" in newest["missing"]
+    assert "import.tests: no evidence" in newest["missing"]
     text = project.cli("log", REF).out
     assert "FORCED" in text
     assert "the site is down" in text
@@ -80,13 +80,13 @@ def test_a_component_is_approved_at_its_ref_or_by_its_digest(project: Project) -
 def test_a_rule_that_observes_is_told_and_stops_nothing(project: Project) -> None:
     for words in (("check",), ("approve",)):
         assert project.cli(*words).code == 0
-    project.edit("policy:", 'policy:\n  "deploy/*@prod": {tests: pass, observe: yes}')
+    project.edit("policy:", 'policy:\n  "deploy/*@prod": {import.tests: pass, observe: yes}')
     done = project.cli("apply")
     assert done.code == 0
     assert "observed only, and stops nothing (enforced it would be: fail)" in done.out
-    assert "observed only, did not pass: tests" in project.cli("log", REF).out
+    assert "observed only, did not pass: import.tests" in project.cli("log", REF).out
     (row,) = project.ask("log", REF)["history"]
-    assert [check["name"] for check in row["gate"]["observed"]] == ["tests"]
+    assert [check["name"] for check in row["gate"]["observed"]] == ["import.tests"]
 
 
 def test_a_revoked_release_is_refused_until_it_is_lifted(project: Project) -> None:

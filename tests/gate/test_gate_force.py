@@ -33,19 +33,19 @@ def outcomes(bench: Bench, ref: str = REF) -> list[tuple[str, str]]:
 
 
 def test_a_forced_move_is_made_and_says_for_ever_what_failed(bench: Bench) -> None:
-    bench.publish(rule("tests: pass", approvals=1))
+    bench.publish(rule("import.tests: pass", approvals=1))
     target = bench.deployment(bench.release("one"))
     moved = bench.move(REF, target, why="the site is down", force=True)
     assert (moved.changed, moved.forced, bench.store.resolve(REF)) == (True, True, target)
     verdict = bench.store.get(moved.verdict, "verdict")
     assert (verdict["forced"], verdict["allowed"], verdict["verdict"]) == (True, False, "fail")
-    assert verdict["missing"] == ["tests: no evidence", "approval: 0 of 1"]
+    assert verdict["missing"] == ["import.tests: no evidence", "approval: 0 of 1"]
     (record,) = bench.store.history(REF)
     assert (record.action, record.outcome, record.why) == ("forced", "moved", "the site is down")
 
 
 def test_a_forced_move_needs_a_reason_and_a_permission_of_its_own(bench: Bench) -> None:
-    bench.publish(rule("tests: pass"))
+    bench.publish(rule("import.tests: pass"))
     target = bench.deployment(bench.release("one"))
     for why in ("", "  "):
         with pytest.raises(ReasonMissing):
@@ -60,13 +60,13 @@ def test_where_the_gate_allows_nothing_is_forced(bench: Bench) -> None:
     one, two = (bench.deployment(bench.release(name)) for name in ("one", "two"))
     assert not bench.move(REF, one, roles=("operator",), force=True).forced
     bench.move(REF, two)
-    bench.publish(rule("tests: pass"))
+    bench.publish(rule("import.tests: pass"))
     assert not bench.move(REF, one, force=True).forced, "it returns"
     assert outcomes(bench) == [("move", "moved"), ("move", "moved"), ("return", "moved")]
 
 
 def test_the_store_takes_a_forced_verdict_for_a_forced_record_only(bench: Bench) -> None:
-    bench.publish(rule("tests: pass"))
+    bench.publish(rule("import.tests: pass"))
     target = bench.deployment(bench.release("one"))
     forced = bench.store.get(bench.move(REF, target, why="now", force=True).verdict, "verdict")
     other = bench.deployment(bench.release("two"))
@@ -86,7 +86,7 @@ def test_the_store_takes_a_forced_verdict_for_a_forced_record_only(bench: Bench)
 
 
 def test_what_was_forced_live_was_live(bench: Bench) -> None:
-    bench.publish(rule("tests: pass"))
+    bench.publish(rule("import.tests: pass"))
     one, two = (bench.deployment(bench.release(name)) for name in ("one", "two"))
     bench.move(REF, one, why="now", force=True)
     bench.move(REF, two, why="now", force=True)
@@ -126,9 +126,9 @@ def test_hours_that_never_meet_lock_out_and_so_do_more_rules_together_than_one_a
     [
         ("policy/main", "auc: at least 0.6", False),
         ("policy/main", "contract: pass", False),
-        ("policy/main", "review: pass", True),
+        ("policy/main", "import.review: pass", True),
         ("prompt/answer", "golden.mrr: at least 0.4", False),
-        ("prompt/answer", "tests: pass", True),
+        ("prompt/answer", "import.tests: pass", True),
         ("index/*", "import.recall: at least 0.9", True),
         ("data/flights", "contract: pass", True),
         ("data/flights", "auc: at least 0.6", False),
@@ -319,10 +319,10 @@ def test_no_hours_and_no_freeze_stand_in_the_way_back(bench: Bench) -> None:
 
 
 def test_an_observed_refusal_is_in_the_verdict_and_lets_pass(bench: Bench) -> None:
-    bench.publish(written("tests: pass, observe: yes"))
+    bench.publish(written("import.tests: pass, observe: yes"))
     moved = bench.move(REF, bench.deployment(bench.release("one")))
     verdict = bench.store.get(moved.verdict, "verdict")
     assert (verdict["allowed"], verdict["verdict"]) == (True, "pass")
     observed = verdict["observed"]
     assert isinstance(observed, list)
-    assert [(check["name"], check["verdict"]) for check in observed if isinstance(check, dict)] == [("tests", "fail")]
+    assert [(check["name"], check["verdict"]) for check in observed if isinstance(check, dict)] == [("import.tests", "fail")]

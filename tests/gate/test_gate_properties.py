@@ -23,7 +23,7 @@ PARTS = (
     "auc: at least 0.6",
     "auc: not worse by 0.02",
     "brier: at most 0.2 at 90%",
-    "tests: pass",
+    "import.tests: pass",
     "import.latency_ms: at most 200",
     "approvals: 1",
     "approvals: [2, {role: security}]",
@@ -61,7 +61,7 @@ def _checks() -> st.SearchStrategy[Statement]:
     )
     verdicts = st.sampled_from([Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE])
     tests = st.builds(
-        lambda verdict, second: measured(Check("tests", verdict, 0.0, threshold=0.0), about=RELEASE, second=second),
+        lambda verdict, second: measured(Check("import.tests", verdict, 0.0, threshold=0.0), about=RELEASE, second=second),
         verdicts,
         SECONDS,
     )

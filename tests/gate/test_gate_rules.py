@@ -66,14 +66,14 @@ def test_the_author_does_not_count_under_any_name_where_the_policy_says_so() -> 
 
 
 def test_evidence_older_than_the_rule_allows_counts_as_missing_and_it_is_said() -> None:
-    asked = written("auc: at least 0.6, tests: pass, contract: pass, approvals: 1, evidence_within: 30d")
-    tests = measured(Check("tests", Verdict.PASS, 0.0, threshold=0.0))
+    asked = written("auc: at least 0.6, import.tests: pass, contract: pass, approvals: 1, evidence_within: 30d")
+    tests = measured(Check("import.tests", Verdict.PASS, 0.0, threshold=0.0))
     shown = (measured(auc()), tests, approval("bob"))
     late = NOW + timedelta(days=41)
     assert "contract" in missing(asked, *shown)[0], "nothing else is missing while it is fresh"
     assert missing(replace_require(asked), *shown, at=late) == (
         "evaluation auc at least 0.6: the newest evidence is 41d 12h old, and it counts for 30d",
-        "tests: the newest evidence is 41d 12h old, and it counts for 30d",
+        "import.tests: the newest evidence is 41d 12h old, and it counts for 30d",
         "approval: 0 of 1 (1 too old)",
     )
 
@@ -133,10 +133,10 @@ def test_a_rule_that_observes_judges_tells_and_lets_pass() -> None:
 
 
 def test_what_is_enforced_stays_so_beside_a_rule_that_observes() -> None:
-    observing = written("approvals: 2, tests: pass, observe: yes", ref="deploy/*@prod")
+    observing = written("approvals: 2, import.tests: pass, observe: yes", ref="deploy/*@prod")
     found = judge(policy_of(rule("auc: at least 0.6"), observing), facts())
     assert (found.allowed, [check.name for check in found.checks]) == (False, ["auc"])
-    assert [check.name for check in found.observed] == ["tests", "approvals"]
+    assert [check.name for check in found.observed] == ["import.tests", "approvals"]
     assert found.missing == ("evaluation auc at least 0.6: no evidence",)
 
 

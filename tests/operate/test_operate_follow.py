@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from assistant_live import (
     DOCUMENTS,
@@ -78,6 +80,35 @@ def test_the_gate_stands_before_what_is_followed_and_a_refusal_is_recorded_once(
         assert go(live) is None
     assert (live.store.history(), parrot.asked) == (before, [])
     assert outcomes(live) == ["refused", "moved"]
+
+
+class Later:
+    """The real clock, days ahead."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(days=9)
+
+
+def test_a_refusal_for_its_time_alone_lasts_until_the_time_has_come(
+    live: Assistant, parrot: Parrot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    today = datetime.now(UTC).date()
+    live.edit("policy:\n", f"policy:\n  deploy/*@prod: {{freeze: {today}..{today + timedelta(days=3)}}}\n")
+    apply(live, live_release(live))  # publishes the policy
+    live.write("docs/bakery.txt", NEWS)
+    index = sync(live)
+    done = go(live)
+    assert done
+    assert (done.moved, [text.partition(":")[0] for text in done.judgement.missing]) == (False, ["freeze"])
+    parrot.forget()
+    for _ in range(2):
+        assert go(live) is None
+    assert (outcomes(live), parrot.asked) == (["refused", "moved"], [])
+    monkeypatch.setattr(live.store, "clock", Later())
+    after = go(live)
+    assert after
+    assert after.moved
+    assert parts(live, live_release(live))["index/docs"] == index
 
 
 def test_after_a_refusal_a_better_index_is_followed(live: Assistant) -> None:

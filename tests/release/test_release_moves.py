@@ -243,7 +243,7 @@ def test_rollback_needs_no_approval_though_the_policy_is_stricter_now(project: P
     one, two = first(project), second(project)
     put_live(project, one)
     put_live(project, two)
-    project.edit("approvals: 1", "approvals: {count: 1, role: admin}\n    tests: pass")
+    project.edit("approvals: 1", "approvals: {count: 1, role: admin}\n    import.tests: pass")
     publish_policy(project.store, project.keys, project.actor, project.spec)
     never_live = put_release(project.store, [*load_components(project.store, one)][:-1])
     with pytest.raises(MoveRefused):

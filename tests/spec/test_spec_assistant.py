@@ -278,8 +278,8 @@ def test_a_judges_share_may_be_asked_where_there_is_a_judge() -> None:
     )
 
 
-def test_a_check_of_another_tool_may_have_a_dot_in_its_name() -> None:
-    assert parsed("policy: {deploy/a@b: {junit.smoke: pass}}").policy["deploy/a@b"].require
+def test_a_check_of_another_tool_is_named_so() -> None:
+    assert parsed("policy: {deploy/a@b: {import.junit.smoke: pass}}").policy["deploy/a@b"].require
 
 
 @pytest.mark.parametrize("metric", ["brier", "golden.cost_usd", "my-set.seconds"])

@@ -49,7 +49,7 @@ def test_all_rules_that_match_a_ref_apply_together_and_the_most_demanding_counts
     freeze: [2026-12-20..2027-01-02]
   deploy/delay@*:
     approvals: [{count: 2, role: release-manager}, {role: security}]
-    tests: pass
+    import.tests: pass
     evidence_within: 7d
     author_approves: no
     soak: 24h
@@ -57,18 +57,18 @@ def test_all_rules_that_match_a_ref_apply_together_and_the_most_demanding_counts
 """).policy
     rule = rule_of(policy, "deploy/delay@prod")
     assert (rule.approvals, rule.roles) == (2, {"release-manager": 2, "security": 1})
-    assert [line.name for line in rule.require] == ["auc", "tests"]
+    assert [line.name for line in rule.require] == ["auc", "import.tests"]
     assert (rule.inconclusive, rule.author_approves) == ("hold", False)
     assert (rule.evidence_within, rule.soak) == (7 * 86_400.0, 86_400.0)
     assert [group[0].text for group in rule.hours] == ["mon-fri 09:00-17:00 Europe/Berlin", "tue 00:00-24:00 UTC"]
     assert len(rule.freeze) == 1
     assert rule_of(policy, "deploy/price@prod").approvals == 1
-    assert rule_of(policy, "deploy/delay@staging").require == (parse_requirement("tests", "pass"),)
+    assert rule_of(policy, "deploy/delay@staging").require == (parse_requirement("import.tests", "pass"),)
     assert not rule_of(policy, "model/delay").asks
 
 
 def test_a_rule_that_observes_takes_no_part_in_what_is_enforced() -> None:
-    policy = read("  deploy/*@prod: {approvals: 1, observe: yes}\n  deploy/delay@prod: {tests: pass}\n").policy
+    policy = read("  deploy/*@prod: {approvals: 1, observe: yes}\n  deploy/delay@prod: {import.tests: pass}\n").policy
     assert (rule_of(policy, "deploy/delay@prod").approvals, rule_of(policy, "deploy/delay@prod").observe) == (0, False)
     both = rule_of(policy, "deploy/delay@prod", observed=True)
     assert (both.approvals, len(both.require), both.observe) == (1, 1, False)
@@ -96,6 +96,8 @@ def test_a_rule_that_observes_takes_no_part_in_what_is_enforced() -> None:
         ("  deploy/delay@staging: {soak: 1h}", "9:26", "after: staging"),
         ("  deploy/price@*: {soak: 1h}", "9:20", "after: staging"),
         ("  deploy/delay@prod: {latency_ms: at most 200}", "9:35", "one of"),
+        ("  deploy/delay@prod: {tests: pass}", "9:23", "`import.tests: pass`"),
+        ("  deploy/delay@prod: {contrac: pass}", "9:23", "did you mean `contract`?"),
         ("  deploy/delay@prod: {import.latency_ms: not worse by 3}", "9:42", "at least X"),
     ],
 )
@@ -132,7 +134,7 @@ LINES = st.sampled_from(
     [
         parse_requirement("auc", "at least 0.6"),
         parse_requirement("auc", "not worse by 0.02 at 90%"),
-        parse_requirement("tests", "pass"),
+        parse_requirement("import.tests", "pass"),
         parse_requirement("import.latency_ms", "at most 200.5"),
         parse_requirement("golden.mrr", "at least 0.4"),
     ]
@@ -203,5 +205,7 @@ def test_the_order_of_the_rules_does_not_change_what_they_ask_together(rules: li
 
 
 def test_a_policy_that_uses_nothing_new_is_stored_as_it_always_was() -> None:
-    rule = PolicyRule(ref="deploy/delay@prod", require=(parse_requirement("tests", "pass"),), approvals=1, inconclusive="ask")
+    rule = PolicyRule(
+        ref="deploy/delay@prod", require=(parse_requirement("import.tests", "pass"),), approvals=1, inconclusive="ask"
+    )
     assert set(rule.to_json()) == {"ref", "require", "approvals", "inconclusive"}

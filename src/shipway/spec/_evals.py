@@ -89,7 +89,7 @@ def check_metrics(node: Node, policy: Mapping[str, PolicyRule], evals: Mapping[s
         for requirement in rule.require:
             name, (prefix, dot, _) = requirement.name, requirement.name.partition(".")
             if not dot or is_foreign(name) or (isinstance(requirement, Pass) and prefix not in evals):
-                continue  # a check of another tool may have a dot in its name
+                continue
             place = group(node, "policy")[ref].keys[name]
             if isinstance(requirement, Pass):
                 raise place.fail(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import cast
 
 from shipway.kernel.canonical import JsonObject
@@ -13,9 +13,10 @@ from shipway.spec._calendar import Freeze, Hours, parse_freeze, parse_hours
 from shipway.spec._deploy import DeploySpec
 from shipway.spec._errors import SpecMalformed
 from shipway.spec._fields import T, choice, count, duration, fields, group, listed, meant, named, text
+from shipway.spec._monitors import DEFAULT_MONITORS, GATEWAY_MONITORS
 from shipway.spec._names import is_pattern, matches, policy_ref
 from shipway.spec._node import Node, node_of, shown
-from shipway.spec._requirement import FORMS, Requirement, parse_requirement
+from shipway.spec._requirement import FORMS, Pass, Requirement, is_foreign, parse_requirement
 from shipway.spec._rule import INCONCLUSIVE, PolicyRule, section_of
 
 SETTINGS = (
@@ -168,6 +169,21 @@ def _check_pattern(key: Node, kind: str, name: str, names: list[str]) -> None:
         return
     mend = meant(name, names) if names else f"declare it first, or name one ref: {kind}/NAME"
     raise key.fail(f"{key.raw} guards nothing: no {kind} of the spec matches it", mend=mend)
+
+
+def check_passes(node: Node, policy: Mapping[str, PolicyRule], evals: Collection[str]) -> None:
+    """Raises SpecMalformed for `NAME: pass` of a check that nothing here makes and `check import` would name otherwise.
+
+    evals: those that are declared; their metrics are numbers, which `check_metrics` says.
+    """
+    known = ["contract", *DEFAULT_MONITORS, *GATEWAY_MONITORS]
+    for ref, rule in policy.items():
+        for name in [line.name for line in rule.require if isinstance(line, Pass)]:
+            if name in known or is_foreign(name) or name.partition(".")[0] in evals:
+                continue
+            near = nearest(name[:80], known)
+            mend = f"did you mean `{near}`?" if near else f"`import.{name[:80]}: pass`, for what `check import` brings in"
+            raise group(node, "policy")[ref].keys[name].fail(f"no check is called {shown(name)}", mend=mend)
 
 
 def check_soak(node: Node | None, policy: Mapping[str, PolicyRule], deploys: Mapping[str, DeploySpec]) -> None:

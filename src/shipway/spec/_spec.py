@@ -17,7 +17,7 @@ from shipway.spec._indexes import IndexSpec, read_index
 from shipway.spec._models import ModelSpec, OutcomeSpec, read_model, read_outcome, read_parameter
 from shipway.spec._names import inside_path, name_of
 from shipway.spec._node import Node
-from shipway.spec._policy import check_policy, check_soak, read_policy
+from shipway.spec._policy import check_passes, check_policy, check_soak, read_policy
 from shipway.spec._prompts import PromptSpec, read_prompt
 from shipway.spec._providers import ProviderSpec, read_provider
 from shipway.spec._rule import PolicyRule
@@ -72,6 +72,7 @@ def read_spec(text: str, *, path: str, load_contract: LoadContract | None) -> Sp
     )
     check_order(spec.deploy, entries.get("deploy", root))
     check_policy(entries.get("policy"), {**known, "deploy": spec.deploy})
+    check_passes(entries.get("policy", root), spec.policy, spec.evals)
     check_soak(entries.get("policy"), spec.policy, spec.deploy)
     check_metrics(entries.get("policy", root), spec.policy, spec.evals)
     return spec
