@@ -26,7 +26,7 @@ from shipway.release import (
     open_stored,
     verify_bundle,
 )
-from shipway.spec import PolicyRule, parse_requirement
+from shipway.spec import PolicyRule, parse_requirement, parse_spec
 
 pytest_plugins = ["cli_fixtures"]
 
@@ -243,3 +243,11 @@ def test_a_broken_bundle_fails_with_one_document(project: Project, tmp_path: Pat
     assert said.document["wrong"]["code"] == "release.bundle-malformed"
     refused = project.cli("release", "import", str(tmp_path / "out"), "--json")
     assert (refused.code, refused.document["error"]["code"]) == (1, "release.bundle-malformed")
+
+
+def test_a_release_is_verified_at_any_hour(yard: Yard) -> None:
+    asked = "{hours: sun 03:00-03:01 UTC, freeze: 2013-01-01..2099-01-01}"
+    text = f"project: p\ndeploy: {{delay@prod: {{}}}}\npolicy: {{{REF}: {asked}}}"
+    rules = parse_spec(text, path="shipway.yaml").policy
+    move_ref(yard.store, yard.keys, yard.actor, ref="policy/main", target=yard.store.put(policy_object(yard.store, rules, {})))
+    assert verify_bundle(exported(yard, yard.release()), yard.keys, ref=REF).verdict is Verdict.PASS

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
+from msgspec.structs import replace
+
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Digest, parse_digest
 from shipway.spec import ContractSpec, PolicyRule, matches, policy_from_json, policy_to_json, rule_of
@@ -32,6 +34,11 @@ class Policy:
     def rule(self, ref: str, *, observed: bool = False) -> PolicyRule:
         """What the rules that match `ref` ask of its move together; none asks nothing. observed: those that observe too."""
         return rule_of(self.rules, ref, observed=observed)
+
+    def at_any_time(self) -> Policy:
+        """The same without hours and freezes: what may stand at a ref, not when it may move there."""
+        rules = {ref: replace(rule, hours=(), freeze=()) for ref, rule in self.rules.items()}
+        return Policy(self.digest, rules, self.contracts, self.golden, self.order)
 
     def observes(self, ref: str) -> bool:
         """Whether a rule that only observes is about `ref`."""

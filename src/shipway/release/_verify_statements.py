@@ -115,7 +115,7 @@ def judge_freight(bundle: Bundle, freight: Freight, store: Store, keys: KeyRing,
 
     Raises EvidenceMissing when no policy came with it.
     """
-    policy = _policy(bundle, freight, store)
+    policy = _policy(bundle, freight, store).at_any_time()
     known = replay(store, signed_verdicts(bundle, freight, store, keys), ref=ref)
     application, _, environment = ref.removeprefix("deploy/").partition("@")
     target = _deployment(bundle, freight, store, application, environment)

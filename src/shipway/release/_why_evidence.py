@@ -98,6 +98,8 @@ def _text(predicate_type: str, said: JsonObject) -> str:
             return check_text(Check.from_json(check)) + against if isinstance(check, Mapping) else "a check"
     if predicate_type == media.APPROVAL_PREDICATE:
         return "approval" + (f" ({said['why']})" if said.get("why") else "")
+    if predicate_type == media.REVOCATION_PREDICATE:
+        return f"{'revocation lifted' if said.get('lifted') is True else 'revoked'} by {said.get('by')} ({said.get('why')})"
     if predicate_type == media.PROVENANCE_PREDICATE:
         return "provenance of a run"
     if predicate_type == media.REBUILD_PREDICATE:
