@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from shipway.kernel.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from shipway.store._check import Fault, StoreChecked, check_store
     from shipway.store._facade import FOLDER, Store, list_projects, open_store
     from shipway.store._objects import damaged, hash_file
     from shipway.store._records import (
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
+    "_check": ["Fault", "StoreChecked", "check_store"],
     "_facade": ["FOLDER", "Store", "list_projects", "open_store"],
     "_objects": ["damaged", "hash_file"],
     "_records": [
@@ -132,6 +134,7 @@ __all__ = [
     "Counts",
     "Edge",
     "EvidenceRow",
+    "Fault",
     "FileUnreadable",
     "Frame",
     "Gap",
@@ -157,11 +160,13 @@ __all__ = [
     "StateRow",
     "Store",
     "StoreBusy",
+    "StoreChecked",
     "StoreFull",
     "StoreMissing",
     "StoreNewer",
     "TreeFile",
     "WriterTaken",
+    "check_store",
     "damaged",
     "decode_record",
     "encode_record",

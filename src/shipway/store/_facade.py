@@ -196,6 +196,10 @@ class Store:
         """Statements about one digest, oldest first."""
         return reader.list_evidence(self._query, self.project, subject)
 
+    def envelopes(self) -> list[Digest]:
+        """The object of every statement that is kept, in order."""
+        return reader.list_envelopes(self._query, self.project)
+
     def state(self, kind: str, key: str) -> StateRow | None:
         return reader.find_state(self._query, self.project, kind, key)
 

@@ -127,6 +127,11 @@ def list_evidence(query: Query, project: str, subject: Digest) -> list[EvidenceR
     return [_evidence(row) for row in query(sql, {"project": project, "subject": subject})]
 
 
+def list_envelopes(query: Query, project: str) -> list[Digest]:
+    rows = query("SELECT DISTINCT envelope FROM evidence WHERE project = :project ORDER BY envelope", {"project": project})
+    return [Digest(str(row[0])) for row in rows]
+
+
 def find_state(query: Query, project: str, kind: str, key: str) -> StateRow | None:
     sql = "SELECT key, value, version, updated FROM state WHERE project = :project AND kind = :kind AND key = :key"
     rows = query(sql, {"project": project, "kind": kind, "key": key})

@@ -1,0 +1,117 @@
+"""Whether a store agrees with itself: refs with their histories, moves with their verdicts, rows with the objects they name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shipway.kernel.digest import Digest, is_digest, parse_digest
+from shipway.store._types import AuditRecord, ObjectDamaged, ObjectMissing, ObjectUnexpected
+
+if TYPE_CHECKING:
+    from shipway.store._facade import Store
+
+_PAGE = 10_000  # records that are read at once
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong. about: a ref, the id of an audit record, or a digest; what: in words."""
+
+    about: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreChecked:
+    """What was looked at, counted, and what is wrong, in the order in which it was found. Newest: the id of the last record."""
+
+    refs: int
+    moves: int
+    objects: int
+    newest: int
+    faults: tuple[Fault, ...]
+
+
+def check_store(store: Store, *, deep: bool = False) -> StoreChecked:
+    """Replay every move of the project and look for each object that its rows name; deep: hash every object of the folder.
+
+    A move begins where the one before it ended, has a verdict that allows exactly it, and the last one is where the ref is.
+    """
+    moves = list(_moves(store))
+    faults = [*_replay(store, moves), *_verdicts(store, moves)]
+    named = _named(store, moves)
+    missing = {digest: why for digest, why in named.items() if not store.objects.has(digest)}
+    faults += [Fault(digest, f"the object is missing; {why} names it") for digest, why in missing.items()]
+    if deep:
+        faults += _damaged(store)
+    newest = store.history(limit=1)
+    return StoreChecked(len(store.refs()), len(moves), len(named), newest[0].id if newest else 0, tuple(faults))
+
+
+def _moves(store: Store) -> Iterator[AuditRecord]:
+    page = store.moves_after(0, limit=_PAGE)
+    while page:
+        yield from page
+        page = store.moves_after(page[-1].id, limit=_PAGE)
+
+
+def _replay(store: Store, moves: Iterable[AuditRecord]) -> Iterator[Fault]:
+    last: dict[str, AuditRecord] = {}
+    for record in moves:
+        before = last.get(record.resource)
+        if record.source != (before.target if before else None):
+            begins = f"record {before.id} ended" if before else "nothing was yet"
+            what = f"the move of {record.resource} does not begin where {begins}: a record is missing or changed"
+            yield Fault(str(record.id), what)
+        last[record.resource] = record
+    refs = {ref.name: ref for ref in store.refs()}
+    for name in sorted(refs.keys() | last.keys()):
+        ref, final = refs.get(name), last.get(name)
+        if ref is None:
+            yield Fault(name, "the ref is gone, and its history is there")
+        elif final is None:
+            yield Fault(name, "the ref points at something, and no record says who put it there")
+        elif (ref.digest, ref.audit) != (final.target, final.id):
+            yield Fault(name, f"the ref is not where record {final.id}, its last move, put it")
+
+
+def _verdicts(store: Store, moves: Iterable[AuditRecord]) -> Iterator[Fault]:
+    for record in moves:
+        if record.verdict is None:
+            yield Fault(str(record.id), f"{record.resource} moved without a verdict")
+            continue
+        try:
+            verdict = store.get(record.verdict, "verdict")
+        except ObjectMissing:
+            continue  # said once among the objects
+        except (ObjectDamaged, ObjectUnexpected, ValueError) as problem:
+            yield Fault(record.verdict, f"the verdict of record {record.id} cannot be read: {problem}")
+            continue
+        allowed = tuple(verdict.get(name) for name in ("project", "ref", "from", "to", "allowed"))
+        if allowed != (store.project, record.resource, record.source, record.target, True):
+            yield Fault(str(record.id), f"the verdict does not allow this move of {record.resource}")
+
+
+def _named(store: Store, moves: Iterable[AuditRecord]) -> dict[Digest, str]:
+    """Every object that a row names, and which row."""
+    found: dict[Digest, str] = {}
+    for record in moves:
+        for digest in (record.target, record.verdict, record.release):
+            if digest:
+                found.setdefault(digest, f"record {record.id}, a move of {record.resource},")
+    for digest in store.envelopes():
+        found.setdefault(digest, "the index of evidence")
+    return found
+
+
+def _damaged(store: Store) -> Iterator[Fault]:
+    for path in sorted(store.objects.root.glob("??/*")):
+        name = f"sha256:{path.parent.name}{path.name}"
+        if not is_digest(name):
+            continue
+        try:
+            store.objects.verify(parse_digest(name))
+        except ObjectDamaged as problem:
+            yield Fault(name, problem.what)
