@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from models_help import BINARY, rows, saved, trees
 
 from shipway.kernel.canonical import canonical_json, parse_object
@@ -114,3 +116,22 @@ def test_answers_without_a_distance_are_infinitely_far() -> None:
     numbers = {"p": np.array([0.5, 0.25])}
     for other in ({"q": numbers["p"]}, {"p": numbers["p"].astype("f4")}, {"p": numbers["p"][:1]}, {}):
         assert measure_distance(numbers, other) == Distance(2, 2, np.inf)
+
+
+FLOATS = st.lists(st.floats(width=64), max_size=8)
+
+
+@settings(deadline=None)
+@given(FLOATS, st.data())
+def test_the_distance_is_that_of_the_farthest_answer_whichever_side_is_asked(
+    expected: list[float], data: st.DataObject
+) -> None:
+    size = len(expected)
+    other = data.draw(st.lists(st.floats(width=64), min_size=size, max_size=size))
+    there, back = distance(expected, other), distance(other, expected)
+    assert (there, distance(expected, expected)) == (back, Distance(size, 0, 0.0))
+    pairs = [(a, b) for a, b in zip(expected, other, strict=True) if a != b and not (np.isnan(a) and np.isnan(b))]
+    with np.errstate(all="ignore"):
+        apart = [float(np.abs(np.float64(a) - np.float64(b))) for a, b in pairs]
+    assert there.largest == max((np.inf if np.isnan(far) else far for far in apart), default=0.0)
+    assert there.different >= len(pairs)
