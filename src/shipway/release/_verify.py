@@ -6,7 +6,7 @@ The same for a release in the store and for a bundle; a bundle needs no project,
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -18,6 +18,9 @@ from shipway.release._layout_source import Files, Place, hash_place
 from shipway.release._manifest import walk_nodes
 from shipway.store import TREE, Node, ObjectMissing, Store
 
+_BATCH = 32 << 20  # bytes
+_OPENING = 64 << 10  # what opening a file costs, in bytes hashed
+_Leaf = tuple[Descriptor, str]
 THREADS = 2  # hashlib lets others run while it works; more than two gain nothing on the disks that were measured
 
 
@@ -53,17 +56,42 @@ def hash_bundle(bundle: Bundle, *, report: Callable[[int], None] | None = None) 
     """Read and hash what has not been read yet. Raises BundleDamaged naming the user's file and the component."""
     began = time.perf_counter()
     leaves = bundle.leaves()
+    places = bundle.files.blobs
     with ThreadPoolExecutor(THREADS) as pool:
-        work = [pool.submit(hash_place, bundle.files.blobs[blob.digest], report) for blob, _ in leaves]
-        for (blob, label), future in zip(leaves, work, strict=True):
-            found, size = future.result()
-            if (found, size) != (blob.digest, blob.size):
+        work = [pool.submit(_first_damaged, batch, places, report) for batch in _batches(leaves)]
+        for future in work:
+            damage = future.result()
+            if damage:
                 pool.shutdown(cancel_futures=True)
-                place = bundle.files.blobs[blob.digest]
-                raise damaged_blob(str(place.path), blob, name_of(bundle, blob, label), found=found, size=size)
+                (blob, label), found, size = damage
+                where = str(places[blob.digest].path)
+                raise damaged_blob(where, blob, name_of(bundle, blob, label), found=found, size=size)
     documents = bundle.reader.documents.values()
     total = sum(blob.size for blob, _ in leaves) + sum(len(data) for data in documents)
     return Hashed(len(leaves) + len(documents), total, time.perf_counter() - began)
+
+
+def _batches(leaves: list[_Leaf]) -> Iterator[list[_Leaf]]:
+    """Leaves in their order, so many bytes at a time that handing them to a thread costs nothing beside."""
+    batch: list[_Leaf] = []
+    size = 0
+    for leaf in leaves:
+        batch.append(leaf)
+        size += leaf[0].size + _OPENING
+        if size > _BATCH:
+            yield batch
+            batch, size = [], 0
+    yield batch
+
+
+def _first_damaged(
+    batch: list[_Leaf], places: Mapping[Digest, Place], report: Callable[[int], None] | None
+) -> tuple[_Leaf, Digest, int] | None:
+    for leaf in batch:
+        found, size = hash_place(places[leaf[0].digest], report)
+        if (found, size) != (leaf[0].digest, leaf[0].size):
+            return leaf, found, size
+    return None
 
 
 def name_of(bundle: Bundle, blob: Descriptor, label: str) -> str:
