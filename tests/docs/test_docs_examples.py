@@ -74,8 +74,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
             for again in ("run", "release", "check", "approve", "apply"):
                 made.type(f"shipway {again}")
         made.type(line)
-    for line in ("shipway plan", "shipway data snapshot", "shipway data status"):
-        made.type(line)
+    for line in ("plan", "data snapshot", "data status", "why tumour@prod", "at tumour@prod now", "lineage model/tumour"):
+        made.type(f"shipway {line}")
     return made
 
 
@@ -127,7 +127,23 @@ def test_the_readme_types_the_daily_commands_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["init", "run", "release", "check", "plan", "approve", "apply", "watch", "log", "rebuild", "rollback"]
+    "command",
+    [
+        "init",
+        "run",
+        "release",
+        "check",
+        "plan",
+        "approve",
+        "apply",
+        "watch",
+        "log",
+        "rebuild",
+        "rollback",
+        "why",
+        "at",
+        "lineage",
+    ],
 )
 def test_a_command_answers_as_its_example_says(project: Project, command: str) -> None:
     (example,) = [json.loads(block.text) for block in blocks(section(PAGE, f"shipway {command}").text)]

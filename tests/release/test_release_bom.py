@@ -16,7 +16,8 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from release_help import REF, Project, approve, put_live
 
-from shipway.release import attachments_of, load_facts, render_bom, render_card
+from shipway.gate import revoke
+from shipway.release import attachments_of, explain_object, load_facts, render_bom, render_card, render_reason
 from shipway.release._card import _cell
 
 pytest_plugins = ["cli_fixtures"]
@@ -95,6 +96,22 @@ def test_the_same_release_and_evidence_give_the_same_bytes_and_more_evidence_a_l
     after = json.loads(render_bom(load_facts(project.store, project.keys, release)))
     assert before["serialNumber"] == after["serialNumber"]
     assert (before["version"] + 1, before["components"]) == (after["version"], after["components"])
+
+
+def test_a_revoked_release_says_so_first(released: Project, tmp_path: Path) -> None:
+    project = released.copy(tmp_path / "project")
+    release = project.store.resolve("release/line")
+    arguments = (project.store, project.keys, project.signer, project.actor)
+    revoke(*arguments, digest=release, name="line", why="leaks | ids", resource="release/line")
+    card = render_card(load_facts(project.store, project.keys, release))
+    assert f"**Revoked** by {project.who}" in card.split("## ")[0]
+    assert "leaks \\| ids" in card
+    named = bom(project, "release/line")["metadata"]["component"]["properties"]
+    assert named == [{"name": "shipway:revoked", "value": "leaks | ids"}]
+    why = list(render_reason(explain_object(project.store, project.keys, release)))
+    assert any(line.strip().startswith(f"REVOKED by {project.who}") for line in why)
+    revoke(*arguments, digest=release, name="line", why="it was another", resource="release/line", lift=True)
+    assert "Revoked" not in render_card(load_facts(project.store, project.keys, release))
 
 
 def test_an_application_that_answers_has_its_provider_as_a_model_and_its_golden_set_as_metrics(tmp_path: Path) -> None:

@@ -78,15 +78,18 @@ class _Parts:
 
 
 def _release(facts: ReleaseFacts) -> BomComponent:
+    from cyclonedx.model import Property
     from cyclonedx.model.component import Component, ComponentType
 
     name = facts.application or "release"
+    gone = [Property(name="shipway:revoked", value=text_at(facts.revoked.predicate, "why"))] if facts.revoked else []
     return Component(
         name=name,
         type=ComponentType.APPLICATION,
         version=facts.release,
         bom_ref=f"release@{facts.release}",
         hashes=_hashes([facts.release]),
+        properties=gone,
     )
 
 

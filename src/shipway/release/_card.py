@@ -36,6 +36,10 @@ def render_card(facts: ReleaseFacts, *, about: Mapping[str, str] | None = None) 
 def _head(facts: ReleaseFacts) -> Iterator[str]:
     yield f"# {_cell(facts.application or 'Release')} {short(facts.release)}"
     yield ""
+    if facts.revoked:
+        by, why = (_cell(text_at(facts.revoked.predicate, key)) for key in ("by", "why"))
+        yield f"**Revoked** by {by} at {instant(facts.revoked.at)}: {why}"
+        yield ""
     yield f"Release `{facts.release}`, {len(facts.parts)} components. Everything here is read from the release and from signed"
     yield "statements that count; what nobody measured is not said."
     yield ""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from shipway.access import KeyRing
 from shipway.data import count_rows
 from shipway.environment import Pin, parse_lock
-from shipway.gate import Statement, explain_row
+from shipway.gate import Statement, explain_row, revoked
 from shipway.kernel import media
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.check import Check, CheckMalformed
@@ -83,6 +83,7 @@ class ReleaseFacts:
     judged: tuple[Judged, ...]
     pins: tuple[Pin, ...]
     statements: int
+    revoked: Statement | None = None
 
     def of(self, kind: str) -> tuple[PartFacts, ...]:
         """The parts of one kind."""
@@ -107,7 +108,9 @@ def load_facts(store: Store, keys: KeyRing, release: Digest) -> ReleaseFacts:
     )
     count += len(checks) + len(approvals) + len(rebuilds)
     name, judged = _application(store, release), _judged(store, release)
-    return ReleaseFacts(release, name, tuple(parts), checks, approvals, rebuilds, judged, tuple(pins), count)
+    gone = revoked(store, keys, release)
+    count += gone is not None
+    return ReleaseFacts(release, name, tuple(parts), checks, approvals, rebuilds, judged, tuple(pins), count, gone)
 
 
 def _part(store: Store, component: Component, stated: list[Statement]) -> PartFacts:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import cast
 
 from shipway.access import KeyRing
-from shipway.gate import release_of
+from shipway.gate import release_of, revoked
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.check import Check, CheckMalformed
 from shipway.kernel.clock import instant
@@ -22,6 +22,11 @@ from shipway.release._sources import thing_at
 from shipway.release._why_evidence import explain_envelope, explain_evidence_of, explain_run
 from shipway.store import AuditRecord, RefMissing, Store
 
+_MARKS = {
+    "returning": "returning to what was live",
+    "self_approved": "self-approved",
+    "forced": "FORCED past the gate",
+}
 _PAST = 5  # earlier refusals of the same target that are worth a line
 _LOOKED = 200  # records before a move that are looked through for them
 
@@ -67,25 +72,25 @@ def explain_verdict(store: Store, keys: KeyRing, digest: Digest, record: JsonObj
     record = record or _record(store, digest)
     if not record:
         return Reason("verdict", f"the verdict {short(digest)} cannot be read any more", digest)
-    how = [word for word in ("returning", "self_approved", "forced", "observed") if record.get(word)]
-    notes = {"returning": "returning to what was live", "self_approved": "self-approved"}
-    marks = "".join(f", {notes.get(word, word)}" for word in how)
+    marks = "".join(f", {words}" for mark, words in _MARKS.items() if record.get(mark))
+    marks += f", as plan {short(str(record['plan']))} says" if record.get("plan") else ""
     policy = str(record.get("policy") or "")
     text = f"verdict {short(digest)}: {record.get('verdict')}{marks}, by policy {short(policy)}"
     cited = [Digest(str(one)) for one in _list(record.get("evidence"))]
-    behind = [*_checks(record), *(explain_envelope(store, keys, envelope) for envelope in cited)]
+    behind = [*_checks(record.get("checks")), *_checks(record.get("observed"), "observed")]
+    behind += [explain_envelope(store, keys, envelope) for envelope in cited]
     if not behind and record.get("returning"):
         behind = [Reason("check", "a return to what was live asks for permission and intact bytes, nothing else")]
-    values = {key: record.get(key) for key in ("verdict", "allowed", "policy", "actor", "at", "missing")}
+    values = {key: record.get(key) for key in ("verdict", "allowed", "forced", "policy", "plan", "actor", "at", "missing")}
     return Reason("verdict", text, digest, values, tuple(behind))
 
 
 def explain_object_parts(store: Store, keys: KeyRing, digest: Digest) -> tuple[Reason, ...]:
     """What an object holds or was made from, the run that made it, and all that was stated about it."""
-    thing = thing_at(store, digest)
+    thing, gone = thing_at(store, digest), explain_revocation(store, keys, digest)
     if thing.kind == "release":
-        return (*explain_evidence_of(store, keys, digest), *_components(store, keys, digest))
-    return (*explain_run(store, keys, digest), *_stated(store, keys, digest))
+        return (*gone, *explain_evidence_of(store, keys, digest), *_components(store, keys, digest))
+    return (*gone, *explain_run(store, keys, digest), *_stated(store, keys, digest))
 
 
 def live_release(store: Store, digest: Digest | None) -> Digest | None:
@@ -106,7 +111,7 @@ def _components(store: Store, keys: KeyRing, release: Digest) -> list[Reason]:
             f"{part.kind} {part.name} {short(part.digest)}".replace("  ", " "),
             part.digest,
             {"component": part.kind, "name": part.name},
-            (*explain_run(store, keys, part.digest), *_stated(store, keys, part.digest)),
+            explain_object_parts(store, keys, part.digest),
         )
         for part in parts
     ]
@@ -118,13 +123,24 @@ def _stated(store: Store, keys: KeyRing, digest: Digest) -> tuple[Reason, ...]:
     return tuple(reason for reason in found if not str(reason.values.get("predicate_type")).startswith("https://slsa.dev/prov"))
 
 
-def _checks(verdict: JsonObject) -> list[Reason]:
-    found = []
-    for value in _list(verdict.get("checks")):
+def _checks(value: Json, kind: str = "check") -> list[Reason]:
+    """The checks of a verdict; those that a rule only observes stopped nothing, and say so."""
+    found, mark = [], "" if kind == "check" else f"{kind}, stopping nothing: "
+    for record in _list(value):
         with suppress(CheckMalformed):
-            check = Check.from_json(cast("JsonObject", value))
-            found.append(Reason("check", check_text(check), values=check.to_json()))
+            check = Check.from_json(cast("JsonObject", record))
+            found.append(Reason(kind, mark + check_text(check), values=check.to_json()))
     return found
+
+
+def explain_revocation(store: Store, keys: KeyRing, digest: Digest) -> tuple[Reason, ...]:
+    """That an object is revoked now, by whom and why; nothing when it is not."""
+    found = revoked(store, keys, digest)
+    if found is None:
+        return ()
+    by, why = (str(found.predicate.get(key) or "") for key in ("by", "why"))
+    values: dict[str, Json] = {"by": by, "why": why, "at": instant(found.at)}
+    return (Reason("revocation", f"REVOKED by {by} at {when(found.at)}: {why}", found.envelope, values),)
 
 
 def _refusals(store: Store, record: AuditRecord) -> list[Reason]:

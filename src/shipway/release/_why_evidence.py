@@ -104,6 +104,10 @@ def _text(predicate_type: str, said: JsonObject) -> str:
         return "provenance of a run"
     if predicate_type == media.REBUILD_PREDICATE:
         return f"rebuilt: {said.get('equality')}"
+    if predicate_type == media.REVOCATION_PREDICATE:
+        return f"{'revocation lifted' if said.get('lifted') is True else 'revocation'} ({said.get('why')})"
+    if predicate_type == media.SUMMARY_PREDICATE:
+        return f"summary of a verdict: {said.get('verificationResult')}"
     return predicate_type.removeprefix("https://")
 
 
