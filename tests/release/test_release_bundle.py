@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ from shipway.release import (
     reach,
     verify_bundle,
     write_folder,
+    write_tar,
 )
 from shipway.store import hash_file
 
@@ -142,3 +144,40 @@ def test_what_was_attached_travels_and_is_attached_there(yard: Yard, tmp_path: P
     assert bundle.reader.source.where == str(tmp_path / "out")
     again = open_bundle(other.export(release, tmp_path / "again"))
     assert {c.attachment.name for c in again.freights[0].carried} >= {"card.md", "release/delay"}
+
+
+def test_a_bundle_of_several_releases_leaves_the_ref_at_the_newest(yard: Yard, tmp_path: Path) -> None:
+    made = [yard.release(name) for name in ("first", "second", "third", "fourth")]
+    for release in made:
+        yard.export(release, tmp_path / "out")
+    other = Yard(tmp_path / "other", yard.keys_folder)
+    done = import_bundle(other.store, other.keys, other.actor, open_bundle(tmp_path / "out"))
+    assert [one.release for one in done] == made
+    assert other.store.resolve("release/delay") == made[-1]
+
+
+def test_two_that_write_one_tar_at_once_leave_a_whole_one(yard: Yard, tmp_path: Path) -> None:
+    freight = yard.freight(yard.release(data="january" * 100))
+    with ThreadPoolExecutor(4) as pool:
+        for work in [pool.submit(write_tar, yard.store, freight, tmp_path / "out.tar") for _ in range(12)]:
+            work.result()
+    hash_bundle(open_bundle(tmp_path / "out.tar"))
+    assert [path.name for path in tmp_path.glob("*.part")] == []
+
+
+def test_two_that_export_into_one_folder_at_once_leave_both_releases(yard: Yard, tmp_path: Path) -> None:
+    made = [yard.release(name) for name in ("first", "second", "third")]
+    freights = [yard.freight(release) for release in made]
+    with ThreadPoolExecutor(3) as pool:
+        for work in [pool.submit(write_folder, yard.store, freight, tmp_path / "out") for freight in freights]:
+            work.result()
+    assert {freight.release.digest for freight in open_bundle(tmp_path / "out").freights} == set(made)
+
+
+def test_what_is_said_of_the_release_before_does_not_come_along(yard: Yard) -> None:
+    first, second = yard.release("first"), yard.release("second")
+    yard.live(first)
+    yard.deploy(second)
+    about = {c.attachment.subject for c in yard.freight(second).carried if c.attachment.media_type == media.DSSE}
+    assert first not in about
+    assert second in about

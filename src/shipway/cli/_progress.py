@@ -65,10 +65,15 @@ class ByteReport:
         now = time.monotonic()
         if self._live and now - self._shown > REDRAW_SECONDS:
             self._shown = now
-            share = min(1.0, self._done / self._total) if self._total else 1.0
             rate = self._done / 1e6 / max(now - self._began, REDRAW_SECONDS)
-            bar = "#" * int(share * 30)
-            sys.stderr.write(f"\r{self._name} [{bar:<30}] {share:4.0%} {self._done / 1e6:,.0f} MB, {rate:,.0f} MB/s ")
+            sys.stderr.write(f"\r{self._name}{self._bar()} {self._done / 1e6:,.0f} MB, {rate:,.0f} MB/s ")
+
+    def _bar(self) -> str:
+        """Nothing where it is not known how much there is."""
+        if not self._total:
+            return ""
+        share = min(1.0, self._done / self._total)
+        return f" [{'#' * int(share * 30):<30}] {share:4.0%}"
 
     def __enter__(self) -> ByteReport:
         return self

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from shipway.cli._exit import FAILED, INCONCLUSIVE
-from shipway.cli._output import Output, json_option
+from shipway.cli._output import Misused, Output, json_option
 from shipway.cli._settings import Project, Settings
 
 if TYPE_CHECKING:
@@ -133,13 +133,21 @@ def _wrong(problem: ShipwayError) -> JsonObject:
 
 def _open(settings: Settings, release: str) -> Bundle:
     from shipway.cli._digests import find_release
+    from shipway.kernel.errors import ShipwayError
     from shipway.release import open_bundle, open_stored
 
     path = settings.directory / release
     if path.exists():
         return open_bundle(path)
     project = Project(settings)
-    return open_stored(project.store, find_release(project.store, release))
+    try:
+        store = project.store
+    except ShipwayError as problem:
+        if problem.code != "spec.missing":
+            raise
+        what = f"{release} is neither a folder nor a file, and there is no project here that could have such a release"
+        raise Misused(what, where=str(settings.directory), mend="name the folder or the tar of a bundle") from problem
+    return open_stored(store, find_release(store, release))
 
 
 def _keys(settings: Settings, folder: Path | None) -> KeyRing:

@@ -145,6 +145,13 @@ def _object(store: Store, data: Descriptor) -> dict[str, Json]:
         return {}
 
 
+def _made_at(freight: Freight) -> str:
+    """When the release was made, as its first verdict says: of several, the ref ends at the newest."""
+    wanted = media.media_type("verdict")
+    moves = [c.attachment for c in freight.carried if c.attachment.media_type == wanted]
+    return min((made.created for made in moves if made.name.startswith(_RELEASE_REF)), default="")
+
+
 def _reported(chunks: Iterator[memoryview], report: Callable[[int], None] | None) -> Iterator[memoryview]:
     for chunk in chunks:
         if report:
@@ -165,7 +172,7 @@ def import_bundle(
     """All releases of a bundle: first every byte, then the names. Raises BundleDamaged, ImportUnnamed, Forbidden, StoreFull."""
     blobs, size = keep_bundle(store, bundle, report=report)
     made = []
-    for freight in bundle.freights:
+    for freight in sorted(bundle.freights, key=_made_at):
         statements, refs = name_freight(store, keys, actor, freight, application=application, why=why)
         made.append(Imported(freight.release.digest, blobs, size, statements, refs))
     return tuple(made)

@@ -14,6 +14,8 @@ from shipway.release._bundle import WHEELS, Carried, Freight, Reader
 from shipway.release._manifest import RELEASE_TYPE
 from shipway.store import AuditRecord, Store
 
+_BEFORE = " before"  # ends the names of what is not this release's own: nothing that is said of it comes along
+
 
 class StoreSource:
     """The objects of a store as a source; they are verified when they are read."""
@@ -59,7 +61,7 @@ def _attached(store: Store, freight: Freight) -> list[Attachment]:
     moves = list(_moves(store, freight.release.digest))
     found = {*_verdicts(store, freight, moves), *_policies(store, freight, moves)}
     subjects = {freight.release.digest, *(part.component.digest for part in freight.parts)}
-    subjects |= {attachment.data.digest for attachment in found}  # statements about a verdict, a policy, a deployment
+    subjects |= {made.data.digest for made in found if not made.name.endswith(_BEFORE)}  # what is said of verdict, policy ...
     found |= {attachment for subject in subjects for attachment in attachments_of(store, subject)}
     found |= {attachment for subject in subjects for attachment in _evidence(store, subject)}
     return sorted(found, key=lambda made: (made.subject, made.media_type, made.name, made.data.digest, made.created))
@@ -103,8 +105,8 @@ def _before(store: Store, release: Digest, move: AuditRecord) -> Iterator[Attach
     """What was live before, without its bytes: a policy may ask that the release is not worse than that."""
     earlier = _readable_release(store, move.source) if move.source else None
     if move.source and earlier and store.objects.has(earlier):
-        yield _object(store, release, "deployment", f"{move.resource} before", move.source, "")
-        yield Attachment(release, RELEASE_TYPE, f"{move.resource} before", store.descriptor(earlier, RELEASE_TYPE))
+        yield _object(store, release, "deployment", f"{move.resource}{_BEFORE}", move.source, "")
+        yield Attachment(release, RELEASE_TYPE, f"{move.resource}{_BEFORE}", store.descriptor(earlier, RELEASE_TYPE))
 
 
 def _policies(store: Store, freight: Freight, moves: Iterable[AuditRecord]) -> Iterator[Attachment]:

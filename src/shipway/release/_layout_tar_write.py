@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import tarfile
@@ -13,7 +12,7 @@ from shipway.kernel.digest import Descriptor, Digest
 from shipway.release._bundle import Freight
 from shipway.release._layout import LAYOUT_BYTES, index_bytes
 from shipway.release._layout_source import INDEX, LAYOUT, Place, chunks_of
-from shipway.release._layout_write import Exported, ExportRefused, failed_write
+from shipway.release._layout_write import Exported, ExportRefused, failed_write, lock_file
 from shipway.store import ObjectMissing, Store, damaged
 
 _BLOCK = 512
@@ -30,9 +29,8 @@ def write_tar(store: Store, freight: Freight, path: Path, *, report: Callable[[i
     part = path.with_name(f".{path.name}.part")
     wanted = {blob.digest: (blob, label) for blob, label in freight.blobs()}
     try:
-        handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        handle = lock_file(part)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
             os.ftruncate(handle, 0)
             with os.fdopen(os.dup(handle), "wb") as out:
                 for piece in _pieces(store, freight, wanted, report):

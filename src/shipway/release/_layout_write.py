@@ -88,7 +88,7 @@ def _held(folder: Path) -> Iterator[None]:
     (folder / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
     marker = folder / EXPORTING
     left = marker.exists()
-    handle = _lock(marker)
+    handle = lock_file(marker)
     try:
         yield
     except (BundleMalformed, BundleDamaged):
@@ -101,8 +101,8 @@ def _held(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _lock(marker: Path) -> int:
-    """The marker, held; one that its holder has removed meanwhile is none."""
+def lock_file(marker: Path) -> int:
+    """The file, made when missing and held; one that its holder has removed or renamed meanwhile is another."""
     while True:
         handle = os.open(marker, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         fcntl.flock(handle, fcntl.LOCK_EX)
