@@ -114,6 +114,10 @@ def test_the_command_signs_with_this_machines_key_and_the_signature_travels(rele
     (model,) = document["models"]
     (attached,) = attachments_of(project.store, model["model"])
     assert project.store.objects.get(attached.data.digest) == (project.root / "out" / "above.sig").read_bytes()
+    exported = project.ask("release", "export", "release/line", "bundle")
+    assert exported["attachments"] > 0
+    blob = project.root / "bundle" / "blobs" / "sha256" / attached.data.digest.removeprefix("sha256:")
+    assert blob.read_bytes() == (project.root / "out" / "above.sig").read_bytes()
     again = project.cli("release", "sign", "release/line", "-o", "out", "--json")
     assert "is there already" in again.document["error"]["what"]
 
