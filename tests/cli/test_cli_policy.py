@@ -56,6 +56,7 @@ def test_a_policy_is_approved_before_it_is_published(project: Project) -> None:
 @pytest.mark.slow
 def test_a_policy_that_locks_out_is_refused_until_an_admin_insists(project: Project) -> None:
     project.edit("approvals: 1", "approvals: 3")
+    assert "would lock everybody out, and apply refuses it: deploy/line@prod: approvals: 3" in project.cli("plan").out
     refused = project.cli("apply", "--json")
     assert (refused.code, refused.document["error"]["code"]) == (1, "gate.policy-locks-out")
     assert "1 trusted key could give them" in refused.document["error"]["what"]

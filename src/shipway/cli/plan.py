@@ -38,10 +38,21 @@ def command(settings: Settings, deployment: str | None, release: str | None, fil
     chosen = find_release(project.store, release) if release else None
     plan = plan_of(project, deploy, chosen)
     say_plan(out, plan)
+    _say_lock_outs(project, out, plan)
     kept = _keep(project, out, plan, settings.directory / file) if file else {"plan": None, "file": None}
     word = next_word(plan.judged.judgement)
     named = file if file and word == "apply" else deploy.name
     out.end("plan", {**plan_document(plan), **kept}, then=f"shipway {word} {named}")
+
+
+def _say_lock_outs(project: Project, out: Output, plan: Plan) -> None:
+    """What in the policy that `apply` would publish first nobody could meet."""
+    from shipway.gate import load_policy, locks_out
+
+    if plan.policy_change:
+        policy, refs = load_policy(project.store, plan.policy_change), [ref.name for ref in project.store.refs()]
+        for line in locks_out(policy, project.keys, refs, project.store.clock.now()):
+            out.say(f"the new policy would lock everybody out, and apply refuses it: {line}")
 
 
 def _keep(project: Project, out: Output, plan: Plan, path: Path) -> JsonObject:

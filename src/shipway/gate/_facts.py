@@ -32,7 +32,7 @@ class Facts:
     """All that a judgement may look at. statements: by subject digest; live: what the ref's present target locks.
 
     at: the time of the judgement; own_key: the key of the machine that judges; after: the environment that this one comes
-    after, if any; authors: who made what would move.
+    after, if any; authors: who made what would move, where a rule asks.
     """
 
     ref: str

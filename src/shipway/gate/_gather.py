@@ -31,7 +31,7 @@ def gather_facts(
         at,
         own_key=keys.own,
         after=_after(store, policy, ref, target, at),
-        authors=_authors(store, ref, target, actor),
+        authors=_authors(store, policy, ref, target, actor),
     )
 
 
@@ -101,8 +101,13 @@ def _soaked(store: Store, ref: str, release: Digest, at: datetime) -> float:
     return longest
 
 
-def _authors(store: Store, ref: str, target: Digest, actor: Actor) -> frozenset[str]:
-    """Who made what would move: of a release those who locked it here, of anything else whoever moves it."""
+def _authors(store: Store, policy: Policy, ref: str, target: Digest, actor: Actor) -> frozenset[str]:
+    """Who made what would move: of a release those who locked it here, of anything else whoever moves it.
+
+    Nobody where no rule asks: the whole history of releases is looked through.
+    """
+    if policy.rule(ref, observed=True).author_approves:
+        return frozenset()
     release = release_of(store, target)
     if release is None:
         return frozenset({actor.name})
