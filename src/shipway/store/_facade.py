@@ -165,6 +165,10 @@ class Store:
         """Where a ref was at an instant, and which move ended it; by the order of the records, see docs/format.md."""
         return Place(*reader.place_at(self._query, self.project, ref, instant(at)))
 
+    def moves_after(self, number: int, *, limit: int = 1000) -> list[AuditRecord]:
+        """Moves that succeeded, of all refs, oldest first, from the one after this audit id."""
+        return reader.list_moves(self._query, self.project, after=number, limit=limit)
+
     def moved_after(self, number: int) -> list[tuple[Digest, int]]:
         """What refs were moved to after an audit id: each object once, with its newest record's id, in the order of these."""
         return reader.list_moved(self._query, self.project, after=number)

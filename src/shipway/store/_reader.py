@@ -98,6 +98,12 @@ def place_at(query: Query, project: str, ref: str, at: str) -> tuple[AuditRecord
     return place, _audit(after[0]) if after else None
 
 
+def list_moves(query: Query, project: str, *, after: int, limit: int) -> list[AuditRecord]:
+    """Moves that succeeded, of all refs, oldest first; `after` is an audit id."""
+    sql = f"{_AUDIT} WHERE project = :project AND id > :after AND outcome = 'moved' ORDER BY id LIMIT :limit"
+    return [_audit(row) for row in query(sql, {"project": project, "after": after, "limit": limit})]
+
+
 def list_moved(query: Query, project: str, *, after: int) -> list[tuple[Digest, int]]:
     """What refs were moved to after an audit id: each object once, with the id of the newest record that did, by that id."""
     sql = (
