@@ -235,6 +235,12 @@ def test_the_commands_from_export_to_import(project: Project, tmp_path: Path) ->
     assert "MB/s" in text.out
 
 
+def test_what_is_no_bundle_is_told_where_there_is_no_project(tmp_path: Path) -> None:
+    done = Project(tmp_path, tmp_path / "keys").cli("verify", "typo", "--json")
+    assert done.code == 1
+    assert "typo is neither a folder nor a file" in done.document["wrong"]["what"]
+
+
 def test_a_broken_bundle_fails_with_one_document(project: Project, tmp_path: Path) -> None:
     project.ask("release", "export", "release/line", str(tmp_path / "out"), "--copy")
     (tmp_path / "out" / "notes").write_text("x")
