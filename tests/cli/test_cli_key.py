@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from cli_project import REF, Project
 
+from shipway.access import open_keys
+
 pytest_plugins = ["cli_fixtures"]
 
 
@@ -89,7 +91,9 @@ def test_the_checks_of_a_release_are_written_as_test_results(project: Project) -
 def test_after_a_theft_nothing_counts_until_it_is_measured_and_approved_again(project: Project, tmp_path: Path) -> None:
     shutil.copytree(project.keys_folder, tmp_path / "keys")
     project.keys_folder = tmp_path / "keys"  # other tests go on with the key that is revoked here
-    for words in (("check",), ("approve",)):
+    (tmp_path / "bob.pem").write_text(open_keys(tmp_path / "bob")[0].public)
+    trust = ("key", "trust", str(tmp_path / "bob.pem"), "--name", "bob", "--role", "approver")  # who could still approve
+    for words in (("check",), ("approve",), trust):
         assert project.cli(*words).code == 0
     assert project.cli("key", "revoke", "this machine", "--why", "the laptop was stolen").code == 0
     refused = project.cli("apply")
