@@ -98,7 +98,7 @@ deploy:
   model@prod: {after: staging}
 policy:
   deploy/*@prod:
-    tests: pass
+    import.tests: pass
     import.latency_ms: at most 200
     approvals: [2, {count: 1, role: release-manager}]
     author_approves: no
