@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import platform
+import resource
 import shutil
 import statistics
 import subprocess
@@ -55,12 +56,13 @@ def commands(project: setup.Project) -> list[Row]:
     """plan and log, as typed and, for plan, inside a process."""
     bare = [sys.executable, "-c", "pass"]
     shipway = [str(Path(sys.executable).with_name("shipway"))]
-    runs: dict[str, list[float]] = {"plan": [], "log": [], "bare": []}
+    runs: dict[str, list[tuple[float, float]]] = {"plan": [], "log": [], "bare": []}
     words = {"plan": [*shipway, "plan"], "log": [*shipway, "log", setup.LOGGED], "bare": bare}
     for _ in range(COMMANDS + 1):
         for name, command in words.items():
-            runs[name].append(wall(partial(_run, project, command)))
-    found = {name: statistics.median(times[1:]) for name, times in runs.items()}
+            runs[name].append(measured(partial(_run, project, command)))
+    found = {name: statistics.median(wall for wall, _ in times[1:]) for name, times in runs.items()}
+    cpu = {name: statistics.median(spent for _, spent in times[1:]) for name, times in runs.items()}
     inside = statistics.median([wall(lambda: _plan(project)) for _ in range(COMMANDS)][1:])
     size = "1,000 releases, 10,000 statements"
     peer = {"peer": round(found["bare"], 3), "peer_name": "python -c pass"}
@@ -68,6 +70,8 @@ def commands(project: setup.Project) -> list[Row]:
         figure(f"`plan`, whole command, {size}", "s", found["plan"], 0.3, **peer),
         figure(f"plan inside a process, {size}", "s", inside, 0.3),
         figure("`log` over 100,000 moves, whole command", "s", found["log"], 0.2, **peer),
+        figure("CPU of that `plan`, which a busy machine stretches less", "s", cpu["plan"], None),
+        figure("CPU of that `log`", "s", cpu["log"], None),
     ]
 
 
@@ -161,6 +165,14 @@ def figure(name: str, unit: str, ours: float, bar: float | None, **peer: object)
     ratio = round(ours / float(str(peer["peer"])), 2) if peer else None
     row: Row = {"figure": name, "unit": unit, "ours": round(ours, 3), "peer": None, "peer_name": None, "ratio": ratio}
     return {**row, "bar": bar, "holds": bar is None or ours <= bar, **peer}
+
+
+def measured(run: Callable[[], object]) -> tuple[float, float]:
+    """Seconds by the wall, and CPU seconds of the processes that were waited for."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    took = wall(run)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return took, (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)
 
 
 def wall(run: Callable[[], object]) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 from cli_project import REF, Project
 from google.protobuf.json_format import ParseDict
@@ -46,3 +48,19 @@ def test_the_provenance_of_a_run_is_evidence_that_slsas_own_type_reads(project: 
     assert names[:3] == ["code", "environment", "data/points"]
     assert message.build_definition.external_parameters["project"] == project.store.project
     assert instant(found.at)[:19] == message.run_details.metadata.finished_on.ToJsonString()[:19]
+
+
+def test_what_is_typed_all_day_imports_what_it_needs(project: Project) -> None:
+    """Signatures cost `log` a third of its time, and tables and clients cost `plan` most of its."""
+    heavy = {"sqlalchemy", "polars", "numpy", "aiohttp", "cryptography"}
+    for words, allowed in ((("log", "release/line"), set[str]()), (("plan",), {"cryptography"})):
+        ran = subprocess.run(
+            [sys.executable, "-X", "importtime", "-m", "shipway", *words],
+            cwd=project.root,
+            env=project.environ,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in ran.stderr.splitlines()}
+        assert imported & heavy <= allowed, words

@@ -63,7 +63,6 @@ def _history(project: Project, out: Output, ref: str, limit: int) -> None:
 
 def _row(store: Store, record: AuditRecord) -> dict[str, object]:
     """A record with the releases behind its deployments and what its verdict cites."""
-    from shipway.gate import FORCED
     from shipway.kernel.clock import instant
 
     verdict = _read(store, record.verdict)
@@ -79,7 +78,7 @@ def _row(store: Store, record: AuditRecord) -> dict[str, object]:
         "verdict": record.verdict,
         "evidence": verdict.get("evidence") or [],
         "missing": verdict.get("missing") or [],
-        "forced": record.action == FORCED and record.outcome == "moved",
+        "forced": record.forced,
         "gate": {
             "verdict": verdict.get("verdict"),
             "checks": verdict.get("checks") or [],

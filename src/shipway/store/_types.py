@@ -38,6 +38,11 @@ class AuditRecord:
     why: str
     release: Digest | None = None
 
+    @property
+    def forced(self) -> bool:
+        """Whether the ref moved against its gate."""
+        return self.action == "forced" and self.outcome == "moved"
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
