@@ -7,12 +7,12 @@ there.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from shipway.access import KeyRing
-from shipway.gate import release_of
+from shipway.gate import policy_in_force, release_of
 from shipway.kernel import media
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.clock import instant
@@ -21,11 +21,11 @@ from shipway.kernel.errors import ShipwayError
 from shipway.release._changes import Change, release_changes
 from shipway.release._component_words import component_words
 from shipway.release._described import Look
-from shipway.release._known import Known, Shelf, read_shelf, shelf_of
+from shipway.release._known import Asked, Known, Shelf, read_shelf, shelf_of
 from shipway.release._lineage import Lineage, trace_lineage
 from shipway.release._manifest import Component, load_components
 from shipway.release._stages import Stage, stages_of
-from shipway.spec import DeploySpec
+from shipway.spec import AtLeast, AtMost, DeploySpec
 from shipway.store import AuditRecord, Ref, Store
 
 MOST = 1_000  # statements of one page of a dossier
@@ -132,7 +132,7 @@ def load_dossier(
         parts=tuple(Part(part, component_words(store, part)) for part in components),
         applications=applications,
         made=_made(records),
-        evidence=read_shelf(store, keys, shelf, offset=offset, limit=limit),
+        evidence=_with_asked(store, read_shelf(store, keys, shelf, offset=offset, limit=limit), deploys, applications),
         offset=offset,
         total=len(shelf.rows),
         approvals=_about_release(store, keys, shelf, media.APPROVAL_PREDICATE),
@@ -147,6 +147,29 @@ def load_dossier(
 def load_approvals(store: Store, keys: KeyRing, release: Digest) -> tuple[Known, ...]:
     """The approvals of a release, newest first, those that do not count among them."""
     return _about_release(store, keys, shelf_of(store, release, ()), media.APPROVAL_PREDICATE)
+
+
+def _with_asked(
+    store: Store, found: tuple[Known, ...], deploys: Sequence[Ref], applications: Sequence[str]
+) -> tuple[Known, ...]:
+    """Each measurement with what the policy in force asks of it at the deployments of the release's applications."""
+    try:
+        policy = policy_in_force(store)
+    except ShipwayError:  # what cannot be read asks nothing here, and is told where it judges
+        return found
+    refs = dict.fromkeys([*(ref.name for ref in deploys), *(name for name in policy.rules if "*" not in name)])
+    asked: dict[str, list[Asked]] = {}
+    for ref in refs:
+        if ref.startswith("deploy/") and ref.removeprefix("deploy/").partition("@")[0] in applications:
+            for line in policy.rule(ref, observed=True).require:
+                if isinstance(line, AtLeast | AtMost):
+                    asked.setdefault(line.name, []).append(Asked(ref, line.text, line.threshold))
+    return tuple(
+        replace(known, asked=tuple(asked.get(known.check.name, ())))
+        if known.check and "against" not in known.predicate
+        else known
+        for known in found
+    )
 
 
 def _applications(records: Sequence[AuditRecord]) -> tuple[str, ...]:

@@ -27,9 +27,22 @@ _WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What the policy in force asks of a metric by itself: `at least 0.6 at 95%` of a deployment."""
+
+    ref: str
+    text: str
+    threshold: float
+
+    def to_json(self) -> JsonObject:
+        return {"ref": self.ref, "text": self.text, "threshold": self.threshold}
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """One statement. about: `release`, or a component as `model/delay`; kind: `check`, `approval`, `rebuild`, `run`, ...
 
+    asked: what the policy in force asks of what it measures.
     Of a statement that does not count nothing is told but its name and why: whoever wrote it was not trusted.
     """
 
@@ -37,6 +50,7 @@ class Known:
     kind: str
     reading: Reading
     check: Check | None = None
+    asked: tuple[Asked, ...] = ()
 
     @property
     def predicate(self) -> JsonObject:
@@ -76,6 +90,7 @@ class Known:
             "predicate": self.reading.predicate_type,
             "at": instant(self.at),
             "check": self.check.to_json() if self.check else None,
+            "asked": [one.to_json() for one in self.asked],
             "tool": self.tool,
             "who": self.who,
             "why": self.why,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shipway.gate import TIMING
@@ -19,6 +19,7 @@ from shipway.web._words import ReleaseName, Stamp, count, release_name, span, st
 
 _WHEN = TIMING | {"after"}
 _GROUPS = ("When", "What", "Who")
+_NEEDS = "the gate still needs"  # is said line by line below
 _SIGNS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.INCONCLUSIVE: "?"}
 
 
@@ -100,14 +101,14 @@ def make_plan_page(
         level=level,
         word=word,
         sentence=sentence,
-        consequences=plan.consequences,
+        consequences=tuple(text for text in plan.consequences if not text.startswith(_NEEDS)),
         live=release_name(plan.live) if plan.live else None,
         release=release_name(plan.release),
         policy=release_name(plan.judged.policy),
         policy_change=release_name(plan.policy_change) if plan.policy_change else None,
         steps=tuple(_step(stage, plan, now, here=here) for stage in plan.stages),
         changes=change_views(plan.changes),
-        groups=_groups(judgement.checks),
+        groups=_groups(judgement.checks) + _observed(judgement.observed),
         missing=judgement.missing,
         returning=plan.judged.returning,
         self_approved=judgement.self_approved,
@@ -160,6 +161,11 @@ def _groups(checks: Sequence[Check]) -> tuple[GateGroup, ...]:
     return tuple(GateGroup(title, tuple(map(_gate_check, named[title]))) for title in _GROUPS if named[title])
 
 
+def _observed(checks: Sequence[Check]) -> tuple[GateGroup, ...]:
+    """What rules ask that are not enforced yet."""
+    return (GateGroup("Observed only: stops nothing", tuple(map(_gate_check, checks))),) if checks else ()
+
+
 def _gate_check(check: Check) -> GateCheck:
-    bar = make_whisker(check) if check.low is not None else None
-    return GateCheck(_SIGNS[check.verdict], check_row(check), bar)
+    shown = replace(check, value=None, threshold=None) if check.name in _WHEN else check  # its text has both in words
+    return GateCheck(_SIGNS[check.verdict], check_row(shown), make_whisker(shown) if check.low is not None else None)

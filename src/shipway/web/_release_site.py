@@ -182,6 +182,7 @@ class ReleaseSite:
             live = release_of(store, moved.source) if moved.source else None
             release = release_of(store, moved.target)
         content = {"ref": moved.ref, "from": live, "to": release, "deployment": moved.target, "changed": moved.changed}
+        content |= {"forced": moved.forced}
         gate = gate_document(moved.judged)
         command = f"shipway log {moved.ref} --json"
         return JSONResponse(document("apply", command, **content, plan=digest, verdict=moved.verdict, gate=gate))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shipway.kernel.canonical import Json
@@ -16,6 +16,7 @@ from shipway.web._whisker import Whisker, make_whisker
 from shipway.web._words import ReleaseName, Stamp, listed, release_name, span, stamp
 
 _LINEAGE = 40  # lines of lineage; the command shows the rest
+_CONTENT = frozenset({"tree", "bytes"})  # what a thing is made of, not where it came from
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +28,11 @@ class KnownView:
     about: str
     check: CheckRow | None
     bar: Whisker | None
+    asked: str
     tool: str
     who: str
     why: str
+    said: str
     signer: str
     roles: str
     when: Stamp
@@ -180,7 +183,7 @@ def make_release_page(dossier: Dossier, *, limit: int, now: datetime) -> Release
         proof=_proof(dossier.proof, now) if dossier.proof else None,
         lineage=tuple(_ancestors(dossier.lineage))[:_LINEAGE],
         plans=tuple(sorted({_place(one.ref) for one in dossier.against} | {_place(ref) for ref in dossier.live})),
-        commands=_commands(dossier, name.short),
+        commands=_commands(name.short),
     )
 
 
@@ -208,16 +211,39 @@ def known_view(known: Known, now: datetime) -> KnownView:
         name=known.check.name if known.check else reading.name,
         about=known.about,
         check=check_row(known.check) if known.check else None,
-        bar=make_whisker(known.check) if known.check else None,
+        bar=_bar(known),
+        asked=", ".join(f"asked {one.text} ({_place(one.ref)})" for one in known.asked[:3]),
         tool=known.tool,
         who=known.who,
         why=known.why,
+        said=_said(known),
         signer=key.name if key else "",
         roles=", ".join(sorted(key.roles)) if key else "",
         when=stamp(known.at, now),
         why_not="" if reading.counts else reading.why or "it does not count",
         evidence=release_name(reading.envelope),
     )
+
+
+def _bar(known: Known) -> Whisker | None:
+    """With the threshold of the check, or else the first that the policy in force asks."""
+    check = known.check
+    if check and check.threshold is None and known.asked:
+        check = replace(check, threshold=known.asked[0].threshold)
+    return make_whisker(check) if check else None
+
+
+def _said(known: Known) -> str:
+    """What a statement comes to that is no check."""
+    said = known.predicate
+    if known.kind in ("approval", "revocation") and known.who:
+        return f"by {known.who}" + (", lifted" if said.get("lifted") is True else "")
+    for name in ("equality", "verificationResult"):
+        if isinstance(said.get(name), str):
+            about = said.get("resourceUri")
+            place = f" for {about.removeprefix('shipway://').partition('/')[2]}" if isinstance(about, str) else ""
+            return f"{said[name]}{place}"[:200]
+    return ""
 
 
 def change_views(changes: Sequence[Change]) -> tuple[ChangeView, ...]:
@@ -269,18 +295,20 @@ def _plain(value: Json) -> str:
 
 def _ancestors(tree: Lineage, depth: int = 0) -> Iterator[AncestorView]:
     for child in tree.next:
+        if child.kind in _CONTENT:
+            continue
         name = release_name(child.digest)
         yield AncestorView(depth, child.kind, child.role, name, listed(child.names, most=3), child.kind == "release")
         yield from _ancestors(child, depth + 1)
 
 
-def _commands(dossier: Dossier, name: str) -> tuple[tuple[str, str], ...]:
+def _commands(name: str) -> tuple[tuple[str, str], ...]:
     return (
         (f"shipway verify {name}", "every byte and every statement"),
         (f"shipway rebuild {name}", "make it again, and say how equal it comes out"),
         (f"shipway release export {name} {name}.tar", "take it along with its evidence"),
-        (f"shipway why {dossier.release}", "back to the evidence"),
-        (f"shipway lineage {dossier.release}", "what it came from and what used it"),
+        (f"shipway why {name}", "back to the evidence"),
+        (f"shipway lineage {name}", "what it came from and what used it"),
     )
 
 

@@ -23,7 +23,8 @@ class Whisker:
 def make_whisker(check: Check) -> Whisker | None:
     """None where there is nothing to see: no number, or neither an interval nor a threshold."""
     value, threshold = check.value, check.threshold
-    if value is None or (threshold is None and (check.low is None or check.high is None)):
+    exact = check.low is None or check.high is None
+    if value is None or (exact and threshold in (None, value)):
         return None
     low, high = (value if end is None else end for end in (check.low, check.high))
     points = [low, value, high, *([] if threshold is None else [threshold])]
