@@ -271,3 +271,56 @@ class _Handler(BaseHTTPRequestHandler):
             state.tags[match["ref"]] = digest
         subject = manifest.get("subject")
         self._answer(201, **({"OCI_Subject": subject["digest"]} if subject else {}))
+
+
+@contextmanager
+def cutting_proxy(host: str, *, after: int, cuts: int) -> Iterator[str]:
+    """Forwards to a registry, and cuts the first connections that carry more than `after` bytes to it."""
+    upstream = (host.rpartition(":")[0], int(host.rpartition(":")[2]))
+    left = [cuts]
+    door = socket.create_server(("127.0.0.1", 0))
+
+    def forward(source: socket.socket, sink: socket.socket, *, limited: bool) -> None:
+        sent = 0
+        try:
+            while data := source.recv(1 << 16):
+                sink.sendall(data)
+                sent += len(data)
+                if limited and left[0] > 0 and sent > after:
+                    left[0] -= 1
+                    break
+        except OSError:
+            pass
+        for one in (source, sink):
+            try:
+                one.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue
+
+    def serve() -> None:
+        while True:
+            try:
+                client, _ = door.accept()
+            except OSError:
+                return
+            there = socket.create_connection(upstream)
+            pair = [
+                threading.Thread(target=forward, args=(client, there), kwargs={"limited": True}, daemon=True),
+                threading.Thread(target=forward, args=(there, client), kwargs={"limited": False}, daemon=True),
+            ]
+            for thread in pair:
+                thread.start()
+            threading.Thread(target=_close_after, args=(pair, client, there), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield f"127.0.0.1:{door.getsockname()[1]}"
+    finally:
+        door.close()
+
+
+def _close_after(threads: list[threading.Thread], *sockets: socket.socket) -> None:
+    for thread in threads:
+        thread.join()
+    for one in sockets:
+        one.close()

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from bundle_help import Yard
-from registry_server import State, docker_registry, free_port, small_registry
+from registry_server import State, cutting_proxy, docker_registry, free_port, small_registry
 from release_help import Project
 
 from shipway.kernel.digest import Digest, digest_bytes, short
@@ -252,6 +252,14 @@ def test_a_download_goes_on_where_it_was_cut(yard: Yard, small: State, tmp_path:
     pull(there, small.host)
     assert small.bad.break_get == 0
     hash_bundle(open_stored(there.store, yard.store.resolve("release/delay")))
+
+
+def test_an_upload_to_debians_registry_survives_cuts(yard: Yard, debian: str, tmp_path: Path) -> None:
+    with cutting_proxy(debian, after=1 << 19, cuts=2) as host:
+        push(yard, host, name="cut")
+    there = other(yard, tmp_path)
+    pull(there, debian, name="cut")
+    check_round(yard, there, yard.store.resolve("release/delay"))
 
 
 def test_a_registry_that_stays_broken_is_told_and_a_rerun_continues(yard: Yard, small: State) -> None:

@@ -117,9 +117,7 @@ def _chunks(reply: Reply, limit: int) -> Iterator[bytes]:
 
 def send_blob(registry: Registry, blob: Descriptor, opened: Opened) -> None:
     """Send a blob that the repository has not. Raises RegistryDown, RegistryRefused."""
-    reply = registry.ask_again("POST", registry.url("blobs/uploads/"), expect=(202,))
-    reply.read()
-    place = registry.join(reply.header("location"), reply.url)
+    place = _begin(registry)
     data = b""
     if blob.size <= _SMALL:
         data = b"".join(bytes(chunk) for chunk in opened(0))
@@ -130,6 +128,13 @@ def send_blob(registry: Registry, blob: Descriptor, opened: Opened) -> None:
     except RegistryRefused:
         if not has_blob(registry, blob):  # else it was taken, and only the answer to that was lost
             raise
+
+
+def _begin(registry: Registry) -> str:
+    """The address of a new upload."""
+    reply = registry.ask_again("POST", registry.url("blobs/uploads/"), expect=(202,))
+    reply.read()
+    return registry.join(reply.header("location"), reply.url)
 
 
 def _send_parts(registry: Registry, blob: Descriptor, opened: Opened, place: str) -> str:
@@ -159,9 +164,14 @@ def _send_parts(registry: Registry, blob: Descriptor, opened: Opened, place: str
 
 
 def _how_far(registry: Registry, place: str) -> tuple[int, str]:
-    """How many bytes of an upload have arrived, and where it goes on; an upload that is forgotten is refused."""
-    reply = registry.ask_again("GET", place, expect=(204, 202))
+    """How many bytes of an upload have arrived, and where it goes on; from the start where the registry does not say.
+
+    Debian's docker-registry 2.8.2 does not after a cut: the address holds the state of before, which it then refuses.
+    """
+    reply = registry.ask_again("GET", place, expect=(204, 202, 400, 404, 416))
     reply.read()
+    if reply.status not in (204, 202):
+        return 0, _begin(registry)
     low, _, high = reply.header("range").removeprefix("bytes=").partition("-")
     place = registry.join(reply.header("location") or place, reply.url)
     return int(high) + 1 if low == "0" and high.isdigit() and int(high) > 0 else 0, place
