@@ -14,7 +14,6 @@ import shutil
 import sys
 import tempfile
 import tomllib
-import urllib.request
 from collections.abc import Callable, Iterator
 from http.client import HTTPException
 from pathlib import Path
@@ -190,6 +189,8 @@ def _check(wheel: Wheel, found: Digest, allowed: frozenset[Digest]) -> None:
 def _open(source: str) -> IO[bytes]:
     """An address or a path, opened. uv has chosen it: https, http, file."""
     if urlsplit(source).scheme in ("https", "http", "file"):
+        import urllib.request  # and ssl with it: a plan downloads nothing
+
         return cast("IO[bytes]", urllib.request.urlopen(source, timeout=_PATIENCE))  # noqa: S310
     return open(source, "rb")
 
