@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import html
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,10 +15,11 @@ from web_plans import PROD, STAGING, Planned, plans_of
 from web_project import HOSTILE
 
 from shipway.access import open_keys
-from shipway.gate import attest
+from shipway.gate import attest, revoke, seal
 from shipway.kernel import media
-from shipway.kernel.canonical import JsonObject
+from shipway.kernel.canonical import JsonObject, canonical_json
 from shipway.kernel.check import Check, Verdict
+from shipway.kernel.clock import instant
 from shipway.kernel.digest import Digest, short
 from shipway.spec import DeploySpec
 
@@ -94,6 +97,20 @@ def test_a_rebuild_and_a_revocation_are_shown(project: Planned, client: Client) 
     assert client.get(f"/api/v1/releases/{release}").json["revoked"] is None
 
 
+def test_a_revoked_component_revokes_the_page_of_its_release(project: Planned, client: Client) -> None:
+    release = project.measured("january")
+    model = project.store.resolve("model/delay")
+    revoke(
+        project.store, project.keys, project.signer, project.actor, digest=model, name="m", why="leaks", resource="model/delay"
+    )
+    page = client.get(f"/releases/{release}").text
+    assert '<section class="status bad">' in page
+    assert f"its model/delay, by {project.who}" in page
+    plan = client.get("/api/v1/plans/delay@staging").json["gate"]
+    assert plan["allowed"] is False
+    assert any(text.startswith("revoked: ") for text in plan["missing"])
+
+
 def test_markup_in_names_reasons_and_evidence_is_text(project: Planned, client: Client) -> None:
     project.who = HOSTILE
     release = project.measured("january", why=HOSTILE)
@@ -163,12 +180,29 @@ def test_a_long_list_of_evidence_is_paged_and_no_envelope_beyond_the_page_is_ope
     assert client.get(f"/releases/{release}?offset=5000").status == 200
 
 
+def fill(project: Planned, release: Digest, count: int) -> None:
+    """So many signed statements in one transaction: one by one each waits for the disk."""
+    now, subject = instant(project.clock.now()), {"sha256": release.removeprefix("sha256:")}
+    rows = []
+    for number in range(count):
+        check = Check("window", Verdict.PASS, 0.1, 0.05, 0.15, 0.2, n=number).to_json()
+        statement: JsonObject = {
+            "_type": media.STATEMENT,
+            "subject": [{"name": "r", "digest": subject}],
+            "predicateType": media.CHECK_PREDICATE,
+            "predicate": {"project": "flights", "at": now, "level": 0.95, "check": check},
+        }
+        rows.append((project.store.objects.put(seal(project.signer, canonical_json(statement))), release, now))
+    with closing(sqlite3.connect(project.folder / ".shipway" / "catalogue.sqlite")) as catalogue:
+        values = f"('flights', ?, ?, '{media.CHECK_PREDICATE}', 'window', ?)"
+        catalogue.executemany(f"INSERT INTO evidence(project, envelope, subject, predicate, name, at) VALUES {values}", rows)
+        catalogue.commit()
+
+
 @pytest.mark.slow
 def test_a_page_over_ten_thousand_statements_takes_less_than_a_second(project: Planned, client: Client) -> None:
     release = project.measured("january")
-    predicate: JsonObject = {"check": Check("window", Verdict.PASS, 0.1, 0.05, 0.15, 0.2).to_json(), "level": 0.95}
-    for _ in range(10_000):
-        say(project, release, media.CHECK_PREDICATE, predicate)
+    fill(project, release, 10_000)
     client.get(f"/releases/{release}")
     started = time.perf_counter()
     assert "1 to 50 of 10,001" in client.get(f"/releases/{release}").text

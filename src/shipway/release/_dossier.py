@@ -64,7 +64,7 @@ class Against:
 class Dossier:
     """made: the record that named the release first; evidence: one page of it, from `offset` of `total`, newest first.
 
-    approvals: newest first; revocation: the word that revokes it now; proof: the newest rebuild that counts;
+    approvals: newest first; revocation: the word that revokes it, or a part of it, now; proof: the newest rebuild that counts;
     stages: where it is or was live; against: by deployment of its applications where another release is live.
     """
 
@@ -136,7 +136,7 @@ def load_dossier(
         offset=offset,
         total=len(shelf.rows),
         approvals=_about_release(store, keys, shelf, media.APPROVAL_PREDICATE),
-        revocation=_revocation(_about_release(store, keys, shelf, media.REVOCATION_PREDICATE)),
+        revocation=_revocation(read_shelf(store, keys, shelf.of_kind(media.REVOCATION_PREDICATE), limit=_SIGNED)),
         proof=next((one for one in _about_release(store, keys, shelf, media.REBUILD_PREDICATE) if one.reading.counts), None),
         stages=_stages(store, deploys, release),
         against=_against(Look(store, keys, root, _LINES), deploys, applications, release, detail=detail),
@@ -194,10 +194,15 @@ def _about_release(store: Store, keys: KeyRing, shelf: Shelf, predicate: str) ->
 
 
 def _revocation(words: Sequence[Known]) -> Known | None:
-    """The newest that counts, unless it lifts; of two at one instant the one that revokes."""
-    counted = [one for one in words if one.reading.counts]
-    newest = max(counted, key=lambda one: (one.at, one.predicate.get("lifted") is not True), default=None)
-    return newest if newest and newest.predicate.get("lifted") is not True else None
+    """The word that revokes the release, or else one of its components: of each the newest that counts, unless it lifts; of two
+    at one instant the one that revokes.
+    """
+    newest: dict[str, Known] = {}
+    for one in sorted(words, key=lambda one: (one.at, one.predicate.get("lifted") is not True)):
+        if one.reading.counts:
+            newest[one.about] = one
+    standing = [one for one in newest.values() if one.predicate.get("lifted") is not True]
+    return next((one for one in standing if one.about == "release"), standing[0] if standing else None)
 
 
 def _stages(store: Store, deploys: Sequence[Ref], release: Digest) -> tuple[Stage, ...]:

@@ -191,7 +191,8 @@ def _standing(dossier: Dossier, now: datetime) -> tuple[Level, str, str]:
     places = listed([_place(ref) for ref in dossier.live], most=3)
     if dossier.revocation:
         where = f", and is still live at {places}" if places else ""
-        return Level.BAD, "Revoked", f"by {dossier.revocation.who or 'somebody'}{where}"
+        about = "" if dossier.revocation.about == "release" else f": its {dossier.revocation.about}, "
+        return Level.BAD, "Revoked", f"{about}by {dossier.revocation.who or 'somebody'}{where}".removeprefix(": ")
     if places:
         since = min(stage.since for stage in dossier.stages if stage.live and stage.since)
         return Level.GOOD, "Live", f"at {places} since {since:%Y-%m-%d %H:%M} UTC"
