@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 from docs_help import DOCS, ROOT, blocks, section
 
+from shipway.spec import load_spec, rule_of
+
 SHIPWAY = Path(sys.executable).with_name("shipway")
 PAGE = DOCS / "commands.md"
 OWN, ASSISTANT = "Use it on a project of your own", "Use it for an assistant of your own"
@@ -119,6 +121,35 @@ def fits(shown: Any, answered: Any) -> bool:
     if isinstance(shown, list) and isinstance(answered, list):
         return not (shown and answered) or fits(shown[0], answered[0])
     return shown is None or answered is None
+
+
+TRUST = "Trust a release, and let others"
+
+
+def test_the_policy_of_the_readme_is_one(project: Project) -> None:
+    (policy,) = [block.text for block in blocks(section(ROOT / "README.md", TRUST).text) if block.language == "yaml"]
+    own = (project.folder / "shipway.yaml").read_text().partition("\npolicy:")[0]
+    (project.folder / "strict.yaml").write_text(f"{own}\n{policy}")
+    spec = load_spec(project.folder / "strict.yaml")
+    rule = rule_of(spec.policy, "deploy/tumour@prod")
+    assert (rule.roles, rule.evidence_within) == ({"approver": 2}, 30 * 86400)
+
+
+def test_the_commands_about_trust_do_what_the_readme_says(project: Project) -> None:
+    (project.folder / "junit.xml").write_text('<testsuite name="t" tests="1"><testcase name="adds"/></testsuite>')
+    for line in readme_lines(TRUST):
+        project.type(line)
+    assert project.answers["verify"]["releases"]
+    assert project.answers["apply"]["kind"] == "apply"
+
+
+def test_an_auditor_can_type_what_the_page_says(project: Project) -> None:
+    text = section(DOCS / "releases.md", "If you have an hour").text
+    lines = [line.split("#")[0].strip() for block in blocks(text) for line in block.text.splitlines()]
+    typed = [line.replace("delay", "tumour").replace("../again", "../audited") for line in lines if line.startswith("shipway ")]
+    assert len(typed) == 9
+    for line in typed:
+        project.type(line)
 
 
 def test_the_readme_types_the_daily_commands_in_order() -> None:
