@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from docs_help import DOCS, ROOT, blocks, section
 
+from shipway.kernel.units import parse_duration
 from shipway.spec import load_spec, rule_of
 
 SHIPWAY = Path(sys.executable).with_name("shipway")
@@ -132,7 +133,7 @@ def test_the_policy_of_the_readme_is_one(project: Project) -> None:
     (project.folder / "strict.yaml").write_text(f"{own}\n{policy}")
     spec = load_spec(project.folder / "strict.yaml")
     rule = rule_of(spec.policy, "deploy/tumour@prod")
-    assert (rule.roles, rule.evidence_within) == ({"approver": 2}, 30 * 86400)
+    assert (rule.roles, rule.evidence_within) == ({"approver": 2}, parse_duration("30d"))
 
 
 def test_the_commands_about_trust_do_what_the_readme_says(project: Project) -> None:

@@ -4,59 +4,67 @@ The file is read as syntax and never imported here: only the child in the projec
 is locked: code and data come out of the store by digest. This room moves no ref and judges nothing.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from shipway.kernel.lazy import lazy_exports
-from shipway.pipeline._actions import action_key
-from shipway.pipeline._closure import closure, closure_bytes
-from shipway.pipeline._code import checkout_code, checkout_tree, code_object
-from shipway.pipeline._environment import open_environment, open_overlay
-from shipway.pipeline._graph import resolve
-from shipway.pipeline._project import (
-    MADE,
-    DataTaken,
-    Hands,
-    ProjectIncomplete,
-    ProjectRun,
-    put_environment,
-    run_project,
-    snapshot_data,
-)
-from shipway.pipeline._read import read_pipeline
-from shipway.pipeline._report import Report, Silence
-from shipway.pipeline._request import RunRequest, RunResult, StepOutcome
-from shipway.pipeline._run import pipeline_behind, run_pipeline
-from shipway.pipeline._types import (
-    Argument,
-    Graph,
-    Input,
-    InputKind,
-    InputMissing,
-    Node,
-    Pipeline,
-    PipelineMalformed,
-    Step,
-)
 
 if TYPE_CHECKING:
+    from shipway.pipeline._actions import action_key
+    from shipway.pipeline._closure import closure, closure_bytes
+    from shipway.pipeline._code import checkout_code, checkout_tree, code_object
     from shipway.pipeline._differences import describe_difference
+    from shipway.pipeline._environment import open_environment, open_overlay
     from shipway.pipeline._evaluation import EvaluationImpossible, Metric, measure_evaluation
+    from shipway.pipeline._graph import resolve
     from shipway.pipeline._model import GOLDEN, ModelMade, Origins, make_model, origins_of
     from shipway.pipeline._model_rows import ModelDeclared, ModelRefused
+    from shipway.pipeline._project import (
+        MADE,
+        DataTaken,
+        Hands,
+        ProjectIncomplete,
+        ProjectRun,
+        put_environment,
+        run_project,
+        snapshot_data,
+    )
+    from shipway.pipeline._read import read_pipeline
+    from shipway.pipeline._report import Report, Silence
+    from shipway.pipeline._request import RunRequest, RunResult, StepOutcome
+    from shipway.pipeline._run import pipeline_behind, run_pipeline
     from shipway.pipeline._score import rescore_reference, score_rows
     from shipway.pipeline._scored import load_scores
     from shipway.pipeline._scoring import ScoringFailed
+    from shipway.pipeline._types import Argument, Graph, Input, InputKind, InputMissing, Node, Pipeline, PipelineMalformed, Step
 
 _HOME = {
+    "_actions": ["action_key"],
+    "_closure": ["closure", "closure_bytes"],
+    "_code": ["checkout_code", "checkout_tree", "code_object"],
     "_differences": ["describe_difference"],
+    "_environment": ["open_environment", "open_overlay"],
     "_evaluation": ["EvaluationImpossible", "Metric", "measure_evaluation"],
+    "_graph": ["resolve"],
     "_model": ["GOLDEN", "ModelMade", "Origins", "make_model", "origins_of"],
     "_model_rows": ["ModelDeclared", "ModelRefused"],
+    "_project": [
+        "DataTaken",
+        "Hands",
+        "MADE",
+        "ProjectIncomplete",
+        "ProjectRun",
+        "put_environment",
+        "run_project",
+        "snapshot_data",
+    ],
+    "_read": ["read_pipeline"],
+    "_report": ["Report", "Silence"],
+    "_request": ["RunRequest", "RunResult", "StepOutcome"],
+    "_run": ["pipeline_behind", "run_pipeline"],
     "_score": ["rescore_reference", "score_rows"],
     "_scored": ["load_scores"],
     "_scoring": ["ScoringFailed"],
+    "_types": ["Argument", "Graph", "Input", "InputKind", "InputMissing", "Node", "Pipeline", "PipelineMalformed", "Step"],
 }
 
 __all__ = [

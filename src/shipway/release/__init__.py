@@ -3,69 +3,67 @@
 from typing import TYPE_CHECKING
 
 from shipway.kernel.lazy import lazy_exports
-from shipway.release._answering import NothingToRelease, Weights, gateway_settings, provider_object
-from shipway.release._apply import (
-    NothingToReturnTo,
-    PolicyUnmeetable,
-    apply_plan,
-    apply_release,
-    policy_change,
-    publish_policy,
-    roll_back,
-)
-from shipway.release._approve import approve_object, approve_release
-from shipway.release._candidate import Candidate, lock_release, make_release
-from shipway.release._changes import Change, deployment_changes, release_changes
-from shipway.release._child import child_release
-from shipway.release._deployment import (
-    deploy_ref,
-    deployment_object,
-    monitors_of,
-    outcomes_of,
-    release_descriptor,
-    with_release,
-    workers_of,
-)
-from shipway.release._describe import describe_change
-from shipway.release._described import Described, Look
-from shipway.release._diff import Difference, KindsDiffer, compare_objects
-from shipway.release._find import Found, ObjectUnknown, find_object, kind_of
-from shipway.release._intact import ReleaseDamaged, check_intact
-from shipway.release._manifest import Component, ReleaseMalformed, find_component, load_components, put_release, reach
-from shipway.release._plan import NoCandidate, Plan, candidate_of, make_plan
-from shipway.release._plan_json import change_document, gate_document, plan_document
-from shipway.release._planned import (
-    KeptPlan,
-    PlanAltered,
-    PlanForeign,
-    PlanMalformed,
-    PlanStale,
-    PlanVersion,
-    apply_planned,
-    draft_plan,
-    keep_plan,
-    load_plan,
-)
-from shipway.release._stages import Stage, stages_of
-from shipway.release._wheels import WHEELS, keep_wheels, restore_wheels
 
 if TYPE_CHECKING:
+    from shipway.release._answering import NothingToRelease, Weights, gateway_settings, provider_object
+    from shipway.release._apply import (
+        NothingToReturnTo,
+        PolicyUnmeetable,
+        apply_plan,
+        apply_release,
+        policy_change,
+        publish_policy,
+        roll_back,
+    )
+    from shipway.release._approve import approve_object, approve_release
     from shipway.release._attachment import Attachment, attach, attachments_of
     from shipway.release._bom import BOM, BomUnavailable, render_bom
     from shipway.release._bundle import BundleDamaged, BundleMalformed, Freight
     from shipway.release._bundle_import import Imported, ImportUnnamed, import_bundle, name_freight
     from shipway.release._bundle_make import load_freight
+    from shipway.release._candidate import Candidate, lock_release, make_release
     from shipway.release._card import CARD, render_card
+    from shipway.release._changes import Change, deployment_changes, release_changes
+    from shipway.release._child import child_release
+    from shipway.release._deployment import (
+        deploy_ref,
+        deployment_object,
+        monitors_of,
+        outcomes_of,
+        release_descriptor,
+        with_release,
+        workers_of,
+    )
+    from shipway.release._describe import describe_change
+    from shipway.release._described import Described, Look
+    from shipway.release._diff import Difference, KindsDiffer, compare_objects
     from shipway.release._dossier import Against, Dossier, Listed, Part, list_releases, load_approvals, load_dossier
     from shipway.release._facts import ReleaseFacts, load_facts
+    from shipway.release._find import Found, ObjectUnknown, find_object, kind_of
+    from shipway.release._intact import ReleaseDamaged, check_intact
     from shipway.release._known import Known
     from shipway.release._layout import Bundle, open_bundle
     from shipway.release._layout_tar_write import write_tar
     from shipway.release._layout_write import Exported, ExportRefused, write_folder
     from shipway.release._lineage import Lineage, lineage_edges, note_lineage, trace_lineage
+    from shipway.release._manifest import Component, ReleaseMalformed, find_component, load_components, put_release, reach
     from shipway.release._model_signature import ModelUnsigned, SignedModel, model_bundle, sign_models
     from shipway.release._openlineage import Run, Used, recorded_runs, run_events, run_uuid
     from shipway.release._openlineage_send import LINEAGE_ENDPOINT, EventsUnsent, Receiver, send_events
+    from shipway.release._plan import NoCandidate, Plan, candidate_of, make_plan
+    from shipway.release._plan_json import change_document, gate_document, plan_document
+    from shipway.release._planned import (
+        KeptPlan,
+        PlanAltered,
+        PlanForeign,
+        PlanMalformed,
+        PlanStale,
+        PlanVersion,
+        apply_planned,
+        draft_plan,
+        keep_plan,
+        load_plan,
+    )
     from shipway.release._reason import Reason, render_reason
     from shipway.release._rebuild import attest_rebuild, rebuild_release
     from shipway.release._rebuild_folder import RebuildRefused
@@ -75,46 +73,93 @@ if TYPE_CHECKING:
     from shipway.release._registry_pull import Pulled, pull_freight
     from shipway.release._registry_push import Pushed, push_freight
     from shipway.release._registry_target import RegistryMalformed, Target, parse_target
+    from shipway.release._stages import Stage, stages_of
     from shipway.release._verify import Hashed, hash_bundle, open_stored
     from shipway.release._verify_all import Passed, Verification, verify_bundle
     from shipway.release._verify_statements import Answer, EvidenceMissing, ReleaseRevoked, Said, StatementWrong
+    from shipway.release._wheels import WHEELS, keep_wheels, restore_wheels
     from shipway.release._why import explain_move, explain_ref, live_release
     from shipway.release._why_evidence import explain_envelope
     from shipway.release._why_object import explain_object
 
 _HOME = {
-    "_dossier": ["Against", "Dossier", "Listed", "Part", "list_releases", "load_approvals", "load_dossier"],
-    "_known": ["Known"],
+    "_answering": ["NothingToRelease", "Weights", "gateway_settings", "provider_object"],
+    "_apply": [
+        "NothingToReturnTo",
+        "PolicyUnmeetable",
+        "apply_plan",
+        "apply_release",
+        "policy_change",
+        "publish_policy",
+        "roll_back",
+    ],
+    "_approve": ["approve_object", "approve_release"],
     "_attachment": ["Attachment", "attach", "attachments_of"],
     "_bom": ["BOM", "BomUnavailable", "render_bom"],
-    "_card": ["CARD", "render_card"],
-    "_facts": ["ReleaseFacts", "load_facts"],
     "_bundle": ["BundleDamaged", "BundleMalformed", "Freight"],
     "_bundle_import": ["ImportUnnamed", "Imported", "import_bundle", "name_freight"],
     "_bundle_make": ["load_freight"],
+    "_candidate": ["Candidate", "lock_release", "make_release"],
+    "_card": ["CARD", "render_card"],
+    "_changes": ["Change", "deployment_changes", "release_changes"],
+    "_child": ["child_release"],
+    "_deployment": [
+        "deploy_ref",
+        "deployment_object",
+        "monitors_of",
+        "outcomes_of",
+        "release_descriptor",
+        "with_release",
+        "workers_of",
+    ],
+    "_describe": ["describe_change"],
+    "_described": ["Described", "Look"],
+    "_diff": ["Difference", "KindsDiffer", "compare_objects"],
+    "_dossier": ["Against", "Dossier", "Listed", "Part", "list_releases", "load_approvals", "load_dossier"],
+    "_facts": ["ReleaseFacts", "load_facts"],
+    "_find": ["Found", "ObjectUnknown", "find_object", "kind_of"],
+    "_intact": ["ReleaseDamaged", "check_intact"],
+    "_known": ["Known"],
     "_layout": ["Bundle", "open_bundle"],
     "_layout_tar_write": ["write_tar"],
     "_layout_write": ["ExportRefused", "Exported", "write_folder"],
     "_lineage": ["Lineage", "lineage_edges", "note_lineage", "trace_lineage"],
+    "_manifest": ["Component", "ReleaseMalformed", "find_component", "load_components", "put_release", "reach"],
     "_model_signature": ["ModelUnsigned", "SignedModel", "model_bundle", "sign_models"],
     "_openlineage": ["Run", "Used", "recorded_runs", "run_events", "run_uuid"],
-    "_openlineage_send": ["LINEAGE_ENDPOINT", "EventsUnsent", "Receiver", "send_events"],
+    "_openlineage_send": ["EventsUnsent", "LINEAGE_ENDPOINT", "Receiver", "send_events"],
+    "_plan": ["NoCandidate", "Plan", "candidate_of", "make_plan"],
+    "_plan_json": ["change_document", "gate_document", "plan_document"],
+    "_planned": [
+        "KeptPlan",
+        "PlanAltered",
+        "PlanForeign",
+        "PlanMalformed",
+        "PlanStale",
+        "PlanVersion",
+        "apply_planned",
+        "draft_plan",
+        "keep_plan",
+        "load_plan",
+    ],
     "_reason": ["Reason", "render_reason"],
-    "_why": ["explain_move", "explain_ref", "live_release"],
-    "_why_evidence": ["explain_envelope"],
-    "_why_object": ["explain_object"],
+    "_rebuild": ["attest_rebuild", "rebuild_release"],
+    "_rebuild_folder": ["RebuildRefused"],
+    "_rebuilt": ["Equality", "Rebuilt"],
     "_registry_auth": ["RegistryCredentials", "find_credentials"],
     "_registry_http": ["Registry", "RegistryDown", "RegistryRefused"],
-    "_registry_target": ["RegistryMalformed", "Target", "parse_target"],
-    "_registry_push": ["Pushed", "push_freight"],
     "_registry_pull": ["Pulled", "pull_freight"],
+    "_registry_push": ["Pushed", "push_freight"],
+    "_registry_target": ["RegistryMalformed", "Target", "parse_target"],
+    "_stages": ["Stage", "stages_of"],
     "_verify": ["Hashed", "hash_bundle", "open_stored"],
     "_verify_all": ["Passed", "Verification", "verify_bundle"],
     "_verify_statements": ["Answer", "EvidenceMissing", "ReleaseRevoked", "Said", "StatementWrong"],
-    "_rebuild": ["attest_rebuild", "rebuild_release"],
-    "_rebuilt": ["Equality", "Rebuilt"],
-    "_rebuild_folder": ["RebuildRefused"],
-}  # needs numpy
+    "_wheels": ["WHEELS", "keep_wheels", "restore_wheels"],
+    "_why": ["explain_move", "explain_ref", "live_release"],
+    "_why_evidence": ["explain_envelope"],
+    "_why_object": ["explain_object"],
+}
 
 __all__ = [
     "BOM",
