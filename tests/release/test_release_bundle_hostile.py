@@ -262,6 +262,15 @@ def test_a_tree_that_climbs_out_is_refused(forged: Forged, name: str) -> None:
     refused(forged.folder, "which no file can have")
 
 
+@pytest.mark.parametrize("name", ["../../escape", "/etc/escape", "..", "a\\b", "a\x1b[2J"])
+def test_a_component_whose_name_is_a_path_is_refused(forged: Forged, name: str) -> None:
+    def rename(index: Any) -> None:
+        index["manifests"][-1]["annotations"]["dev.shipway.name"] = name
+
+    forged.relabel(rename)
+    refused(forged.folder, "which is no name")
+
+
 def test_a_manifest_that_its_object_does_not_make_is_refused(forged: Forged) -> None:
     def drop(_record: Any, manifest: Any) -> None:
         manifest["layers"] = manifest["layers"][:-1]

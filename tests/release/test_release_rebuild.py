@@ -14,9 +14,9 @@ from release_help import REF, SECONDS, Project, make, put_live
 from shipway.environment import default_cache
 from shipway.kernel.digest import Digest, short
 from shipway.pipeline import Silence
-from shipway.release import Equality, RebuildRefused, find_component, load_components, rebuild_release
+from shipway.release import Component, Equality, RebuildRefused, find_component, load_components, put_release, rebuild_release
 from shipway.release._rebuild_folder import check_folder, claim_folder, restore_files
-from shipway.store import ObjectDamaged, ObjectMissing, StoreFull
+from shipway.store import ObjectDamaged, ObjectMissing, StoreFull, open_store
 
 pytest_plugins = ["cli_fixtures"]
 
@@ -197,3 +197,13 @@ def test_data_that_is_gone_is_told_by_its_name(project: Project, tmp_path: Path)
     project.store.objects.path(content).unlink()
     with pytest.raises(ObjectMissing, match=r"points/1\.parquet is missing"):
         rebuild(project, tmp_path / "again")
+
+
+@pytest.mark.parametrize("name", ["../../escape", "/etc/escape", "..", "a\\b", "a\x1b[2J"])
+def test_a_component_whose_name_climbs_is_not_written(tmp_path: Path, name: str) -> None:
+    store = open_store(tmp_path / "p", "p", create=True)
+    prompt = store.put({"kind": "prompt", "version": 1, "provider": "answer"})
+    release = put_release(store, [Component("prompt", name, prompt)])
+    with pytest.raises(RebuildRefused, match="has no place in the folder"):
+        rebuild_release(store, release, tmp_path / "there", cache=tmp_path / "cache", report=Silence())
+    assert not (tmp_path / "there").exists()

@@ -17,7 +17,16 @@ from shipway.kernel.canonical import Json, JsonObject, NotCanonical, canonical_j
 from shipway.kernel.digest import Descriptor, Digest, DigestMalformed, digest_bytes, parse_digest, short
 from shipway.kernel.errors import ShipwayError
 from shipway.release._attachment import CREATED, EMPTY, Attachment, attachment_manifest
-from shipway.release._manifest import RELEASE_TYPE, Component, config_type, manifest_of, object_kind, reach_from, walk_nodes
+from shipway.release._manifest import (
+    RELEASE_TYPE,
+    Component,
+    config_type,
+    is_plain,
+    manifest_of,
+    object_kind,
+    reach_from,
+    walk_nodes,
+)
 from shipway.store import ObjectUnexpected
 
 _Item = TypeVar("_Item")
@@ -165,6 +174,8 @@ class Reader:
         label = f"{component.kind} {component.name}".rstrip()
         if component.kind not in KINDS:
             raise self.malformed(f"the release holds a {label!r}, a kind that is unknown here", "upgrade Shipway")
+        if not is_plain(component.name):
+            raise self.malformed(f"the release holds a {component.kind} named {component.name[:60]!r}, which is no name")
         manifest = self._json(entry, f"the manifest of {label}")
         config = Descriptor.from_json(manifest.get("config"))
         self._check_object(component, config, label)

@@ -89,6 +89,11 @@ def manifest_of(fetch: Fetch, kind: str, config: Descriptor) -> JsonObject:
     }
 
 
+def is_plain(name: str) -> bool:
+    """Whether a component may be called so: a rebuild makes a file or folder of that name, which may lie nowhere else."""
+    return name.isprintable() and not name.startswith(".") and not {"/", "\\"} & set(name)
+
+
 def config_type(kind: str) -> str:
     """The media type of the object that a component of this kind is."""
     return media.media_type(object_kind(kind))

@@ -15,7 +15,7 @@ from shipway.kernel.digest import Descriptor, Digest, short
 from shipway.kernel.errors import ShipwayError
 from shipway.pipeline import Report, checkout_tree
 from shipway.release._describe_llm import prompt_lines
-from shipway.release._manifest import Component, reach
+from shipway.release._manifest import Component, is_plain, reach
 from shipway.store import FOLDER, ObjectDamaged, ObjectMissing, Store, StoreFull
 
 _MARKER = ".rebuilding"  # holds the release, and the lock of whoever is at work; removed at the end
@@ -54,6 +54,9 @@ def verify_components(store: Store, components: tuple[Component, ...], report: R
     """Every byte, before anything is made of it; damage is told with the name that a user knows."""
     report.note(f"reading {len(components)} components")
     for component in components:
+        if not is_plain(component.name):
+            what = f"a {component.kind} named {component.name[:60]!r} has no place in the folder"
+            raise RebuildRefused(what, where=component.digest, mend="do not trust whoever made this release")
         if component.kind == "data":
             verify_snapshot(store, component.digest, name=component.name)
             continue
