@@ -42,7 +42,8 @@ class PredictionsCompared:
 
     @property
     def equal(self) -> bool:
-        return self.largest <= self.tolerance
+        """Never so when no row was asked: then nothing is known of the answers."""
+        return self.rows > 0 and self.largest <= self.tolerance
 
     def to_json(self) -> JsonObject:
         """JSON knows no infinity: a largest difference without a number is null."""
