@@ -94,6 +94,7 @@ class State:
     uploads: dict[str, bytearray] = field(default_factory=dict)
     bad: Misbehaviour = field(default_factory=Misbehaviour)
     token: bool = False
+    valid: str = "t0ken"  # the token that is given and taken
     user: str = ""
     asked: list[tuple[str, str, str]] = field(default_factory=list)  # method, path, Authorization
     received: int = 0
@@ -149,10 +150,10 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path.startswith("/token"):
             wanted = "Basic " + base64.b64encode(state.user.encode()).decode()
             good = not state.user or self.headers.get("Authorization") == wanted
-            self._answer(200 if good else 401, json.dumps({"token": "t0ken"}).encode() if good else b"")
+            self._answer(200 if good else 401, json.dumps({"token": state.valid}).encode() if good else b"")
             return None
         held = self.headers.get("Authorization", "")
-        if state.token and held != "Bearer t0ken":
+        if state.token and held != f"Bearer {state.valid}":
             self._drain()
             challenge = f'Bearer realm="http://{state.host}/token",service="test",scope="x"'
             self._answer(401, WWW_Authenticate=challenge)

@@ -38,6 +38,7 @@ from shipway.release import (
     push_freight,
     verify_bundle,
 )
+from shipway.release._registry_blobs import find_manifest
 from shipway.store import ObjectDamaged
 
 pytest_plugins = ["cli_fixtures"]
@@ -202,6 +203,15 @@ def test_a_bearer_token_is_asked_for_with_the_credentials(yard: Yard, tmp_path: 
         assert basic
         assert all(path.startswith("/token") for path in basic)
         assert any("scope=repository%3Ateam%2Fdelay%3Apull%2Cpush" in path for path in basic)
+
+
+def test_a_token_that_has_expired_is_asked_for_again_with_the_credentials(yard: Yard) -> None:
+    with small_registry(token=True, user="ann:s3cret") as state:
+        push(yard, state.host, environ=AUTH)
+        with registry(state.host, environ=AUTH) as there:
+            assert find_manifest(there, "v1")
+            state.valid = "another"  # the realm is the registry itself, as in many
+            assert find_manifest(there, "v1")
 
 
 def test_a_basic_password_may_be_a_reference(yard: Yard) -> None:

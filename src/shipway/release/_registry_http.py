@@ -118,7 +118,7 @@ class Registry:
         """
         answered = False
         for _ in range(_MOST_REDIRECTS):
-            reply = self._send(method, url, headers or {}, body, length)
+            reply = self._send(method, url, self._signed(url, headers or {}), body, length)
             if reply.status == 401 and not answered and self._is_home(url):
                 answered = True
                 self._answer(reply)
@@ -172,12 +172,14 @@ class Registry:
             return url
         raise RegistryRefused(f"the registry sends us to {parts.scheme}://{parts.hostname}, without TLS", where=self.where)
 
+    def _signed(self, url: str, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """With what the registry let us in by; a realm that gives tokens is not asked so, for that one may have expired."""
+        token = self._tokens.get(self._scope)
+        return {**headers, "Authorization": token} if token and self._is_home(url) else headers
+
     def _send(self, method: str, url: str, headers: Mapping[str, str], body: Body, length: int) -> Reply:
         parts = urlsplit(url)
         sent = {"User-Agent": "shipway", **headers}
-        token = self._tokens.get(self._scope)
-        if token and self._is_home(url):
-            sent["Authorization"] = token
         if callable(body) or body or method in ("POST", "PUT", "PATCH"):
             sent["Content-Length"] = str(length if callable(body) else len(body))
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
