@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import tarfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -249,6 +250,40 @@ def test_a_tree_of_folders_that_stands_for_endless_files_is_counted_not_walked(f
 
     forged.forge_component("data", explode)
     refused(forged.folder, f"says that it has 3 files, and has {2**60}")
+
+
+def test_a_folder_that_stands_very_often_in_another_is_counted_once(forged: Forged) -> None:
+    """Each of 12,000 times 12,000 entries looked at takes ten seconds; as many as fit into a document, hours."""
+    many = 12_000
+
+    def widen(record: Any, _manifest: Any) -> None:
+        digest, size = forged.put(b"x")
+        for kind in ("file", "tree", "tree"):
+            entry = {"type": kind, "digest": digest, "size": size, **({"executable": False} if kind == "file" else {})}
+            entries = [{**entry, "name": f"{number:06}"} for number in range(many)]
+            digest, size = forged.put({"kind": "tree", "version": 1, "entries": entries})
+        record["root"] = {"mediaType": "application/vnd.shipway.tree.v1+json", "digest": digest, "size": size}
+
+    forged.forge_component("data", widen)
+    began = time.perf_counter()
+    with pytest.raises(BundleMalformed, match=f"says that it has 3 files, and has {many**3}"):
+        open_bundle(forged.folder)
+    assert time.perf_counter() - began < 5
+
+
+@pytest.mark.parametrize("kinds", [("file", "file", "file"), ("file", "file", "tree"), ("tree", "file", "tree")])
+def test_a_tree_with_a_name_twice_is_refused_wherever_it_stands(forged: Forged, kinds: tuple[str, ...]) -> None:
+    def repeat(record: Any, _manifest: Any) -> None:
+        empty, size = forged.put({"kind": "tree", "version": 1, "entries": []})
+        entries = [
+            {"name": name, "type": kind, "digest": empty, "size": size, **({"executable": False} if kind == "file" else {})}
+            for name, kind in zip("aba", kinds, strict=True)
+        ]
+        digest, size = forged.put({"kind": "tree", "version": 1, "entries": entries})
+        record["root"] = {"mediaType": "application/vnd.shipway.tree.v1+json", "digest": digest, "size": size}
+
+    forged.forge_component("code", repeat)
+    refused(forged.folder, "holds the name 'a' twice")
 
 
 @pytest.mark.parametrize("name", ["..", "a/b", "", ".", "/etc"])

@@ -308,8 +308,11 @@ def _count_files(fetch: Callable[[Descriptor], bytes], root: Descriptor) -> int:
     waiting = [root.digest]
     while waiting:  # children first, without recursion: a hostile tree may be deeper than Python's stack
         digest = waiting[-1]
+        if digest in counts:
+            waiting.pop()
+            continue
         below = [folder.digest for folder in nodes[digest].folders.values()]
-        missing = [child for child in below if child not in counts]
+        missing = {child for child in below if child not in counts}
         if missing:
             waiting += missing
         else:

@@ -135,12 +135,14 @@ def read_node(data: bytes) -> Node:
     """The entries of a folder node, whoever made it. Raises ObjectUnexpected, NotCanonical, DigestMalformed."""
     files: list[TreeFile] = []
     folders: dict[str, Descriptor] = {}
+    seen: set[str] = set()
     for entry in _entries(data):
         if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str):
             raise ObjectUnexpected("an entry of a tree is an object with a name")
         name, kind = _safe_name(str(entry["name"])), entry.get("type")
-        if name in folders or any(file.path == name for file in files[-1:]):  # sorted, so that equal names are neighbours
+        if name in seen:
             raise ObjectUnexpected(f"a tree holds the name {name!r} twice")
+        seen.add(name)
         target = Descriptor.from_json({**entry, "mediaType": TREE})
         if kind == "tree":
             folders[name] = target
