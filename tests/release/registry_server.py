@@ -71,11 +71,12 @@ def _await(port: int, child: subprocess.Popen[bytes]) -> None:
 class Misbehaviour:
     """What the small registry does wrong. Counters go down to zero and then it behaves.
 
-    break_get: blobs cut after half; break_put: uploads cut after half; fail: answers of 500; lie: serves other bytes of this
-    digest; redirect: sends blobs' readers to this address; slow: seconds before each answer.
+    break_get: blobs cut after half; break_manifest: manifests; break_put: uploads cut after half; fail: answers of 500;
+    lie: serves other bytes of this digest; redirect: sends blobs' readers to this address; slow: seconds before each answer.
     """
 
     break_get: int = 0
+    break_manifest: int = 0
     break_put: int = 0
     fail: int = 0
     lie: str = ""
@@ -136,6 +137,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(data)
+
+    def _cut_in_half(self, data: bytes, status: int) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data[: len(data) // 2])
+        self._cut()
 
     def _cut(self) -> None:
         self.wfile.flush()
@@ -204,6 +212,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(404)
                 return
             kind, data = state.manifests[digest]
+            if state.bad.break_manifest > 0:
+                state.bad.break_manifest -= 1
+                self._cut_in_half(data, 200)
+                return
             self._answer(200, b"{}" if state.bad.lie == digest else data, Content_Type=kind, Docker_Content_Digest=digest)
 
     def _blob(self, ref: str) -> None:
@@ -218,11 +230,7 @@ class _Handler(BaseHTTPRequestHandler):
         start = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").partition("-")[0])
         if state.bad.break_get > 0 and self.command == "GET" and len(data) - start > 1000:
             state.bad.break_get -= 1
-            self.send_response(206 if start else 200)
-            self.send_header("Content-Length", str(len(data) - start))
-            self.end_headers()
-            self.wfile.write(data[start : start + (len(data) - start) // 2])
-            self._cut()
+            self._cut_in_half(data[start:], 206 if start else 200)
             return
         self._answer(206 if start else 200, data[start:])
 

@@ -264,6 +264,16 @@ def test_a_download_goes_on_where_it_was_cut(yard: Yard, small: State, tmp_path:
     hash_bundle(open_stored(there.store, yard.store.resolve("release/delay")))
 
 
+def test_a_manifest_that_is_cut_is_no_damage_and_worth_another_try(yard: Yard, small: State, tmp_path: Path) -> None:
+    push(yard, small.host)
+    small.bad.break_manifest = 1
+    there = other(yard, tmp_path)
+    with pytest.raises(RegistryDown, match="the connection was cut") as problem:
+        pull(there, small.host)
+    assert problem.value.retry
+    pull(there, small.host)
+
+
 def test_an_upload_to_debians_registry_survives_cuts(yard: Yard, debian: str, tmp_path: Path) -> None:
     with cutting_proxy(debian, after=1 << 19, cuts=2) as host:
         push(yard, host, name="cut")

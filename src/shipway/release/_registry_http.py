@@ -52,15 +52,21 @@ class Reply:
     headers: Mapping[str, str]
     stream: http.client.HTTPResponse
     url: str
+    down: Callable[[BaseException], RegistryDown]
     hang_up: Callable[[], None]
 
     def header(self, name: str) -> str:
         return self.headers.get(name.lower(), "")
 
     def read(self, limit: int = _MOST_ANSWER) -> bytes:
-        """The body, `limit` bytes at most."""
+        """The body, `limit` bytes at most. Raises RegistryDown when the connection breaks."""
         try:
-            return self.stream.read(limit)
+            data = self.stream.read(limit)
+            if self.stream.length and len(data) < limit:  # the library says nothing of that when it is given a limit
+                raise OSError(f"the connection was cut, {self.stream.length:,} bytes before the end")
+            return data
+        except FAULTS as problem:
+            raise self.down(problem) from problem
         finally:
             self.end()
 
@@ -191,7 +197,7 @@ class Registry:
             self.hang_up()
             raise
         found = {name.lower(): value for name, value in stream.getheaders()}
-        return Reply(stream.status, found, stream, url, self.hang_up)
+        return Reply(stream.status, found, stream, url, self.down, self.hang_up)
 
     def _connections(self) -> dict[tuple[str, str], http.client.HTTPConnection]:
         if not hasattr(self._local, "open"):
@@ -257,7 +263,7 @@ class Registry:
         return RegistryRefused(f"the registry {self.target.host} lets {who} in", where=self.where, mend=mend)
 
     def _refusal(self, method: str, reply: Reply, data: bytes | None = None) -> ShipwayError:
-        with suppress(*FAULTS):
+        with suppress(RegistryDown):
             data = reply.read() if data is None and method != "HEAD" else data
         self.hang_up()
         said = _said(data or b"")
