@@ -11,6 +11,7 @@ import pytest
 from bundle_help import Yard
 
 from shipway.environment import keep_files, kept_wheels
+from shipway.gate import Bound, import_check, read_foreign
 from shipway.kernel import media
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.check import Verdict
@@ -144,6 +145,22 @@ def test_what_was_attached_travels_and_is_attached_there(yard: Yard, tmp_path: P
     assert bundle.reader.source.where == str(tmp_path / "out")
     again = open_bundle(other.export(release, tmp_path / "again"))
     assert {c.attachment.name for c in again.freights[0].carried} >= {"card.md", "release/delay"}
+
+
+def test_the_report_behind_an_imported_check_travels_with_it(yard: Yard, tmp_path: Path) -> None:
+    release = yard.release()
+    data = b'{"totals": {"percent": 93.5}}'
+    found = read_foreign(data, "json", path="totals.percent", bound=Bound(90.0, higher=True))
+    kept = import_check(yard.store, yard.signer, yard.actor, found, data=data, form="json", name="coverage", subject=release)
+    bundle = open_bundle(yard.export(release, tmp_path / "out"))
+    assert verify_bundle(bundle, yard.keys).wrong is None
+    there = Yard(tmp_path / "other", yard.keys_folder)
+    import_bundle(there.store, there.keys, there.actor, bundle)
+    assert there.store.objects.get(kept.source) == data
+    again = open_bundle(there.export(release, tmp_path / "again"))
+    assert [c.attachment.name for c in again.freights[0].carried if c.attachment.data.digest == kept.source] == [
+        "source of import.coverage"
+    ]
 
 
 def test_a_bundle_of_several_releases_leaves_the_ref_at_the_newest(yard: Yard, tmp_path: Path) -> None:

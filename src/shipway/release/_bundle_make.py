@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import base64
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import cast
 
 from shipway.gate import POLICY_REF, load_policy, policy_in_force, release_of
 from shipway.kernel import media
+from shipway.kernel.canonical import Json, NotCanonical, parse_object
 from shipway.kernel.clock import instant
-from shipway.kernel.digest import Descriptor, Digest, is_digest, parse_digest
+from shipway.kernel.digest import Descriptor, Digest, DigestMalformed, is_digest, parse_digest
 from shipway.kernel.errors import ShipwayError
 from shipway.release._attachment import EMPTY_BYTES, Attachment, attachment_manifest, attachments_of
 from shipway.release._bundle import WHEELS, Carried, Freight, Reader
 from shipway.release._manifest import RELEASE_TYPE
-from shipway.store import AuditRecord, Store
+from shipway.store import AuditRecord, EvidenceRow, Store
 
 _BEFORE = " before"  # ends the names of what is not this release's own: nothing that is said of it comes along
 
@@ -70,6 +74,17 @@ def _attached(store: Store, freight: Freight) -> list[Attachment]:
 def _evidence(store: Store, subject: Digest) -> Iterator[Attachment]:
     for row in store.evidence(subject):
         yield Attachment(subject, media.DSSE, row.name, store.descriptor(row.envelope, media.DSSE), instant(row.at))
+        if row.predicate == media.CHECK_PREDICATE:
+            yield from _source(store, row)
+
+
+def _source(store: Store, row: EvidenceRow) -> Iterator[Attachment]:
+    """The report that a check was read from by `check import`, which its statement cites."""
+    with suppress(NotCanonical, DigestMalformed, ValueError, KeyError, TypeError):
+        payload = parse_object(base64.b64decode(str(parse_object(store.objects.get(row.envelope))["payload"]), validate=True))
+        source = Descriptor.from_json(cast("Mapping[str, Json]", payload["predicate"])["source"])
+        if source.media_type in (media.JSON, media.XML) and store.objects.keeps(source.digest, source.size):
+            yield Attachment(row.subject, source.media_type, f"source of {row.name}", source)
 
 
 def _moves(store: Store, release: Digest) -> Iterator[AuditRecord]:
