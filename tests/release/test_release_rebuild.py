@@ -207,3 +207,10 @@ def test_a_component_whose_name_climbs_is_not_written(tmp_path: Path, name: str)
     with pytest.raises(RebuildRefused, match="has no place in the folder"):
         rebuild_release(store, release, tmp_path / "there", cache=tmp_path / "cache", report=Silence())
     assert not (tmp_path / "there").exists()
+
+
+def test_a_release_of_several_models_is_not_called_equal_by_one_of_them(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "p", "p", create=True)
+    parts = [Component("model", name, store.put({"kind": "model", "version": 1, "name": name})) for name in ("a", "b")]
+    with pytest.raises(RebuildRefused, match="holds the models a, b"):
+        rebuild_release(store, put_release(store, parts), tmp_path / "there", cache=tmp_path / "cache", report=Silence())

@@ -19,7 +19,14 @@ from shipway.kernel.digest import Digest
 from shipway.pipeline import Report
 from shipway.release._manifest import Component, find_component, load_components
 from shipway.release._rebuild_compare import Tolerances
-from shipway.release._rebuild_folder import check_folder, claim_folder, copy_components, restore_files, verify_components
+from shipway.release._rebuild_folder import (
+    RebuildRefused,
+    check_folder,
+    claim_folder,
+    copy_components,
+    restore_files,
+    verify_components,
+)
 from shipway.release._rebuild_model import ModelRebuild
 from shipway.release._rebuild_show import Difference
 from shipway.release._rebuilt import Equality, Rebuilt
@@ -54,7 +61,7 @@ def rebuild_release(
             restore_files(fresh, components, folder)
             if not any(part.kind == "model" for part in components):
                 return _read_back(fresh, release, components, folder)
-            model = find_component(components, "model")
+            model = _only_model(components)
             allowed = Tolerances.of((tolerances or {}).get(model.name, {}))
             environment = _environment(fresh, components, lock)
             work = ModelRebuild(store, fresh, components, environment, allowed, cache=cache, report=report)
@@ -79,6 +86,15 @@ def _read_back(fresh: Store, release: Digest, components: tuple[Component, ...],
     model = fresh.get(provider.digest, "provider")["model"]
     what = f"provider {provider.name} (model {model}) is not rebuildable; shipway eval asks it the golden set again"
     return Rebuilt(Equality.LOCKED, release, None, folder, Difference("provider", provider.name, what))
+
+
+def _only_model(components: tuple[Component, ...]) -> Component:
+    """One made again says nothing of another. Raises RebuildRefused for a release of several, which is none of ours."""
+    models = [part for part in components if part.kind == "model"]
+    if len(models) > 1:
+        names = ", ".join(part.name for part in models)
+        raise RebuildRefused(f"the release holds the models {names}, and a rebuild makes one", where=models[1].digest)
+    return models[0]
 
 
 def _environment(fresh: Store, components: tuple[Component, ...], lock: bytes | None) -> Digest:
