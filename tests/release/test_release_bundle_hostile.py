@@ -26,9 +26,12 @@ from shipway.kernel.canonical import canonical_json
 from shipway.kernel.digest import Digest, digest_bytes
 from shipway.kernel.errors import ShipwayError
 from shipway.release import (
+    Attachment,
     BundleDamaged,
     BundleMalformed,
     Freight,
+    ImportUnnamed,
+    attach,
     hash_bundle,
     import_bundle,
     open_bundle,
@@ -304,6 +307,32 @@ def test_a_component_whose_name_is_a_path_is_refused(forged: Forged, name: str) 
 
     forged.relabel(rename)
     refused(forged.folder, "which is no name")
+
+
+def carrying(tmp_path: Path, name: str, ref: str) -> tuple[Path, Yard]:
+    """A bundle with a verdict that says its release was moved to `ref`, and somebody to import it."""
+    yard = Yard(tmp_path / "theirs")
+    release, kind = yard.release(), "application/vnd.shipway.verdict.v1+json"
+    verdict = yard.store.put({"kind": "verdict", "version": 1, "ref": ref, "to": release})
+    attach(yard.store, Attachment(release, kind, name, yard.store.descriptor(verdict, kind)))
+    return yard.export(release, tmp_path / "out"), Yard(tmp_path / "ours")
+
+
+@pytest.mark.parametrize(
+    "ref", ["release/../deploy/delay@prod", "release/\x1b[2J", "release/", "release/A B", "release/" + "x" * 999]
+)
+def test_a_verdict_does_not_make_a_ref_of_any_name(tmp_path: Path, ref: str) -> None:
+    path, ours = carrying(tmp_path, "verdict", ref)
+    (done,) = import_bundle(ours.store, ours.keys, ours.actor, open_bundle(path))
+    assert done.refs == ("release/delay",)
+    with pytest.raises(ImportUnnamed, match="is no name of an application"):
+        import_bundle(ours.store, ours.keys, ours.actor, open_bundle(path), application=ref)
+
+
+def test_the_name_of_an_attachment_is_no_command_to_a_terminal(tmp_path: Path) -> None:
+    path, ours = carrying(tmp_path, "a\x1b[2J", "release/delay")
+    with pytest.raises(BundleMalformed, match="which is no name"):
+        import_bundle(ours.store, ours.keys, ours.actor, open_bundle(path))
 
 
 def test_a_manifest_that_its_object_does_not_make_is_refused(forged: Forged) -> None:

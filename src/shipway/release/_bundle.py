@@ -221,6 +221,8 @@ class Reader:
                 f"the attachment {short(entry.digest)} is a {kind!r}, which is unknown here", "upgrade Shipway"
             )
         name, subject = notes[ANNOTATION + "name"], parse_digest(notes[ANNOTATION + "subject"])
+        if not name.isprintable():
+            raise self.malformed(f"the attachment {short(entry.digest)} is named {name[:60]!r}, which is no name")
         data, *more = (Descriptor.from_json(layer) for layer in layers)
         made = Attachment(subject, kind, name, data, notes.get(CREATED, ""), tuple(more))
         if kind in (media.DSSE, RELEASE_TYPE, WHEELS) or kind in RECORDS:

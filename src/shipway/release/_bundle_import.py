@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -24,10 +25,11 @@ from shipway.release._wheels import restore_wheels
 from shipway.store import EvidenceRow, ObjectDamaged, Store, StoreFull
 
 _RELEASE_REF = "release/"
+_APPLICATION = re.compile(r"[a-z][a-z0-9_-]{0,199}")  # as a spec has it: a ref stands in every list and history from then on
 
 
 class ImportUnnamed(ShipwayError):
-    """A bundle whose release no application of ours has had, so that nobody knows what to call it."""
+    """A bundle whose release no application of ours has had, or one of no fit name, so that nobody knows what to call it."""
 
     code = "release.import-unnamed"
 
@@ -76,6 +78,8 @@ def name_freight(
     application: otherwise the one that its verdicts name. Returns how many statements there are, and the refs.
     Raises ImportUnnamed, Forbidden, MoveRefused.
     """
+    if application and not _APPLICATION.fullmatch(application):
+        raise ImportUnnamed(f"{application[:60]!r} is no name of an application", mend="small letters, digits, _ and -")
     refs = (f"{_RELEASE_REF}{application}",) if application else _refs_of(store, freight)
     if not refs:
         what = f"no verdict in the bundle says of which application {freight.release.digest} is a release"
@@ -133,8 +137,10 @@ def _refs_of(store: Store, freight: Freight) -> tuple[str, ...]:
     for carried in freight.carried:
         if carried.attachment.media_type == media.media_type("verdict"):
             verdict = _object(store, carried.attachment.data)
-            if str(verdict.get("ref")).startswith(_RELEASE_REF) and verdict.get("to") == freight.release.digest:
-                found.add(str(verdict["ref"]))
+            ref = str(verdict.get("ref"))
+            named = ref.startswith(_RELEASE_REF) and _APPLICATION.fullmatch(ref.removeprefix(_RELEASE_REF))
+            if named and verdict.get("to") == freight.release.digest:
+                found.add(ref)
     return tuple(sorted(found))
 
 
