@@ -16,11 +16,12 @@ from bundle_help import Yard
 from registry_server import State, cutting_proxy, docker_registry, free_port, small_registry
 from release_help import Project
 
-from shipway.kernel.digest import Digest, digest_bytes, short
+from shipway.kernel.digest import Descriptor, Digest, digest_bytes, short
 from shipway.kernel.errors import ShipwayError
 from shipway.release import (
     BundleDamaged,
     BundleMalformed,
+    Component,
     Pulled,
     Pushed,
     Registry,
@@ -36,10 +37,11 @@ from shipway.release import (
     parse_target,
     pull_freight,
     push_freight,
+    put_release,
     verify_bundle,
 )
 from shipway.release._registry_blobs import find_manifest
-from shipway.store import ObjectDamaged
+from shipway.store import ObjectDamaged, StoreFull
 
 pytest_plugins = ["cli_fixtures"]
 AUTH = {"SHIPWAY_REGISTRY_USER": "ann", "SHIPWAY_REGISTRY_PASSWORD": "s3cret"}
@@ -272,6 +274,19 @@ def test_a_manifest_that_is_cut_is_no_damage_and_worth_another_try(yard: Yard, s
         pull(there, small.host)
     assert problem.value.retry
     pull(there, small.host)
+
+
+def test_a_release_that_promises_more_than_the_disk_has_is_not_fetched(yard: Yard, small: State, tmp_path: Path) -> None:
+    file = Descriptor("application/vnd.example", digest_bytes(b"x"), 1 << 52)
+    model = yard.store.put({"kind": "model", "version": 1, "file": file.to_json()})
+    promised = yard.freight(put_release(yard.store, [Component("model", "delay", model)]))
+    for manifest in (promised.release, promised.parts[0].manifest):
+        small.manifests[manifest.digest] = (manifest.media_type, yard.store.objects.get(manifest.digest))
+    small.tags["v1"] = promised.release.digest
+    small.blobs[model] = yard.store.objects.get(model)
+    with pytest.raises(StoreFull, match="the release needs"):
+        pull(other(yard, tmp_path), small.host)
+    assert not [path for _, path, _ in small.asked if path.endswith(file.digest)]
 
 
 def test_an_upload_to_debians_registry_survives_cuts(yard: Yard, debian: str, tmp_path: Path) -> None:

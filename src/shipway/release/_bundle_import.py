@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -47,7 +47,7 @@ class Imported:
 
 def keep_bundle(store: Store, bundle: Bundle, *, report: Callable[[int], None] | None = None) -> tuple[int, int]:
     """Bring all blobs of a bundle into the store: how many were new, and their bytes. Names nothing. Raises BundleDamaged."""
-    _check_room(store, bundle)
+    check_room(store, (blob for blob, _ in bundle.blobs().values()))
     blobs = size = 0
     for blob, label in bundle.blobs().values():
         place = bundle.files.blobs[blob.digest]
@@ -61,12 +61,12 @@ def keep_bundle(store: Store, bundle: Bundle, *, report: Callable[[int], None] |
     return blobs, size
 
 
-def _check_room(store: Store, bundle: Bundle) -> None:
-    """Hours of copying should not end in a full disk. Raises StoreFull."""
-    missing = sum(blob.size for blob, _ in bundle.blobs().values() if not store.objects.keeps(blob.digest, blob.size))
+def check_room(store: Store, blobs: Iterable[Descriptor]) -> None:
+    """Hours of copying should not end in a full disk, whatever sizes somebody promises. Raises StoreFull."""
+    missing = sum(blob.size for blob in blobs if not store.objects.keeps(blob.digest, blob.size))
     free = shutil.disk_usage(store.root).free
     if missing > free:
-        what = f"the bundle needs {missing:,} bytes, and there are {free:,} here"
+        what = f"the release needs {missing:,} bytes, and there are {free:,} here"
         raise StoreFull(what, where=str(store.root), mend="free some space and run it again")
 
 

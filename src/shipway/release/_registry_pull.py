@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from shipway.kernel import media
 from shipway.kernel.digest import Descriptor, Digest, digest_bytes, is_digest
 from shipway.release._bundle import MAX_DOCUMENT, OWN, BundleDamaged, Carried, Freight, Reader
+from shipway.release._bundle_import import check_room
 from shipway.release._registry_blobs import RegistrySource, fetch_blob, find_manifest, not_the_bytes
 from shipway.release._registry_http import Registry, RegistryRefused
 from shipway.release._registry_push import THREADS
@@ -37,6 +38,7 @@ def pull_freight(store: Store, registry: Registry, *, report: Callable[[int], No
     carried, foreign = _carried(registry, reader, bare)
     freight = Freight(bare.release, bare.parts, carried)
     wanted = {blob.digest: blob for blob, _ in freight.blobs()}
+    check_room(store, wanted.values())
     taken = [blob.size for blob in wanted.values() if blob.digest in reader.documents and _keep(store, reader, blob)]
     leaves = [blob for blob in wanted.values() if blob.digest not in reader.documents]
     with ThreadPoolExecutor(THREADS) as pool:
