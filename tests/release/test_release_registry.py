@@ -345,6 +345,12 @@ def test_nobody_is_sent_to_a_place_without_tls(yard: Yard, small: State, tmp_pat
     refused(other(yard, tmp_path), small.host, RegistryRefused, "without TLS")
 
 
+def test_nobody_is_sent_to_what_is_no_address(yard: Yard, small: State, tmp_path: Path) -> None:
+    push(yard, small.host)
+    small.bad.redirect = "http://[::1"
+    refused(other(yard, tmp_path), small.host, RegistryRefused, "no address")
+
+
 def test_a_certificate_is_asked_for_and_believed_when_it_is_trusted(
     yard: Yard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -171,8 +171,11 @@ class Registry:
         """A Location that the registry gave. Raises RegistryRefused for one without TLS, but on this machine or where TLS was
         renounced.
         """
-        url = urljoin(base, location)
-        parts = urlsplit(url)
+        try:
+            url = urljoin(base, location)
+            parts = urlsplit(url)
+        except ValueError:
+            raise RegistryRefused("the registry sends us to what is no address", where=self.where) from None
         renounced = self.target.plain and not is_loopback(self.target.host)
         if parts.scheme == "https" or (parts.scheme == "http" and (renounced or is_loopback(parts.netloc))):
             return url
