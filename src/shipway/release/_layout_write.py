@@ -83,13 +83,15 @@ def failed_write(problem: OSError, place: Path) -> ShipwayError:
 @contextmanager
 def _held(folder: Path) -> Iterator[None]:
     """The folder, for this export alone, marked as being written."""
-    if folder.exists() and not (folder / INDEX).exists() and not (folder / EXPORTING).exists() and any(folder.iterdir()):
+    folder.mkdir(parents=True, exist_ok=True)
+    found = set(os.listdir(folder))  # at once: at any moment a bundle has its index, or the marker of whoever makes it
+    if found and not found & {INDEX, EXPORTING}:
         raise ExportRefused(f"{folder.name} holds something that is no bundle", where=str(folder), mend="name a new folder")
-    (folder / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
     marker = folder / EXPORTING
-    left = marker.exists()
+    left = EXPORTING in found
     handle = lock_file(marker)
     try:
+        (folder / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
         yield
     except (BundleMalformed, BundleDamaged):
         if not left:
