@@ -21,7 +21,7 @@ assistant: $(VENV)/.assistant .demo-docs/5.2
 	$(VENV)/bin/python examples/assistant/get_docs.py .demo-docs
 
 test: lint
-	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile
+	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check src tests examples bench
