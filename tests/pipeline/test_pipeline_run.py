@@ -100,8 +100,9 @@ def test_lineage_goes_from_data_and_steps_to_values(ran: tuple[Project, RunResul
     project, result = ran
     request = project.request()
     seen, train = result.output("points_seen").digest, result.output("train").digest
-    assert [(edge.source, edge.role) for edge in project.store.edges_to(seen)] == [(request.data["points"], "input")]
-    assert [edge.source for edge in project.store.edges_to(train)] == [seen]
+    made_by = {(request.code, "code"), (request.environment, "environment")}
+    assert {(edge.source, edge.role) for edge in project.store.edges_to(seen)} == {(request.data["points"], "input"), *made_by}
+    assert {(edge.source, edge.role) for edge in project.store.edges_to(train)} == {(seen, "input"), *made_by}
 
 
 def test_the_second_run_is_all_cached_and_makes_no_environment_and_no_child(

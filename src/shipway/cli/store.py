@@ -13,7 +13,7 @@ _SHOWN = 20  # faults on the screen; --json has all
 
 @click.group(name="store")
 def command() -> None:
-    """The store of a project."""
+    """The store: check that refs, history and objects agree."""
 
 
 @command.command(name="check")
