@@ -13,6 +13,16 @@ from shipway.cli._settings import Project, Settings
 if TYPE_CHECKING:
     from shipway.release import Rebuilt
 
+# a document has all its keys, whatever came out; a proof leaves out what it has not
+_WITHOUT: dict[str, object] = {
+    "equality": None,
+    "model": None,
+    "different": None,
+    "difference": None,
+    "predictions": None,
+    "metrics": [],
+}
+
 
 @click.command(name="rebuild")
 @click.argument("release")
@@ -54,7 +64,7 @@ def command(settings: Settings, release: str, folder: Path, lock: Path | None, o
     envelope = attest_rebuild(project.store, project.signer, rebuilt)
     out.say(f"release {short(chosen)} rebuilt in {folder}: {rebuilt.equality.value}")
     _say(out, rebuilt)
-    out.end("rebuild", {"release": chosen, **rebuilt.to_json(), "evidence": envelope}, then="shipway log")
+    out.end("rebuild", {"release": chosen, **_WITHOUT, **rebuilt.to_json(), "evidence": envelope}, then="shipway log")
     if rebuilt.equality is Equality.DIFFERENT:
         raise click.exceptions.Exit(1)
 
