@@ -79,6 +79,16 @@ def test_a_plan_that_was_applied_is_there_already(project: Project) -> None:
     assert moves(project, REF) == moves(project, POLICY_REF) == ["moved"]
 
 
+def test_a_plan_that_moves_nothing_publishes_the_policy_that_it_shows(project: Project) -> None:
+    put_live(project, first(project))
+    project.edit("approvals: 1", "approvals: 0")
+    found = kept(project)
+    assert found.source == found.target
+    assert [carry_out(project, found) for _ in range(2)] == [False, False]
+    assert project.store.resolve(POLICY_REF) == found.policy_change
+    assert moves(project, POLICY_REF) == ["moved", "moved"]
+
+
 def test_a_plan_is_stale_when_the_ref_moved_and_says_who_did_it(project: Project) -> None:
     put_live(project, first(project))
     two = second(project)

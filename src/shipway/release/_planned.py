@@ -179,7 +179,7 @@ def apply_planned(
     """
     _check_whole(store, plan)
     said = why if force else why or f"plan {short(plan.digest)} of {plan.actor}"
-    if not _is_there(store, plan):
+    if plan.source == plan.target or not _is_there(store, plan):  # one that moves nothing may still publish a policy
         _check_fresh(store, plan)
         _or_stale(store, plan, lambda: _publish(store, keys, actor, plan, said, force=force))
     judge = plan.policy_change or plan.policy
