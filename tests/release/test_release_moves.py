@@ -304,6 +304,18 @@ def test_rollback_by_the_command_takes_less_than_a_second_of_the_ref(project: Pr
     assert (record.action, record.why, record.verdict) == ("return", "it is worse", document["verdict"])
 
 
+def test_rollback_passes_over_a_release_with_a_revoked_part(project: Project) -> None:
+    one, two = first(project), second(project)
+    three = put_release(project.store, [*load_components(project.store, one)][:-1])
+    for release in (one, two, three):
+        put_live(project, release)
+    (part,) = [part.digest for part in load_components(project.store, two) if part.kind == "data"]
+    hands = (project.store, project.keys, project.signer, project.actor)
+    revoke(*hands, digest=part, name="it", why="leaks", resource="data/points")
+    return_to(project)
+    assert live_release(project) == one
+
+
 def test_rollback_passes_over_what_is_revoked(project: Project) -> None:
     one, two = first(project), second(project)
     three = put_release(project.store, [*load_components(project.store, one)][:-1])

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from shipway.access import Actor, KeyRing, Signer
-from shipway.gate import POLICY_REF, Moved, Policy, load_policy, move_ref, policy_object, release_of, revoked
+from shipway.gate import POLICY_REF, Moved, Policy, load_policy, move_ref, policy_object, release_of, revoked, subjects_of
 from shipway.kernel.digest import Digest, short
 from shipway.kernel.errors import ShipwayError
 from shipway.release._deployment import deploy_ref, with_release
 from shipway.release._intact import check_intact
 from shipway.release._plan import Plan, make_plan
 from shipway.spec import DeploySpec, Pass, PolicyRule, Spec, evaluation_of
-from shipway.store import Store
+from shipway.store import ObjectDamaged, ObjectMissing, Store
 
 _PAGE = 100  # records of a history that are read at once
 
@@ -109,7 +110,8 @@ def apply_release(
 def roll_back(store: Store, keys: KeyRing, actor: Actor, ref: str, *, release: Digest | None = None, why: str = "") -> Moved:
     """Return to the release that was live before this one, or to a named one that was live; everything else stays as it is.
 
-    A revoked release is passed over. Raises NothingToReturnTo, RefMissing, Forbidden, RefMoved, ReleaseDamaged.
+    A release that is revoked, or has a revoked part, is passed over.
+    Raises NothingToReturnTo, RefMissing, Forbidden, RefMoved, ReleaseDamaged.
     """
     present = store.resolve(ref)
     chosen = _chosen(store, keys, ref, release) if release else _previous(store, keys, ref, present)
@@ -131,6 +133,14 @@ def _chosen(store: Store, keys: KeyRing, ref: str, release: Digest) -> Digest:
     return release
 
 
+def _is_revoked(store: Store, keys: KeyRing, release: Digest) -> bool:
+    """Whether the release or a part of it is: the gate would bar the way back to it. One that is damaged is named later."""
+    digests = [release]
+    with suppress(ObjectMissing, ObjectDamaged):
+        digests = [subject.digest for subject in subjects_of(store, release)]
+    return any(revoked(store, keys, digest) for digest in digests)
+
+
 def _previous(store: Store, keys: KeyRing, ref: str, present: Digest) -> Digest:
     now, page = release_of(store, present), store.lives(ref, limit=_PAGE)
     passed_over = {now}
@@ -138,7 +148,7 @@ def _previous(store: Store, keys: KeyRing, ref: str, present: Digest) -> Digest:
         for record in page:
             if record.release is None or record.release in passed_over:
                 continue
-            if revoked(store, keys, record.release) is None:
+            if not _is_revoked(store, keys, record.release):
                 return record.release
             passed_over.add(record.release)
         page = store.lives(ref, before=page[-1].id, limit=_PAGE)
