@@ -34,7 +34,10 @@ from shipway.spec._requirement import (
     parse_requirement,
 )
 from shipway.spec._rule import PolicyRule, rule_of, unite
+from shipway.spec._schedule import Cron, ScheduleSpec, parse_cron
 from shipway.spec._spec import Spec, parse_spec
+from shipway.spec._steps import Condition, Each, StepSpec
+from shipway.spec._targets import AwsSpec, KubernetesSpec, TargetsSpec
 
 __all__ = [
     "COMPARED",
@@ -42,11 +45,15 @@ __all__ = [
     "METRICS",
     "AtLeast",
     "AtMost",
+    "AwsSpec",
     "BudgetSpec",
     "ColumnRule",
+    "Condition",
     "ContractSpec",
+    "Cron",
     "DataSpec",
     "DeploySpec",
+    "Each",
     "EnvironmentSpec",
     "EvalSpec",
     "Freeze",
@@ -54,6 +61,7 @@ __all__ = [
     "GatewaySpec",
     "Hours",
     "IndexSpec",
+    "KubernetesSpec",
     "ModelSpec",
     "MonitorSpec",
     "NotWorseBy",
@@ -64,9 +72,12 @@ __all__ = [
     "PromptSpec",
     "ProviderSpec",
     "Requirement",
+    "ScheduleSpec",
     "Spec",
     "SpecMalformed",
     "SpecMissing",
+    "StepSpec",
+    "TargetsSpec",
     "default_monitors",
     "evaluation_of",
     "find_spec",
@@ -77,6 +88,7 @@ __all__ = [
     "matches",
     "opening",
     "parse_contract",
+    "parse_cron",
     "parse_requirement",
     "parse_spec",
     "policy_from_json",

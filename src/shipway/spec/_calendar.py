@@ -81,11 +81,16 @@ def parse_hours(text: str) -> Hours:
     start, end = _minute(match[2]), _minute(match[3])
     if start in (end, _A_DAY):
         raise SpecMalformed(f"{match[2]}-{match[3]} is no time at all", mend="the whole day is 00:00-24:00")
-    if match[4] not in _zones():
-        near = nearest(match[4][:80], sorted(_zones()))
+    return Hours(tuple(days), start, end, check_zone(match[4]))
+
+
+def check_zone(name: str) -> str:
+    """The name of a time zone. Raises SpecMalformed."""
+    if name not in _zones():
+        near = nearest(name[:80], sorted(_zones()))
         mend = f"did you mean {near}?" if near else "as in Europe/Berlin, or UTC"
-        raise SpecMalformed(f"{shown(match[4])} is no time zone", mend=mend)
-    return Hours(tuple(days), start, end, match[4])
+        raise SpecMalformed(f"{shown(name)} is no time zone", mend=mend)
+    return name
 
 
 def parse_freeze(text: str) -> Freeze:

@@ -21,11 +21,14 @@ from shipway.spec._policy import check_passes, check_policy, check_soak, read_po
 from shipway.spec._prompts import PromptSpec, read_prompt
 from shipway.spec._providers import ProviderSpec, read_provider
 from shipway.spec._rule import PolicyRule
+from shipway.spec._schedule import ScheduleSpec, read_schedule
+from shipway.spec._steps import StepSpec, check_steps, read_step
+from shipway.spec._targets import TargetsSpec, read_targets
 from shipway.spec._yaml import parse_yaml
 
 SECTIONS = (
-    *("project", "environment", "data", "pipeline", "parameters", "models", "outcomes"),
-    *("providers", "prompts", "indexes", "evals", "deploy", "policy", "gateway"),
+    *("project", "environment", "data", "pipeline", "parameters", "steps", "schedule", "models", "outcomes"),
+    *("providers", "prompts", "indexes", "evals", "deploy", "policy", "gateway", "targets"),
 )
 
 
@@ -38,6 +41,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     data: Mapping[str, DataSpec] = {}
     pipeline: str | None = None
     parameters: Mapping[str, Json] = {}
+    steps: Mapping[str, StepSpec] = {}
+    schedule: ScheduleSpec | None = None
     models: Mapping[str, ModelSpec] = {}
     outcomes: Mapping[str, OutcomeSpec] = {}
     providers: Mapping[str, ProviderSpec] = {}
@@ -47,6 +52,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     deploy: Mapping[str, DeploySpec] = {}
     policy: Mapping[str, PolicyRule] = {}
     gateway: GatewaySpec = GatewaySpec()
+    targets: TargetsSpec = TargetsSpec()
 
     @property
     def root(self) -> Path:
@@ -69,7 +75,9 @@ def read_spec(text: str, *, path: str, load_contract: LoadContract | None) -> Sp
         spec,
         deploy=named(entries.get("deploy"), "deploy", lambda key, node: read_deploy(key, node, known=known)),
         policy=read_policy(entries.get("policy")),
+        targets=read_targets(entries["targets"]) if "targets" in entries else TargetsSpec(),
     )
+    check_steps(spec.steps, entries.get("steps", root), pipeline=spec.pipeline is not None)
     check_order(spec.deploy, entries.get("deploy", root))
     check_policy(entries.get("policy"), {**known, "deploy": spec.deploy})
     check_passes(entries.get("policy", root), spec.policy, spec.evals)
@@ -86,6 +94,8 @@ def _model_sections(root: Node, entries: Mapping[str, Node], path: str, load_con
         data=named(entries.get("data"), "data", lambda key, node: read_data(key, node, load_contract)),
         pipeline=inside_path(entries["pipeline"], "pipeline") if "pipeline" in entries else None,
         parameters=named(entries.get("parameters"), "parameters", read_parameter),
+        steps=named(entries.get("steps"), "steps", read_step),
+        schedule=read_schedule(entries["schedule"]) if "schedule" in entries else None,
         models=named(entries.get("models"), "models", read_model),
         outcomes=named(entries.get("outcomes"), "outcomes", read_outcome),
     )
