@@ -23,6 +23,8 @@ import trust_setup as setup
 from race_help import PROJECT, problems, race
 from store_help import new_place
 
+from shipway.gate import ENVELOPES
+from shipway.kernel.digest import Digest
 from shipway.operate import golden_of
 from shipway.release import Component, load_components, make_plan, policy_change, put_release
 
@@ -36,20 +38,25 @@ Row = dict[str, object]
 def main() -> None:
     """Measure all of it, write the file, print the table."""
     with tempfile.TemporaryDirectory(dir=os.environ.get("SHIPWAY_BENCH_FOLDER")) as name:
-        child = os.fork()  # filling lets fsync do nothing, which must not reach what is measured
-        if not child:
-            setup.fill(setup.make(Path(name) / "filled"))
-            os._exit(0)
-        if os.waitpid(child, 0)[1]:
-            sys.exit("the project could not be made")
+        _in_child(lambda: setup.fill(setup.make(Path(name) / "filled")))
         project = setup.Project(Path(name) / "filled" / "project", Path(name) / "filled" / "keys")
-        rows = [*commands(project), *verified(project), *raced(Path(name))]
+        rows = [*commands(project), *crowded(project), *verified(project), *raced(Path(name))]
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}"
     rows = [{**row, "machine": machine} for row in rows]
     (HERE / "results" / "trust.json").write_text(json.dumps(rows, indent=2) + "\n")
     for row in rows:
         print(f"{row['figure']:<70} {row['ours']} {row['unit']}  bar {row['bar']}  holds {row['holds']}")
     sys.exit(0 if all(row["holds"] for row in rows) else 1)
+
+
+def _in_child(work: Callable[[], None]) -> None:
+    """Filling lets fsync do nothing, which must not reach what is measured."""
+    child = os.fork()
+    if not child:
+        work()
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        sys.exit("the project could not be made")
 
 
 def commands(project: setup.Project) -> list[Row]:
@@ -79,10 +86,25 @@ def _run(project: setup.Project, command: list[str]) -> None:
     subprocess.run(command, cwd=project.root, env=project.environ, check=True, capture_output=True)
 
 
-def _plan(project: setup.Project) -> None:
+def _plan(project: setup.Project, release: Digest | None = None, *, first: bool = True) -> None:
+    """first: as in a process that has opened no envelope yet."""
+    if first:
+        ENVELOPES.forget()
     store, spec = project.store, project.spec
     policy = policy_change(store, spec, golden=golden_of(store, spec))
-    make_plan(store, project.keys, project.actor, spec, project.deploy, policy=policy)
+    make_plan(store, project.keys, project.actor, spec, project.deploy, release=release, policy=policy)
+
+
+def crowded(project: setup.Project) -> list[Row]:
+    """What the page of a plan costs whose release has 10,000 statements of its own, at the first look and after it."""
+    _in_child(lambda: setup.crowd(project))
+    release = project.store.resolve(setup.CROWDED)
+    looks = {"first look": True, "after it": False}
+    times = {
+        name: [wall(partial(_plan, project, release, first=first)) for _ in range(VERIFIES)] for name, first in looks.items()
+    }
+    what = f"plan inside a process of a release with {setup.CROWD:,} statements of its own"
+    return [figure(f"{what}: {name}", "s", statistics.median(took), None) for name, took in times.items()]
 
 
 def verified(project: setup.Project) -> list[Row]:

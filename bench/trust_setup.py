@@ -21,9 +21,10 @@ from shipway.kernel.digest import Digest  # noqa: E402
 from shipway.release import Component, deployment_object, find_component, load_components, put_release  # noqa: E402
 from shipway.store import NewAudit, Store  # noqa: E402
 
-RELEASES, MOVES = 1_000, 100_000
+RELEASES, MOVES, CROWD = 1_000, 100_000, 10_000
 LOGGED = "deploy/line@logged"  # has the long history
-__all__ = ["LOGGED", "MOVES", "REF", "RELEASES", "Project", "fill", "make"]
+CROWDED = "release/crowded"
+__all__ = ["CROWD", "CROWDED", "LOGGED", "MOVES", "REF", "RELEASES", "Project", "crowd", "fill", "make"]
 
 
 def make(folder: Path) -> Project:
@@ -55,6 +56,17 @@ def fill(project: Project) -> None:
     store.close()
 
 
+def crowd(project: Project) -> None:
+    """One release more, with as many statements of its own as all the others have."""
+    store = project.store.again()
+    _hurry(store)
+    release = _variant(store, load_components(store, store.resolve("release/line")), RELEASES)
+    for count in range(CROWD):
+        _attest_check(store, project, release, count)
+    move(store, CROWDED, release)
+    store.close()
+
+
 def _hurry(store: Store) -> None:
     """Do not wait for the disk while filling: a power cut would cost this setup only."""
     os.fsync = lambda _handle: None
@@ -74,16 +86,20 @@ def _attest(project: Project, release: Digest) -> None:
     """Ten signed statements: eight about the release's model, two about the release."""
     model = find_component(load_components(project.store, release), "model").digest
     for count in range(10):
-        check = {"name": "auc", "verdict": "pass", "value": 0.9, "low": 0.8, "high": 0.95, "n": 1000 + count}
-        attest(
-            project.store,
-            project.signer,
-            subject=model if count < 8 else release,
-            name="line",
-            predicate_type=media.CHECK_PREDICATE,
-            predicate={"check": check, "level": 0.95},
-            label="auc",
-        )
+        _attest_check(project.store, project, model if count < 8 else release, count)
+
+
+def _attest_check(store: Store, project: Project, subject: Digest, count: int) -> None:
+    check = {"name": "auc", "verdict": "pass", "value": 0.9, "low": 0.8, "high": 0.95, "n": 1000 + count}
+    attest(
+        store,
+        project.signer,
+        subject=subject,
+        name="line",
+        predicate_type=media.CHECK_PREDICATE,
+        predicate={"check": check, "level": 0.95},
+        label="auc",
+    )
 
 
 def _long_history(store: Store) -> None:

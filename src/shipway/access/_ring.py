@@ -28,6 +28,12 @@ class KeyRing:
         """Every key, revoked and retired ones too."""
         return self._held().keys
 
+    def present(self) -> KeyRing:
+        """The keys as they are now, whatever changes: for judging many things by the same ones."""
+        ring = KeyRing(own=self.own)
+        ring._state = self._held()
+        return ring
+
     def find(self, key: str) -> TrustedKey | None:
         """The key of that id, revoked ones too; None when it is not known here."""
         return self._held().known.get(key)

@@ -8,6 +8,7 @@ from shipway.gate._import import FORMATS, Imported, import_check, read_foreign
 from shipway.gate._judge import judge
 from shipway.gate._lockout import locks_out
 from shipway.gate._move import FORCED, Judged, Moved, MoveRefused, PlannedMove, PolicyLocksOut, judge_move, move_ref
+from shipway.gate._opened import ENVELOPES
 from shipway.gate._policy import DEFAULT_POLICY, POLICY_REF, Policy, load_policy, policy_digest, policy_in_force, policy_object
 from shipway.gate._revocation import ReasonMissing, revoke, revoked
 from shipway.gate._subjects import ANNOTATION, Subject, TargetWrong, check_target, release_of, subjects_of
@@ -18,6 +19,7 @@ from shipway.gate._timing import TIMING
 __all__ = [
     "ANNOTATION",
     "DEFAULT_POLICY",
+    "ENVELOPES",
     "FORCED",
     "FORMATS",
     "LARGEST",

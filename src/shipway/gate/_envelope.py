@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import cast
@@ -71,8 +71,8 @@ def unseal(keys: KeyRing, envelope: bytes) -> tuple[dict[str, Json], str]:
     Says nothing of when it was signed: that is what load_evidence asks.
     """
     sealed = open_envelope(envelope)
-    signer = signers_of(keys, sealed)[0]
-    return parse_payload(sealed), signer
+    place = trusted_places(keys, sealed)[0]
+    return parse_payload(sealed), sealed.signatures[place][0]
 
 
 def open_envelope(envelope: bytes) -> Sealed:
@@ -91,15 +91,19 @@ def parse_payload(sealed: Sealed) -> dict[str, Json]:
         raise EvidenceInvalid(f"the payload is no JSON object: {problem}") from problem
 
 
-def signers_of(keys: KeyRing, sealed: Sealed) -> list[str]:
-    """The ids of the trusted keys that signed, in the envelope's order; at least one. Raises EvidenceInvalid."""
+def trusted_places(keys: KeyRing, sealed: Sealed, *, proven: Container[int] = ()) -> list[int]:
+    """The places (from 0) of the signatures that trusted keys made; at least one. Raises EvidenceInvalid.
+
+    proven: places of signatures that the keys of their key ids have made, which somebody has verified before; a key id is the
+    digest of a public key, so that nothing but trust can have changed since.
+    """
     data, found, faults = _to_sign(media.INTOTO, sealed.payload), [], [EvidenceFault.KEY_UNKNOWN]
-    for key, signature in sealed.signatures:
+    for place, (key, signature) in enumerate(sealed.signatures):
         known = keys.find(key)
         if known and known.revoked:
             faults.append(EvidenceFault.KEY_REVOKED)
-        elif keys.verify(key, data, signature):
-            found.append(key)
+        elif known and (place in proven or keys.verify(key, data, signature)):
+            found.append(place)
         elif known:
             faults.append(EvidenceFault.SIGNATURE_WRONG)
     if not found:

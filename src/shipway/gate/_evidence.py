@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from shipway.access import KeyRing, Signer, TrustedKey
-from shipway.gate._envelope import EvidenceFault, EvidenceInvalid, open_envelope, parse_payload, seal, signers_of
+from shipway.gate._envelope import EvidenceFault, EvidenceInvalid, parse_payload, seal, trusted_places
+from shipway.gate._opened import ENVELOPES, Envelopes
 from shipway.kernel import media
 from shipway.kernel.canonical import Json, JsonObject, canonical_json
 from shipway.kernel.clock import instant, parse_instant
@@ -71,21 +72,27 @@ def attest(
     return envelope
 
 
-def load_evidence(store: Store, keys: KeyRing, subject: Digest) -> list[Statement]:
-    """Every statement about a digest that counts, oldest first.
+def load_evidence(store: Store, keys: KeyRing, subject: Digest, *, predicate: str | None = None) -> list[Statement]:
+    """Every statement about a digest that counts, oldest first; predicate: those of one type, and no other is opened.
 
     Left out is what is no statement about it, of another project, dated more than five minutes from now, or signed by no key
     that was trusted for it at the time: what cannot be read proves nothing, and must not bar the way of what can. Reads the
     envelopes of this digest alone: O(its rows), whatever the store holds.
     """
-    found = [reading.statement for reading in explain_evidence(store, keys, subject) if reading.statement]
-    return sorted(found, key=lambda statement: statement.at)
+    found = [one.statement for one in _explain(store, keys, store.evidence(subject, predicate=predicate)) if one.statement]
+    wanted = [statement for statement in found if predicate in (None, statement.predicate_type)]
+    return sorted(wanted, key=lambda statement: statement.at)
 
 
 def explain_evidence(store: Store, keys: KeyRing, subject: Digest) -> list[Reading]:
     """Of each envelope that is kept about a digest: whether it counts and, if not, why; in the order in which it came."""
-    now = store.clock.now()
-    return [explain_row(store, keys, row, now) for row in store.evidence(subject)]
+    return _explain(store, keys, store.evidence(subject))
+
+
+def _explain(store: Store, keys: KeyRing, rows: list[EvidenceRow]) -> list[Reading]:
+    """All by the same keys and the same clock."""
+    now, present = store.clock.now(), keys.present()
+    return [explain_row(store, present, row, now) for row in rows]
 
 
 def explain_row(store: Store, keys: KeyRing, row: EvidenceRow, now: datetime) -> Reading:
@@ -103,11 +110,16 @@ def explain_row(store: Store, keys: KeyRing, row: EvidenceRow, now: datetime) ->
     return Reading(row.envelope, row.predicate, row.name, row.at, None, fault, why)
 
 
-def read_statement(envelope: bytes, keys: KeyRing, *, row: EvidenceRow, project: str, now: datetime) -> Statement:
-    """The statement of an envelope, when it counts. Raises EvidenceInvalid."""
-    sealed = open_envelope(envelope)
-    signers = signers_of(keys, sealed)
-    payload = parse_payload(sealed)
+def read_statement(
+    envelope: bytes, keys: KeyRing, *, row: EvidenceRow, project: str, now: datetime, envelopes: Envelopes = ENVELOPES
+) -> Statement:
+    """The statement of an envelope, when it counts. envelopes: where opened ones are remembered. Raises EvidenceInvalid."""
+    opened = envelopes.open(envelope)
+    places = trusted_places(keys, opened.sealed, proven=opened.proven)
+    payload = parse_payload(opened.sealed) if opened.payload is None else opened.payload
+    if not opened.proven.issuperset(places):
+        envelopes.keep(replace(opened, payload=payload, proven=opened.proven.union(places)))
+    signers = [opened.sealed.signatures[place][0] for place in places]
     kind, predicate = payload.get("predicateType"), payload.get("predicate")
     if payload.get("_type") != media.STATEMENT or not isinstance(predicate, Mapping) or not isinstance(kind, str):
         raise EvidenceInvalid("the payload is not an in-toto statement", where=row.envelope)

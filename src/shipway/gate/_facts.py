@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -101,9 +101,10 @@ class Found(NamedTuple):
 
 
 class Outcome:
-    """Collects checks and the evidence behind them."""
+    """Collects checks and the evidence behind them. found: what was measured of the candidate, to choose from."""
 
-    def __init__(self) -> None:
+    def __init__(self, found: Sequence[Found]) -> None:
+        self.found = found
         self.checks: list[Check] = []
         self.missing: list[str] = []
         self.evidence: list[Digest] = []

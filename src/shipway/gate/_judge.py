@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -32,17 +32,18 @@ Metric = AtLeast | AtMost | NotWorseBy
 
 def judge(policy: Policy, facts: Facts) -> Judgement:
     """All that the policy's rules ask of this ref, against what is known of what would move; what only observes, beside it."""
-    enforced = _judge_rule(policy.rule(facts.ref), policy, facts)
+    found = _checks(facts)
+    enforced = _judge_rule(policy.rule(facts.ref), policy, facts, found)
     if not policy.observes(facts.ref):
         return enforced
-    whole = _judge_rule(policy.rule(facts.ref, observed=True), policy, facts)
+    whole = _judge_rule(policy.rule(facts.ref, observed=True), policy, facts, found)
     observed = tuple(check for check in whole.checks if check not in enforced.checks)
     evidence = tuple(dict.fromkeys((*enforced.evidence, *whole.evidence)))
     return replace(enforced, observed=observed, evidence=evidence)
 
 
-def _judge_rule(rule: PolicyRule, policy: Policy, facts: Facts) -> Judgement:
-    outcome = Outcome()
+def _judge_rule(rule: PolicyRule, policy: Policy, facts: Facts, found: Sequence[Found]) -> Judgement:
+    outcome = Outcome(found)
     for requirement in rule.require:
         if isinstance(requirement, Pass):
             _judge_pass(requirement, rule, policy, facts, outcome)
@@ -73,7 +74,7 @@ def _judge_pass(requirement: Pass, rule: PolicyRule, policy: Policy, facts: Fact
     if requirement.name == "contract":
         _judge_contracts(rule, policy, facts, outcome)
         return
-    found = _newest(facts, lambda found: found.check.name == requirement.name and found.judged)
+    found = _newest(outcome, lambda found: found.check.name == requirement.name and found.judged)
     lacking = _lacking(found, rule, facts)
     if found is None or lacking:
         outcome.miss(requirement.name, f"{requirement.name}: {lacking}")
@@ -105,7 +106,7 @@ def _judge_contract(subject: Subject, data: str, definition: Digest, rule: Polic
         measured_by = found.statement.predicate.get("definition")
         return found.subject == subject and found.check.name == "contract" and measured_by == definition
 
-    found, name = _newest(facts, fits), f"contract of data/{data}"
+    found, name = _newest(outcome, fits), f"contract of data/{data}"
     lacking = _lacking(found, rule, facts)
     if found is None or lacking:
         outcome.miss(name, f"{name}: {lacking}")
@@ -141,7 +142,7 @@ def _measured(requirement: Requirement, subject: Subject, policy: Policy, found:
 
 def _judge_foreign(requirement: AtLeast | AtMost, rule: PolicyRule, facts: Facts, outcome: Outcome) -> None:
     """The number as it came: without an interval it is taken as exact, for nobody here can say how sure it is."""
-    found = _newest(facts, lambda found: found.check.name == requirement.name and found.check.value is not None)
+    found = _newest(outcome, lambda found: found.check.name == requirement.name and found.check.value is not None)
     lacking = _lacking(found, rule, facts)
     if found is None or lacking:
         outcome.miss(requirement.name, f"{requirement.name} {requirement.text}: {lacking}")
@@ -155,7 +156,7 @@ def _judge_foreign(requirement: AtLeast | AtMost, rule: PolicyRule, facts: Facts
 def _judge_absolute(
     requirement: AtLeast | AtMost, subject: Subject, rule: PolicyRule, policy: Policy, facts: Facts, outcome: Outcome
 ) -> None:
-    found = _newest(facts, lambda found: _measured(requirement, subject, policy, found) and not found.against)
+    found = _newest(outcome, lambda found: _measured(requirement, subject, policy, found) and not found.against)
     lacking = _lacking(found, rule, facts, level=requirement.level)
     if found is None or lacking:
         outcome.miss(requirement.name, f"evaluation {requirement.name} {requirement.text}: {lacking}")
@@ -173,7 +174,7 @@ def _judge_against_live(
         why = f"the same {subject.kind} is live" if live else "nothing is live to compare with"
         outcome.add(Check(name, Verdict.PASS, text=why), None)
         return
-    found = _newest(facts, lambda found: _measured(requirement, subject, policy, found) and found.against in live)
+    found = _newest(outcome, lambda found: _measured(requirement, subject, policy, found) and found.against in live)
     lacking = _lacking(found, rule, facts, level=requirement.level)
     if found is None or lacking:
         digests = ", ".join(short(digest) for digest in sorted(live))
@@ -210,9 +211,9 @@ def _against(threshold: float, measured: Check, requirement: Requirement, *, hig
     return Check(name or requirement.name, verdict, *numbers, requirement.text, measured.level)
 
 
-def _newest(facts: Facts, wanted: Callable[[Found], bool]) -> Found | None:
+def _newest(outcome: Outcome, wanted: Callable[[Found], bool]) -> Found | None:
     """The newest check that fits: a later measurement replaces an earlier one, the later kept of two at one instant."""
-    fitting = [found for found in _checks(facts) if wanted(found)]
+    fitting = [found for found in outcome.found if wanted(found)]
     return max(reversed(fitting), key=lambda found: found.statement.at, default=None)
 
 

@@ -21,7 +21,7 @@ class ReasonMissing(ShipwayError):
 
 def revoked(store: Store, keys: KeyRing, digest: Digest) -> Statement | None:
     """The statement by which a digest is revoked now; None when it is not, or not any more."""
-    return standing(load_evidence(store, keys, digest))
+    return standing(load_evidence(store, keys, digest, predicate=media.REVOCATION_PREDICATE))
 
 
 def standing(statements: Iterable[Statement]) -> Statement | None:

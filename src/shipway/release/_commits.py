@@ -36,9 +36,10 @@ def commit_of(look: Look, parts: Iterable[Component]) -> Commit | None:
     code = next((part.digest for part in found if part.kind == "code"), None)
     if look.keys is None or code is None:
         return None
-    statements = [s for part in found if part.kind == "model" for s in load_evidence(look.store, look.keys, part.digest)]
-    for statement in sorted(statements, key=lambda statement: statement.at, reverse=True):
-        commit = _commit(statement.predicate, code) if statement.predicate_type == media.PROVENANCE_PREDICATE else None
+    models, kind = [part.digest for part in found if part.kind == "model"], media.PROVENANCE_PREDICATE
+    runs = [run for model in models for run in load_evidence(look.store, look.keys, model, predicate=kind)]
+    for run in sorted(runs, key=lambda run: run.at, reverse=True):
+        commit = _commit(run.predicate, code)
         if commit:
             return commit
     return None

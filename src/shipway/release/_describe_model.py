@@ -34,7 +34,8 @@ def describe_model(look: Look, source: Digest, target: Digest) -> Described:
 def metrics_of(look: Look, subject: Digest) -> dict[str, Check]:
     """The newest measurement of each metric of one thing by itself, not against another; by the name of the metric."""
     found: dict[str, Check] = {}
-    for statement in load_evidence(look.store, look.keys, subject) if look.keys else []:
+    checks = load_evidence(look.store, look.keys, subject, predicate=media.CHECK_PREDICATE) if look.keys else []
+    for statement in checks:
         check = _measurement(statement)
         if check:
             found[check.name] = check
@@ -43,7 +44,7 @@ def metrics_of(look: Look, subject: Digest) -> dict[str, Check]:
 
 def _measurement(statement: Statement) -> Check | None:
     record = statement.predicate.get("check")
-    if statement.predicate_type != media.CHECK_PREDICATE or "against" in statement.predicate:
+    if "against" in statement.predicate:
         return None
     try:
         check = Check.from_json(object_of(record))

@@ -146,7 +146,8 @@ def load_dossier(
 
 def load_approvals(store: Store, keys: KeyRing, release: Digest) -> tuple[Known, ...]:
     """The approvals of a release, newest first, those that do not count among them."""
-    return _about_release(store, keys, shelf_of(store, release, ()), media.APPROVAL_PREDICATE)
+    kind = media.APPROVAL_PREDICATE
+    return _about_release(store, keys, shelf_of(store, release, (), predicate=kind), kind)
 
 
 def _with_asked(

@@ -121,8 +121,9 @@ def _part(store: Store, component: Component, stated: list[Statement]) -> PartFa
 
 def _statements(store: Store, keys: KeyRing, subject: Digest) -> list[Statement]:
     """Statements that count, oldest first, without those of monitors' days."""
-    now, rows = store.clock.now(), [row for row in store.evidence(subject) if row.name != _WINDOW][-_READ:]
-    found = [reading.statement for row in rows if (reading := explain_row(store, keys, row, now)).statement]
+    now, present, rows = store.clock.now(), keys.present(), store.evidence(subject)
+    rows = [row for row in rows if row.name != _WINDOW][-_READ:]
+    found = [reading.statement for row in rows if (reading := explain_row(store, present, row, now)).statement]
     return sorted((one for one in found if one), key=lambda one: (one.at, one.envelope))
 
 

@@ -114,17 +114,17 @@ class Shelf:
         return Shelf(tuple(row for row in self.rows if row[1].predicate in predicates))
 
 
-def shelf_of(store: Store, release: Digest, components: Sequence[Component]) -> Shelf:
-    """All statements about the release itself and about each component."""
+def shelf_of(store: Store, release: Digest, components: Sequence[Component], *, predicate: str | None = None) -> Shelf:
+    """All statements about the release itself and about each component; predicate: as of Store.evidence."""
     subjects = {release: "release"} | {part.digest: f"{part.kind}/{part.name}".rstrip("/") for part in components}
-    rows = [(about, row) for digest, about in subjects.items() for row in store.evidence(digest)]
+    rows = [(about, row) for digest, about in subjects.items() for row in store.evidence(digest, predicate=predicate)]
     return Shelf(tuple(sorted(rows, key=lambda row: row[1].at, reverse=True)))
 
 
 def read_shelf(store: Store, keys: KeyRing, shelf: Shelf, *, offset: int = 0, limit: int) -> tuple[Known, ...]:
     """Open and verify so many envelopes of a shelf; the cost is theirs, not that of the shelf."""
-    now = store.clock.now()
-    return tuple(_known(about, explain_row(store, keys, row, now)) for about, row in shelf.rows[offset : offset + limit])
+    now, present = store.clock.now(), keys.present()
+    return tuple(_known(about, explain_row(store, present, row, now)) for about, row in shelf.rows[offset : offset + limit])
 
 
 def _known(about: str, reading: Reading) -> Known:

@@ -54,8 +54,8 @@ def signed_verdicts(bundle: Bundle, freight: Freight, store: Store, keys: KeyRin
     """The verdicts that a trusted key has signed a summary of, oldest first."""
     signed = {
         digest
-        for statement in load_evidence(store, keys, freight.release.digest)
-        if statement.predicate_type == media.SUMMARY_PREDICATE and (digest := _verdict_of(statement.predicate))
+        for statement in load_evidence(store, keys, freight.release.digest, predicate=media.SUMMARY_PREDICATE)
+        if (digest := _verdict_of(statement.predicate))
     }
     found = records(bundle, freight, "verdict")
     return [(made.data.digest, verdict) for made, verdict in found if made.data.digest in signed]

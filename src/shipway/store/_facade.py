@@ -196,9 +196,9 @@ class Store:
         self.objects.sync()
         self._writer.add_evidence(row)
 
-    def evidence(self, subject: Digest) -> list[EvidenceRow]:
-        """Statements about one digest, oldest first."""
-        return reader.list_evidence(self._query, self.project, subject)
+    def evidence(self, subject: Digest, *, predicate: str | None = None) -> list[EvidenceRow]:
+        """Statements about one digest, oldest first; predicate: those of that type, or of one that could not be read."""
+        return reader.list_evidence(self._query, self.project, subject, predicate=predicate)
 
     def envelopes(self) -> list[Digest]:
         """The object of every statement that is kept, in order."""

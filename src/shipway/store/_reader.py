@@ -124,13 +124,15 @@ def list_projects(query: Query) -> list[str]:
     return [str(row[0]) for row in query("SELECT DISTINCT project FROM ref ORDER BY project", {})]
 
 
-def list_evidence(query: Query, project: str, subject: Digest) -> list[EvidenceRow]:
-    """Oldest first."""
+def list_evidence(query: Query, project: str, subject: Digest, *, predicate: str | None = None) -> list[EvidenceRow]:
+    """Oldest first. A row without a predicate is of an envelope whose type was not understood when it was indexed."""
+    wanted = {"project": project, "subject": subject, **({} if predicate is None else {"predicate": predicate})}
+    typed = "" if predicate is None else " AND predicate IN (:predicate, '')"
     sql = (
         "SELECT envelope, subject, predicate, name, at FROM evidence"
-        " WHERE project = :project AND subject = :subject ORDER BY id"
+        f" WHERE project = :project AND subject = :subject{typed} ORDER BY id"
     )
-    return [_evidence(row) for row in query(sql, {"project": project, "subject": subject})]
+    return [_evidence(row) for row in query(sql, wanted)]
 
 
 def list_envelopes(query: Query, project: str) -> list[Digest]:
