@@ -73,6 +73,19 @@ def test_a_second_export_adds_only_what_changed(yard: Yard, tmp_path: Path) -> N
     hash_bundle(bundle)
 
 
+def test_a_second_export_mends_a_blob_that_changed_and_kept_its_size(yard: Yard, tmp_path: Path) -> None:
+    release = yard.release()
+    folder = yard.export(release, tmp_path / "out")
+    part = next(part for part in yard.freight(release).parts if part.component.kind == "data")
+    leaf = next(layer for layer in part.layers if layer.media_type == media.BYTES)
+    path = folder / "blobs" / "sha256" / leaf.digest.removeprefix("sha256:")
+    whole = path.read_bytes()
+    path.chmod(0o600)
+    path.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
+    done = write_folder(yard.store, yard.freight(release), folder, copy=True)
+    assert (path.read_bytes(), done.new_blobs, done.new_bytes) == (whole, 1, len(whole))
+
+
 def test_a_bundle_shares_its_files_with_the_store_unless_it_is_told_to_copy(yard: Yard, tmp_path: Path) -> None:
     release = yard.release()
     write_folder(yard.store, yard.freight(release), tmp_path / "linked")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -46,44 +46,6 @@ def check_golden(model: Predictable, blob: bytes, *, tolerance: float = 0.0) -> 
         _compare(name, expected, given.get(name), tolerance)
 
 
-class Agreement(NamedTuple):
-    """How many of some golden rows two models answered alike, to the bit, and the largest difference of a number."""
-
-    alike: int
-    rows: int
-    largest: float | None
-
-
-def compare_golden(before: bytes, after: bytes) -> Agreement | None:
-    """What two models recorded for the same golden rows; None when the rows, or the outputs, are not the same ones.
-
-    Raises ColumnsMalformed.
-    """
-    (old_rows, old), (new_rows, new) = read_golden(before), read_golden(after)
-    if not _same_columns(old_rows, new_rows) or old.keys() != new.keys():
-        return None
-    rows = len(next(iter(old_rows.values()), next(iter(old.values()), np.empty(0))))
-    differ, largest = np.zeros(rows, dtype=bool), list[float]()
-    for name, was in old.items():
-        now = new[name]
-        if was.dtype != now.dtype or was.shape != now.shape or len(was) != rows:
-            return None
-        differ |= _different(was, now, 0.0)
-        if was.dtype.kind == "f" and rows:
-            far = np.abs(was.astype("f8") - now.astype("f8"))
-            largest += [float(np.nanmax(far))] if np.isfinite(far).any() else []
-    return Agreement(rows - int(differ.sum()), rows, max(largest, default=None))
-
-
-def _same_columns(one: Mapping[str, Array], other: Mapping[str, Array]) -> bool:
-    return one.keys() == other.keys() and all(
-        one[name].dtype == other[name].dtype
-        and one[name].shape == other[name].shape
-        and not _different(one[name], other[name], 0.0).any()
-        for name in one
-    )
-
-
 def read_golden(blob: bytes) -> tuple[dict[str, Array], dict[str, Array]]:
     """The inputs and the outputs of golden rows. Raises ColumnsMalformed."""
     record = parse_object(blob)
@@ -107,8 +69,7 @@ class Distance(NamedTuple):
 def measure_distance(expected: Mapping[str, Array], given: Mapping[str, Array]) -> Distance:
     """The distance of answers from those expected; answers of other names, types or numbers of rows are infinitely far."""
     rows = max((len(array) for array in expected.values()), default=0)
-    forms = [{name: (array.dtype, array.shape) for name, array in side.items()} for side in (expected, given)]
-    if forms[0] != forms[1]:
+    if _forms(expected) != _forms(given):
         return Distance(rows, rows, math.inf)
     different, largest = np.zeros(rows, dtype=bool), 0.0
     for name, array in expected.items():
@@ -116,6 +77,37 @@ def measure_distance(expected: Mapping[str, Array], given: Mapping[str, Array]) 
         different |= unequal
         largest = max(largest, _farthest(array[unequal], given[name][unequal]))
     return Distance(rows, int(np.count_nonzero(different)), largest)
+
+
+class Agreement(NamedTuple):
+    """How many of some golden rows two models answered alike, to the bit, and the largest difference of a number.
+
+    largest: as of Distance; None where no answer is a number with a fraction.
+    """
+
+    alike: int
+    rows: int
+    largest: float | None
+
+
+def compare_golden(before: bytes, after: bytes) -> Agreement | None:
+    """What two models recorded for the same golden rows; None when the rows, or the outputs, are not the same ones.
+
+    Raises ColumnsMalformed.
+    """
+    (old_rows, old), (new_rows, new) = read_golden(before), read_golden(after)
+    if _forms(old_rows) != _forms(new_rows) or _forms(old) != _forms(new) or measure_distance(old_rows, new_rows).different:
+        return None
+    rows = len(next(iter([*old_rows.values(), *old.values()]), ()))
+    if any(len(array) != rows for array in old.values()):
+        return None
+    floats = {name: array for name, array in old.items() if array.dtype.kind == "f"}
+    largest = measure_distance(floats, {name: new[name] for name in floats}).largest if floats and rows else None
+    return Agreement(rows - measure_distance(old, new).different, rows, largest)
+
+
+def _forms(columns: Mapping[str, Array]) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
+    return {name: (array.dtype, array.shape) for name, array in columns.items()}
 
 
 def _farthest(expected: Array, given: Array) -> float:

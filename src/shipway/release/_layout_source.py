@@ -17,6 +17,7 @@ from shipway.kernel.digest import Descriptor, Digest, is_digest
 from shipway.release._bundle import MAX_BLOBS, BundleDamaged, BundleMalformed, missing_blob
 
 CHUNK = 1 << 20  # bytes of one read: hashing then dominates the system calls
+THREADS = 2  # that hash: hashlib lets others run while it works; more than two gain nothing on the disks that were measured
 MAX_INDEX = 16 << 20  # bytes of index.json
 EXPORTING = ".shipway-export"  # there while an export writes; left behind by one that was killed
 LAYOUT, INDEX = "oci-layout", "index.json"

@@ -10,7 +10,8 @@ import errno
 import fcntl
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from shipway.kernel.digest import Descriptor, Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.release._bundle import BundleDamaged, BundleMalformed, Freight
 from shipway.release._layout import LAYOUT_BYTES, Bundle, index_bytes, open_bundle
-from shipway.release._layout_source import EXPORTING, INDEX, LAYOUT, Place, chunks_of
+from shipway.release._layout_source import EXPORTING, INDEX, LAYOUT, THREADS, Place, chunks_of, hash_place
 from shipway.store import ObjectMissing, Store, StoreFull, damaged
 
 _CLONE = 0x40049409  # FICLONE of linux/fs.h: the copy shares its blocks with the original until one of them changes
@@ -50,8 +51,9 @@ def write_folder(
 ) -> Exported:
     """Add a release to the bundle in a folder, which is made when missing. copy: link nothing to the store.
 
-    report: called with the number of bytes done. Raises ExportRefused, BundleMalformed and BundleDamaged (of what is there),
-    ObjectMissing, ObjectDamaged, StoreFull.
+    What is there already is read and hashed, and written anew where it is not what its name says.
+    report: called with the number of bytes done, by two threads.
+    Raises ExportRefused, BundleMalformed and BundleDamaged (of what is there), ObjectMissing, ObjectDamaged, StoreFull.
     """
     try:
         with _held(folder):
@@ -59,7 +61,9 @@ def write_folder(
             others = [other for other in present.freights if other.release != freight.release] if present else []
             known = dict(present.files.blobs) if present else _left_behind(folder)
             wanted = {blob.digest: (blob, label) for blob, label in freight.blobs()}
-            new = [item for digest, item in wanted.items() if not _is_there(known.get(digest), item[0])]
+            read = present.reader.documents.keys() if present else frozenset[Digest]()
+            whole = _whole([blob for blob, _ in wanted.values() if blob.digest not in read], known, report)
+            new = [item for digest, item in wanted.items() if digest not in whole and digest not in read]
             for blob, label in new:
                 _bring(store, blob, label, folder / "blobs" / "sha256", copy=copy, report=report)
             _sync(folder, [blob.digest for blob, _ in new])
@@ -126,8 +130,15 @@ def _left_behind(folder: Path) -> dict[Digest, Place]:
     return found
 
 
-def _is_there(place: Place | None, wanted: Descriptor) -> bool:
-    return place is not None and place.size == wanted.size
+def _whole(wanted: list[Descriptor], known: Mapping[Digest, Place], report: Callable[[int], None] | None) -> set[Digest]:
+    """Those of the blobs that are there with all their bytes, each read and hashed: a size is no proof."""
+
+    def is_whole(blob: Descriptor) -> bool:
+        return hash_place(known[blob.digest], report) == (blob.digest, blob.size)
+
+    there = [blob for blob in wanted if blob.digest in known and known[blob.digest].size == blob.size]
+    with ThreadPoolExecutor(THREADS) as pool:
+        return {blob.digest for blob, whole in zip(there, pool.map(is_whole, there), strict=True) if whole}
 
 
 def _bring(
@@ -169,22 +180,23 @@ def _brought(source: Place, target: Path, *, copy: bool) -> Iterator[bytes | mem
 
 
 def _linked(source: Path, target: Path) -> bool:
-    try:
-        os.link(source, target)
-    except FileNotFoundError:
-        raise ObjectMissing(f"no object {source.parent.name}{source.name}", where=str(source)) from None
-    except OSError as problem:
-        if problem.errno not in _NO_LINK:
-            raise
-        return False
-    return True
+    return _shared(source, lambda: os.link(source, target))
 
 
 def _cloned(source: Path, target: int) -> bool:
-    """A copy that shares its blocks, where the file system has such."""
-    try:
+    """A copy that shares its blocks."""
+
+    def clone() -> None:
         with open(source, "rb") as origin:
             fcntl.ioctl(target, _CLONE, origin.fileno())
+
+    return _shared(source, clone)
+
+
+def _shared(source: Path, share: Callable[[], None]) -> bool:
+    """Whether a file was given to another place without its bytes; False where the file system has no such way."""
+    try:
+        share()
     except FileNotFoundError:
         raise ObjectMissing(f"no object {source.parent.name}{source.name}", where=str(source)) from None
     except OSError as problem:

@@ -14,14 +14,13 @@ from shipway.kernel.digest import Descriptor, Digest
 from shipway.release._bundle import Part, Reader, damaged_blob
 from shipway.release._bundle_make import StoreSource, load_freight
 from shipway.release._layout import Bundle
-from shipway.release._layout_source import Files, Place, hash_place
+from shipway.release._layout_source import THREADS, Files, Place, hash_place
 from shipway.release._manifest import walk_nodes
 from shipway.store import TREE, Node, ObjectMissing, Store
 
 _BATCH = 32 << 20  # bytes
 _OPENING = 64 << 10  # what opening a file costs, in bytes hashed
 _Leaf = tuple[Descriptor, str]
-THREADS = 2  # hashlib lets others run while it works; more than two gain nothing on the disks that were measured
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from shipway.web._gateway_facts import GatewayFacts
 
 @dataclass(frozen=True, slots=True)
 class VerdictFacts:
-    """What a gate said of one move."""
+    """What a gate said of one move; observed: checks of rules that only observe."""
 
     digest: Digest
     verdict: str
@@ -28,6 +28,7 @@ class VerdictFacts:
     checks: tuple[Check, ...]
     missing: tuple[str, ...]
     evidence: tuple[str, ...]
+    observed: tuple[Check, ...] = ()
 
     def to_json(self) -> JsonObject:
         return {
@@ -39,6 +40,7 @@ class VerdictFacts:
             "checks": [check.to_json() for check in self.checks],
             "missing": list(self.missing),
             "evidence": list(self.evidence),
+            "observed": [check.to_json() for check in self.observed],
         }
 
 

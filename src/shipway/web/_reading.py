@@ -85,10 +85,15 @@ class Reading:
             returning=value.get("returning") is True,
             self_approved=value.get("self_approved") is True,
             policy=str(value["policy"]),
-            checks=tuple(Check.from_json(check) for check in cast("list[JsonObject]", value["checks"])),
+            checks=_checks(value["checks"]),
             missing=_texts(value["missing"]),
             evidence=_texts(value["evidence"]),
+            observed=_checks(value.get("observed", [])),
         )
+
+
+def _checks(value: Json) -> tuple[Check, ...]:
+    return tuple(Check.from_json(check) for check in cast("list[JsonObject]", value))
 
 
 def _texts(value: Json) -> tuple[str, ...]:
