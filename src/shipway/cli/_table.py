@@ -37,6 +37,9 @@ COMMANDS: dict[str, Entry] = {
     "data": Entry("data", "Snapshots of data sets: take, compare, list.", daily=False),
     "verify": Entry("verify", "Check every byte and every statement of a release or bundle.", daily=False),
     "key": Entry("key", "Keys: which one signs here, which are trusted, rotation and revocation.", daily=False),
+    "render": Entry(
+        "render", "Write the files that run this project elsewhere: clusters, clouds, monitoring, CI.", daily=False
+    ),
     "store": Entry("store", "The store: check that refs, history and objects agree.", daily=False),
     "serve": Entry("serve", "Serve one deployment here, in the foreground.", daily=False),
     "watch": Entry("watch", "Judge the days of a deployment that have not been judged.", daily=False),

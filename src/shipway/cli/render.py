@@ -1,0 +1,141 @@
+"""`shipway render`: files for other machines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from shipway.cli._output import Misused, Output, json_option
+from shipway.cli._settings import Project, Settings
+
+if TYPE_CHECKING:
+    from shipway.deploy import Files, Subject
+    from shipway.kernel.digest import Digest
+
+_IMAGE = re.compile(r"[a-z0-9][a-z0-9./:_-]*@sha256:[0-9a-f]{64}")
+
+
+@click.command(name="render")
+@click.argument("target", metavar="TARGET|all")
+@click.option(
+    "-o",
+    "folder",
+    default=None,
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where to; deploy/TARGET.",
+)
+@click.option("--image", default=None, metavar="REPOSITORY@sha256:...", help="What runs there, pinned by digest.")
+@click.option("--plan", default=None, metavar="DIGEST", help="The run plan that a submitted run takes when it is given none.")
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 when files differ from what would be written.")
+@json_option
+@click.pass_obj
+def command(
+    settings: Settings, target: str, folder: Path | None, image: str | None, plan: str | None, check: bool, as_json: bool
+) -> None:
+    """Write the files that run this project elsewhere; `all` writes those of every target that the project has a use for.
+
+    The same project gives the same bytes. No secret is written: files name where the target keeps its own.
+    """
+    from shipway.deploy import TARGETS, NothingToRender, render_target
+
+    project, out = Project(settings), Output(as_json)
+    if target != "all" and target not in TARGETS:
+        raise Misused(f"there is no target {target}", mend="one of: all, " + ", ".join(TARGETS))
+    subject = _subject(project, image, plan)
+    if subject.image.endswith("0" * 64):
+        out.note("no --image: the files name the digest of no image, and run nowhere before they name one")
+    rendered: dict[str, list[str]] = {}
+    differs: list[str] = []
+    for word in TARGETS if target == "all" else [target]:
+        home = settings.directory / (folder or Path("deploy")) / ("" if folder and target != "all" else word)
+        try:
+            files = render_target(word, subject)
+        except NothingToRender as nothing:
+            if target != "all":
+                raise
+            out.note(f"{word}: {nothing.what}")
+            continue
+        rendered[word] = sorted(files)
+        differs += _differences(home, files) if check else _write(home, files)
+        out.say(f"{word:<16} {len(files)} files in {_shown(home, settings)}")
+    _end(out, target, rendered, differs, check=check)
+
+
+def _subject(project: Project, image: str | None, plan: str | None) -> Subject:
+    from shipway.deploy import UNPINNED, make_subject
+    from shipway.kernel.digest import parse_digest
+    from shipway.pipeline import read_pipeline, resolve
+
+    spec = project.spec
+    if image is not None and not _IMAGE.fullmatch(image):
+        raise Misused(f"{image} is no image by digest", mend="REPOSITORY@sha256:... ; a tag may name another one tomorrow")
+    repository = spec.targets.image or f"registry.example.com/{spec.project}"
+    graph = None
+    if spec.pipeline:
+        graph = resolve(read_pipeline(spec.root, spec.pipeline), data=spec.data, parameters=spec.parameters)
+    pinned = image or f"{repository}@{UNPINNED}"
+    return make_subject(spec, image=pinned, graph=graph, plan=parse_digest(plan) if plan else None, releases=_releases(project))
+
+
+def _releases(project: Project) -> Mapping[str, Digest]:
+    """What each deployment serves, else the newest release of its application; nothing where there is no store yet."""
+    from shipway.release import deploy_ref, release_descriptor
+    from shipway.store import FOLDER
+
+    found: dict[str, Digest] = {}
+    if project.settings.catalogue is None and not (project.spec.root / FOLDER).is_dir():
+        return found
+    for name, deploy in project.spec.deploy.items():
+        live, candidate = project.store.ref(deploy_ref(deploy)), project.store.ref(f"release/{deploy.application}")
+        if live:
+            found[name] = release_descriptor(project.store.get(live.digest, "deployment")).digest
+        elif candidate:
+            found[name] = candidate.digest
+    return found
+
+
+def _differences(home: Path, files: Files) -> list[str]:
+    return [path for path, text in files.items() if _read(home / path) != text.encode()]
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _write(home: Path, files: Files) -> list[str]:
+    """Write what differs, each file whole or not at all; the paths that were written."""
+    from shipway.cli._files import FileUnusable, write_whole
+
+    written = _differences(home, files)
+    for path in written:
+        place = home / path
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise FileUnusable(
+                f"cannot make {place.parent}: {problem.strerror}", where=str(place), mend="name another -o"
+            ) from problem
+        write_whole(place, files[path].encode())
+    return written
+
+
+def _shown(home: Path, settings: Settings) -> str:
+    return str(home.relative_to(settings.directory)) if home.is_relative_to(settings.directory) else str(home)
+
+
+def _end(out: Output, target: str, rendered: Mapping[str, list[str]], changed: list[str], *, check: bool) -> None:
+    from shipway.deploy import RenderedDiffers
+
+    if check and changed:
+        shown = ", ".join(changed[:3]) + (" and others" if len(changed) > 3 else "")
+        raise RenderedDiffers(f"{shown} differ from what the project renders", mend=f"shipway render {target}")
+    document = {"target": target, "files": rendered, "written": changed, "check": check}
+    out.end("rendered", document, then=f"shipway render {target} --check")

@@ -1,0 +1,170 @@
+"""What a compiler is given: a project as a machine that is not this one has to know it. Frozen, and made without I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from typing import cast
+
+from shipway.deploy._errors import CannotExpress
+from shipway.kernel.canonical import Json
+from shipway.kernel.digest import Digest
+from shipway.pipeline import Graph, Node
+from shipway.spec import DeploySpec, ScheduleSpec, Spec, StepSpec, TargetsSpec
+
+CATALOGUE = "SHIPWAY_CATALOGUE"  # the secret without which nothing that runs elsewhere finds the store
+UNPINNED = "sha256:" + "0" * 64  # the digest of no image: a placeholder that no registry has
+MODELS = "shipway-models"  # the name of the last task; no step can have it, for Python has no such name
+PLAN = "shipway-plan"  # of the first task of a run that nobody submitted
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A step as an engine sees it. needs: the steps that it comes after, those of arguments, `each` and `when`.
+
+    elements: how many, when it is repeated over a list that is known before the run; None for a list that a step returns.
+    """
+
+    name: str
+    needs: tuple[str, ...]
+    options: StepSpec
+    elements: int | None = None
+
+    @property
+    def repeated(self) -> bool:
+        """Whether it runs once for each element of a list."""
+        return self.options.each is not None
+
+    @property
+    def list_of(self) -> str | None:
+        """The step whose list it is repeated over, when it is a step's."""
+        return self.options.each.source if self.options.each and self.elements is None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """The pipeline. tasks: each after those it needs; plan: the run plan that is the default, when one was made."""
+
+    tasks: tuple[Task, ...]
+    models: tuple[str, ...]
+    schedule: ScheduleSpec | None = None
+    plan: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """An application in an environment. release: what it serves; secrets: names of variables that it needs.
+
+    kind: `predictor` serves a model, `gateway` answers a prompt.
+    """
+
+    application: str
+    environment: str
+    kind: str
+    release: Digest
+    workers: int
+    model: str | None = None
+    secrets: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """`application@environment`."""
+        return f"{self.application}@{self.environment}"
+
+    @property
+    def ref(self) -> str:
+        """The ref that says what is live."""
+        return f"deploy/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A project for a compiler. image: `repository@sha256:...`; environ: plain variables of every container."""
+
+    project: str
+    image: str
+    targets: TargetsSpec
+    workload: Workload | None = None
+    services: tuple[Service, ...] = ()
+    secrets: tuple[str, ...] = (CATALOGUE,)
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+
+def make_subject(
+    spec: Spec,
+    *,
+    image: str,
+    graph: Graph | None = None,
+    plan: Digest | None = None,
+    releases: Mapping[str, Digest] | None = None,
+) -> Subject:
+    """The subject of a spec. graph: of its pipeline; releases: by `application@environment`; one without is left out."""
+    known = releases or {}
+    secrets = (CATALOGUE, *secrets_of(spec))
+    variables = {"SHIPWAY_PROJECT": spec.project}
+    if spec.targets.objects:
+        variables["SHIPWAY_OBJECTS"] = spec.targets.objects
+    return Subject(
+        project=spec.project,
+        image=image,
+        targets=spec.targets,
+        workload=_workload(spec, graph, plan) if graph else None,
+        services=tuple(_service(spec, deploy, known[name]) for name, deploy in spec.deploy.items() if name in known),
+        secrets=secrets,
+        environ=variables,
+    )
+
+
+def _workload(spec: Spec, graph: Graph, plan: Digest | None) -> Workload:
+    tasks = tuple(_task(node, spec.steps.get(node.step.name), spec.parameters) for node in graph.nodes)
+    return Workload(_ordered(tasks), tuple(spec.models), spec.schedule, plan)
+
+
+def _task(node: Node, options: StepSpec | None, parameters: Mapping[str, Json]) -> Task:
+    options = options or StepSpec(name=node.step.name)
+    needs = dict.fromkeys(node.needs)
+    elements = None
+    if options.each:
+        source = options.each.source
+        if source in parameters:
+            elements = len(cast("list[Json]", parameters[source]))
+        else:
+            needs[source] = None
+    if options.when:
+        needs[options.when.step] = None
+    return Task(node.step.name, tuple(needs), options, elements)
+
+
+def _ordered(tasks: Iterable[Task]) -> tuple[Task, ...]:
+    """Each after those it needs: `when` and `each` add edges that the arguments have not. Raises CannotExpress for a circle."""
+    by_name = {task.name: task for task in tasks}
+    try:
+        order = list(TopologicalSorter({name: task.needs for name, task in by_name.items()}).static_order())
+    except CycleError as problem:
+        circle = " -> ".join(reversed(problem.args[1]))
+        raise CannotExpress(f"steps need each other in a circle: {circle}", mend="correct `when` and `each`") from problem
+    return tuple(by_name[name] for name in order if name in by_name)
+
+
+def _service(spec: Spec, deploy: DeploySpec, release: Digest) -> Service:
+    gateway = deploy.target == "gateway" or (not spec.models and bool(spec.prompts))
+    models = [name for name in spec.models if not deploy.uses or name in deploy.uses or f"model/{name}" in deploy.uses]
+    return Service(
+        application=deploy.application,
+        environment=deploy.environment,
+        kind="gateway" if gateway else "predictor",
+        release=release,
+        workers=deploy.workers,
+        model=models[0] if models and not gateway else None,
+        secrets=tuple(secrets_of(spec)) if gateway else (),
+    )
+
+
+def secrets_of(spec: Spec) -> list[str]:
+    """The variables that `secret://env/NAME` of the spec names, each once, in order of their names."""
+    given = [provider.key for provider in spec.providers.values()]
+    given += [index.url for index in spec.indexes.values()]
+    given += [key.key for key in spec.gateway.keys.values()]
+    prefix = "secret://env/"
+    return sorted({text.removeprefix(prefix) for text in given if text and text.startswith(prefix)})

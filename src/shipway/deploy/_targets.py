@@ -1,0 +1,32 @@
+"""The targets, each by its word: what it is for people, and the compiler that is imported when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import NamedTuple, cast
+
+from shipway.deploy._subject import Subject
+from shipway.deploy._text import Files, check_secrets
+
+Compiler = Callable[[Subject], Files]
+
+
+class Target(NamedTuple):
+    """module: `shipway.deploy.<module>` with the function `compile_<word>`; help: one line."""
+
+    module: str
+    help: str
+
+
+TARGETS: dict[str, Target] = {
+    "kubernetes": Target("_kubernetes", "Deployment and Service for each application, for any cluster"),
+}
+
+
+def render_target(word: str, subject: Subject) -> Files:
+    """What the target's files are: sorted by path, no secret in them. Raises CannotExpress, NamesCollide, SecretLiteral."""
+    target = TARGETS[word]
+    module = importlib.import_module(f"shipway.deploy.{target.module}")
+    compiler = cast("Compiler", getattr(module, "compile_" + word.replace("-", "_")))
+    return check_secrets(dict(sorted(compiler(subject).items())))
