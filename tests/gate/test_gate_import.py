@@ -151,6 +151,14 @@ def test_a_result_counts_as_the_specification_says(result: dict[str, Any], error
     assert read_foreign(sarif(result, rules=RULES), "sarif").value == errors
 
 
+def test_a_result_of_a_part_of_a_rule_has_the_level_of_the_rule() -> None:
+    rules = [
+        {"id": "CA1/x", "defaultConfiguration": {"level": "note"}},
+        {"id": "CA1", "defaultConfiguration": {"level": "error"}},
+    ]
+    assert read_foreign(sarif({"ruleId": "CA1/y/z"}, {"ruleId": "CA1/x/z"}, rules=rules), "sarif").value == 1
+
+
 def test_a_rule_of_an_extension_has_its_own_level() -> None:
     result = {"rule": {"index": 0, "toolComponent": {"index": 0}}}
     tool = {"driver": {"name": "scan", "rules": [{"id": "A"}]}, "extensions": [{"rules": RULES}]}

@@ -67,8 +67,14 @@ def _rule_level(run: Mapping[str, Json], result: Mapping[str, Json]) -> Json:
     rules = _objects(_component(run, named).get("rules") or [], "rules")
     index, name = result.get("ruleIndex", named.get("index")), result.get("ruleId", named.get("id"))
     by_index = [rule for number, rule in enumerate(rules) if number == index]
-    fitting = by_index or [rule for rule in rules if rule.get("id") == name]
+    fitting = by_index or [rule for known in _leading(name) for rule in rules if rule.get("id") == known]
     return _mapping(fitting[0].get("defaultConfiguration")).get("level", "warning") if fitting else "warning"
+
+
+def _leading(name: Json) -> list[str]:
+    """The ids that a result's rule may have, nearest first: `a/b/c` may be of the rule `a/b` or `a` (SARIF 3.27.5)."""
+    parts = name.split("/")[:20] if isinstance(name, str) else []
+    return ["/".join(parts[:length]) for length in range(len(parts), 0, -1)]
 
 
 def _component(run: Mapping[str, Json], named: Mapping[str, Json]) -> Mapping[str, Json]:
