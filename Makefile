@@ -9,7 +9,7 @@ SHIPWAY := $(VENV)/bin/shipway
 DEMO ?= stay
 JOBS ?= 2
 
-.PHONY: demo assistant test lint slow docs bench bench-start bench-gateway bench-semantic bench-rag bench-trust lock clean
+.PHONY: demo assistant test compiled lint slow docs bench bench-start bench-gateway bench-semantic bench-rag bench-trust lock clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/python examples/flights/story.py --demo $(DEMO) --report report.json
@@ -20,8 +20,12 @@ assistant: $(VENV)/.assistant .demo-docs/5.2
 .demo-docs/5.2: $(VENV)/.assistant
 	$(VENV)/bin/python examples/assistant/get_docs.py .demo-docs
 
-test: lint
+# Where Python is told to keep no bytecode, each of the thousand processes of the tests would compile what it imports.
+test: lint $(if $(PYTHONDONTWRITEBYTECODE),compiled)
 	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+
+compiled: $(VENV)/.dev
+	-env -u PYTHONDONTWRITEBYTECODE $(VENV)/bin/python -m compileall -q -j $(JOBS) $(VENV)/lib src
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check src tests examples bench
