@@ -56,7 +56,7 @@ class Workload:
 class Service:
     """An application in an environment. release: what it serves; secrets: names of variables that it needs.
 
-    kind: `predictor` serves a model, `gateway` answers a prompt.
+    kind: `predictor` serves a model, `gateway` answers a prompt; after: the environment that has to have it first.
     """
 
     application: str
@@ -65,6 +65,7 @@ class Service:
     release: Digest
     workers: int
     model: str | None = None
+    after: str | None = None
     secrets: tuple[str, ...] = ()
 
     @property
@@ -80,13 +81,14 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A project for a compiler. image: `repository@sha256:...`; environ: plain variables of every container."""
+    """A project for a compiler. image: `repository@sha256:...`; indexed: has indexes; environ: of every container."""
 
     project: str
     image: str
     targets: TargetsSpec
     workload: Workload | None = None
     services: tuple[Service, ...] = ()
+    indexed: bool = False
     secrets: tuple[str, ...] = (CATALOGUE,)
     environ: Mapping[str, str] = field(default_factory=dict)
 
@@ -111,6 +113,7 @@ def make_subject(
         targets=spec.targets,
         workload=_workload(spec, graph, plan) if graph else None,
         services=tuple(_service(spec, deploy, known[name]) for name, deploy in spec.deploy.items() if name in known),
+        indexed=bool(spec.indexes),
         secrets=secrets,
         environ=variables,
     )
@@ -157,6 +160,7 @@ def _service(spec: Spec, deploy: DeploySpec, release: Digest) -> Service:
         release=release,
         workers=deploy.workers,
         model=models[0] if models and not gateway else None,
+        after=deploy.after,
         secrets=tuple(secrets_of(spec)) if gateway else (),
     )
 

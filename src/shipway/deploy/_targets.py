@@ -20,6 +20,8 @@ class Target(NamedTuple):
 
 
 TARGETS: dict[str, Target] = {
+    "github": Target("_github", "GitHub Actions: the plan of a pull request, the gated release of main"),
+    "gitlab": Target("_gitlab", "GitLab CI: the same"),
     "kubernetes": Target("_kubernetes", "Deployment and Service for each application, for any cluster"),
 }
 
