@@ -21,7 +21,7 @@ TARGET = "gitlab"
 PATH = ".gitlab-ci.yml"
 MERGE_REQUEST = "$CI_PIPELINE_SOURCE == 'merge_request_event'"
 DEFAULT_BRANCH = "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH"
-TOKEN = "/tmp/shipway-token"  # noqa: S108 - a path in the job's own container
+TOKEN = "/dev/shm/shipway-token"  # noqa: S108 - a path in the memory of the job's own container
 
 
 def compile_gitlab(subject: Subject) -> Files:
