@@ -30,15 +30,25 @@ from shipway.kernel.canonical import JsonObject, canonical_json, parse_object, t
 from shipway.kernel.check import Check, Verdict
 from shipway.kernel.clock import instant
 from shipway.kernel.digest import Descriptor, Digest, digest_bytes
+from shipway.kernel.units import Seconds
 from shipway.models import Column, Signature, encode_columns, golden_blob, model_object
-from shipway.pipeline import RunRequest, action_key, closure_bytes, code_object, read_pipeline, resolve
+from shipway.pipeline import (
+    RunRequest,
+    StepControl,
+    action_key,
+    closure_bytes,
+    code_object,
+    put_run_plan,
+    read_pipeline,
+    resolve,
+)
 from shipway.pipeline._request import StepOutcome, pipeline_object
 from shipway.release import Component, Equality, Rebuilt, deployment_object, make_plan, put_release
 from shipway.release._manifest import component_manifest
 from shipway.release._planned import plan_object
 from shipway.release._rebuild_compare import MetricCompared, PredictionsCompared
 from shipway.release._rebuild_show import Difference
-from shipway.spec import OutcomeSpec, Spec, parse_contract, parse_spec
+from shipway.spec import Condition, Each, OutcomeSpec, Spec, StepSpec, parse_contract, parse_spec
 from shipway.store import OutcomeRecord, PredictionRecord, SegmentWriter, Store, encode_record, open_store
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -217,6 +227,7 @@ def _objects(store: Store, root: Path, spec: Spec) -> dict[str, Digest]:
         "environment": environment,
         "wheels": store.put(_wheels(store)),
         **_pipeline(store, project, request),
+        **_run_plan(store, spec, request),
         "model": store.put(_model(store)),
         "profile": store.put(_profile()),
         "contract": store.put(contracts["points"].to_json()),
@@ -252,6 +263,19 @@ def _pipeline(store: Store, project: Path, request: RunRequest) -> dict[str, Dig
         "action": action,
         "pipeline": store.put(pipeline_object("steps.py", graph, request, outcomes)),
     }
+
+
+def _run_plan(store: Store, spec: Spec, request: RunRequest) -> dict[str, Digest]:
+    """A run plan with every option of a step, and what a task tells of a list."""
+    options = {
+        "reference": StepSpec(name="reference", when=Condition(step="train", operator=">=", literal=0.5)),
+        "train": StepSpec(
+            name="train", retries=2, timeout=Seconds(1800.0), cpu=0.5, memory=2**29, gpu=1, group="fit",
+            each=Each(argument="share", source="shares"),
+        ),
+    }  # fmt: skip
+    plan = put_run_plan(store, spec, replace(request, parameters={"shares": [0.25, 0.5]}, options=options))
+    return {"run-plan": plan, "step-control": store.put(StepControl(plan, "shares", length=2).to_json())}
 
 
 def _model(store: Store) -> JsonObject:

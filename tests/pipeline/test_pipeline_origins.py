@@ -22,14 +22,15 @@ def test_a_model_is_made_after_all_that_it_comes_from() -> None:
         "  c: {target: y, base: model/b, adapters: [model/d]}\n  b: {target: y, base: model/a}\n  a: {target: y}\n"
         "  d: {target: y, base: model/gone}\n"
     )
-    order = [model.name for model in bases_first(found)]
+    order = [model.name for model in bases_first(found.models, where=None)]
     assert sorted(order) == ["a", "b", "c", "d"]
     assert order.index("a") < order.index("b") < order.index("c") > order.index("d")
 
 
 def test_models_that_come_from_one_another_are_refused() -> None:
+    found = spec("  a: {target: y, base: model/b}\n  b: {target: y, adapters: [model/a]}\n")
     with pytest.raises(ModelRefused, match="a, b come from one another"):
-        bases_first(spec("  a: {target: y, base: model/b}\n  b: {target: y, adapters: [model/a]}\n"))
+        bases_first(found.models, where=str(found.path))
 
 
 def test_an_origin_becomes_what_it_is_now_and_one_that_is_not_there_is_named(tmp_path: Path) -> None:

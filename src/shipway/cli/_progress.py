@@ -22,6 +22,9 @@ class RunReport:
     def cached(self, step: str) -> None:
         self._out.note(f"  {step}: cached")
 
+    def skipped(self, step: str) -> None:
+        self._out.note(f"  {step}: skipped")
+
     def finished(self, step: str, seconds: float) -> None:
         self._out.note(f"  {step}: {seconds:.1f} s")
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from shipway.access import Actor, KeyRing, Signer
-    from shipway.pipeline import Hands
+    from shipway.kernel.digest import Digest
+    from shipway.pipeline import Hands, RunPlan
     from shipway.spec import Spec
     from shipway.store import Store
 
@@ -77,6 +78,23 @@ class Project:
             if root is None or len(projects) != 1:
                 raise
             self.__dict__["store"] = open_store(root, projects[0], catalogue=self.settings.catalogue)
+
+    def use_plan(self, plan: Digest) -> RunPlan:
+        """Work for the project that a run plan names, in the store of this folder, of one above, or of the set catalogue.
+
+        Raises StoreMissing, ObjectMissing, ObjectDamaged, ObjectUnexpected.
+        """
+        from contextlib import closing
+
+        from shipway.pipeline import load_run_plan
+        from shipway.store import FOLDER, open_store
+
+        directory, catalogue = self.settings.directory, self.settings.catalogue
+        root = next((folder for folder in (directory, *directory.parents) if (folder / FOLDER).is_dir()), directory)
+        with closing(open_store(root, "unknown", catalogue=catalogue, create=catalogue is not None)) as objects:
+            found = load_run_plan(objects, plan)
+        self.__dict__["store"] = open_store(root, found.project, catalogue=catalogue)
+        return found
 
     @cached_property
     def actor(self) -> Actor:

@@ -34,6 +34,7 @@ COMMANDS: dict[str, Entry] = {
     "prompt": Entry("prompt", "Prompts: point their refs at files, compare, show.", daily=False),
     "rag": Entry("rag", "Indexes of documents: bring up to date, compare, search.", daily=False),
     "gateway": Entry("gateway", "The LLM gateway: run it alone, costs, questions compared.", daily=False),
+    "step": Entry("step", "Tasks of a run that an engine orders: plan, steps, models.", daily=False),
     "data": Entry("data", "Snapshots of data sets: take, compare, list.", daily=False),
     "verify": Entry("verify", "Check every byte and every statement of a release or bundle.", daily=False),
     "key": Entry("key", "Keys: which one signs here, which are trusted, rotation and revocation.", daily=False),

@@ -47,7 +47,10 @@ def command(settings: Settings, again: bool, why: str, as_json: bool) -> None:
             "rows": made.rows,
             "metrics": [{"name": m.name, "value": m.value, "low": m.low, "high": m.high, "n": m.n} for m in metrics],
         }
+    for name, step in run.not_made.items():
+        out.say(f"model/{name:<11} not made: step {step} was skipped")
     steps = [{"name": s.name, "cached": s.cached, "seconds": s.seconds, "output": s.output.digest} for s in run.result.steps]
     data = [{"name": t.name, "digest": t.snapshot.digest, "read": t.snapshot.read, "bytes": t.snapshot.bytes} for t in run.data]
     document = {"data": data, "steps": steps, "models": models, "pipeline": run.result.pipeline, "python": str(run.python)}
+    document |= {"skipped": list(run.result.skipped), "not_made": dict(run.not_made)}
     out.end("run", document, then="shipway release")

@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from shipway.environment._overlay import ensure_overlay, find_overlay, minor_version, overlay_command, overlay_lock
     from shipway.environment._project import ensure_environment, is_made
     from shipway.environment._runner import Runner, check_runner
-    from shipway.environment._step import Codec, RunnerDied, StepCall, StepError, StepFailed, StepFile, StepInput, StepResult
+    from shipway.environment._step import (
+        Codec,
+        RunnerDied,
+        StepCall,
+        StepError,
+        StepFailed,
+        StepFile,
+        StepInput,
+        StepResult,
+        StepTimedOut,
+    )
     from shipway.environment._uv import EnvironmentFailed
     from shipway.environment._wheels import WheelMissing, collect_wheels, platform_tag
 
@@ -26,7 +36,17 @@ _HOME = {
     "_overlay": ["ensure_overlay", "find_overlay", "minor_version", "overlay_command", "overlay_lock"],
     "_project": ["ensure_environment", "is_made"],
     "_runner": ["Runner", "check_runner"],
-    "_step": ["Codec", "RunnerDied", "StepCall", "StepError", "StepFailed", "StepFile", "StepInput", "StepResult"],
+    "_step": [
+        "Codec",
+        "RunnerDied",
+        "StepCall",
+        "StepError",
+        "StepFailed",
+        "StepFile",
+        "StepInput",
+        "StepResult",
+        "StepTimedOut",
+    ],
     "_uv": ["EnvironmentFailed"],
     "_wheels": ["WheelMissing", "collect_wheels", "platform_tag"],
 }
@@ -44,6 +64,7 @@ __all__ = [
     "StepFile",
     "StepInput",
     "StepResult",
+    "StepTimedOut",
     "WheelMissing",
     "WheelsMalformed",
     "check_runner",

@@ -15,10 +15,11 @@ from types import TracebackType
 from typing import IO, Self
 
 from shipway.environment._lock import RUNNER
-from shipway.environment._step import RunnerDied, StepCall, StepResult, result_of
+from shipway.environment._step import RunnerDied, StepCall, StepResult, StepTimedOut, result_of
 from shipway.environment._uv import EnvironmentFailed
 from shipway.environment.boot import ONE_THREAD
-from shipway.kernel.canonical import NotCanonical, canonical_json, parse_object
+from shipway.kernel.canonical import JsonObject, NotCanonical, canonical_json, parse_object
+from shipway.kernel.units import Seconds
 
 _GOODBYE = 10.0  # seconds for exit handlers of the user's libraries, as MLflow's that empties its queue
 _LAST_LINES = 5
@@ -46,8 +47,34 @@ class Runner:
         self._relay.start()
         return self
 
-    def run(self, call: StepCall) -> StepResult:
-        """The step's result; raises StepFailed (the child lives on), RunnerDied (it does not)."""
+    def run(self, call: StepCall, *, timeout: Seconds | None = None) -> StepResult:
+        """The step's result; raises StepFailed (the child lives on), RunnerDied and StepTimedOut (it does not)."""
+        if timeout is None:
+            return result_of(self._ask(call), step=call.function)
+        over = threading.Event()
+        alarm = threading.Timer(timeout, self._end, (over,))
+        alarm.daemon = True
+        alarm.start()
+        try:
+            answer = self._ask(call)
+        except RunnerDied as problem:
+            if over.is_set():
+                raise StepTimedOut(call.function, timeout) from problem
+            raise
+        finally:
+            alarm.cancel()
+            alarm.join()
+        if over.is_set():  # it answered at the last moment, and its process is gone all the same
+            self.close()
+            raise StepTimedOut(call.function, timeout)
+        return result_of(answer, step=call.function)
+
+    def _end(self, over: threading.Event) -> None:
+        over.set()
+        with suppress(ProcessLookupError):
+            os.killpg(self._child.pid, signal.SIGKILL)
+
+    def _ask(self, call: StepCall) -> JsonObject:
         stdin, stdout = self._child.stdin, self._child.stdout
         assert stdin is not None
         assert stdout is not None
@@ -55,10 +82,9 @@ class Runner:
         try:
             stdin.write(request)
             stdin.flush()
-            answer = parse_object(stdout.readline())
+            return parse_object(stdout.readline())
         except (OSError, ValueError, NotCanonical) as problem:  # a broken pipe, one closed before, half an answer
             raise self._died(call.function) from problem
-        return result_of(answer, step=call.function)
 
     def close(self) -> None:
         """Ends the child: politely between steps, at once in the middle of one."""

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.errors import ShipwayError
+from shipway.kernel.units import Seconds
 
 Codec = Literal[
     "polars.frame", "polars.lazy", "arrow.table", "numpy.array", "json", "sklearn.model", "path", "bytes"
@@ -104,6 +105,17 @@ class RunnerDied(ShipwayError):
         mend = "SIGKILL is often the machine's memory running out" if "SIGKILL" in ending else None
         super().__init__(f"the process of step {step} ended by {ending}", where=" | ".join(last_lines) or None, mend=mend)
         self.step, self.ending, self.last_lines = step, ending, tuple(last_lines)
+
+
+class StepTimedOut(ShipwayError):
+    """A step took longer than its `timeout` allows; its process was ended."""
+
+    code = "environment.step-timed-out"
+
+    def __init__(self, step: str, timeout: Seconds) -> None:
+        mend = f"give {step} a longer timeout under `steps:`, or less to do"
+        super().__init__(f"step {step} took longer than its limit of {timeout:g} seconds and was ended", mend=mend)
+        self.step, self.timeout = step, timeout
 
 
 def result_of(answer: Mapping[str, Json], *, step: str) -> StepResult:

@@ -25,17 +25,32 @@ if TYPE_CHECKING:
         ProjectIncomplete,
         ProjectRun,
         put_environment,
+        run_plan,
         run_project,
         snapshot_data,
+        take_request,
     )
     from shipway.pipeline._read import read_pipeline
     from shipway.pipeline._report import Report, Silence
-    from shipway.pipeline._request import RunRequest, RunResult, StepOutcome
-    from shipway.pipeline._run import pipeline_behind, run_pipeline
+    from shipway.pipeline._request import RunRequest, RunResult, StepOutcome, recorded_options
+    from shipway.pipeline._run import StepsRun, pipeline_behind, run_pipeline, run_steps
+    from shipway.pipeline._run_plan import RunPlan, load_run_plan, put_run_plan
     from shipway.pipeline._score import rescore_reference, score_rows
     from shipway.pipeline._scored import load_scores
     from shipway.pipeline._scoring import ScoringFailed
-    from shipway.pipeline._types import Argument, Graph, Input, InputKind, InputMissing, Node, Pipeline, PipelineMalformed, Step
+    from shipway.pipeline._step_value import StepControl, measure_control
+    from shipway.pipeline._types import (
+        Argument,
+        Graph,
+        Input,
+        InputKind,
+        InputMissing,
+        Node,
+        Pipeline,
+        PipelineMalformed,
+        Step,
+        StepValueUnusable,
+    )
 
 _HOME = {
     "_actions": ["action_key"],
@@ -54,17 +69,32 @@ _HOME = {
         "ProjectIncomplete",
         "ProjectRun",
         "put_environment",
+        "run_plan",
         "run_project",
         "snapshot_data",
+        "take_request",
     ],
     "_read": ["read_pipeline"],
     "_report": ["Report", "Silence"],
-    "_request": ["RunRequest", "RunResult", "StepOutcome"],
-    "_run": ["pipeline_behind", "run_pipeline"],
+    "_request": ["RunRequest", "RunResult", "StepOutcome", "recorded_options"],
+    "_run": ["StepsRun", "pipeline_behind", "run_pipeline", "run_steps"],
+    "_run_plan": ["RunPlan", "load_run_plan", "put_run_plan"],
+    "_step_value": ["StepControl", "measure_control"],
     "_score": ["rescore_reference", "score_rows"],
     "_scored": ["load_scores"],
     "_scoring": ["ScoringFailed"],
-    "_types": ["Argument", "Graph", "Input", "InputKind", "InputMissing", "Node", "Pipeline", "PipelineMalformed", "Step"],
+    "_types": [
+        "Argument",
+        "Graph",
+        "Input",
+        "InputKind",
+        "InputMissing",
+        "Node",
+        "Pipeline",
+        "PipelineMalformed",
+        "Step",
+        "StepValueUnusable",
+    ],
 }
 
 __all__ = [
@@ -89,12 +119,16 @@ __all__ = [
     "ProjectIncomplete",
     "ProjectRun",
     "Report",
+    "RunPlan",
     "RunRequest",
     "RunResult",
     "ScoringFailed",
     "Silence",
     "Step",
+    "StepControl",
     "StepOutcome",
+    "StepValueUnusable",
+    "StepsRun",
     "action_key",
     "checkout_code",
     "checkout_tree",
@@ -102,21 +136,28 @@ __all__ = [
     "closure_bytes",
     "code_object",
     "describe_difference",
+    "load_run_plan",
     "load_scores",
     "make_model",
+    "measure_control",
     "measure_evaluation",
     "open_environment",
     "open_overlay",
     "origins_of",
     "pipeline_behind",
     "put_environment",
+    "put_run_plan",
     "read_pipeline",
+    "recorded_options",
     "rescore_reference",
     "resolve",
     "run_pipeline",
+    "run_plan",
     "run_project",
+    "run_steps",
     "score_rows",
     "snapshot_data",
+    "take_request",
 ]
 
 if not TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from shipway.kernel.canonical import Json, JsonObject, canonical_json
 from shipway.kernel.digest import Descriptor, Digest, digest_bytes
 from shipway.pipeline._types import Input, InputKind, Step
-from shipway.store import TREE, ObjectDamaged, ObjectMissing, Store
+from shipway.store import TREE, ObjectDamaged, ObjectMissing, StateConflict, Store
 
 STATE_KIND = "action"
 
@@ -34,7 +34,7 @@ def action_key(step: Step, *, closure: Digest, inputs: Mapping[str, JsonObject],
 
 
 def input_record(given: Input, *, data: Mapping[str, Digest], outputs: Mapping[str, Descriptor]) -> JsonObject:
-    """An input by its content: `{"data": digest}`, `{"step": digest of its output}` or `{"parameter": value}`."""
+    """An input by its content: `{"data": digest}`, `{"step": digest of its output}`, `{"parameter"` or `"item": value}`."""
     return {given.kind.value: _content(given, data, outputs)}
 
 
@@ -50,6 +50,24 @@ def find_result(store: Store, action: Digest) -> Cached | None:
 def record_result(store: Store, action: Digest, *, step: str, output: Descriptor, seconds: float) -> None:
     """Remember a result whose output is in the store; its bytes reach the disk before the row does."""
     store.put_state(STATE_KIND, action, {"output": output.to_json(), "seconds": seconds, "step": step})
+
+
+def record_first(store: Store, action: Digest, *, step: str, output: Descriptor, seconds: float) -> Cached:
+    """Remember a result unless another process has recorded a whole one meanwhile; what is remembered is what is given.
+
+    So two processes that make a step at once go on with one value, also when the step gives another one each time.
+    """
+    row = store.state(STATE_KIND, action)
+    if found := find_result(store, action):
+        return found
+    value: JsonObject = {"output": output.to_json(), "seconds": seconds, "step": step}
+    try:
+        store.put_state(STATE_KIND, action, value, expected=row.version if row else 0)
+    except StateConflict:
+        if found := find_result(store, action):
+            return found
+        store.put_state(STATE_KIND, action, value)
+    return Cached(output, seconds)
 
 
 def _content(given: Input, data: Mapping[str, Digest], outputs: Mapping[str, Descriptor]) -> Json:

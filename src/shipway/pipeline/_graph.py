@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from shipway.kernel.canonical import Json
 from shipway.kernel.errors import nearest
 from shipway.pipeline._codecs import JSON_CODEC, fits
+from shipway.pipeline._options import check_options, given_by, needs_of
 from shipway.pipeline._types import (
     Argument,
     Graph,
@@ -18,22 +19,37 @@ from shipway.pipeline._types import (
     PipelineMalformed,
     Step,
 )
+from shipway.spec import StepSpec
+
+_NO_OPTIONS: Mapping[str, StepSpec] = {}
 
 
-def resolve(pipeline: Pipeline, *, data: Collection[str], parameters: Mapping[str, Json], wanted: Iterable[str] = ()) -> Graph:
+def resolve(
+    pipeline: Pipeline,
+    *,
+    data: Collection[str],
+    parameters: Mapping[str, Json],
+    wanted: Iterable[str] = (),
+    options: Mapping[str, StepSpec] = _NO_OPTIONS,
+) -> Graph:
     """The graph of the wanted steps (all when empty) and of those that they need; others need no data to be there.
 
-    Raises PipelineMalformed (file and line) for a name that is nothing or two things, a value of the wrong form and a
-    circle; InputMissing for a wanted step that does not exist and a parameter that no step takes.
+    options: of steps by name. Raises PipelineMalformed (file and line) for a name that is nothing or two things, a value of
+    the wrong form, options that do not fit their step, and a circle; InputMissing for a wanted step that does not exist and
+    a parameter that no step takes.
     """
     steps = {step.name: step for step in pipeline.steps}
-    _check_names(pipeline, data, parameters)
-    needed = _needed(steps, list(wanted))
-    nodes = {name: _node(pipeline.entry, steps[name], steps, data, parameters) for name in steps if name in needed}
-    return Graph(tuple(nodes[name] for name in _ordered(pipeline.entry, steps) if name in needed))
+    _check_names(pipeline, data, parameters, options)
+    check_options(pipeline, parameters, options)
+    before = {name: needs_of(step, steps, options.get(name)) for name, step in steps.items()}
+    needed = _needed(before, list(wanted))
+    ordered = [name for name in _ordered(pipeline.entry, steps, before) if name in needed]
+    return Graph(tuple(_node(pipeline.entry, steps[name], steps, data, parameters, options.get(name)) for name in ordered))
 
 
-def _check_names(pipeline: Pipeline, data: Collection[str], parameters: Mapping[str, Json]) -> None:
+def _check_names(
+    pipeline: Pipeline, data: Collection[str], parameters: Mapping[str, Json], options: Mapping[str, StepSpec]
+) -> None:
     for step in pipeline.steps:
         for names, what in ((data, "data set"), (parameters, "parameter")):
             if step.name in names:
@@ -42,7 +58,8 @@ def _check_names(pipeline: Pipeline, data: Collection[str], parameters: Mapping[
                     where=f"{pipeline.entry}:{step.line}",
                     mend="rename one of the two",
                 )
-    taken = sorted({argument.name for step in pipeline.steps for argument in step.arguments})
+    sources = {option.each.source for option in options.values() if option.each}
+    taken = sorted({argument.name for step in pipeline.steps for argument in step.arguments} | sources)
     for name in parameters:
         if name in data:
             raise InputMissing(f"{name} is a data set and a parameter", mend="rename one of the two")
@@ -50,11 +67,20 @@ def _check_names(pipeline: Pipeline, data: Collection[str], parameters: Mapping[
             raise InputMissing(f"no step of {pipeline.entry} takes the parameter {name}", mend=_mend(name, taken))
 
 
-def _node(entry: str, step: Step, steps: Mapping[str, Step], data: Collection[str], parameters: Mapping[str, Json]) -> Node:
+def _node(
+    entry: str,
+    step: Step,
+    steps: Mapping[str, Step],
+    data: Collection[str],
+    parameters: Mapping[str, Json],
+    option: StepSpec | None,
+) -> Node:
     inputs: dict[str, Input] = {}
     for argument in step.arguments:
         where = f"{entry}:{argument.line}"
-        if argument.name in data:
+        if option and option.each and option.each.argument == argument.name:
+            inputs[argument.name] = given_by(option.each, steps, parameters)
+        elif argument.name in data:
             inputs[argument.name] = Input(InputKind.DATA, argument.name)
         elif argument.name in steps:
             _check_fit(step, argument, steps[argument.name], where)
@@ -68,7 +94,7 @@ def _node(entry: str, step: Step, steps: Mapping[str, Step], data: Collection[st
                 f"the argument {argument.name} of the step {step.name} is no data set, step or parameter",
                 where=where, mend=_mend(argument.name, known),
             )  # fmt: skip
-    return Node(step, inputs)
+    return Node(step, inputs, option)
 
 
 def _mend(name: str, known: list[str]) -> str:
@@ -92,7 +118,7 @@ def _check_plain(step: Step, argument: Argument, where: str) -> None:
         )  # fmt: skip
 
 
-def _ordered(entry: str, steps: Mapping[str, Step]) -> list[str]:
+def _ordered(entry: str, steps: Mapping[str, Step], before: Mapping[str, list[str]]) -> list[str]:
     """Each step after those it needs, otherwise in the file's order. Raises PipelineMalformed for a circle."""
     done: dict[str, None] = {}
 
@@ -101,7 +127,7 @@ def _ordered(entry: str, steps: Mapping[str, Step]) -> list[str]:
             return
         if name in path:
             raise _circle(entry, steps, path[path.index(name) :])
-        for needed in _needs(steps, name):
+        for needed in before[name]:
             visit(needed, (*path, name))
         done[name] = None
 
@@ -115,23 +141,19 @@ def _circle(entry: str, steps: Mapping[str, Step], path: tuple[str, ...]) -> Pip
     return PipelineMalformed(
         f"steps need each other in a circle: {names}",
         where=f"{entry}:{steps[path[0]].line}",
-        mend="an argument names what it needs",
+        mend="an argument, `each` and `when` name what a step needs",
     )
 
 
-def _needed(steps: Mapping[str, Step], wanted: list[str]) -> set[str]:
+def _needed(before: Mapping[str, list[str]], wanted: list[str]) -> set[str]:
     """The wanted steps and all that they need; every step when none is named. Raises InputMissing."""
     for name in wanted:
-        if name not in steps:
-            raise InputMissing(f"there is no step {name}", mend=_mend(name, sorted(steps)))
-    waiting, found = wanted or list(steps), set[str]()
+        if name not in before:
+            raise InputMissing(f"there is no step {name}", mend=_mend(name, sorted(before)))
+    waiting, found = list(wanted) or list(before), set[str]()
     while waiting:
         name = waiting.pop()
         if name not in found:
             found.add(name)
-            waiting += _needs(steps, name)
+            waiting += before[name]
     return found
-
-
-def _needs(steps: Mapping[str, Step], name: str) -> list[str]:
-    return [argument.name for argument in steps[name].arguments if argument.name in steps]

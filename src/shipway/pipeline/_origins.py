@@ -8,19 +8,22 @@ from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Digest
 from shipway.pipeline._model import Origins
 from shipway.pipeline._model_rows import ModelRefused
-from shipway.spec import ModelSpec, OriginSpec, Spec
+from shipway.spec import ModelSpec, OriginSpec
 from shipway.store import Store
 
 
-def bases_first(spec: Spec) -> list[ModelSpec]:
-    """The models in an order in which each comes after those of this project that it was made from. Raises ModelRefused."""
+def bases_first(models: Mapping[str, ModelSpec], *, where: str | None) -> list[ModelSpec]:
+    """The models in an order in which each comes after those of this project that it was made from.
+
+    where: the file that declares them. Raises ModelRefused.
+    """
     ordered: dict[str, ModelSpec] = {}
-    waiting = dict(spec.models)
+    waiting = dict(models)
     while waiting:
         ready = [name for name, model in waiting.items() if not _refs(model) & {f"model/{other}" for other in waiting}]
         if not ready:
             what = f"the models {', '.join(waiting)} come from one another"
-            raise ModelRefused(what, where=str(spec.path), mend="one of them has to be first: correct base: and adapters:")
+            raise ModelRefused(what, where=where, mend="one of them has to be first: correct base: and adapters:")
         ordered |= {name: waiting.pop(name) for name in ready}
     return list(ordered.values())
 

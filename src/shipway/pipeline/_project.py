@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,8 @@ from shipway.pipeline._provenance import Made, provenance
 from shipway.pipeline._report import Report
 from shipway.pipeline._request import RunRequest, RunResult
 from shipway.pipeline._run import pipeline_behind, run_pipeline
-from shipway.spec import DataSpec, EnvironmentSpec, Spec
+from shipway.pipeline._run_plan import RunPlan
+from shipway.spec import DataSpec, EnvironmentSpec, ModelSpec, Spec
 from shipway.store import Edge, Store
 
 if TYPE_CHECKING:
@@ -50,13 +51,17 @@ class DataTaken:
 
 @dataclass(frozen=True, slots=True)
 class ProjectRun:
-    """What a run took and made; `python` is that of the project's environment."""
+    """What a run took and made; `python` is that of the project's environment.
+
+    not_made: models of which a step was skipped, with that step.
+    """
 
     data: tuple[DataTaken, ...]
     result: RunResult
     models: Mapping[str, ModelMade]
     environment: Digest
     python: Path
+    not_made: Mapping[str, str] = field(default_factory=dict)
 
 
 class Hands:
@@ -97,51 +102,103 @@ def run_project(
 
     Raises ProjectIncomplete, PipelineMalformed, StepFailed, and what taking snapshots and making models raises.
     """
+    started = hands.store.clock.now()
+    data, request = take_request(hands, spec, why=why)
+    plan = RunPlan(spec.project, request, spec.models)
+    run = run_plan(
+        hands, plan, report=report, environ=environ, reuse=reuse, why=why, root=spec.root, spec=spec.path, started=started
+    )
+    return replace(run, data=data)
+
+
+def take_request(hands: Hands, spec: Spec, *, why: str = "") -> tuple[tuple[DataTaken, ...], RunRequest]:
+    """Snapshot every data set and put code and environment: what a run of the project now is asked for.
+
+    Raises ProjectIncomplete, PipelineMalformed, and what taking snapshots raises.
+    """
     if spec.pipeline is None:
         raise ProjectIncomplete("the spec names no pipeline", where=str(spec.path), mend="pipeline: FILE.py")
-    started = hands.store.clock.now()
     data = tuple(snapshot_data(hands, spec, item, why=why) for item in spec.data.values())
     environment = put_environment(hands.store, spec)
     code = code_object(hands.store, spec.root, spec.pipeline)
     digests = {taken.name: taken.snapshot.digest for taken in data}
-    request = RunRequest(code, digests, environment, spec.parameters)
+    return data, RunRequest(code, digests, environment, spec.parameters, options=spec.steps)
+
+
+def run_plan(
+    hands: Hands,
+    plan: RunPlan,
+    *,
+    report: Report,
+    environ: Mapping[str, str],
+    reuse: bool = True,
+    why: str = "",
+    root: Path | None = None,
+    spec: Path | None = None,
+    started: datetime | None = None,
+) -> ProjectRun:
+    """Run what of a plan is not cached, make every model and move its ref; a model of a skipped step is not made.
+
+    root: the project's folder, whose commit the provenance tells; spec: where the models are declared; started: when what is
+    told as one run began. Raises StepFailed, and what running steps and making models raises.
+    """
+    started, request = started or hands.store.clock.now(), plan.request
     result = run_pipeline(hands.store, request, cache=hands.cache, report=report, environ=environ, reuse=reuse)
-    python = open_environment(hands.store, environment, cache=hands.cache, report=report.note)
-    models = _make_models(hands, spec, request, result, python=python, report=report, started=started, why=why)
-    return ProjectRun(data, result, models, environment, python)
+    kept = {name: _skipped_step(model, result) for name, model in plan.models.items()}
+    left = {name: step for name, step in kept.items() if step}
+    plan = replace(plan, models={name: model for name, model in plan.models.items() if name not in left})
+    python = open_environment(hands.store, request.environment, cache=hands.cache, report=report.note)
+    models = _make_models(
+        hands,
+        plan,
+        result,
+        python=python,
+        report=report,
+        started=started,
+        why=why,
+        root=root,
+        where=str(spec) if spec else None,
+    )
+    return ProjectRun((), result, models, request.environment, python, left)
+
+
+def _skipped_step(model: ModelSpec, result: RunResult) -> str | None:
+    """The skipped step without which there is no model."""
+    return next((step for step in (model.step, model.reference) if step in result.skipped), None)
 
 
 def _make_models(
     hands: Hands,
-    spec: Spec,
-    request: RunRequest,
+    plan: RunPlan,
     result: RunResult,
     *,
     python: Path,
     report: Report,
     started: datetime,
     why: str,
+    root: Path | None,
+    where: str | None,
 ) -> dict[str, ModelMade]:
     from shipway.pipeline._model import make_model
     from shipway.pipeline._origins import bases_first, find_origins
 
     made: dict[str, ModelMade] = {}
-    for model in bases_first(spec):
+    for model in bases_first(plan.models, where=where):
         name = model.name
         known = {f"model/{other}": one.model for other, one in made.items()}
-        known |= {f"data/{data}": digest for data, digest in request.data.items()}
+        known |= {f"data/{data}": digest for data, digest in plan.request.data.items()}
         origins = find_origins(hands.store, model, known)
         made[name] = make_model(hands.store, result, model, python=python, cache=hands.cache, report=report, origins=origins)
-        _record(hands, spec, request, result, made[name], name=name, started=started)
+        _record(hands, plan, result, made[name], name=name, started=started, root=root)
         move_ref(hands.store, hands.keys, hands.actor, ref=f"model/{name}", target=made[name].model, why=why)
     return made
 
 
 def _record(
-    hands: Hands, spec: Spec, request: RunRequest, result: RunResult, made: ModelMade, *, name: str, started: datetime
+    hands: Hands, plan: RunPlan, result: RunResult, made: ModelMade, *, name: str, started: datetime, root: Path | None
 ) -> None:
     """What made the model, for a release to lock; and provenance, when anything ran."""
-    store, model = hands.store, spec.models[name]
+    store, request, model = hands.store, plan.request, plan.models[name]
     pipeline = pipeline_behind(store, result, (model.step, model.reference))
     record = store.get(pipeline, "pipeline")
     value: JsonObject = {
@@ -158,9 +215,9 @@ def _record(
         store.add_edges([Edge(pipeline, made.model, "pipeline")])
         store.put_state(MADE, made.model, value)
     if known is None or not all(step.cached for step in result.steps):
-        commit, dirty = _commit(spec.root)
+        commit, dirty = _commit(root) if root else (None, None)
         run = Made(
-            spec.project, pipeline, record, hands.actor.name, socket.gethostname(), store.ids.new(),
+            plan.project, pipeline, record, hands.actor.name, socket.gethostname(), store.ids.new(),
             started, store.clock.now(), made.profile, made.scores, commit, dirty,
         )  # fmt: skip
         kind = media.PROVENANCE_PREDICATE

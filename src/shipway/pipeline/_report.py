@@ -6,11 +6,16 @@ from typing import Protocol
 
 
 class Report(Protocol):
-    """Hears of each step once: that it was cached, or that it started and, if it does not fail, that it finished."""
+    """Hears of each step once: that it was cached or skipped, or that it started and, if it does not fail, that it finished.
+
+    An element of a repeated step is `step[0]`.
+    """
 
     def started(self, step: str) -> None: ...
 
     def cached(self, step: str) -> None: ...
+
+    def skipped(self, step: str) -> None: ...  # its condition does not hold, or it needs a step that was skipped
 
     def finished(self, step: str, seconds: float) -> None: ...
 
@@ -23,6 +28,8 @@ class Silence:
     def started(self, step: str) -> None: ...
 
     def cached(self, step: str) -> None: ...
+
+    def skipped(self, step: str) -> None: ...
 
     def finished(self, step: str, seconds: float) -> None: ...
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from shipway.environment import Codec
 from shipway.kernel.canonical import Json
 from shipway.kernel.errors import ShipwayError
+from shipway.spec import Condition, Each, StepSpec
 
 
 class PipelineMalformed(ShipwayError):
@@ -24,12 +25,19 @@ class InputMissing(ShipwayError):
     code = "pipeline.input-missing"
 
 
+class StepValueUnusable(ShipwayError):
+    """A step's value is not what another step's `when` or `each` needs, or the values of a repeated step make no whole."""
+
+    code = "pipeline.step-value-unusable"
+
+
 class InputKind(StrEnum):
-    """What the name of an argument stands for."""
+    """What the name of an argument stands for; an item is one element of the list that a step is repeated over."""
 
     DATA = "data"
     STEP = "step"
     PARAMETER = "parameter"
+    ITEM = "item"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +84,30 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A step with every argument that it will be given; arguments left to their default are not among them."""
+    """A step with every argument that it will be given; arguments left to their default are not among them.
+
+    options: how it is run. The argument that it is repeated over is given the whole list here, one element when it is run.
+    """
 
     step: Step
     inputs: Mapping[str, Input]
+    options: StepSpec | None = None
+
+    @property
+    def each(self) -> Each | None:
+        """What it is repeated over."""
+        return self.options.each if self.options else None
+
+    @property
+    def when(self) -> Condition | None:
+        """The condition without which it is skipped."""
+        return self.options.when if self.options else None
+
+    @property
+    def after(self) -> tuple[str, ...]:
+        """The steps that come before it: those it needs, and the one that its condition asks."""
+        asked = (self.when.step,) if self.when else ()
+        return tuple(dict.fromkeys((*self.needs, *asked)))
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from shipway.pipeline import (
     open_environment,
     open_overlay,
     origins_of,
+    recorded_options,
     rescore_reference,
     run_pipeline,
     score_rows,
@@ -122,6 +123,7 @@ class ModelRebuild:
             self._environment,
             cast("Mapping[str, Json]", record["parameters"]),
             (self._declared.step, self._declared.reference),
+            recorded_options(record),
         )
         return run_pipeline(self._fresh, request, cache=self._cache, report=self._report, environ={}, reuse=False)
 
