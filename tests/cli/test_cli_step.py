@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -91,3 +94,23 @@ def test_a_task_that_cannot_be_done_says_so_before_it_begins(planned: Project) -
     ):
         answered = planned.cli("step", *words, "--json")
         assert (answered.document["error"]["code"], answered.code != 0) == (code, True)
+
+
+def test_a_task_that_was_killed_in_the_middle_is_run_again(planned: Project) -> None:
+    started, going_on = planned.root / "started", planned.root / "going-on"
+    text = f"Path({str(started)!r}).touch()\n    "
+    text += f"while not Path({str(going_on)!r}).exists():\n        time.sleep(0.01)\n    return sorted"
+    planned.edit("return sorted", text, file="steps.py")
+    plan = planned.ask("step", "plan")["plan"]
+    child = planned.start("step", "run", "days", "--plan", plan)
+    for _ in range(6000):
+        if started.exists():
+            break
+        time.sleep(0.01)
+    os.kill(child.pid, signal.SIGKILL)
+    child.communicate()
+    going_on.touch()
+    ran = planned.ask("step", "run", "days", "--plan", plan)
+    assert [(step["name"], step["cached"]) for step in ran["steps"]] == [("seen", True), ("days", False)]
+    assert ran["control"]["length"] == 12
+    assert planned.damaged_objects() == []

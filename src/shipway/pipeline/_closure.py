@@ -32,13 +32,24 @@ def closure_bytes(pipeline: Pipeline, step: Step) -> bytes:
     statements: the lines that each needed statement stands on, decorators included, in the file's order; modules: whole
     files by path. Comments, blank lines and trailing blanks are gone, all else stays. Raises PipelineMalformed.
     """
-    statements = list(_reached(_statements(pipeline), step))
-    files = reachable([statement.tree for statement in statements], pipeline.root, pipeline.entry)
-    modules: dict[str, Json] = {
-        path: "\n".join(source_lines(read_source(pipeline.root, path)).values()) for path in sorted(files)
-    }
-    texts: list[Json] = [statement.text for statement in statements]
-    return canonical_json({"kind": "closure", "version": 1, "step": step.name, "statements": texts, "modules": modules})
+    return Closures(pipeline).bytes_of(step)
+
+
+class Closures:
+    """The closures of one file's steps, the file taken apart once: in a run of many steps that is the work."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline, self._statements = pipeline, _statements(pipeline)
+
+    def bytes_of(self, step: Step) -> bytes:
+        """As closure_bytes."""
+        pipeline, statements = self._pipeline, list(_reached(self._statements, step))
+        files = reachable([statement.tree for statement in statements], pipeline.root, pipeline.entry)
+        modules: dict[str, Json] = {
+            path: "\n".join(source_lines(read_source(pipeline.root, path)).values()) for path in sorted(files)
+        }
+        texts: list[Json] = [statement.text for statement in statements]
+        return canonical_json({"kind": "closure", "version": 1, "step": step.name, "statements": texts, "modules": modules})
 
 
 def closure(pipeline: Pipeline, step: Step) -> Digest:

@@ -15,10 +15,10 @@ from shipway.data import verify_snapshot
 from shipway.environment import StepCall, StepFile, StepInput
 from shipway.kernel import media
 from shipway.kernel.canonical import Json, JsonObject
-from shipway.kernel.digest import Descriptor, Digest
+from shipway.kernel.digest import Descriptor, Digest, digest_bytes
 from shipway.pipeline._actions import Cached, action_key, find_result, input_record, record_first, record_result
 from shipway.pipeline._child import Child
-from shipway.pipeline._closure import closure
+from shipway.pipeline._closure import Closures
 from shipway.pipeline._code import checkout_code
 from shipway.pipeline._codecs import JSON_CODEC
 from shipway.pipeline._graph import resolve
@@ -132,7 +132,7 @@ class _Run:
         self._store, self._request, self._child = store, request, child
         self._work, self._report, self._reuse = work, report, reuse
         self._outputs: dict[str, Descriptor] = {}
-        self._closures: dict[str, Digest] = {}
+        self._sources, self._closures = Closures(pipeline), dict[str, Digest]()
         self._verified: set[str] = set()
 
     def outcome(self, node: Node) -> StepOutcome | None:
@@ -248,7 +248,7 @@ class _Run:
     def _action(self, node: Node, inputs: Mapping[str, JsonObject]) -> Digest:
         name = node.step.name
         if name not in self._closures:
-            self._closures[name] = closure(self.pipeline, node.step)
+            self._closures[name] = digest_bytes(self._sources.bytes_of(node.step))
         return action_key(
             node.step,
             closure=self._closures[name],
