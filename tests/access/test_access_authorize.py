@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from shipway.access import Action, Actor, Forbidden, authorize, local_actor
+from shipway.access import Action, Actor, Forbidden, authorize, local_actor, may_approve
 
 TABLE = {
     "admin": {Action.READ, Action.MOVE, Action.RETURN, Action.APPROVE, Action.RECORD, Action.FORCE, Action.REVOKE},
     "operator": {Action.READ, Action.MOVE, Action.RETURN, Action.RECORD},
     "approver": {Action.READ, Action.APPROVE},
+    "checker": {Action.READ, Action.RECORD},
     "reader": {Action.READ},
     "stranger": set[Action](),
 }
@@ -37,6 +38,18 @@ def test_a_role_may_do_what_the_table_says_and_nothing_else(role: str, action: A
 def test_roles_add_up() -> None:
     assert not allowed({"reader", "operator"}, Action.APPROVE)
     assert allowed({"reader", "approver"}, Action.APPROVE)
+
+
+@pytest.mark.parametrize("role", [role for role in TABLE if role != "stranger"])
+def test_a_key_approves_by_a_role_that_may_approve(role: str) -> None:
+    assert may_approve({role}) is (Action.APPROVE in TABLE[role])
+
+
+def test_a_key_approves_by_a_word_of_the_projects_own_and_by_no_role_not_at_all() -> None:
+    assert may_approve({"security"})
+    assert may_approve({"reader", "security"})
+    assert not may_approve({"reader", "operator", "checker"})
+    assert not may_approve(())
 
 
 def test_a_refusal_names_the_actor_the_roles_and_the_resource() -> None:

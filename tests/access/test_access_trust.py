@@ -23,6 +23,7 @@ from shipway.access import (
     KeyUnknown,
     KeyUnusable,
     LocalSigner,
+    Period,
     SignerFailed,
     TrustedKey,
     TrustMalformed,
@@ -68,13 +69,13 @@ def test_this_machines_own_key_is_admin_until_the_file_says_otherwise(tmp_path: 
     assert (own.name, sorted(own.roles), own.algorithm) == ("this machine", ["admin"], "ed25519")
     public = tmp_path / "own.pem"
     public.write_text(own.public)
-    trust_key(folder, public, name="ann", roles=["approver"])
+    trust_key(folder, public, name="ann", roles=["approver"], at=NOW)
     assert (own_of(folder).name, sorted(own_of(folder).roles)) == ("ann", ["approver"])
 
 
 def test_a_trusted_key_verifies_and_its_file_is_its_owners_alone(tmp_path: Path, bob: tuple[LocalSigner, Path]) -> None:
     signer, path = bob
-    kept = trust_key(tmp_path / "keys", path, name="bob", roles=["approver", "security"])
+    kept = trust_key(tmp_path / "keys", path, name="bob", roles=["approver", "security"], at=NOW)
     ring = open_keys(tmp_path / "keys")[1]
     assert ring.find(signer.key_id) == kept
     assert ring.verify(signer.key_id, b"this", signer.sign(b"this"))
@@ -145,7 +146,7 @@ def test_a_revoked_key_verifies_nothing_signs_nothing_and_is_never_trusted_again
         barred.sign(b"this")
     public.write_text(revoked.public)
     with pytest.raises(TrustRefused, match="was revoked at 2026-11-28T12:00:00"):
-        trust_key(tmp_path, public, name="ann", roles=["admin"])
+        trust_key(tmp_path, public, name="ann", roles=["admin"], at=NOW)
     assert revoke_key(tmp_path, revoked, at=NOW + timedelta(days=1), reason="again").revoked == revoked.revoked
     rotate_key(tmp_path, revoked, at=NOW + timedelta(days=2), algorithm="ed25519")
     again, ring = open_keys(tmp_path)
@@ -153,24 +154,87 @@ def test_a_revoked_key_verifies_nothing_signs_nothing_and_is_never_trusted_again
 
 
 def test_a_retired_key_is_trusted_until_then_and_ends_once(tmp_path: Path, bob: tuple[LocalSigner, Path]) -> None:
-    kept = trust_key(tmp_path / "keys", bob[1], name="bob", roles=["approver"])
+    kept = trust_key(tmp_path / "keys", bob[1], name="bob", roles=["approver"], at=NOW)
     assert retire_key(tmp_path / "keys", kept, at=NOW).until == NOW
     with pytest.raises(TrustRefused, match="ended already"):
         retire_key(tmp_path / "keys", kept, at=NOW + timedelta(days=1))
-    assert trust_key(tmp_path / "keys", bob[1], name="bob", roles=["approver"]).until is None
+    assert trust_key(tmp_path / "keys", bob[1], name="bob", roles=["approver"], at=NOW).until is None
+
+
+def test_a_key_that_is_trusted_again_is_so_from_then_on_and_before_it_was_retired(
+    tmp_path: Path, bob: tuple[LocalSigner, Path]
+) -> None:
+    folder, path, day = tmp_path / "keys", bob[1], timedelta(days=1)
+    trust_key(folder, path, name="bob", roles=["approver"], at=NOW, since=NOW)
+    for number in (1, 3):  # two days of trust, and a day without it after each
+        retire_key(folder, find_key(open_keys(folder)[1].keys, "bob"), at=NOW + number * day)
+        assert json.loads((folder / "trust.json").read_text())["version"] == (1 if number == 1 else 2)
+        kept = trust_key(folder, path, name="bob", roles=["approver"], at=NOW + (number + 1) * day)
+    found = open_keys(folder)[1].find(kept.id)
+    assert found == kept
+    days = [any(period.holds(NOW + number * day) for period in found.periods) for number in range(-1, 6)]
+    assert days == [False, True, False, True, False, True, True]
+    assert (found.since, found.until) == (NOW + 4 * day, None)
+    assert found.earlier == (Period(NOW, NOW + day), Period(NOW + 2 * day, NOW + 3 * day))
+
+
+def test_a_key_that_never_ended_keeps_its_beginning_when_it_gets_other_roles(
+    tmp_path: Path, bob: tuple[LocalSigner, Path]
+) -> None:
+    folder = tmp_path / "keys"
+    trust_key(folder, bob[1], name="bob", roles=["approver"], at=NOW, since=NOW)
+    kept = trust_key(folder, bob[1], name="bob", roles=["checker"], at=NOW + timedelta(days=1))
+    assert (kept.since, kept.until, kept.earlier, sorted(kept.roles)) == (NOW, None, (), ["checker"])
+    assert json.loads((folder / "trust.json").read_text())["version"] == 1, "as older versions of Shipway read it"
+
+
+def test_an_end_that_is_still_to_come_is_taken_back_without_a_gap(tmp_path: Path, bob: tuple[LocalSigner, Path]) -> None:
+    folder, tomorrow = tmp_path / "keys", NOW + timedelta(days=1)
+    retire_key(folder, trust_key(folder, bob[1], name="bob", roles=["approver"], at=NOW), at=tomorrow)
+    kept = trust_key(folder, bob[1], name="bob", roles=["approver"], at=NOW)
+    assert (kept.since, kept.until, kept.earlier) == (None, None, ())
+
+
+EARLIER: dict[str, object] = {
+    "no list": {"until": "2026-01-01"},
+    "a word": ["2026-01-01"],
+    "without an end": [{"since": "2026-01-01"}],
+    "an end that is no time": [{"until": "soon"}],
+    "an unknown field": [{"until": "2026-01-01", "untill": "2026-01-01"}],
+    "nothing": None,
+}
+
+
+@pytest.mark.parametrize("what", EARLIER)
+def test_earlier_times_of_trust_that_cannot_be_read_trust_nobody(
+    tmp_path: Path, bob: tuple[LocalSigner, Path], what: str
+) -> None:
+    trust_key(tmp_path / "keys", bob[1], name="bob", roles=["approver"], at=NOW)
+    path = tmp_path / "keys" / "trust.json"
+    value = json.loads(path.read_text())
+    value["keys"][0]["earlier"] = [{"since": "2025-01-01", "until": "2026-01-01"}]
+    path.write_text(json.dumps({**value, "version": 2}))
+    assert len(open_keys(tmp_path / "keys")[1].find(bob[0].key_id).periods) == 2  # type: ignore[union-attr]
+    path.write_text(json.dumps(value))
+    with pytest.raises(TrustMalformed, match="unknown field earlier"):
+        open_keys(tmp_path / "keys")
+    value["keys"][0]["earlier"] = EARLIER[what]
+    path.write_text(json.dumps({**value, "version": 2}))
+    with pytest.raises(TrustMalformed):
+        open_keys(tmp_path / "keys")
 
 
 @pytest.mark.parametrize("roles", [[], ["Approver"], ["approver", ""], ["a b"], ["-x"]])
 def test_a_role_is_a_word(tmp_path: Path, bob: tuple[LocalSigner, Path], roles: list[str]) -> None:
     with pytest.raises(TrustRefused):
-        trust_key(tmp_path / "keys", bob[1], name="bob", roles=roles)
+        trust_key(tmp_path / "keys", bob[1], name="bob", roles=roles, at=NOW)
 
 
 def test_somebody_elses_private_key_is_not_trusted_as_a_public_one(tmp_path: Path) -> None:
     file = tmp_path / "bob.pem"
     file.write_bytes(Ed25519PrivateKey.generate().private_bytes(PEM, PKCS8, PLAIN))
     with pytest.raises(KeyMissing) as problem:
-        trust_key(tmp_path / "keys", file, name="bob", roles=["approver"])
+        trust_key(tmp_path / "keys", file, name="bob", roles=["approver"], at=NOW)
     assert "private key" in str(problem.value.mend)
 
 
@@ -187,7 +251,7 @@ def test_a_private_key_that_others_can_read_does_not_sign(tmp_path: Path) -> Non
 
 def test_a_key_is_found_by_its_name_or_the_first_digits_of_its_id(tmp_path: Path, bob: tuple[LocalSigner, Path]) -> None:
     signer, path = bob
-    kept = trust_key(tmp_path / "keys", path, name="bob", roles=["approver"])
+    kept = trust_key(tmp_path / "keys", path, name="bob", roles=["approver"], at=NOW)
     keys = open_keys(tmp_path / "keys")[1].keys
     for words in ("bob", signer.key_id, signer.key_id[:6].upper()):
         assert find_key(keys, words) == kept
@@ -199,7 +263,7 @@ def test_a_key_is_found_by_its_name_or_the_first_digits_of_its_id(tmp_path: Path
 def test_a_ring_in_hand_learns_what_was_revoked_meanwhile(tmp_path: Path, bob: tuple[LocalSigner, Path]) -> None:
     """As in a process that runs for weeks."""
     signer, path = bob
-    kept = trust_key(tmp_path / "keys", path, name="bob", roles=["approver"])
+    kept = trust_key(tmp_path / "keys", path, name="bob", roles=["approver"], at=NOW)
     _, ring = open_keys(tmp_path / "keys")
     signature = signer.sign(b"this")
     assert ring.verify(signer.key_id, b"this", signature)
@@ -236,7 +300,7 @@ BROKEN: dict[str, Callable[[Entry], object]] = {
 
 @pytest.mark.parametrize("what", BROKEN)
 def test_a_trust_file_that_says_something_wrong_trusts_nobody(tmp_path: Path, bob: tuple[LocalSigner, Path], what: str) -> None:
-    trust_key(tmp_path / "keys", bob[1], name="bob", roles=["approver"])
+    trust_key(tmp_path / "keys", bob[1], name="bob", roles=["approver"], at=NOW)
     path = tmp_path / "keys" / "trust.json"
     value = json.loads(path.read_text())
     BROKEN[what](value["keys"][0])
@@ -247,7 +311,7 @@ def test_a_trust_file_that_says_something_wrong_trusts_nobody(tmp_path: Path, bo
 
 
 def test_a_key_of_another_kind_in_the_file_is_named(tmp_path: Path, bob: tuple[LocalSigner, Path]) -> None:
-    trust_key(tmp_path / "keys", bob[1], name="bob", roles=["approver"])
+    trust_key(tmp_path / "keys", bob[1], name="bob", roles=["approver"], at=NOW)
     path = tmp_path / "keys" / "trust.json"
     path.write_text(path.read_text().replace("-----BEGIN PUBLIC KEY-----", "-----BEGIN PUBLIC CAT-----"))
     with pytest.raises(KeyMissing, match=r"key 1 \(bob\)"):
@@ -259,7 +323,8 @@ WHOLE = {
     "cut": b'{"kind": "trust", "ver',
     "no object": b"[]",
     "another kind": b'{"kind": "policy", "version": 1, "keys": []}',
-    "a newer version": b'{"kind": "trust", "version": 2, "keys": []}',
+    "a newer version": b'{"kind": "trust", "version": 3, "keys": []}',
+    "a version that is no number": b'{"kind": "trust", "version": true, "keys": []}',
     "no keys": b'{"kind": "trust", "version": 1}',
     "keys of a wrong type": b'{"kind": "trust", "version": 1, "keys": {}}',
     "a key of a wrong type": b'{"kind": "trust", "version": 1, "keys": [7]}',
@@ -277,7 +342,7 @@ def test_a_file_that_is_no_trust_file_trusts_nobody(tmp_path: Path, what: str) -
 
 
 def test_the_same_key_twice_is_refused(tmp_path: Path, bob: tuple[LocalSigner, Path]) -> None:
-    trust_key(tmp_path / "keys", bob[1], name="bob", roles=["approver"])
+    trust_key(tmp_path / "keys", bob[1], name="bob", roles=["approver"], at=NOW)
     path = tmp_path / "keys" / "trust.json"
     value = json.loads(path.read_text())
     path.write_text(json.dumps({**value, "keys": value["keys"] * 2}))
@@ -378,7 +443,7 @@ def test_two_who_change_trust_at_once_both_have_their_way(tmp_path: Path) -> Non
         (tmp_path / f"{number}.pem").write_text(signer.public)
 
     def trust(number: int) -> None:
-        trust_key(tmp_path / "keys", tmp_path / f"{number}.pem", name=f"n{number}", roles=["checker"])
+        trust_key(tmp_path / "keys", tmp_path / f"{number}.pem", name=f"n{number}", roles=["checker"], at=NOW)
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(trust, range(12)))

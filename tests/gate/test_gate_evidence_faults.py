@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from gate_help import START, Bench, auc
+from gate_help import START, Bench, Ticking, auc
 
-from shipway.access import KeyRing, LocalSigner, Revoked, TrustedKey
+from shipway.access import KeyRing, LocalSigner, Period, Revoked, TrustedKey
 from shipway.gate import EvidenceFault, Reading, attest, explain_evidence, load_evidence, seal
 from shipway.kernel import media
 from shipway.kernel.canonical import Json, JsonObject, canonical_json
@@ -84,6 +84,46 @@ def test_a_key_counts_from_since_until_before_until(
     assert case.read(replace(trusted(BOB), since=since, until=until)).fault is fault
 
 
+@pytest.mark.parametrize(
+    ("days", "fault", "said"),
+    [
+        (0, EvidenceFault.KEY_EARLY, "is trusted since 2013-02-02"),
+        (1, None, ""),
+        (2, EvidenceFault.KEY_EXPIRED, "was trusted until 2013-02-03T00:00:00.000000Z and is trusted since 2013-02-04"),
+        (3, None, ""),
+        (4, EvidenceFault.KEY_EXPIRED, "was trusted until 2013-02-05T00:00:00.000000Z"),
+    ],
+)
+def test_what_is_dated_while_a_key_was_not_trusted_does_not_count_though_it_was_trusted_again(
+    case: Case, days: int, fault: EvidenceFault | None, said: str
+) -> None:
+    clock, day = case.bench.store.clock, timedelta(days=1)
+    assert isinstance(clock, Ticking)
+    clock.at += 9 * day
+    case.bench.attest(case.subject, {"check": auc().to_json(), "at": instant(START + days * day)}, signer=BOB)
+    again = replace(trusted(BOB), since=START + 3 * day, until=START + 4 * day)
+    reading = case.read(replace(again, earlier=(Period(START + day, START + 2 * day),)))
+    assert reading.fault is fault
+    assert said in reading.why
+
+
+@pytest.mark.parametrize(
+    ("named", "shown"),
+    [
+        ("chu\x1b[2Jrn\n", r"'chu\x1b[2Jrn\n'"),
+        ("\x9b2J\u202e", r"'\x9b2J\u202e'"),
+        ("x" * 5000, "x" * 200),
+        (["\x1b"], r'["\u001b"]'),
+        ("Stra\u00dfe", "Stra\u00dfe"),
+    ],
+)
+def test_a_project_that_is_named_in_control_characters_reaches_no_terminal(case: Case, named: Json, shown: str) -> None:
+    case.bench.attest(case.subject, {"check": auc().to_json(), "project": named}, signer=BOB)
+    reading = case.read(trusted(BOB))
+    assert (reading.fault, reading.why.isprintable()) == (EvidenceFault.OTHER_PROJECT, True)
+    assert reading.why == f"the evidence is of project {shown}, not of flights"
+
+
 def test_nothing_that_a_revoked_key_signed_counts_however_old_it_says_it_is(case: Case) -> None:
     case.bench.attest(
         case.subject, {"approver": "bob", "at": "2001-01-01T00:00:00Z"}, kind=media.APPROVAL_PREDICATE, signer=BOB
@@ -145,6 +185,9 @@ def test_so_does_provenance_that_names_its_project_in_slsas_own_place(case: Case
 
 ROLES = [
     (media.APPROVAL_PREDICATE, {"checker"}, False),
+    (media.APPROVAL_PREDICATE, {"reader"}, False),
+    (media.APPROVAL_PREDICATE, {"operator", "reader", "checker"}, False),
+    (media.APPROVAL_PREDICATE, {"operator", "security"}, True),
     (media.APPROVAL_PREDICATE, {"approver"}, True),
     (media.APPROVAL_PREDICATE, {"security"}, True),
     (media.APPROVAL_PREDICATE, {"admin"}, True),

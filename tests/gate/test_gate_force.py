@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -155,6 +156,16 @@ def test_a_retired_or_revoked_key_gives_no_approval(bench: Bench) -> None:
     bench.keys = KeyRing([retired], own=own.id)
     with pytest.raises(PolicyLocksOut, match="0 trusted keys"):
         bench.publish(rule(approvals=1))
+
+
+@pytest.mark.parametrize("roles", [{"reader"}, {"operator"}, {"checker", "reader", "operator"}])
+def test_a_key_of_a_role_that_may_not_approve_gives_no_approval(bench: Bench, roles: set[str]) -> None:
+    (own,) = bench.keys.keys
+    bench.keys = KeyRing([replace(own, roles=frozenset(roles))], own=own.id)
+    with pytest.raises(PolicyLocksOut, match="0 trusted keys"):
+        bench.publish(rule(approvals=1))
+    with pytest.raises(PolicyLocksOut, match=r"1 by operator, and 0 trusted keys"):
+        bench.publish(written("approvals: {count: 1, role: operator}"))
 
 
 def test_an_admin_may_force_a_policy_in_and_out_again(bench: Bench) -> None:

@@ -46,9 +46,9 @@ class CountingRing(KeyRing):
 
     asked = 0
 
-    def verify(self, key: str, data: bytes, signature: bytes) -> bool:
+    def verify(self, key: str, data: bytes, signature: bytes, *, revoked: bool = False) -> bool:
         self.asked += 1
-        return super().verify(key, data, signature)
+        return super().verify(key, data, signature, revoked=revoked)
 
 
 def sealed(signer: LocalSigner = ANN, *, note: str = "") -> bytes:

@@ -20,7 +20,7 @@ from urllib.parse import quote
 import pytest
 
 from shipway.kernel.digest import Digest, digest_bytes
-from shipway.store import NewAudit, Store, open_store
+from shipway.store import EvidenceSeen, NewAudit, Store, open_store
 
 OLD = Path(__file__).parent / "data" / "catalogue-0001.json"
 REF = "deploy/delay@prod"
@@ -154,9 +154,10 @@ def move(
     actor: str = "ann",
     release: Digest | None = None,
     policy: Digest | None = None,
+    seen: EvidenceSeen | None = None,
 ) -> int:
     """Move a ref with a verdict that allows it."""
     says = {"project": store.project, "ref": ref, "from": expected, "to": target, "allowed": True, "policy": policy}
     verdict = store.put({"kind": "verdict", "version": 1, **says})
     record = NewAudit(store.clock.now(), actor, "move", ref, "moved", expected, target, verdict, release=release)
-    return store.move(record, expected=expected)
+    return store.move(record, expected=expected, seen=seen)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from store_help import Place, move, new_place, thing
 
+from shipway.kernel import media
 from shipway.kernel.canonical import NotCanonical
 from shipway.store import (
     Edge,
@@ -17,6 +18,7 @@ from shipway.store import (
     NewAudit,
     RefMissing,
     RefMoved,
+    RevocationArrived,
     StateConflict,
     Store,
     list_projects,
@@ -106,6 +108,37 @@ def test_a_policy_that_came_into_force_meanwhile_has_not_judged_the_move(store: 
         move(store, "model/delay", one, policy=old)
     assert store.ref("model/delay") is None
     move(store, "model/delay", one, policy=new)
+
+
+@pytest.mark.parametrize("predicate", [media.REVOCATION_PREDICATE, ""])
+def test_a_revocation_that_arrived_since_what_was_seen_refuses_the_move(store: Store, predicate: str) -> None:
+    """Also one whose type nobody understood when it was indexed."""
+    parts, other, one = [thing(store, number) for number in range(3)], thing(store, 8), thing(store, 9)
+    store.add_evidence(EvidenceRow(thing(store, 20), parts[1], media.REVOCATION_PREDICATE, "old", START))
+    seen = store.evidence_seen(parts)
+    store.add_evidence(EvidenceRow(thing(store, 21), other, predicate, "of something else", START))
+    store.add_evidence(EvidenceRow(thing(store, 22), parts[2], media.CHECK_PREDICATE, "a check", START))
+    store.add_evidence(EvidenceRow(thing(store, 20), parts[1], media.REVOCATION_PREDICATE, "known already", START))
+    move(store, "model/delay", one, seen=seen)
+    store.add_evidence(EvidenceRow(thing(store, 23), parts[2], predicate, "new", START))
+    with pytest.raises(RevocationArrived, match=f"{parts[2]} was revoked, or its revocation lifted") as problem:
+        move(store, "model/delay", other, expected=one, seen=seen)
+    assert (problem.value.retry, store.resolve("model/delay"), len(store.history())) == (True, one, 1)
+    move(store, "model/delay", other, expected=one, seen=store.evidence_seen(parts))
+
+
+def test_what_was_seen_of_another_project_hides_nothing_of_this_one(place: Place) -> None:
+    here, there = place.open(), place.open("churn")
+    part, one = thing(here, 1), thing(here, 2)
+    for number in range(3):
+        there.add_evidence(EvidenceRow(thing(here, 10 + number), part, media.REVOCATION_PREDICATE, "theirs", START))
+    seen = here.evidence_seen([part])
+    assert seen.last == 0
+    there.add_evidence(EvidenceRow(thing(here, 19), part, media.REVOCATION_PREDICATE, "theirs", START))
+    move(here, "model/delay", one, seen=seen)
+    here.add_evidence(EvidenceRow(thing(here, 10), part, media.REVOCATION_PREDICATE, "ours", START))
+    with pytest.raises(RevocationArrived):
+        move(here, "model/delay", part, expected=one, seen=seen)
 
 
 def test_a_refused_move_leaves_neither_record_nor_ref(store: Store) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from shipway.access._keys import PRIVATE, load_private, load_public, trusted_keys
-from shipway.access._public import Revoked, TrustedKey
+from shipway.access._public import Period, Revoked, TrustedKey
 from shipway.access._signer import LocalSigner, PrivateKey, make_private, private_pem
 from shipway.access._trust import changing, load_trust, save_trust, write_private
 from shipway.kernel.clock import instant
@@ -30,9 +30,13 @@ class TrustRefused(ShipwayError):
     code = "access.trust-refused"
 
 
-def trust_key(folder: Path, file: Path, *, name: str, roles: Iterable[str], since: datetime | None = None) -> TrustedKey:
+def trust_key(
+    folder: Path, file: Path, *, name: str, roles: Iterable[str], at: datetime, since: datetime | None = None
+) -> TrustedKey:
     """Trust the public key of a PEM file, or give a trusted one another name and other roles.
 
+    since: from when a new one is trusted; always, without it. One that was retired is trusted again from `at` on: what is dated
+    while it was not trusted never counts, what it signed before counts on.
     Raises KeyMissing, TrustRefused (revoked here, or no fit role), TrustMalformed.
     """
     wanted = frozenset(roles)
@@ -49,13 +53,22 @@ def trust_key(folder: Path, file: Path, *, name: str, roles: Iterable[str], sinc
         if known and known.revoked:
             what = f"the key of {known.name} was revoked at {instant(known.revoked.at)}: {known.revoked.reason}"
             raise TrustRefused(what, where=found.id, mend="ask for a new key; a revoked one never counts again")
-        kept = replace(known, name=name, roles=wanted, until=None) if known else replace(found, since=since)
+        kept = replace(_again(known, at), name=name, roles=wanted) if known else replace(found, since=since)
         _write(folder, kept)
     return kept
 
 
+def _again(known: TrustedKey, at: datetime) -> TrustedKey:
+    """A key trusted on; of one whose trust has ended, from now on, with the time before kept beside it."""
+    if known.until is None or at < known.until:
+        return replace(known, until=None)
+    ended = known.since is None or known.since < known.until
+    earlier = (*known.earlier, Period(known.since, known.until)) if ended else known.earlier
+    return replace(known, since=at, until=None, earlier=earlier)
+
+
 def revoke_key(folder: Path, key: TrustedKey, *, at: datetime, reason: str) -> TrustedKey:
-    """Let nothing that the key ever signed count any more. Revoking twice keeps the first time and reason."""
+    """Let nothing that the key ever signed allow anything any more. Revoking twice keeps the first time and reason."""
     with changing(folder):
         known = _newest(folder, key)
         kept = known if known.revoked else replace(known, revoked=Revoked(at, reason))

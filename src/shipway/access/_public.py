@@ -29,17 +29,29 @@ class KeyMissing(ShipwayError):
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
-    """When a key was revoked, and why. Nothing that it signed counts, at whatever time it says that it was signed."""
+    """When a key was revoked, and why. Nothing that it signed allows anything, at whatever time it says that it was signed."""
 
     at: datetime
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
+class Period:
+    """A time of trust, from `since` (None: always) until before `until` (None: it has no end)."""
+
+    since: datetime | None
+    until: datetime | None
+
+    def holds(self, at: datetime) -> bool:
+        return (self.since is None or self.since <= at) and (self.until is None or at < self.until)
+
+
+@dataclass(frozen=True, slots=True)
 class TrustedKey:
     """A key and what it is trusted for. What it signed counts when signed from `since` until `until`, if it is not revoked.
 
-    roles: admin, approver, checker, or a project's own word that a policy asks for; public: the PEM text.
+    roles: admin, approver, checker, or a project's own word that a policy asks for; public: the PEM text; earlier: when it was
+    trusted before it was retired and then trusted again, oldest first.
     """
 
     id: str
@@ -50,6 +62,12 @@ class TrustedKey:
     until: datetime | None = None
     revoked: Revoked | None = None
     public: str = ""
+    earlier: tuple[Period, ...] = ()
+
+    @property
+    def periods(self) -> tuple[Period, ...]:
+        """When it was trusted, the present time last, whether or not it was revoked since."""
+        return (*self.earlier, Period(self.since, self.until))
 
 
 def key_id(key: PublicKey) -> str:

@@ -38,11 +38,13 @@ class KeyRing:
         """The key of that id, revoked ones too; None when it is not known here."""
         return self._held().known.get(key)
 
-    def verify(self, key: str, data: bytes, signature: bytes) -> bool:
-        """Whether a known key of that id made the signature; never for a revoked one."""
+    def verify(self, key: str, data: bytes, signature: bytes, *, revoked: bool = False) -> bool:
+        """Whether a known key of that id made the signature; never for a revoked one, unless `revoked` asks for those too."""
         held = self._held()
         known = held.known.get(key)
-        return known is not None and known.revoked is None and verify_bytes(held.public[key], data, signature)
+        if known is None or (known.revoked and not revoked):
+            return False
+        return verify_bytes(held.public[key], data, signature)
 
     def replace_keys(self, keys: Iterable[TrustedKey]) -> None:
         """Trust these from now on instead."""

@@ -13,13 +13,16 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from shipway.access._public import KeyMissing, Revoked, TrustedKey, algorithm_of, key_id, parse_public
+from shipway.access._public import KeyMissing, Period, Revoked, TrustedKey, algorithm_of, key_id, parse_public
 from shipway.kernel.canonical import Json, JsonObject, NotCanonical, parse_object
 from shipway.kernel.clock import instant, parse_instant
 from shipway.kernel.errors import ShipwayError
 
 FILE = "trust.json"
-_FIELDS = {"id", "name", "roles", "public", "since", "until", "revoked"}
+_FIELDS = {
+    1: frozenset({"id", "name", "roles", "public", "since", "until", "revoked"}),
+    2: frozenset({"id", "name", "roles", "public", "since", "until", "revoked", "earlier"}),
+}
 
 
 class TrustMalformed(ShipwayError):
@@ -44,10 +47,14 @@ def load_trust(folder: Path) -> list[TrustedKey]:
 
 
 def save_trust(folder: Path, keys: Sequence[TrustedKey]) -> None:
-    """Write the trust file whole or not at all, mode 0600."""
+    """Write the trust file whole or not at all, mode 0600.
+
+    Of version 2 only where a key was trusted again, so that an older Shipway reads the rest, and refuses what it would misread.
+    """
     import json
 
-    value = {"kind": "trust", "version": 1, "keys": [_to_json(key) for key in keys]}
+    version = 2 if any(key.earlier for key in keys) else 1
+    value = {"kind": "trust", "version": version, "keys": [_to_json(key) for key in keys]}
     write_private(folder / FILE, json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n")
 
 
@@ -81,26 +88,27 @@ def write_private(path: Path, data: bytes) -> None:
 def _keys(record: JsonObject, where: str) -> list[TrustedKey]:
     if record.get("kind") != "trust":
         raise _malformed(f"its kind is {record.get('kind')!r}, not 'trust'", where)
-    if record.get("version") != 1:
+    version = record.get("version")
+    if not isinstance(version, int) or isinstance(version, bool) or version not in _FIELDS:
         raise TrustMalformed(
-            f"{FILE} has version {record.get('version')!r}, and this Shipway reads version 1",
+            f"{FILE} has version {version!r}, and this Shipway reads versions 1 and 2",
             where=where,
             mend="upgrade Shipway",
         )
     entries = record["keys"]
     if not isinstance(entries, list):
         raise _malformed("its keys are no list", where)
-    keys = [_key(entry, number, where) for number, entry in enumerate(entries, 1)]
+    keys = [_key(entry, number, where, fields=_FIELDS[version]) for number, entry in enumerate(entries, 1)]
     twice = {key.id for key in keys if sum(other.id == key.id for other in keys) > 1}
     if twice:
         raise _malformed(f"the key {min(twice)} comes twice", where)
     return keys
 
 
-def _key(entry: Json, number: int, where: str) -> TrustedKey:
+def _key(entry: Json, number: int, where: str, *, fields: frozenset[str]) -> TrustedKey:
     if not isinstance(entry, Mapping):
         raise _malformed(f"key {number} is no object", where)
-    unknown = entry.keys() - _FIELDS
+    unknown = entry.keys() - fields
     if unknown:
         raise _malformed(f"key {number} has an unknown field {min(unknown)}", where)
     name, pem, roles = entry.get("name"), entry.get("public"), entry.get("roles")
@@ -113,7 +121,9 @@ def _key(entry: Json, number: int, where: str) -> TrustedKey:
         raise _malformed(f"key {number} ({name}) has another id than its public key", where)
     since, until = (_moment(entry.get(field), f"{field} of key {number} ({name})", where) for field in ("since", "until"))
     revoked = _revoked(entry.get("revoked"), f"revoked of key {number} ({name})", where)
-    return TrustedKey(key_id(public), name, frozenset(map(str, roles)), algorithm_of(public), since, until, revoked, pem)
+    earlier = _earlier(entry.get("earlier", []), f"earlier of key {number} ({name})", where)
+    facts = (key_id(public), name, frozenset(map(str, roles)), algorithm_of(public))
+    return TrustedKey(*facts, since, until, revoked, pem, earlier)
 
 
 def _moment(text: Json, what: str, where: str) -> datetime | None:
@@ -123,6 +133,21 @@ def _moment(text: Json, what: str, where: str) -> datetime | None:
         return parse_instant(text if isinstance(text, str) else "")
     except ValueError:
         raise _malformed(f"{what} is no time", where) from None
+
+
+def _earlier(value: Json, what: str, where: str) -> tuple[Period, ...]:
+    """Each period has ended: one without an end would count for ever, whatever `until` says."""
+    if not isinstance(value, list):
+        raise _malformed(f"{what} is no list", where)
+    found = []
+    for entry in value:
+        if not isinstance(entry, Mapping) or entry.keys() - {"since", "until"}:
+            raise _malformed(f"{what} has an entry that is no period", where)
+        since, until = (_moment(entry.get(field), f"{field} in {what}", where) for field in ("since", "until"))
+        if until is None:
+            raise _malformed(f"{what} has a period without an end", where)
+        found.append(Period(since, until))
+    return tuple(found)
 
 
 def _revoked(value: Json, what: str, where: str) -> Revoked | None:
@@ -137,12 +162,17 @@ def _revoked(value: Json, what: str, where: str) -> Revoked | None:
 
 def _to_json(key: TrustedKey) -> dict[str, Json]:
     value: dict[str, Json] = {"id": key.id, "name": key.name, "roles": sorted(key.roles), "public": key.public}
-    for field, moment in (("since", key.since), ("until", key.until)):
-        if moment:
-            value[field] = instant(moment)
+    value |= _moments(key.periods[-1])
+    if key.earlier:
+        value["earlier"] = [_moments(one) for one in key.earlier]
     if key.revoked:
         value["revoked"] = {"at": instant(key.revoked.at), "reason": key.revoked.reason}
     return value
+
+
+def _moments(one: Period) -> dict[str, Json]:
+    times = {"since": one.since, "until": one.until}
+    return {field: instant(moment) for field, moment in times.items() if moment}
 
 
 def _malformed(what: str, where: str) -> TrustMalformed:

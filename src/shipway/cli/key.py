@@ -10,7 +10,7 @@ from shipway.cli._output import Misused, Output, json_option
 from shipway.cli._settings import Settings
 
 if TYPE_CHECKING:
-    from shipway.access import KeyRing, TrustedKey
+    from shipway.access import KeyRing, Period, TrustedKey
 
 
 @click.group(name="key")
@@ -56,9 +56,10 @@ def show(settings: Settings, key: str | None, as_json: bool) -> None:
 def trust(settings: Settings, file: str, name: str, roles: tuple[str, ...], as_json: bool) -> None:
     """Trust the public key in FILE (PEM) for what its roles are for. A trusted one gets this name and these roles."""
     from shipway.access import trust_key
+    from shipway.kernel.clock import SystemClock
 
     out = Output(as_json)
-    kept = trust_key(settings.keys_folder, settings.directory / file, name=name, roles=roles)
+    kept = trust_key(settings.keys_folder, settings.directory / file, name=name, roles=roles, at=SystemClock().now())
     out.say(f"trusted {kept.id[:12]} of {kept.name} ({kept.algorithm}) as {', '.join(sorted(kept.roles))}")
     out.end("key-trusted", _document(kept), then="shipway key list")
 
@@ -95,7 +96,7 @@ def rotate(settings: Settings, algorithm: str, file: str | None, as_json: bool) 
 @json_option
 @click.pass_obj
 def revoke(settings: Settings, key: str, why: str, as_json: bool) -> None:
-    """Let nothing that a key ever signed count any more: when it signed is only its own claim. There is no way back."""
+    """Let nothing that a key ever signed allow anything any more: when it signed is only its own claim. No way back."""
     from shipway.access import find_key, revoke_key
     from shipway.kernel.clock import SystemClock
 
@@ -103,6 +104,7 @@ def revoke(settings: Settings, key: str, why: str, as_json: bool) -> None:
     kept = revoke_key(settings.keys_folder, find_key(ring.keys, key), at=SystemClock().now(), reason=why)
     out.say(f"revoked {kept.id[:12]} of {kept.name}: nothing that it signed counts here, whenever it says that it was signed")
     out.say("What must live on has to be measured and approved again. On other machines it counts until it is revoked there.")
+    out.say("What it had revoked stays so until an admin lifts it: shipway release revoke RELEASE --lift")
     out.end("key-revoked", _document(kept), then="shipway key rotate" if kept.id == ring.own else "shipway key list")
 
 
@@ -132,7 +134,8 @@ def _state(key: TrustedKey) -> str:
         return f"revoked {key.revoked.at:%Y-%m-%d %H:%M}: {key.revoked.reason}"
     if key.until:
         return f"trusted until {key.until:%Y-%m-%d %H:%M:%S}"
-    return f"trusted since {key.since:%Y-%m-%d %H:%M:%S}" if key.since else "trusted"
+    before = "".join(f", before that until {one.until:%Y-%m-%d %H:%M:%S}" for one in reversed(key.earlier))
+    return f"trusted since {key.since:%Y-%m-%d %H:%M:%S}{before}" if key.since else "trusted"
 
 
 def _document(key: TrustedKey) -> dict[str, object]:
@@ -144,8 +147,14 @@ def _document(key: TrustedKey) -> dict[str, object]:
         "name": key.name,
         "roles": sorted(key.roles),
         "algorithm": key.algorithm,
-        "since": instant(key.since) if key.since else None,
-        "until": instant(key.until) if key.until else None,
+        **_times(key.periods[-1]),
+        **({"earlier": [_times(one) for one in key.earlier]} if key.earlier else {}),
         "revoked": revoked,
         "public": key.public,
     }
+
+
+def _times(one: Period) -> dict[str, str | None]:
+    from shipway.kernel.clock import instant
+
+    return {"since": instant(one.since) if one.since else None, "until": instant(one.until) if one.until else None}

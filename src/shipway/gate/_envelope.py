@@ -91,18 +91,19 @@ def parse_payload(sealed: Sealed) -> dict[str, Json]:
         raise EvidenceInvalid(f"the payload is no JSON object: {problem}") from problem
 
 
-def trusted_places(keys: KeyRing, sealed: Sealed, *, proven: Container[int] = ()) -> list[int]:
+def trusted_places(keys: KeyRing, sealed: Sealed, *, proven: Container[int] = (), revoked: bool = False) -> list[int]:
     """The places (from 0) of the signatures that trusted keys made; at least one. Raises EvidenceInvalid.
 
+    revoked: those of keys that were revoked since, too.
     proven: places of signatures that the keys of their key ids have made, which somebody has verified before; a key id is the
     digest of a public key, so that nothing but trust can have changed since.
     """
     data, found, faults = _to_sign(media.INTOTO, sealed.payload), [], [EvidenceFault.KEY_UNKNOWN]
     for place, (key, signature) in enumerate(sealed.signatures):
         known = keys.find(key)
-        if known and known.revoked:
+        if known and known.revoked and not revoked:
             faults.append(EvidenceFault.KEY_REVOKED)
-        elif known and (place in proven or keys.verify(key, data, signature)):
+        elif known and (place in proven or keys.verify(key, data, signature, revoked=revoked)):
             found.append(place)
         elif known:
             faults.append(EvidenceFault.SIGNATURE_WRONG)

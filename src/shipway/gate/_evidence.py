@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from shipway.access import KeyRing, Signer, TrustedKey
+from shipway.access import Action, KeyRing, Signer, TrustedKey, may_approve, permits
 from shipway.gate._envelope import EvidenceFault, EvidenceInvalid, parse_payload, seal, trusted_places
-from shipway.gate._opened import ENVELOPES, Envelopes
+from shipway.gate._opened import ENVELOPES, Envelopes, Opened
 from shipway.kernel import media
 from shipway.kernel.canonical import Json, JsonObject, canonical_json
 from shipway.kernel.clock import instant, parse_instant
@@ -18,6 +18,7 @@ from shipway.store import EvidenceRow, ObjectDamaged, ObjectMissing, Store
 SKEW = timedelta(minutes=5)  # how far two machines' clocks may be apart before one's evidence is from the other's future
 RESOURCE = "shipway://"  # project and ref follow: what a verification summary is about
 _OWN = "https://shipway.dev/"
+_LONGEST = 200  # characters of what somebody wrote that are shown in an error
 _CHECKERS = frozenset({"admin", "checker"})
 _MEASURED = {media.CHECK_PREDICATE, media.PROVENANCE_PREDICATE, media.REBUILD_PREDICATE, media.SUMMARY_PREDICATE}
 
@@ -115,7 +116,7 @@ def read_statement(
 ) -> Statement:
     """The statement of an envelope, when it counts. envelopes: where opened ones are remembered. Raises EvidenceInvalid."""
     opened = envelopes.open(envelope)
-    places = trusted_places(keys, opened.sealed, proven=opened.proven)
+    places = trusted_places(keys, opened.sealed, proven=opened.proven, revoked=_outlives(keys, opened))
     payload = parse_payload(opened.sealed) if opened.payload is None else opened.payload
     if not opened.proven.issuperset(places):
         envelopes.keep(replace(opened, payload=payload, proven=opened.proven.union(places)))
@@ -134,6 +135,19 @@ def read_statement(
     return Statement(row.envelope, row.subject, kind, predicate, key.id, at, key)
 
 
+def _outlives(keys: KeyRing, opened: Opened) -> bool:
+    """Whether it says that something is revoked, and signed so by a key that itself was later: the one word that must not end
+    with its key, as then what was barred would be free again, and nobody would have said so.
+    """
+    if not any(known.revoked for key, _ in opened.sealed.signatures if (known := keys.find(key))):
+        return False
+    try:
+        payload = parse_payload(opened.sealed) if opened.payload is None else opened.payload
+    except EvidenceInvalid:
+        return False
+    return payload.get("predicateType") == media.REVOCATION_PREDICATE and _at(payload, "predicate", "lifted") is not True
+
+
 def _first_that_counts(keys: KeyRing, signers: list[str], kind: str, at: datetime) -> TrustedKey:
     """The first of the signers that was trusted for such a statement at that time. Raises EvidenceInvalid."""
     problems = []
@@ -146,12 +160,11 @@ def _first_that_counts(keys: KeyRing, signers: list[str], kind: str, at: datetim
 
 
 def _unfit(key: TrustedKey, kind: str, at: datetime) -> EvidenceInvalid | None:
-    if key.since and at < key.since:
-        why = f"signed at {instant(at)}; the key of {key.name} is trusted since {instant(key.since)}"
-        return EvidenceInvalid(why, fault=EvidenceFault.KEY_EARLY)
-    if key.until and at >= key.until:
-        why = f"signed at {instant(at)}; the key of {key.name} was trusted until {instant(key.until)}"
-        return EvidenceInvalid(why, fault=EvidenceFault.KEY_EXPIRED)
+    if key.revoked and at >= key.revoked.at:
+        why = f"signed at {instant(at)}; the key of {key.name} is revoked since {instant(key.revoked.at)}"
+        return EvidenceInvalid(why, fault=EvidenceFault.KEY_REVOKED)
+    if not any(period.holds(at) for period in key.periods):
+        return _untimely(key, at)
     if not _may_sign(key.roles, kind):
         roles = ", ".join(sorted(key.roles))
         why = f"the key of {key.name} ({roles}) is not trusted for {kind}"
@@ -159,15 +172,22 @@ def _unfit(key: TrustedKey, kind: str, at: datetime) -> EvidenceInvalid | None:
     return None
 
 
-def _may_sign(roles: frozenset[str], kind: str) -> bool:
-    """An approval needs a role other than checker; what was measured or made needs checker; a revocation needs admin.
+def _untimely(key: TrustedKey, at: datetime) -> EvidenceInvalid:
+    """Before its key was trusted, after it was, or between two times when it was."""
+    begins = [one.since for one in key.periods if one.since and at < one.since]
+    ends = [one.until for one in key.periods if one.until and one.until <= at]
+    said = [f"was trusted until {instant(max(ends))}"] if ends else []
+    said += [f"is trusted since {instant(min(begins))}"] if begins else []
+    why = f"signed at {instant(at)}; the key of {key.name} {' and '.join(said)}"
+    return EvidenceInvalid(why, fault=EvidenceFault.KEY_EXPIRED if ends else EvidenceFault.KEY_EARLY)
 
-    Admin may sign all three.
-    """
+
+def _may_sign(roles: frozenset[str], kind: str) -> bool:
+    """An approval and a revocation need a role that allows it; what was measured or made needs checker or admin."""
     if kind == media.REVOCATION_PREDICATE:
-        return "admin" in roles
+        return permits(roles, Action.REVOKE)
     if kind == media.APPROVAL_PREDICATE:
-        return bool(roles - {"checker"})
+        return may_approve(roles)
     if kind in _MEASURED:
         return bool(roles & _CHECKERS)
     return True
@@ -180,8 +200,14 @@ def _check_project(predicate: JsonObject, project: str, row: EvidenceRow) -> Non
     if isinstance(resource, str) and resource.startswith(RESOURCE):
         named = resource.removeprefix(RESOURCE).partition("/")[0]
     if named is not None and named != project:
-        why = f"the evidence is of project {named}, not of {project}"
+        why = f"the evidence is of project {shown(named)}, not of {project}"
         raise EvidenceInvalid(why, fault=EvidenceFault.OTHER_PROJECT, where=row.envelope)
+
+
+def shown(value: Json) -> str:
+    """What a statement says, fit for a terminal: whoever holds a key may have signed anything."""
+    text = value if isinstance(value, str) else canonical_json(value).decode()
+    return text[:_LONGEST] if text.isprintable() else repr(text[:_LONGEST])
 
 
 def _signed_time(predicate: JsonObject, row: EvidenceRow) -> datetime:

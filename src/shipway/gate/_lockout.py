@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from shipway.access import KeyRing, TrustedKey
+from shipway.access import KeyRing, TrustedKey, may_approve
 from shipway.gate._policy import POLICY_REF, Policy
 from shipway.spec import Pass, PolicyRule, Requirement, evaluation_of, is_foreign, is_pattern, opening
 
@@ -45,7 +45,7 @@ def _too_many(by: str, number: int, held: list[TrustedKey], rule: PolicyRule) ->
 
 def _approves(key: TrustedKey, at: datetime) -> bool:
     """Whether what the key signs now would count as an approval, or will from some day on."""
-    return key.revoked is None and (key.until is None or at < key.until) and bool(key.roles - {"checker"})
+    return key.revoked is None and (key.until is None or at < key.until) and may_approve(key.roles)
 
 
 def _can_be_shown(kind: str, line: Requirement) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from shipway.access import Action, Actor, Forbidden, KeyRing, Signer, authorize
 from shipway.gate._facts import Judgement
@@ -12,15 +14,16 @@ from shipway.gate._judge import judge
 from shipway.gate._lockout import locks_out
 from shipway.gate._policy import POLICY_REF, Policy, load_policy, policy_digest, policy_in_force
 from shipway.gate._revocation import ReasonMissing
-from shipway.gate._subjects import check_target, release_of
+from shipway.gate._subjects import check_target, release_of, subjects_of
 from shipway.gate._summary import attest_verdict
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.check import Check, Verdict
 from shipway.kernel.clock import instant
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
-from shipway.store import NewAudit, RefMoved, Store
+from shipway.store import NewAudit, RefMoved, RevocationArrived, Store
 
+_LOOKS = 3  # at a move while revocations arrive: the second look mostly refuses it, and nobody may keep it waiting for ever
 FORCED = "forced"
 LOCK_OUT = "lock-out"
 _PERMISSION = {"move": Action.MOVE, "return": Action.RETURN, FORCED: Action.FORCE}
@@ -155,9 +158,31 @@ def move_ref(
     planned: moves only from where, and judged by what, the plan says; the verdict names it. force: where the gate refuses, move
     all the same, for a reason and with the permission to; the record says so for ever, and the verdict what failed.
     signer: signs a summary of what the policy said, before the ref moves.
+    Judged again when something in it was revoked, or a revocation lifted, between the judgement and the move.
     Raises Forbidden, MoveRefused, PolicyLocksOut, ReasonMissing, TargetWrong, RefMoved (the ref or the policy moved meanwhile),
-    ObjectMissing, ObjectDamaged.
+    RevocationArrived (again and again), ObjectMissing, ObjectDamaged.
     """
+    once = partial(_judge_and_move, store, keys, actor, ref, target, why, planned, signer, force=force)
+    for _ in range(_LOOKS - 1):
+        with suppress(RevocationArrived):
+            return once()
+    return once()
+
+
+def _judge_and_move(
+    store: Store,
+    keys: KeyRing,
+    actor: Actor,
+    ref: str,
+    target: Digest,
+    why: str,
+    planned: PlannedMove | None,
+    signer: Signer | None,
+    *,
+    force: bool,
+) -> Moved:
+    check_target(store, ref, target)
+    seen = store.evidence_seen(subject.digest for subject in subjects_of(store, target))  # before any of it is read
     judged = judge_move(store, keys, actor, ref=ref, target=target)
     if planned:
         _check_planned(planned, judged)
@@ -179,7 +204,7 @@ def move_ref(
     if not judged.judgement.allowed and not forced:
         store.record(_record(store, judged, actor, at, action, "refused", verdict, why))
         raise _refusal(ref, judged)
-    store.move(_record(store, judged, actor, at, action, "moved", verdict, why), expected=judged.source)
+    store.move(_record(store, judged, actor, at, action, "moved", verdict, why), expected=judged.source, seen=seen)
     return Moved(ref, judged.source, target, verdict, at, changed=True, judged=judged, forced=forced)
 
 

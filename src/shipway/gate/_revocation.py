@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from shipway.access import Action, Actor, Forbidden, KeyRing, Signer, authorize
-from shipway.gate._evidence import Statement, attest, load_evidence
+from shipway.access import Action, Actor, Forbidden, KeyRing, Signer, authorize, permits
+from shipway.gate._evidence import Statement, attest, load_evidence, shown
 from shipway.kernel import media
 from shipway.kernel.clock import instant
 from shipway.kernel.digest import Digest, short
@@ -25,16 +25,20 @@ def revoked(store: Store, keys: KeyRing, digest: Digest) -> Statement | None:
 
 
 def standing(statements: Iterable[Statement]) -> Statement | None:
-    """The newest revocation among statements about one digest, unless it is lifted; of two at one instant the revoking one."""
+    """The newest revocation among statements about one digest, unless it is lifted; of two at one instant the revoking one.
+
+    A revocation counts on when its signer's key is revoked later, a lift does not (see load_evidence).
+    """
     words = [one for one in statements if one.predicate_type == media.REVOCATION_PREDICATE]
     newest = max(words, key=lambda one: (one.at, one.predicate.get("lifted") is not True), default=None)
     return newest if newest and newest.predicate.get("lifted") is not True else None
 
 
 def said_of(kind: str, statement: Statement) -> str:
-    """Who revoked it, when and why."""
-    who, why = statement.predicate.get("by"), statement.predicate.get("why")
-    return f"{kind} {short(statement.subject)} by {who} at {instant(statement.at)[:16]}Z ({why})"
+    """Who revoked it, when and why; and that the key which says so was itself revoked since."""
+    who, why = (shown(statement.predicate.get(name)) for name in ("by", "why"))
+    since = f"; the key of {statement.key.name} was revoked since, and an admin may --lift it" if statement.key.revoked else ""
+    return f"{kind} {short(statement.subject)} by {who} at {instant(statement.at)[:16]}Z ({why}{since})"
 
 
 def revoke(
@@ -60,7 +64,7 @@ def revoke(
         raise ReasonMissing(f"nobody will know why {what}", where=digest, mend='add --why "REASON"')
     authorize(actor, Action.REVOKE, resource)
     key = keys.find(signer.key_id)
-    if key is None or "admin" not in key.roles:
+    if key is None or key.revoked or not permits(key.roles, Action.REVOKE):
         what = f"the key {signer.key_id[:12]} is not trusted as an admin's, so its word would not count"
         raise Forbidden(what, where=digest, mend="sign where the key of an admin is")
     now = store.clock.now()

@@ -14,6 +14,7 @@ from shipway.kernel.digest import Digest, short
 from shipway.kernel.errors import ShipwayError
 from shipway.release._bundle import Freight
 from shipway.release._deployment import deployment_object
+from shipway.release._described import printable
 from shipway.release._layout import Bundle
 from shipway.release._verify_shadow import records, replay, signed_verdicts
 from shipway.spec import DeploySpec, NotWorseBy
@@ -104,7 +105,8 @@ def first_revoked(freights: Iterable[Freight], store: Store, keys: KeyRing) -> R
         for digest in (freight.release.digest, *(part.component.digest for part in freight.parts)):
             word = revoked(store, keys, digest)
             if word:
-                said = f"by {word.predicate.get('by')} at {instant(word.at)[:16]}Z ({word.predicate.get('why')})"
+                by, why = (printable(str(word.predicate.get(name))) for name in ("by", "why"))
+                said = f"by {by} at {instant(word.at)[:16]}Z ({why})"
                 what = f"{_label(freight, digest)} was revoked {said}"
                 return ReleaseRevoked(what, where=digest, mend="use another release, or ask whoever revoked it")
     return None

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine, delete, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from shipway.kernel import media
 from shipway.kernel.canonical import JsonObject, canonical_json
 from shipway.kernel.clock import instant
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.store import _tables as tables
-from shipway.store._types import Edge, EvidenceRow, NewAudit, RefMoved, StateConflict
+from shipway.store._types import Edge, EvidenceRow, EvidenceSeen, NewAudit, RefMoved, RevocationArrived, StateConflict
 
 POLICY = "policy/main"  # the ref whose object judges every move
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('shipway ' || :project, 0))")
@@ -39,10 +40,13 @@ class Writer:
                 raise fault from problem
             raise
 
-    def move(self, record: NewAudit, *, expected: Digest | None, policy: str | None = None) -> int:
+    def move(
+        self, record: NewAudit, *, expected: Digest | None, policy: str | None = None, seen: EvidenceSeen | None = None
+    ) -> int:
         """Put the ref `record.resource` from `expected` to `record.target` and keep the record.
 
-        policy: the one that judged; another one in force by now has not. Raises RefMoved.
+        policy: the one that judged; another one in force by now has not. seen: what judged had seen; a revocation about it that
+        came since was not among it. Raises RefMoved, RevocationArrived.
         """
         assert record.target is not None
         with self._transaction() as connection:
@@ -51,6 +55,8 @@ class Writer:
             if (found.digest if found else None) != expected:
                 raise self._moved(connection, record.resource, found.audit if found else None)
             self._same_policy(connection, record.resource, policy)
+            if seen:
+                self._nothing_revoked(connection, record.resource, seen)
             number = self._audit(connection, record)
             values = {"digest": record.target, "audit": number}
             if found:
@@ -65,6 +71,19 @@ class Writer:
         in_force = connection.execute(select(tables.ref.c.digest).where(where)).scalar()
         if judged_by and in_force and resource != POLICY and in_force != judged_by:
             raise RefMoved(f"the policy changed while {resource} was judged", where=resource, mend="apply again")
+
+    def _nothing_revoked(self, connection: Connection, resource: str, seen: EvidenceSeen) -> None:
+        """Revocations alone: what else arrives can wait for the next judgement, and must not make this one begin again.
+
+        A row without a predicate may be one. Whether its signature counts is not asked here, but by whoever judges again.
+        """
+        table = tables.evidence.c
+        about = (table.project == self._project) & table.subject.in_(seen.subjects) & (table.id > seen.last)
+        late = select(table.subject).where(about & table.predicate.in_((media.REVOCATION_PREDICATE, ""))).limit(1)
+        subject = connection.execute(late).scalar()
+        if subject:
+            what = f"{subject} was revoked, or its revocation lifted, while {resource} was judged"
+            raise RevocationArrived(what, where=resource, mend="apply again")
 
     def record(self, record: NewAudit) -> int:
         """Keep an audit record that moves nothing: a refused move, an approval."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from functools import cached_property
@@ -25,6 +25,7 @@ from shipway.store._types import (
     AuditRecord,
     Edge,
     EvidenceRow,
+    EvidenceSeen,
     MoveUnjustified,
     NewAudit,
     ObjectUnexpected,
@@ -180,11 +181,14 @@ class Store:
         """
         return reader.list_naming(self._query, self.project, digest, limit=limit)
 
-    def move(self, record: NewAudit, *, expected: Digest | None) -> int:
-        """Move a ref with the verdict that allows exactly this move. Raises MoveUnjustified, RefMoved."""
+    def move(self, record: NewAudit, *, expected: Digest | None, seen: EvidenceSeen | None = None) -> int:
+        """Move a ref with the verdict that allows exactly this move.
+
+        seen: the evidence before whoever judged. Raises MoveUnjustified, RefMoved, RevocationArrived.
+        """
         policy = self._justify(record, expected)
         self.objects.sync()
-        return self._writer.move(record, expected=expected, policy=policy)
+        return self._writer.move(record, expected=expected, policy=policy, seen=seen)
 
     def record(self, record: NewAudit) -> int:
         """Keep an audit record that moves nothing."""
@@ -199,6 +203,11 @@ class Store:
     def evidence(self, subject: Digest, *, predicate: str | None = None) -> list[EvidenceRow]:
         """Statements about one digest, oldest first; predicate: those of that type, or of one that could not be read."""
         return reader.list_evidence(self._query, self.project, subject, predicate=predicate)
+
+    def evidence_seen(self, subjects: Iterable[Digest]) -> EvidenceSeen:
+        """Up to where evidence about these is there now: to be asked before it is read, so that a move can say what it knew."""
+        wanted = tuple(dict.fromkeys(subjects))
+        return EvidenceSeen(wanted, max((reader.last_evidence(self._query, self.project, one) for one in wanted), default=0))
 
     def envelopes(self) -> list[Digest]:
         """The object of every statement that is kept, in order."""

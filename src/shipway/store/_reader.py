@@ -135,6 +135,15 @@ def list_evidence(query: Query, project: str, subject: Digest, *, predicate: str
     return [_evidence(row) for row in query(sql, wanted)]
 
 
+def last_evidence(query: Query, project: str, subject: Digest) -> int:
+    """The id of the newest row about a digest, 0 when there is none: one look into the index, however many there are.
+
+    Of one project's rows ids are in the order in which they were committed: its writers come one after another.
+    """
+    sql = "SELECT MAX(id) FROM evidence WHERE project = :project AND subject = :subject"
+    return cast("int | None", query(sql, {"project": project, "subject": subject})[0][0]) or 0
+
+
 def list_envelopes(query: Query, project: str) -> list[Digest]:
     rows = query("SELECT DISTINCT envelope FROM evidence WHERE project = :project ORDER BY envelope", {"project": project})
     return [Digest(str(row[0])) for row in rows]

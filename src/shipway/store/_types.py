@@ -80,6 +80,14 @@ class EvidenceRow:
 
 
 @dataclass(frozen=True, slots=True)
+class EvidenceSeen:
+    """What somebody who judges had before them: `last` is the id of the newest row about these subjects, 0 without one."""
+
+    subjects: tuple[Digest, ...]
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
 class StateRow:
     """A row with a life; `version` grows by one with each write."""
 
@@ -178,6 +186,12 @@ class RefMoved(ShipwayError):
 
     code = "store.ref-moved"
     retry = True
+
+
+class RevocationArrived(RefMoved):
+    """Something was revoked, or a revocation lifted, after the move of it was judged."""
+
+    code = "store.revocation-arrived"
 
 
 class MoveUnjustified(ShipwayError):
