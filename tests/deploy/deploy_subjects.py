@@ -10,6 +10,7 @@ from shipway.kernel.digest import Digest
 from shipway.pipeline import read_pipeline, resolve
 from shipway.spec import load_spec
 
+ROOT = Path(__file__).parents[2]
 IMAGE = "registry.example.com/ml/flights@sha256:" + "1f" * 32
 PLAN = Digest("sha256:" + "2e" * 32)
 RELEASE = Digest("sha256:" + "3d" * 32)

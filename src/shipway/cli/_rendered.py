@@ -20,9 +20,8 @@ class Render(Protocol):
 
 
 class TextKind(NamedTuple):
-    """A text about a release: the name of its command, its media type, how its files end, what makes it."""
+    """A text about a release: its media type, how its files end, what makes it."""
 
-    command: str
     media_type: str
     suffix: str
     render: Render
@@ -48,12 +47,14 @@ def text_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def hand_out(settings: Settings, kind: TextKind, release: str, path: Path | None, *, attached: bool, as_json: bool) -> None:
-    """Make the text of a release, write it where a person wants it, and attach it when asked to."""
+def hand_out(
+    settings: Settings, out: Output, kind: TextKind, release: str, path: Path | None, *, attached: bool
+) -> tuple[Mapping[str, object], str | None]:
+    """Make the text of a release, write it where a person wants it, attach it when asked to; the document and what is next."""
     from shipway.kernel.digest import short
     from shipway.release import Attachment, attach
 
-    project, out = Project(settings), Output(as_json)
+    project = Project(settings)
     project.use_store_alone()
     facts = _facts(project, release)
     text = kind.render(facts, about=_owners_words(project, facts))
@@ -69,7 +70,7 @@ def hand_out(settings: Settings, kind: TextKind, release: str, path: Path | None
         "attached": attached,
         "statements": facts.statements,
     }
-    out.end(kind.command, document, then=f"shipway release export {short(facts.release)} DIR" if path or attached else None)
+    return document, f"shipway release export {short(facts.release)} DIR" if path or attached else None
 
 
 def _facts(project: Project, release: str) -> ReleaseFacts:

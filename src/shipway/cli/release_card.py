@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from shipway.cli._output import Output
 from shipway.cli._rendered import TextKind, hand_out, text_options
 from shipway.cli._settings import Settings
 
@@ -19,4 +20,6 @@ def command(settings: Settings, release: str, path: Path | None, attached: bool,
     """
     from shipway.release import CARD, render_card
 
-    hand_out(settings, TextKind("card", CARD, "card.md", render_card), release, path, attached=attached, as_json=as_json)
+    out = Output(as_json)
+    document, then = hand_out(settings, out, TextKind(CARD, "card.md", render_card), release, path, attached=attached)
+    out.end("card", document, then=then)

@@ -31,32 +31,42 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of the page and the API, on loopback; predictors take those after it.",
 )
+@click.option("--host", default="127.0.0.1", show_default=True, help="What to bind to. The page asks nobody who they are.")
+@click.option(
+    "--name", "names", multiple=True, metavar="HOST", help="A host name that it answers to, beside this machine's own."
+)
+@click.option("--no-serving", is_flag=True, help="Start no predictor and no gateway: they are containers of their own.")
 @click.option("--no-mlflow", is_flag=True, help="Do not start MLflow.")
 @json_option
 @click.pass_obj
-def command(settings: Settings, port: int, no_mlflow: bool, as_json: bool) -> None:
+def command(
+    settings: Settings, port: int, host: str, names: tuple[str, ...], no_serving: bool, no_mlflow: bool, as_json: bool
+) -> None:
     """Start the control plane: page, API, predictors, MLflow.
 
-    Every deployment gets its predictors. Everything binds to loopback. The predictors are processes of their own: this one
+    Every deployment gets its predictors. Everything binds to loopback, unless --host says otherwise of the page and the API:
+    whoever reaches them acts as the one who has started this. The predictors are processes of their own: this one
     is never on the way of a prediction. Ends with Ctrl-C or SIGTERM; what was accepted is finished first.
     """
     from shipway.cli._serving import stop_on_signals
     from shipway.monitor import OutcomeLog
-    from shipway.operate import bind_loopback, forget_control, hold_control, note_control
+    from shipway.operate import bind_port, forget_control, hold_control, note_control
 
     project, out = Project(settings), Output(as_json)
+    if host != "127.0.0.1":
+        out.note(f"binds to {host}: whoever reaches it can approve and apply as {project.actor.name}")
     with ExitStack() as running:
         running.enter_context(hold_control(project.store, alone=True))
         stop = stop_on_signals()
-        listener = running.enter_context(bind_loopback(port))
+        listener = running.enter_context(bind_port(port, host=host))
         chosen = int(listener.getsockname()[1])
         url = f"http://127.0.0.1:{chosen}"
         tracking = None if no_mlflow else _start_tracking(project, out)
         if tracking:
             running.callback(tracking.stop)
         outcomes = running.enter_context(OutcomeLog(project.store))
-        running.enter_context(_Web(settings, project.store, listener, stop, tracking, outcomes))
-        control = threading.Thread(target=_control, args=(settings, out, chosen, stop), name="control")
+        running.enter_context(_Web(settings, project.store, listener, stop, tracking, outcomes, names))
+        control = threading.Thread(target=_control, args=(settings, out, chosen, stop, not no_serving), name="control")
         control.start()
         running.callback(control.join)
         spec = _SpecNow(settings, out)
@@ -83,7 +93,7 @@ def _start_tracking(project: Project, out: Output) -> Tracking | None:
     return start_tracking(folder, port=free_port(0), environ=predictor_environ(project.settings.environ))
 
 
-def _control(settings: Settings, out: Output, port: int, stop: threading.Event) -> None:
+def _control(settings: Settings, out: Output, port: int, stop: threading.Event, serving: bool) -> None:
     """The loop in its own thread, with its own store."""
     from shipway.cli._serving import predictor_environ
     from shipway.operate import Control, make_supervisor
@@ -91,7 +101,13 @@ def _control(settings: Settings, out: Output, port: int, stop: threading.Event) 
     project = Project(settings)
     environ = predictor_environ(settings.environ)
     supervisor = make_supervisor(
-        project.store, cache=project.cache, environ=environ, report=out.note, port=port + 1, secrets=settings.environ
+        project.store,
+        cache=project.cache,
+        environ=environ,
+        report=out.note,
+        port=port + 1,
+        only=None if serving else "",  # no ref has that name
+        secrets=settings.environ,
     )
     try:
         Control(project.store, project.signer, supervisor, out.note).run(stop)
@@ -182,6 +198,7 @@ class _Web:
         stop: threading.Event,
         tracking: Tracking | None,
         outcomes: OutcomeLog,
+        names: tuple[str, ...],
     ) -> None:
         import uvicorn
 
@@ -195,6 +212,7 @@ class _Web:
             record_outcomes=outcomes.record,
             rate_review=lambda key, value: _rate(settings, key, value),
             desk=open_desk(settings, store),
+            hosts=names,
         )
         self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
         self._listener, self._stop = listener, stop

@@ -11,7 +11,7 @@ from shipway.deploy._errors import CannotExpress
 from shipway.kernel.canonical import Json
 from shipway.kernel.digest import Digest
 from shipway.pipeline import Graph, Node
-from shipway.spec import DeploySpec, ScheduleSpec, Spec, StepSpec, TargetsSpec
+from shipway.spec import DeploySpec, EnvironmentSpec, ScheduleSpec, Spec, StepSpec, TargetsSpec
 
 CATALOGUE = "SHIPWAY_CATALOGUE"  # the secret without which nothing that runs elsewhere finds the store
 UNPINNED = "sha256:" + "0" * 64  # the digest of no image: a placeholder that no registry has
@@ -81,7 +81,10 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A project for a compiler. image: `repository@sha256:...`; indexed: has indexes; environ: of every container."""
+    """A project for a compiler. image: `repository@sha256:...`; indexed: has indexes; lock: of its environment.
+
+    data: where data sets lie, relative to the project; environ: plain variables of every container.
+    """
 
     project: str
     image: str
@@ -89,6 +92,9 @@ class Subject:
     workload: Workload | None = None
     services: tuple[Service, ...] = ()
     indexed: bool = False
+    lock: str | None = None
+    python: str = "3.11"
+    data: tuple[str, ...] = ()
     secrets: tuple[str, ...] = (CATALOGUE,)
     environ: Mapping[str, str] = field(default_factory=dict)
 
@@ -114,6 +120,9 @@ def make_subject(
         workload=_workload(spec, graph, plan) if graph else None,
         services=tuple(_service(spec, deploy, known[name]) for name, deploy in spec.deploy.items() if name in known),
         indexed=bool(spec.indexes),
+        lock=(spec.environment or EnvironmentSpec()).lock if spec.pipeline else None,
+        python=(spec.environment.python if spec.environment else None) or "3.11",
+        data=tuple(data.path for data in spec.data.values() if not data.path.startswith(("/", "~", ".."))),
         secrets=secrets,
         environ=variables,
     )

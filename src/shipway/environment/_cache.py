@@ -17,6 +17,12 @@ def default_cache() -> Path:
     return Path(shared).expanduser().absolute() / "shipway"
 
 
+def homes(cache: Path) -> tuple[Path, ...]:
+    """Where made environments and overlays are looked for: the cache, and $SHIPWAY_BAKED, which an image brings along."""
+    baked = os.environ.get("SHIPWAY_BAKED")
+    return (cache, Path(baked)) if baked else (cache,)
+
+
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Nobody else, in this process or another, is making `folder` meanwhile; the kernel forgets the lock of the dead."""

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from shipway.environment._cache import alone
+from shipway.environment._cache import alone, homes
 from shipway.environment._source import Source
 from shipway.environment._uv import EnvironmentFailed, run_uv
 from shipway.kernel.canonical import canonical_json
@@ -40,9 +40,9 @@ def ensure_overlay(
     ("cpython-311"); it appears whole or not at all. wheels, offline: as for ensure_environment. Raises EnvironmentFailed.
     """
     sources = _sources()
+    if found := _find(python, sources, cache):
+        return found
     folder = _folder(python, sources, cache)
-    if folder.is_dir():
-        return folder
     with alone(folder):
         if not folder.is_dir():
             source = Source(wheels, offline)
@@ -53,9 +53,12 @@ def ensure_overlay(
 
 
 def find_overlay(python: Path, *, cache: Path) -> Path | None:
-    """The overlay folder for this python when the cache has it."""
-    folder = _folder(python, _sources(), cache)
-    return folder if folder.is_dir() else None
+    """The overlay folder for this python when the cache has it, or the image that this runs in."""
+    return _find(python, _sources(), cache)
+
+
+def _find(python: Path, sources: Mapping[str, bytes], cache: Path) -> Path | None:
+    return next((folder for home in homes(cache) if (folder := _folder(python, sources, home)).is_dir()), None)
 
 
 def minor_version(python: Path) -> str:

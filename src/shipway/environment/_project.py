@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from shipway.environment._cache import alone
+from shipway.environment._cache import alone, homes
 from shipway.environment._lock import parse_lock
 from shipway.environment._source import Source
 from shipway.environment._uv import run_uv
@@ -33,10 +33,9 @@ def ensure_environment(
     fetched; wheels: a folder of the lock's wheels, which are then all that is looked at; offline: fetch nothing. Two makers
     wait for each other; what an interrupted one left is removed. Raises LockUnpinned, EnvironmentFailed.
     """
-    folder = cache / "environments" / digest.removeprefix("sha256:")[:_HEX]
-    executable = folder / "bin" / "python"
-    if is_made(digest, cache=cache):
-        return executable
+    if made := _find(digest, cache):
+        return made / "bin" / "python"
+    folder = _folder(digest, cache)
     pins = parse_lock(lock)
     source = Source(wheels, offline)
     with alone(folder):
@@ -45,12 +44,22 @@ def ensure_environment(
             report(f"making environment {short(digest)}: Python {python}, {len(pins)} packages{says}")
             _make(folder, lock, python=python, source=source)
             (folder / _MARKER).write_text(digest)
-    return executable
+    return folder / "bin" / "python"
 
 
 def is_made(digest: Digest, *, cache: Path) -> bool:
-    """Whether the cache has the environment `digest` whole."""
-    return _is_complete(cache / "environments" / digest.removeprefix("sha256:")[:_HEX], digest)
+    """Whether the cache, or the image that this runs in, has the environment `digest` whole."""
+    return _find(digest, cache) is not None
+
+
+def _find(digest: Digest, cache: Path) -> Path | None:
+    """The folder of the environment where it is whole."""
+    folders = (_folder(digest, home) for home in homes(cache))
+    return next((folder for folder in folders if _is_complete(folder, digest)), None)
+
+
+def _folder(digest: Digest, home: Path) -> Path:
+    return home / "environments" / digest.removeprefix("sha256:")[:_HEX]
 
 
 def _is_complete(folder: Path, digest: Digest) -> bool:

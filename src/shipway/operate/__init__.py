@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from shipway.operate._embedders import embedder_from_spec
     from shipway.operate._evaluate import EVALUATED, Evaluated, golden_sets, load_evaluated
     from shipway.operate._follow import Followed, follow
-    from shipway.operate._group import PredictorFailed, bind_loopback
+    from shipway.operate._group import PortTaken, PredictorFailed, bind_port
     from shipway.operate._indexes import backend_of, open_named_index
     from shipway.operate._lone_gateway import LoneGateway, NothingToPass, lone_gateway
     from shipway.operate._meant import Ambiguous, Meant, NothingKnown, find_meant
@@ -73,7 +73,7 @@ _HOME = {
     "_rounds": ["Round", "follow_round", "look_round"],
     "_surroundings": ["watch_surroundings"],
     "_control": ["Control", "compact", "make_supervisor", "watch_all", "watch_ref"],
-    "_group": ["PredictorFailed", "bind_loopback"],
+    "_group": ["PortTaken", "PredictorFailed", "bind_port"],
     "_reconcile": ["Action", "Start", "Stop", "reconcile"],
     "_serving": ["NotServable"],
     "_supervisor": ["ENDPOINT", "Supervisor"],
@@ -97,6 +97,7 @@ __all__ = [
     "NotServable",
     "NothingKnown",
     "NothingToPass",
+    "PortTaken",
     "PredictorFailed",
     "PromptTaken",
     "PromptUnreadable",
@@ -107,7 +108,7 @@ __all__ = [
     "Supervisor",
     "World",
     "backend_of",
-    "bind_loopback",
+    "bind_port",
     "check_application",
     "check_candidate",
     "compact",

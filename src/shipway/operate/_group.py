@@ -15,6 +15,8 @@ from shipway.kernel.canonical import parse_object
 from shipway.kernel.errors import ShipwayError
 from shipway.operate._serve import Serving
 
+LOOPBACK = "127.0.0.1"
+
 
 class PredictorFailed(ShipwayError):
     """A predictor process ended or was not ready in time; what ran before goes on."""
@@ -22,14 +24,23 @@ class PredictorFailed(ShipwayError):
     code = "operate.predictor-failed"
 
 
-def bind_loopback(port: int) -> socket.socket:
-    """A listening socket on 127.0.0.1; any free port when the wanted one is taken."""
+class PortTaken(ShipwayError):
+    """An address that others are told of cannot be bound, and another one would not be found by them."""
+
+    code = "operate.port-taken"
+
+
+def bind_port(port: int, *, host: str = LOOPBACK) -> socket.socket:
+    """A listening socket; on loopback any free port when the wanted one is taken. Raises PortTaken elsewhere."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        sock.bind(("127.0.0.1", port))
-    except OSError:
-        sock.bind(("127.0.0.1", 0))
+        sock.bind((host, port))
+    except OSError as problem:
+        if host != LOOPBACK:
+            sock.close()
+            raise PortTaken(f"cannot listen at {host}:{port}: {problem.strerror}", mend="another --host or --port") from problem
+        sock.bind((host, 0))
     sock.listen(1024)
     return sock
 
@@ -117,7 +128,7 @@ class Group:
 
     def __init__(self, ref: str, port: int, log: Path, environ: Mapping[str, str], secrets: Mapping[str, str]) -> None:
         self.ref, self._log, self._environ, self._secrets = ref, log, environ, secrets
-        self._socket = bind_loopback(port)
+        self._socket = bind_port(port)
         self.workers: list[Worker] = []
         self._leaving: list[Worker] = []
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from starlette.applications import Starlette
@@ -22,7 +22,7 @@ from shipway.web._answers import Counting, answer_broken, answer_not_here, answe
 from shipway.web._desk import Desk
 from shipway.web._errors import MediaTypeUnknown, ReadOnly
 from shipway.web._gauges import read_gauges
-from shipway.web._guard import Guard
+from shipway.web._guard import HOSTS, Guard
 from shipway.web._metrics import CONTENT_TYPE, Counters, render_metrics
 from shipway.web._outcomes import BODY_BYTES, RecordOutcomes, check_media_type, parse_rows, read_body
 from shipway.web._pages import STATIC, render_page, render_review
@@ -55,19 +55,23 @@ def make_app(
     rate_review: RateReview | None = None,
     desk: Desk | None = None,
     body_bytes: int = BODY_BYTES,
+    hosts: Collection[str] = (),
 ) -> Starlette:
-    """The pages and `/api/v1` over one project's store, to be bound to a loopback address.
+    """The pages and `/api/v1` over one project's store, to be bound to a loopback address unless a person says otherwise.
 
     open_store: called once a request, in the thread that uses and closes it. links: text to address of neighbours such as
     MLflow. endpoints: where the predictor or gateway of each deployment answers now, by ref. record_outcomes: makes rows
     durable before it returns, all or none; threads call it. rate_review: keeps a person's rating, called by threads too;
     without it reviews are only shown. desk: makes plans, approves and applies; without it there are none, and no key
-    is trusted. body_bytes: the largest body of outcomes.
+    is trusted. body_bytes: the largest body of outcomes. hosts: names that it answers to beside those of this machine.
     """
     site = _Site(open_store, links, endpoints, record_outcomes, rate_review, desk, body_bytes)
     return Starlette(
         routes=site.routes(),
-        middleware=[Middleware(Counting, counters=site.counters), Middleware(Guard)],
+        middleware=[
+            Middleware(Counting, counters=site.counters),
+            Middleware(Guard, hosts=HOSTS | {name.lower() for name in hosts}),
+        ],
         exception_handlers={ShipwayError: answer_refused, HTTPException: answer_not_here, Exception: answer_broken},
     )
 

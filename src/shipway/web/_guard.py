@@ -1,10 +1,11 @@
-"""What stands before every request: only this machine's names as host, no writing from other sites, safe headers on answers.
+"""What stands before every request: only known names as host, no writing from other sites, safe headers on answers.
 
 A page is drawn without scripts, so the policy forbids them all: text that got through as markup would still do nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -37,8 +38,8 @@ _FORM_HEADERS = {
 class Guard:
     """An ASGI application around another one."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, hosts: Collection[str] = HOSTS) -> None:
+        self._app, self._hosts = app, hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -50,7 +51,7 @@ class Guard:
                 add_security(MutableHeaders(scope=message), str(scope["path"]))
             await send(message)
 
-        refusal = refusal_of(str(scope["method"]), Headers(scope=scope))
+        refusal = refusal_of(str(scope["method"]), Headers(scope=scope), self._hosts)
         app = error_response(refusal) if refusal else self._app
         await app(scope, receive, send_guarded)
 
@@ -63,10 +64,10 @@ def add_security(headers: MutableHeaders, path: str) -> None:
     headers.setdefault("Cache-Control", "no-store")
 
 
-def refusal_of(method: str, headers: Headers) -> ShipwayError | None:
+def refusal_of(method: str, headers: Headers, known: Collection[str] = HOSTS) -> ShipwayError | None:
     """Why this request is not answered, from its method and headers; None when it may pass."""
     hosts = headers.getlist("host")
-    if len(hosts) != 1 or _host_name(hosts[0]) not in HOSTS:
+    if len(hosts) != 1 or _host_name(hosts[0]) not in known:
         shown = ", ".join(hosts) or "none"
         return HostRefused(f"host {shown[:100]!r} is not this machine", mend="use http://localhost or http://127.0.0.1")
     if method in _SAFE_METHODS:

@@ -1,0 +1,172 @@
+"""The image: its Dockerfile is carried out in a bare folder, and what is in it then starts without a network."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from deploy_subjects import IMAGE, ROOT, Golden
+
+from shipway.deploy import Files, Subject, make_subject, render_target
+from shipway.pipeline import read_pipeline, resolve
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))  # the small project that the command line is tested with
+
+from cli_project import Project
+
+pytest_plugins = ["deploy_fixtures", "cli_fixtures"]
+
+BIN = Path(sys.executable).parent
+OURS = re.compile(r"(?<![\w.])(/opt/shipway|/app|/var/cache/shipway)\b")
+
+
+def without_lock(files: Files) -> Files:
+    return {path: text for path, text in files.items() if path != "shipway.lock"}
+
+
+def test_both_projects_are_as_a_person_reviewed_them(flights: Subject, assistant: Subject, golden: Golden) -> None:
+    golden("image-flights", without_lock(render_target("image", flights)))
+    golden("image-assistant", without_lock(render_target("image", assistant)))
+
+
+@pytest.mark.interop
+def test_the_compose_files_are_what_the_compose_specification_says(
+    flights: Subject, assistant: Subject, tmp_path: Path
+) -> None:
+    places = []
+    for name, subject in (("flights", flights), ("assistant", assistant)):
+        places.append(tmp_path / f"{name}.yaml")
+        places[-1].write_text(render_target("image", subject)["compose.yaml"])
+    check = [str(BIN / "check-jsonschema"), "--builtin-schema", "vendor.compose-spec"]
+    done = subprocess.run([*check, *map(str, places)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    places[0].write_text(places[0].read_text().replace("read_only:", "readonly:"))
+    assert subprocess.run([*check, str(places[0])], capture_output=True, check=False).returncode != 0
+
+
+def test_every_container_of_ours_is_closed_and_only_loopback_is_published(flights: Subject, assistant: Subject) -> None:
+    for subject in (flights, assistant):
+        services: dict[str, Any] = yaml.safe_load(render_target("image", subject)["compose.yaml"])["services"]
+        ours = [box for box in services.values() if "build" in box]
+        assert len(ours) == 1 + len(subject.services)
+        for box in ours:
+            assert (box["user"], box["read_only"], box["cap_drop"]) == ("10001:10001", True, ["ALL"])
+        assert all(port.startswith("127.0.0.1:") for box in services.values() for port in box.get("ports", ()))
+        secrets = [value for box in ours for name, value in box["environment"].items() if name.endswith(("CATALOGUE", "_KEY"))]
+        assert secrets
+        assert all(value.startswith("${") for value in secrets)
+
+
+@dataclass
+class Built:
+    """What carrying out a Dockerfile has left: a folder in place of the root, the variables, the command."""
+
+    root: Path
+    environ: dict[str, str] = field(default_factory=dict)
+    entry: list[str] = field(default_factory=list)
+
+    def mapped(self, text: str) -> str:
+        return OURS.sub(lambda match: f"{self.root}{match[1]}", text)
+
+    def start(self, *words: str, **more: str) -> subprocess.Popen[str]:
+        """The image's command with these words, in its folder, with its variables; UV_OFFLINE: what asks an index fails."""
+        path = self.environ["PATH"].replace("$PATH", os.environ["PATH"])
+        environ = {**self.environ, "PATH": path, "UV_OFFLINE": "1", **more}
+        program = shutil.which(self.entry[0], path=path)
+        assert program == str(self.root / "opt/shipway/venv/bin/shipway")
+        return subprocess.Popen(
+            [program, *words], cwd=self.root / "app", env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+
+def instructions(dockerfile: str) -> Iterator[tuple[str, str]]:
+    lines = re.sub(r"^\s*#.*\n", "", dockerfile, flags=re.MULTILINE).replace("\\\n", " ").splitlines()
+    for line in filter(str.strip, lines):
+        word, _, rest = line.partition(" ")
+        yield word, rest.strip()
+
+
+def carry_out(dockerfile: str, context: Path, root: Path) -> Built:
+    """RUN, COPY and ENV of all stages, in a folder instead of a machine's root."""
+    built = Built(root)
+    for word, rest in instructions(dockerfile):
+        if word == "FROM":
+            built.environ = {}
+        elif word == "ENV":
+            built.environ |= dict(pair.split("=", 1) for pair in built.mapped(rest).split())
+        elif word == "COPY" and "--from=" not in rest:
+            *sources, target = [part for part in rest.split() if not part.startswith("--")]
+            copy(context, sources, Path(built.mapped(target)))
+        elif word == "RUN":
+            environ = {**os.environ, **built.environ}
+            environ.pop("PIP_NO_CACHE_DIR", None), environ.pop("UV_NO_CACHE", None)  # the caches of this machine
+            done = subprocess.run(["sh", "-ec", built.mapped(rest)], env=environ, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, f"{rest}\n{done.stdout}{done.stderr}"
+        elif word == "ENTRYPOINT":
+            built.entry = yaml.safe_load(rest)
+    return built
+
+
+def copy(context: Path, sources: list[str], target: Path) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    for source in sources:
+        place = context / source
+        if place.is_dir():
+            shutil.copytree(place, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".shipway", "deploy"))
+        else:
+            shutil.copy(place, target)
+
+
+@pytest.mark.interop
+def test_what_the_dockerfile_installs_starts_in_a_bare_folder_without_a_network(released: Project, tmp_path: Path) -> None:
+    context = tmp_path / "context"
+    shutil.copytree(released.root, context, ignore=shutil.ignore_patterns(".shipway"))
+    spec = released.spec
+    assert spec.pipeline
+    graph = resolve(read_pipeline(context, spec.pipeline), data=spec.data, parameters=spec.parameters)
+    files = render_target("image", make_subject(spec, image=IMAGE, graph=graph))
+    for path, text in files.items():
+        (context / "deploy/image" / path).parent.mkdir(parents=True, exist_ok=True)
+        (context / "deploy/image" / path).write_text(text)
+    wheel = ["uv", "build", "--quiet", "--wheel", "--no-build-isolation", "--offline", "--out-dir"]
+    wheels = context / "deploy/image/wheels"
+    subprocess.run([str(BIN / wheel[0]), *wheel[1:], str(wheels), str(ROOT)], check=True, capture_output=True)
+    built = carry_out(files["Dockerfile"], context, tmp_path / "root")
+    assert built.environ["SHIPWAY_BAKED"] == str(tmp_path / "root/opt/shipway/baked")
+
+    keys = str(tmp_path / "keys")
+    run = built.start("run", SHIPWAY_KEYS=keys)
+    out, err = run.communicate(timeout=120)
+    assert run.returncode == 0, err
+    assert "model/above" in out
+    assert "making environment" not in err, "the environment is in the image"
+    assert not (tmp_path / "root/var/cache/shipway/environments").exists()
+
+    up = built.start("up", "--host", "127.0.0.1", "--port", "0", "--no-serving", "--no-mlflow", SHIPWAY_KEYS=keys)
+    try:
+        assert up.stdout
+        line = next(line for line in up.stdout if line.startswith("shipway up:"))
+        url = line.split()[2].rstrip(",")
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                assert urllib.request.urlopen(url + "/healthz", timeout=5).status == 200
+                break
+            except OSError:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+    finally:
+        up.terminate()
+        _, err = up.communicate(timeout=60)
+    assert up.returncode == 0, err
