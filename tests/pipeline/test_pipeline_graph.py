@@ -120,3 +120,8 @@ def test_values_reach_only_arguments_that_can_take_them() -> None:
                 resolve(both, data=(), parameters={})
     with pytest.raises(PipelineMalformed, match=r"parameter p of the step a is annotated as polars\.frame"):
         resolve(pipeline({"a": ["p"]}, codec="polars.frame"), data=(), parameters={"p": 1})
+
+
+def test_a_line_of_two_thousand_steps_is_put_in_order() -> None:
+    needs = {f"s{number}": [f"s{number + 1}"] for number in range(1999)} | {"s1999": []}
+    assert names(resolve(pipeline(needs), data=(), parameters={}))[:2] == ["s1999", "s1998"]

@@ -121,18 +121,19 @@ def _check_plain(step: Step, argument: Argument, where: str) -> None:
 def _ordered(entry: str, steps: Mapping[str, Step], before: Mapping[str, list[str]]) -> list[str]:
     """Each step after those it needs, otherwise in the file's order. Raises PipelineMalformed for a circle."""
     done: dict[str, None] = {}
-
-    def visit(name: str, path: tuple[str, ...]) -> None:
-        if name in done:
-            return
-        if name in path:
-            raise _circle(entry, steps, path[path.index(name) :])
-        for needed in before[name]:
-            visit(needed, (*path, name))
-        done[name] = None
-
-    for name in steps:
-        visit(name, ())
+    for first in steps:
+        path = {first: iter(before[first])} if first not in done else {}  # no recursion: a line of steps may be long
+        while path:
+            name = next(reversed(path))
+            needed = next(path[name], None)
+            if needed is None:
+                done[name] = None
+                del path[name]
+            elif needed in path:
+                names = tuple(path)
+                raise _circle(entry, steps, names[names.index(needed) :])
+            elif needed not in done:
+                path[needed] = iter(before[needed])
     return list(done)
 
 
