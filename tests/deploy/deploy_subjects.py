@@ -21,6 +21,10 @@ Golden = Callable[[str, Files], None]
 def project_subject(root: Path, *, released: bool = True) -> Subject:
     """The subject of the project in a folder, with digests that are the same in every test."""
     spec = load_spec(root / "shipway.yaml")
-    graph = resolve(read_pipeline(root, spec.pipeline), data=spec.data, parameters=spec.parameters) if spec.pipeline else None
+    graph = (
+        resolve(read_pipeline(root, spec.pipeline), data=spec.data, parameters=spec.parameters, options=spec.steps)
+        if spec.pipeline
+        else None
+    )
     releases = dict.fromkeys(spec.deploy, RELEASE) if released else {}
     return make_subject(spec, image=IMAGE, graph=graph, plan=PLAN if graph else None, releases=releases)

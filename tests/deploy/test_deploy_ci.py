@@ -113,7 +113,7 @@ def test_the_steps_of_the_workflow_release_and_apply_when_they_are_run(project: 
     """Every `run:` as GitHub runs it (bash -e), in its order; only `uses:` is left out."""
     spec = project.spec
     assert spec.pipeline
-    graph = resolve(read_pipeline(spec.root, spec.pipeline), data=spec.data, parameters=spec.parameters)
+    graph = resolve(read_pipeline(spec.root, spec.pipeline), data=spec.data, parameters=spec.parameters, options=spec.steps)
     subject = make_subject(spec, image=IMAGE, graph=graph, releases={"line@prod": RELEASE})
     workflow = yaml.safe_load(written(tmp_path, subject, "github").read_text())
     packed = subprocess.run(["tar", "-cz", "-C", project.keys_folder, "."], capture_output=True, check=True).stdout

@@ -134,7 +134,7 @@ def test_what_the_dockerfile_installs_starts_in_a_bare_folder_without_a_network(
     shutil.copytree(released.root, context, ignore=shutil.ignore_patterns(".shipway"))
     spec = released.spec
     assert spec.pipeline
-    graph = resolve(read_pipeline(context, spec.pipeline), data=spec.data, parameters=spec.parameters)
+    graph = resolve(read_pipeline(context, spec.pipeline), data=spec.data, parameters=spec.parameters, options=spec.steps)
     files = render_target("image", make_subject(spec, image=IMAGE, graph=graph))
     for path, text in files.items():
         (context / "deploy/image" / path).parent.mkdir(parents=True, exist_ok=True)

@@ -77,7 +77,7 @@ def _subject(project: Project, image: str | None, plan: str | None) -> Subject:
     repository = spec.targets.image or f"registry.example.com/{spec.project}"
     graph = None
     if spec.pipeline:
-        graph = resolve(read_pipeline(spec.root, spec.pipeline), data=spec.data, parameters=spec.parameters)
+        graph = resolve(read_pipeline(spec.root, spec.pipeline), data=spec.data, parameters=spec.parameters, options=spec.steps)
     pinned = image or f"{repository}@{UNPINNED}"
     return make_subject(spec, image=pinned, graph=graph, plan=parse_digest(plan) if plan else None, releases=_releases(project))
 
