@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from shipway.deploy import CannotExpress, SecretLiteral, Subject
+from shipway.deploy import SecretLiteral, Subject
 from shipway.deploy._text import check_secrets, json_text, yaml_text
+from shipway.pipeline import PipelineMalformed
 
 pytest_plugins = ["deploy_fixtures"]
 
@@ -42,7 +43,7 @@ def test_the_assistant_project_is_a_gateway_with_the_names_of_its_secrets(assist
 
 
 def test_steps_that_wait_for_each_other_are_refused(make_project: Callable[[str, str], Subject]) -> None:
-    with pytest.raises(CannotExpress, match="circle"):
+    with pytest.raises(PipelineMalformed, match="circle"):
         make_project("steps: {a: {when: b}}\n", "def a() -> bool: ...\ndef b(a: bool) -> bool: ...\n")
 
 

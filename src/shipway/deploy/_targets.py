@@ -22,6 +22,9 @@ class Target(NamedTuple):
 TARGETS: dict[str, Target] = {
     "github": Target("_github", "GitHub Actions: the plan of a pull request, the gated release of main"),
     "gitlab": Target("_gitlab", "GitLab CI: the same"),
+    "stepfunctions": Target(
+        "_stepfunctions", "AWS Step Functions: a state machine that starts an ECS task a step, and its schedule"
+    ),
     "image": Target("_image", "the image that everything runs in, and a compose file with its neighbours"),
     "kubernetes": Target("_kubernetes", "Deployment and Service for each application, for any cluster"),
 }
