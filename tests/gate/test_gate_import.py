@@ -67,6 +67,27 @@ def test_suites_in_suites_are_counted_once() -> None:
     assert (found.value, found.n) == (1.0, 1)
 
 
+@pytest.mark.parametrize(
+    ("inside", "failed", "n"),
+    [
+        ('<error message="no database"/><testcase name="a"/>', 1, 2),
+        ('<testcase name="a"/><failure/>', 1, 2),
+        ("<error/>", 1, 1),
+        ('<testcase name="a"><skipped/></testcase><error/>', 1, 1),
+        ('<properties><error/></properties><testcase name="a"><failure/></testcase>', 2, 2),
+        ('<testcase name="a"><details><failure/></details></testcase>', 1, 1),
+    ],
+)
+def test_a_suite_that_broke_outside_its_tests_fails(inside: str, failed: float, n: int) -> None:
+    for suite in (
+        f'<testsuite name="s">{inside}</testsuite>',
+        f'<testsuites><testsuite name="s">{inside}</testsuite></testsuites>',
+    ):
+        found = read_foreign(suite.encode(), "junit")
+        assert (found.verdict, found.value, found.n) == (Verdict.FAIL, failed, n)
+        assert f"{failed} of {n} tests failed: " in found.text
+
+
 BOMB = b"""<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY a "lol"><!ENTITY b "&a;&a;&a;">]>
 <testsuite><testcase name="&b;"/></testsuite>"""
 REFUSED_XML = {
@@ -128,7 +149,10 @@ def sarif(*results: dict[str, Any], rules: list[Any] | None = None, **run: Any) 
     return json.dumps({"version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": list(results), **run}]}).encode()
 
 
-RULES = [{"id": "A", "defaultConfiguration": {"level": "error"}}, {"id": "B"}]
+RULES = [
+    {"id": "A", "guid": "11111111-AAAA-4aaa-8aaa-111111111111", "defaultConfiguration": {"level": "error"}},
+    {"id": "B"},
+]
 RESULTS: list[tuple[dict[str, Any], float]] = [
     ({"level": "error"}, 1),
     ({"level": "warning"}, 0),
@@ -143,6 +167,9 @@ RESULTS: list[tuple[dict[str, Any], float]] = [
     ({"level": "error", "baselineState": "absent"}, 0),
     ({"level": "error", "baselineState": "unchanged"}, 1),
     ({"kind": "pass"}, 0),
+    ({"kind": "pass", "level": "none"}, 0),
+    ({"kind": "review", "level": "error"}, 1),
+    ({"rule": {"guid": "11111111-aaaa-4aaa-8aaa-111111111111"}}, 1),
 ]
 
 
@@ -165,6 +192,50 @@ def test_a_rule_of_an_extension_has_its_own_level() -> None:
     assert read_foreign(sarif(result, tool=tool), "sarif").value == 1
 
 
+@pytest.mark.parametrize("named", [{"index": 0}, {"name": "more"}, {"guid": "AB"}])
+def test_an_extension_is_found_by_every_name_of_it(named: dict[str, Any]) -> None:
+    tool = {"driver": {"name": "scan", "rules": [{"id": "A"}]}, "extensions": [{"name": "more", "guid": "ab", "rules": RULES}]}
+    assert read_foreign(sarif({"rule": {"id": "A", "toolComponent": named}}, tool=tool), "sarif").value == 1
+
+
+def override(level: str | None, **descriptor: Any) -> dict[str, Any]:
+    """An invocation that ran with another level for one rule."""
+    configuration = {"level": level} if level else {"enabled": True}
+    one = {"descriptor": descriptor, "configuration": configuration}
+    return {"executionSuccessful": True, "ruleConfigurationOverrides": [one]}
+
+
+OVERRIDES: list[tuple[dict[str, Any], list[dict[str, Any]], float]] = [
+    ({"ruleId": "B"}, [override("error", id="B")], 1),
+    ({"ruleId": "B"}, [override("error", index=1)], 1),
+    ({"ruleIndex": 1}, [override("error", id="B")], 1),
+    ({"ruleId": "B/part"}, [override("error", id="B")], 1),
+    ({"ruleId": "unlisted"}, [override("error", id="unlisted")], 1),
+    ({"ruleId": "B"}, [override("error", id="A")], 0),
+    ({"ruleId": "B", "level": "note"}, [override("error", id="B")], 0),
+    ({"ruleId": "A"}, [override(None, id="A")], 1),
+    ({"ruleId": "A"}, [override("note", id="A")], 1),  # whose invocation is not said: such a word can raise a level only
+    ({"ruleId": "A", "provenance": {"invocationIndex": 0}}, [override("note", id="A")], 0),
+    ({"ruleId": "B", "provenance": {"invocationIndex": 1}}, [override("error", id="B"), override("note", id="B")], 0),
+    ({"ruleId": "B", "provenance": {"invocationIndex": 1}}, [override("note", id="B"), override("error", id="B")], 1),
+    ({"ruleId": "B", "provenance": {"invocationIndex": 7}}, [override("error", id="B")], 1),
+]
+
+
+@pytest.mark.parametrize(("result", "invocations", "errors"), OVERRIDES)
+def test_a_rule_has_the_level_that_its_invocation_gave_it(
+    result: dict[str, Any], invocations: list[dict[str, Any]], errors: float
+) -> None:
+    assert read_foreign(sarif(result, rules=RULES, invocations=invocations), "sarif").value == errors
+
+
+def test_the_level_of_a_rule_of_an_extension_is_not_that_of_its_namesake() -> None:
+    tool = {"driver": {"name": "scan", "rules": [{"id": "A"}]}, "extensions": [{"rules": [{"id": "A"}]}]}
+    result = {"ruleId": "A"}
+    raised = override("error", id="A", toolComponent={"index": 0})
+    assert read_foreign(sarif(result, tool=tool, invocations=[raised]), "sarif").value == 0
+
+
 REFUSED_SARIF = {
     "no JSON": b"{",
     "a list": b"[]",
@@ -175,6 +246,13 @@ REFUSED_SARIF = {
     "results of a wrong type": b'{"version": "2.1.0", "runs": [{"results": [7]}]}',
     "a run that failed": sarif(invocations=[{"executionSuccessful": False}]),
     "a level that is none": sarif({"level": "fatal"}),
+    "an override of a level that is none": sarif({"ruleId": "A"}, invocations=[override("fatal", id="A")]),
+    "overrides of a wrong type": sarif(
+        {"ruleId": "A"}, invocations=[{"executionSuccessful": True, "ruleConfigurationOverrides": 7}]
+    ),
+    "results in another file": sarif(externalPropertyFileReferences={"results": [{"itemCount": 3}]}),
+    "rules in another file": sarif({"ruleId": "A"}, externalPropertyFileReferences={"driver": {"location": {"uri": "d.json"}}}),
+    "invocations in another file": sarif(externalPropertyFileReferences={"invocations": [{}]}),
     "a key twice": b'{"version": "2.1.0", "version": "2.1.0", "runs": []}',
     "too deep": b'{"version": "2.1.0", "runs": ' + b"[" * 100_000,
 }
@@ -184,6 +262,13 @@ REFUSED_SARIF = {
 def test_a_log_that_cannot_count_is_refused(what: str) -> None:
     with pytest.raises(ImportRefused):
         read_foreign(REFUSED_SARIF[what], "sarif")
+
+
+@pytest.mark.parametrize("form", ["sarif", "mlflow", "json"])
+def test_what_is_nested_too_deep_is_told_in_our_own_words(form: str) -> None:
+    with pytest.raises(ImportRefused, match="nested too deep") as problem:
+        read_foreign(b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}", form, path="a")
+    assert "recursion" not in str(problem.value)
 
 
 COVERAGE = b'{"totals": {"percent_covered": 87.5, "ok": true}, "files": [{"a b": {"x.y": 3}}], "runs": []}'

@@ -23,9 +23,11 @@ class _Suite:
     ran: int = 0
     skipped: int = 0
     failed: int = 0
+    broken: int = 0
 
     def add(self, other: _Suite) -> None:
-        self.ran, self.skipped, self.failed = self.ran + other.ran, self.skipped + other.skipped, self.failed + other.failed
+        self.ran, self.skipped = self.ran + other.ran, self.skipped + other.skipped
+        self.failed, self.broken = self.failed + other.failed, self.broken + other.broken
 
 
 @dataclass(slots=True)
@@ -51,7 +53,9 @@ class _Reader:
                 raise ImportRefused("a test case lies in a test case")
             self.case = ".".join(filter(None, (attributes.get("classname"), attributes.get("name", "?"))))
             self.outcome = ""
-        elif self.path[-2] == "testcase" and (tag in _BAD or (tag == "skipped" and not self.outcome)):
+        elif tag in _BAD and "testcase" not in self.path:
+            self._break_suite()
+        elif tag in _BAD or (tag == "skipped" and self.path[-2] == "testcase" and not self.outcome):
             self.outcome = "failed" if tag in _BAD else "skipped"
 
     def end(self, _tag: str) -> None:
@@ -66,6 +70,12 @@ class _Reader:
             else:
                 self.whole = suite
 
+    def _break_suite(self) -> None:
+        """What failed outside every test, as setting up does, is one more that failed: tests after it may not have run."""
+        suite = self.suites[-1]
+        suite.broken, suite.failed = suite.broken + 1, suite.failed + 1
+        self.failing.append(f"suite {suite.name or '?'}")
+
     def _end_case(self) -> None:
         suite = self.suites[-1]
         suite.ran += self.outcome != "skipped"
@@ -79,7 +89,10 @@ class _Reader:
 
 
 def read_junit(data: bytes) -> Found:
-    """How many test cases failed (failures and errors) of those that were not skipped; none may. Raises ImportRefused."""
+    """How many test cases failed (failures and errors) of those that were not skipped; none may. Raises ImportRefused.
+
+    A failure or an error of a suite itself counts as one more test that failed.
+    """
     reader, parser = _Reader(), expat.ParserCreate()
     parser.StartElementHandler, parser.EndElementHandler = reader.start, reader.end
     parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = reader.refuse
@@ -87,9 +100,10 @@ def read_junit(data: bytes) -> Found:
         parser.Parse(data, True)
     except (expat.ExpatError, ValueError, LookupError) as problem:  # the last two: an encoding that expat does not know
         raise ImportRefused(f"not XML: {problem}") from problem
-    if reader.whole is None or not reader.whole.ran + reader.whole.skipped:
+    whole = reader.whole
+    if whole is None or not whole.ran + whole.skipped + whole.broken:
         raise ImportRefused("the report holds no test case: nothing was tested")
-    return count_found(reader.failing, reader.whole.ran, "tests failed", tool="junit")
+    return count_found(reader.failing, whole.ran + whole.broken, "tests failed", tool="junit")
 
 
 def _check_declared(suite: _Suite) -> None:

@@ -54,7 +54,9 @@ def parse_json(data: bytes | str) -> Json:
     try:
         value = json.loads(data, parse_constant=refuse, parse_int=_whole_number, object_pairs_hook=_object)
         return cast("Json", value)
-    except (ValueError, OverflowError, RecursionError) as problem:
+    except RecursionError as problem:
+        raise NotCanonical("not JSON that is read here: it is nested too deep") from problem
+    except (ValueError, OverflowError) as problem:
         raise NotCanonical(f"not JSON: {problem}") from problem
 
 
