@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import subprocess
 import sys
@@ -249,6 +250,48 @@ def test_a_private_key_that_others_can_read_does_not_sign(tmp_path: Path) -> Non
         open_signer(tmp_path / "signing.pem")
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="gives a file away")
+@pytest.mark.parametrize(("mode", "signs"), [(0o440, True), (0o644, True), (0o666, False)])
+def test_a_mounted_key_of_another_owner_signs_unless_anybody_can_write_it(tmp_path: Path, mode: int, signs: bool) -> None:
+    open_keys(tmp_path)
+    os.chown(tmp_path / "signing.pem", 12345, -1)
+    (tmp_path / "signing.pem").chmod(mode)
+    signer, ring = open_keys(tmp_path)
+    if signs:
+        assert ring.verify(signer.key_id, b"this", signer.sign(b"this"))
+    else:
+        with pytest.raises(KeyExposed, match="its mode is 0666"):
+            signer.sign(b"this")
+
+
+def test_a_trusted_key_that_is_written_over_in_place_is_another_one_at_once(tmp_path: Path) -> None:
+    old, new = (LocalSigner(Ed25519PrivateKey.generate()) for _ in range(2))
+    file = tmp_path / "trusted" / "bob.pem"
+    file.parent.mkdir()
+    file.write_text(old.public)
+    _, ring = open_keys(tmp_path)
+    assert ring.verify(old.key_id, b"this", old.sign(b"this"))
+    file.write_text(new.public)
+    os.utime(file, ns=(1, 1))  # however coarse the clock of the file system is
+    assert not ring.verify(old.key_id, b"this", old.sign(b"this"))
+    assert ring.verify(new.key_id, b"this", new.sign(b"this"))
+
+
+def test_a_trusted_key_behind_a_link_is_read_and_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    signer, trusted = LocalSigner(Ed25519PrivateKey.generate()), tmp_path / "keys" / "trusted"
+    trusted.mkdir(parents=True)
+    (tmp_path / "mounted").write_text(signer.public)
+    (trusted / "bob.pem").symlink_to(tmp_path / "mounted")
+    assert open_keys(tmp_path / "keys")[1].find(signer.key_id)
+    os.mkfifo(trusted / "pipe.pem")
+    with pytest.raises(KeyMissing, match="no file"):
+        open_keys(tmp_path / "keys")
+    (trusted / "pipe.pem").unlink()
+    (trusted / "huge.pem").write_bytes(bytes(100_000))
+    with pytest.raises(KeyMissing, match="too large"):
+        open_keys(tmp_path / "keys")
+
+
 def test_a_key_is_found_by_its_name_or_the_first_digits_of_its_id(tmp_path: Path, bob: tuple[LocalSigner, Path]) -> None:
     signer, path = bob
     kept = trust_key(tmp_path / "keys", path, name="bob", roles=["approver"], at=NOW)
@@ -425,6 +468,45 @@ def test_a_service_with_another_key_than_before_is_told(tmp_path: Path) -> None:
 def test_a_program_that_cannot_be_run_is_told(tmp_path: Path, command: str) -> None:
     with pytest.raises(SignerFailed):
         open_keys(tmp_path / "keys", signer=command)
+
+
+@pytest.mark.parametrize("command", ["exec:", "exec:  ", "exec:''"])
+def test_a_signer_without_a_program_runs_nothing(tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    trap = tmp_path / "bin" / "public"
+    trap.parent.mkdir()
+    trap.write_text(f"#!/bin/sh\ntouch {tmp_path / 'ran'}\n")
+    trap.chmod(0o700)
+    monkeypatch.setenv("PATH", str(trap.parent), prepend=os.pathsep)
+    with pytest.raises(SignerFailed, match="names no program"):
+        open_keys(tmp_path / "keys", signer=command)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("task", ["public", "sign"])
+def test_a_program_that_never_stops_printing_is_ended(tmp_path: Path, task: str) -> None:
+    command = program(tmp_path, "raw")
+    flood = tmp_path / "flood"
+    flood.write_text(f'#!/bin/sh\n[ "$1" = {task} ] && exec cat /dev/zero\nexec {command.removeprefix("exec:")} "$@"\n')
+    flood.chmod(0o700)
+    with pytest.raises(SignerFailed, match="printed more than"):
+        open_keys(tmp_path / "keys", signer=f"exec:{flood}")[0].sign(b"this")
+
+
+def test_a_program_may_say_much_on_its_error_output_and_need_not_read_what_it_signs(tmp_path: Path) -> None:
+    chatty = tmp_path / "chatty"
+    chatty.write_text("#!/bin/sh\nhead -c 3000000 /dev/zero >&2\necho >&2\necho 'the last word' >&2\nexit 3\n")
+    chatty.chmod(0o700)
+    with pytest.raises(SignerFailed, match="ended with 3: the last word"):
+        open_keys(tmp_path / "keys", signer=f"exec:{chatty}")
+    command = program(tmp_path, "fails")
+    signer, _ = open_keys(tmp_path / "keys", signer=command)
+    with pytest.raises(SignerFailed):
+        signer.sign(bytes(3_000_000))
+
+
+def test_much_can_be_signed_by_a_program(tmp_path: Path) -> None:
+    signer, ring = open_keys(tmp_path / "keys", signer=program(tmp_path, "raw"))
+    assert ring.verify(signer.key_id, bytes(3_000_000), signer.sign(bytes(3_000_000)))
 
 
 def test_a_signer_of_an_unknown_sort_is_refused(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from shipway.kernel.errors import ShipwayError
 
 PRIVATE = "signing.pem"
 OWN_NAME = "this machine"
+_LARGEST = 64 * 1024  # bytes of a key file: the largest honest ones are a few kilobytes
 
 
 class KeyExposed(ShipwayError):
@@ -73,9 +74,9 @@ class FolderRing(KeyRing):
 
 
 def _stamp(folder: Path) -> tuple[tuple[int, int, int] | None, ...]:
-    """What changes when a trust file or a folder of trusted keys does."""
+    """What changes when a trust file, a folder of trusted keys or a key in it does: one is also written over in place."""
     found: list[tuple[int, int, int] | None] = []
-    for path in (folder / FILE, folder / "trusted"):
+    for path in (folder / FILE, folder / "trusted", *sorted((folder / "trusted").glob("*.pem"))):
         try:
             status = path.stat()
             found.append((status.st_mtime_ns, status.st_ino, status.st_size))
@@ -143,12 +144,16 @@ def load_private(path: Path) -> PrivateKey:
 
 
 def _exposed(path: Path) -> KeyExposed | None:
-    """What is wrong with a private key of one's own that others can read."""
+    """What is wrong with a private key of one's own that others can read, or with another's that anybody can write.
+
+    A key that another user owns is a mounted secret: who may read it is not ours to say, as with ssh.
+    """
     status = path.stat()
-    if status.st_uid != os.getuid() or not status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+    bad = stat.S_IRWXG | stat.S_IRWXO if status.st_uid == os.getuid() else stat.S_IWOTH
+    if not status.st_mode & bad:
         return None
     mode = f"{stat.S_IMODE(status.st_mode):04o}"
-    mend = f"chmod 600 {path}; if others may have read it: shipway key rotate"
+    mend = f"chmod 600 {path}; if others may have used it: shipway key rotate"
     return KeyExposed(f"others can use the private key {path.name}: its mode is {mode}", where=str(path), mend=mend)
 
 
@@ -180,7 +185,19 @@ def _make(path: Path, key: PrivateKey) -> None:
 
 
 def _read(path: Path) -> bytes:
+    """A file of the keys folder; nothing that never ends or never begins, as a pipe does."""
     try:
-        return path.read_bytes()
+        regular = stat.S_ISREG(path.stat().st_mode)  # of what a link leads to: a mounted secret is a link
+        data = _head(path) if regular else b""
     except OSError as problem:
         raise KeyMissing(f"cannot read the key {path.name}: {problem.strerror}", where=str(path)) from problem
+    if not regular or len(data) > _LARGEST:
+        raise KeyMissing(
+            f"{path.name} is no key: {'too large' if regular else 'no file'}", where=str(path), mend="move it away"
+        )
+    return data
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_LARGEST + 1)

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePrivateKey, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from shipway.access._program import TooMuchSaid, ask_program
 from shipway.access._public import (
     ECDSA_P256,
     KeyMissing,
@@ -30,6 +31,7 @@ from shipway.kernel.errors import ShipwayError
 PrivateKey = Ed25519PrivateKey | EllipticCurvePrivateKey
 COMMAND = "exec:"
 _PATIENCE = 30.0  # seconds that a signing program may take: a key service over a slow line answers in a few
+_MOST = 64 * 1024  # bytes that it may print: a public key or a signature is a few hundred
 
 
 class SignerFailed(ShipwayError):
@@ -87,6 +89,8 @@ class CommandSigner:
             self._words = shlex.split(command)
         except ValueError as problem:
             raise SignerFailed(f"cannot read {command!r}: {problem}", where="SHIPWAY_SIGNER") from problem
+        if not self._words or not self._words[0].strip():  # else the task's own name would be the program
+            raise SignerFailed(f"{COMMAND}{command} names no program", where="SHIPWAY_SIGNER", mend=f"write {COMMAND}PROGRAM")
         self._kept = folder / f"signer-{hashlib.sha256(command.encode()).hexdigest()[:16]}.pub"
         self._public = self._known()
         self.public, self.key_id, self.algorithm = public_pem(self._public), key_id(self._public), algorithm_of(self._public)
@@ -108,15 +112,18 @@ class CommandSigner:
         raise SignerFailed(what, where="SHIPWAY_SIGNER", mend=mend)
 
     def _run(self, task: str, data: bytes) -> bytes:
+        name = self._words[0]
         try:
-            done = subprocess.run([*self._words, task], input=data, capture_output=True, timeout=_PATIENCE, check=True)
-        except subprocess.CalledProcessError as problem:
-            said = problem.stderr.decode(errors="replace").strip().splitlines() or ["nothing"]
-            what = f"{self._words[0]} {task} ended with {problem.returncode}: {said[-1][:200]}"
+            done = ask_program([*self._words, task], data, patience=_PATIENCE, most=_MOST)
+        except TooMuchSaid as problem:
+            what = f"{name} {task} printed more than {_MOST // 1024} KiB, and was ended"
             raise SignerFailed(what, where="SHIPWAY_SIGNER") from problem
-        except (OSError, IndexError, subprocess.TimeoutExpired) as problem:
+        except (OSError, ValueError, subprocess.TimeoutExpired) as problem:  # ValueError: a zero byte among the words
             raise SignerFailed(f"cannot run the program that signs: {problem}", where="SHIPWAY_SIGNER") from problem
-        return done.stdout
+        if done.code:
+            said = done.errors.decode(errors="replace").strip().splitlines() or ["nothing"]
+            raise SignerFailed(f"{name} {task} ended with {done.code}: {said[-1][:200]}", where="SHIPWAY_SIGNER")
+        return done.answer
 
 
 class BarredSigner:
