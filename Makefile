@@ -41,19 +41,19 @@ docs: $(VENV)/.dev
 bench: bench-start bench-gateway bench-semantic bench-rag bench-trust
 	$(VENV)/bin/python bench/render.py
 
-bench-start: $(VENV)/.dev
+bench-start: compiled
 	$(VENV)/bin/python bench/start.py
 
-bench-gateway: $(VENV)/.dev
+bench-gateway: compiled
 	$(VENV)/bin/python bench/gateway.py
 
-bench-semantic: $(VENV)/.dev
+bench-semantic: compiled
 	$(VENV)/bin/python bench/semantic.py
 
-bench-rag: $(VENV)/.dev
+bench-rag: compiled
 	$(VENV)/bin/python bench/rag.py
 
-bench-trust: $(VENV)/.dev
+bench-trust: compiled
 	$(VENV)/bin/python bench/trust.py
 
 $(UV): requirements/uv.lock
