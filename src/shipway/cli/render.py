@@ -37,9 +37,9 @@ _IMAGE = re.compile(r"[a-z0-9][a-z0-9./:_-]*@sha256:[0-9a-f]{64}")
 def command(
     settings: Settings, target: str, folder: Path | None, image: str | None, plan: str | None, check: bool, as_json: bool
 ) -> None:
-    """Write the files that run this project elsewhere; `all` writes those of every target that the project has a use for.
+    """Write the files that run this project elsewhere: clusters, clouds, monitoring, CI.
 
-    The same project gives the same bytes. No secret is written: files name where the target keeps its own.
+    `all` writes those of every target that the project has a use for. The same project gives the same bytes. No secret is written: files name where the target keeps its own.
     """
     from shipway.deploy import TARGETS, NothingToRender, render_target
 
