@@ -39,7 +39,8 @@ def command(
 ) -> None:
     """Write the files that run this project elsewhere: clusters, clouds, monitoring, CI.
 
-    `all` writes those of every target that the project has a use for. The same project gives the same bytes. No secret is written: files name where the target keeps its own.
+    `all` writes those of every target that the project has a use for. The same project gives the same bytes. No secret is
+    written: files name where the target keeps its own.
     """
     from shipway.deploy import TARGETS, NothingToRender, render_target
 
