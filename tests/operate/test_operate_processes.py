@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import time
 import urllib.request
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 import pytest
 from operate_help import REF, Project, descendants, endpoint, infer, move, releases, runs, wait_for
 
-from shipway.operate import control_process
+from shipway.operate import PortTaken, bind_port, control_process
 
 pytest_plugins = ["cli_fixtures"]
 
@@ -54,6 +55,18 @@ def test_serve_answers_and_ends_on_sigterm_with_nothing_left_running(live: Proje
     assert "Traceback" not in err
     assert not [pid for pid in below if runs(pid)]
     assert endpoint(live) == {}
+
+
+def test_serve_binds_to_another_address_when_told_and_takes_no_other_port(live: Project) -> None:
+    """127.0.0.2 is another address, and no other machine reaches it."""
+    with running(live, "serve", "--host", "127.0.0.2", "--port", "0") as child:
+        wait_for(lambda: endpoint(live))
+        url = str(endpoint(live)["url"])
+        assert url.startswith("http://127.0.0.2:")
+        assert infer(url) == releases(live)[0]
+        assert ended(child)[0] == 0
+    with socket.create_server(("127.0.0.2", 0)) as taken, pytest.raises(PortTaken, match=r"cannot listen at 127.0.0.2"):
+        bind_port(int(taken.getsockname()[1]), host="127.0.0.2")
 
 
 def test_serve_of_nothing_is_an_error_at_once(project: Project) -> None:

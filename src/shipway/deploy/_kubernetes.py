@@ -59,7 +59,7 @@ def _pod(subject: Subject, service: Service) -> JsonObject:
     container: JsonObject = {
         "name": service.kind,
         "image": subject.image,
-        "args": ["serve", service.name, "--release", service.release, "--host", "0.0.0.0", "--port", str(PORT)],  # noqa: S104
+        "args": ["serve", service.name, "--host", "0.0.0.0", "--port", str(PORT)],  # noqa: S104
         "ports": [{"name": "http", "containerPort": PORT}],
         "env": environment(subject, service),
     }

@@ -16,6 +16,7 @@ from shipway.kernel.canonical import JsonObject
 from shipway.kernel.check import Check, Verdict
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
+from shipway.operate._group import LOOPBACK
 from shipway.operate._supervisor import Supervisor
 from shipway.release import find_component, load_components, monitors_of, outcomes_of, release_descriptor
 from shipway.store import Store
@@ -166,10 +167,11 @@ def make_supervisor(
     port: int,
     only: str | None = None,
     secrets: Mapping[str, str] | None = None,
+    host: str = LOOPBACK,
 ) -> Supervisor:
     """A supervisor whose first deployment gets `port`, the next ones those after it (0: any free port).
 
-    secrets: as in Supervisor.
+    secrets, host: as in Supervisor.
     """
     taken: list[str] = []
 
@@ -178,4 +180,4 @@ def make_supervisor(
             taken.append(ref)
         return port + taken.index(ref) if port else 0
 
-    return Supervisor(store, cache=cache, environ=environ, report=report, ports=port_of, only=only, secrets=secrets)
+    return Supervisor(store, cache=cache, environ=environ, report=report, ports=port_of, only=only, secrets=secrets, host=host)

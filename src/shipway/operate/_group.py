@@ -16,6 +16,7 @@ from shipway.kernel.errors import ShipwayError
 from shipway.operate._serve import Serving
 
 LOOPBACK = "127.0.0.1"
+_EVERYWHERE = "0.0.0.0"  # noqa: S104 - only compared with
 
 
 class PredictorFailed(ShipwayError):
@@ -124,17 +125,20 @@ class Worker:
 
 
 class Group:
-    """All workers of one ref behind one address."""
+    """All workers of one ref behind one address; where another host than loopback is meant, `url` is that of this machine."""
 
-    def __init__(self, ref: str, port: int, log: Path, environ: Mapping[str, str], secrets: Mapping[str, str]) -> None:
+    def __init__(
+        self, ref: str, port: int, log: Path, environ: Mapping[str, str], secrets: Mapping[str, str], host: str = LOOPBACK
+    ) -> None:
         self.ref, self._log, self._environ, self._secrets = ref, log, environ, secrets
-        self._socket = bind_port(port)
+        self._socket = bind_port(port, host=host)
         self.workers: list[Worker] = []
         self._leaving: list[Worker] = []
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        host, port = self._socket.getsockname()[:2]
+        return f"http://{LOOPBACK if host == _EVERYWHERE else host}:{port}"
 
     @property
     def serving(self) -> Serving | None:

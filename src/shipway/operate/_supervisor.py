@@ -9,7 +9,7 @@ from pathlib import Path
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
-from shipway.operate._group import Group, PredictorFailed
+from shipway.operate._group import LOOPBACK, Group, PredictorFailed
 from shipway.operate._reconcile import Start, Stop, reconcile
 from shipway.operate._serve import Serving
 from shipway.operate._serving import prepare_serving
@@ -22,7 +22,7 @@ RETRY_SECONDS = 5.0  # a release that does not start is tried again this often; 
 
 class Supervisor:
     """The worker groups of one project. ports: wanted port by ref; report: told one line for every change; secrets: where a
-    gateway's process gets the variables from that its deployment names, and no others.
+    gateway's process gets the variables from that its deployment names, and no others; host: what the ports are bound at.
     """
 
     def __init__(
@@ -35,9 +35,10 @@ class Supervisor:
         ports: Callable[[str], int] = lambda _: 0,
         only: str | None = None,
         secrets: Mapping[str, str] | None = None,
+        host: str = LOOPBACK,
     ) -> None:
         self._store, self._cache, self._environ, self._report = store, cache, environ, report
-        self._ports, self._only, self._secrets = ports, only, secrets or {}
+        self._ports, self._only, self._secrets, self._host = ports, only, secrets or {}, host
         self._groups: dict[str, Group] = {}
         self._failed: dict[tuple[str, Digest], float] = {}  # when to try again what did not start, by ref and deployment
 
@@ -83,7 +84,7 @@ class Supervisor:
         folder = self._store.root / "serving"
         folder.mkdir(exist_ok=True)
         log = folder / (ref.removeprefix("deploy/").replace("/", "-") + ".log")
-        group = self._groups[ref] = Group(ref, self._ports(ref), log, self._environ, self._secrets)
+        group = self._groups[ref] = Group(ref, self._ports(ref), log, self._environ, self._secrets, self._host)
         return group
 
     def _mend(self, ref: str, group: Group) -> None:
