@@ -161,3 +161,15 @@ def move(
     verdict = store.put({"kind": "verdict", "version": 1, **says})
     record = NewAudit(store.clock.now(), actor, "move", ref, "moved", expected, target, verdict, release=release)
     return store.move(record, expected=expected, seen=seen)
+
+
+@pytest.fixture(name="place", params=["sqlite", "postgres"])
+def each_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """A test that takes `place` or `store` runs over SQLite and over a real PostgreSQL. A file that wants them imports both."""
+    with new_place(str(request.param), tmp_path) as found:
+        yield found
+
+
+@pytest.fixture(name="store")
+def each_store(place: Place) -> Store:
+    return place.open()

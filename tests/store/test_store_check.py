@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from store_help import REF, move, new_place, restore_old, thing
+from store_help import (
+    REF,
+    Place,
+    each_place,  # noqa: F401 - fixtures
+    move,
+    restore_old,
+    thing,
+)
 
-from shipway.store import Store, check_store, open_store
+from shipway.kernel.canonical import JsonObject
+from shipway.store import NewAudit, Ref, Store, check_store, open_store
 
 Change = Callable[[Store], object]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    store = open_store(tmp_path, "flights", create=True)
+def store(place: Place) -> Store:
+    store = place.open()
     fill(store)
     return store
 
@@ -29,22 +36,45 @@ def fill(store: Store) -> None:
     move(store, "model/delay", one)
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-def test_a_store_that_nobody_touched_agrees(kind: str, tmp_path: Path) -> None:
-    with new_place(kind, tmp_path) as place:
-        store = place.open()
-        fill(store)
-        fill(place.open("churn"))
-        found = check_store(store, deep=True)
-        assert (found.faults, found.refs, found.moves, found.newest) == ((), 2, 5, 5)
+def test_a_store_that_nobody_touched_agrees(store: Store, place: Place) -> None:
+    fill(place.open("churn"))
+    found = check_store(store, deep=True)
+    assert (found.faults, found.refs, found.moves, found.newest) == ((), 2, 5, 5)
+
+
+def test_a_forced_move_agrees_and_one_that_hides_its_force_does_not(store: Store) -> None:
+    one, two = thing(store, 1), thing(store, 2)
+    says: JsonObject = {"project": store.project, "ref": REF, "from": two, "to": one, "allowed": False, "forced": True}
+    verdict = store.put({"kind": "verdict", "version": 1, **says})
+    record = NewAudit(store.clock.now(), "ann", "forced", REF, "moved", two, one, verdict, "fire")
+    number = store.move(record, expected=two)
+    assert check_store(store).faults == ()
+    sql(f"UPDATE audit SET action = 'move' WHERE id = {number}")(store)
+    (fault,) = check_store(store).faults
+    assert "does not allow this move" in fault.what
+
+
+def test_a_move_that_is_made_while_the_store_is_read_is_no_fault(
+    store: Store, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody moves a ref, and makes another, after the history was read and before the refs are."""
+    other, real = place.open(), Store.refs
+
+    def refs(asked: Store, prefix: str = "") -> list[Ref]:
+        monkeypatch.undo()
+        move(other, REF, thing(other, 3), expected=other.resolve(REF))
+        move(other, "model/new", thing(other, 3))
+        return real(asked, prefix)
+
+    monkeypatch.setattr(Store, "refs", refs)
+    found = check_store(store)
+    assert (found.faults, found.refs, found.moves, found.newest) == ((), 3, 7, 7)
 
 
 def sql(text: str) -> Change:
     def change(store: Store) -> None:
-        connection = sqlite3.connect(store.root / "catalogue.sqlite")
-        with connection:
-            connection.execute(text)
-        connection.close()
+        with store._writer._engine.begin() as connection:
+            connection.exec_driver_sql(text)
 
     return change
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
-from store_help import Place, move, new_place, thing
+from store_help import Place, each_place, each_store, move, thing  # noqa: F401 - fixtures
 
 from shipway.kernel import media
 from shipway.kernel.canonical import NotCanonical
@@ -25,17 +23,6 @@ from shipway.store import (
 )
 
 START = datetime(2013, 2, 1, tzinfo=UTC)
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    with new_place(str(request.param), tmp_path) as found:
-        yield found
-
-
-@pytest.fixture
-def store(place: Place) -> Store:
-    return place.open()
 
 
 def test_a_ref_moves_and_its_history_says_by_whom(store: Store) -> None:

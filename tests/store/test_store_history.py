@@ -7,26 +7,29 @@ import itertools
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from store_help import each_place, each_store  # noqa: F401 - fixtures
 
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Digest
-from shipway.store import NewAudit, RefMoved, Store, open_store
+from shipway.store import NewAudit, RefMoved, Store
 
 NUMBERS = itertools.count()
 STEPS = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 3), st.none() | st.integers(0, 3)), max_size=12)
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return open_store(tmp_path_factory.mktemp("store"), "p", create=True)
-
-
 def allow(store: Store, ref: str, expected: Digest | None, target: Digest, *, forced: bool) -> Digest:
-    verdict: JsonObject = {"kind": "verdict", "version": 1, "project": "p", "ref": ref, "from": expected, "to": target}
+    verdict: JsonObject = {
+        "kind": "verdict",
+        "version": 1,
+        "project": store.project,
+        "ref": ref,
+        "from": expected,
+        "to": target,
+    }
     return store.put({**verdict, "allowed": not forced, **({"forced": True} if forced else {})})
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
 def test_a_history_replays_to_the_present_place_and_a_stale_expectation_never_wins(
     store: Store, steps: list[tuple[int, int, int | None]]

@@ -117,5 +117,6 @@ def test_refs_and_histories_agree_in_postgres_too() -> None:
 
 
 @pytest.mark.slow
-def test_refs_and_histories_agree_over_many_orders() -> None:
-    run_state_machine_as_test(Moves, settings=settings(max_examples=200, stateful_step_count=40, deadline=None))
+@pytest.mark.parametrize("machine", [Moves, MovesInPostgres])
+def test_refs_and_histories_agree_over_many_orders(machine: type[Moves]) -> None:
+    run_state_machine_as_test(machine, settings=settings(max_examples=200, stateful_step_count=40, deadline=None))

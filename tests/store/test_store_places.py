@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import NamedTuple
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from store_help import Place, each_place, each_store  # noqa: F401 - fixtures
 
 from shipway.kernel.digest import Digest
-from shipway.store import NewAudit, Store, open_store
+from shipway.store import NewAudit, Store
 
 START = datetime(2026, 11, 28, 12, tzinfo=UTC)
 REF = "data/flights"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store(tmp_path, "flights", create=True)
 
 
 class Put(NamedTuple):
@@ -77,11 +71,9 @@ def test_where_clocks_disagree_the_later_record_is_believed(store: Store) -> Non
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(minutes=st.lists(st.integers(-50, 50), min_size=1, max_size=6), asked=st.integers(-60, 60))
-def test_places_follow_the_order_of_records_for_any_clocks(
-    minutes: list[int], asked: int, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_places_follow_the_order_of_records_for_any_clocks(minutes: list[int], asked: int, place: Place) -> None:
     """Going forward in time never goes back in the history, and a move counts no later than its own clock says."""
-    store = open_store(tmp_path_factory.mktemp("store"), "flights", create=True)
+    store = place.open(f"p{len(place.opened)}")
     puts = [move(store, each) for each in minutes]
     order: list[Digest | None] = [None, *(put.target for put in puts)]
     places = [order.index(at(store, moment)) for moment in (asked, asked + 1, asked + 30)]

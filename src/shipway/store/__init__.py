@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from shipway.store._types import (
         AuditRecord,
         CatalogueAddress,
+        CatalogueDamaged,
         CatalogueDown,
         CatalogueOther,
         CatalogueRefused,
@@ -65,6 +66,8 @@ if TYPE_CHECKING:
         StoreFull,
         StoreMissing,
         StoreNewer,
+        StoreReadOnly,
+        TextUnfit,
     )
 
 _HOME = {
@@ -99,6 +102,7 @@ _HOME = {
     "_types": [
         "AuditRecord",
         "CatalogueAddress",
+        "CatalogueDamaged",
         "CatalogueDown",
         "CatalogueOther",
         "CatalogueRefused",
@@ -122,6 +126,8 @@ _HOME = {
         "StoreFull",
         "StoreMissing",
         "StoreNewer",
+        "StoreReadOnly",
+        "TextUnfit",
     ],
 }
 
@@ -132,6 +138,7 @@ __all__ = [
     "CallRecord",
     "CallSpan",
     "CatalogueAddress",
+    "CatalogueDamaged",
     "CatalogueDown",
     "CatalogueOther",
     "CatalogueRefused",
@@ -170,6 +177,8 @@ __all__ = [
     "StoreFull",
     "StoreMissing",
     "StoreNewer",
+    "StoreReadOnly",
+    "TextUnfit",
     "TreeFile",
     "WriterTaken",
     "check_store",

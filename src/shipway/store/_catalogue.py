@@ -14,25 +14,47 @@ from shipway.kernel.clock import instant
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.store import _tables as tables
-from shipway.store._types import Edge, EvidenceRow, EvidenceSeen, NewAudit, RefMoved, RevocationArrived, StateConflict
+from shipway.store._migrations import KNOWN
+from shipway.store._types import (
+    Edge,
+    EvidenceRow,
+    EvidenceSeen,
+    NewAudit,
+    RefMoved,
+    RevocationArrived,
+    StateConflict,
+    newer,
+    refuse_unfit,
+)
 
 POLICY = "policy/main"  # the ref whose object judges every move
-_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('shipway ' || :project, 0))")
+# the first is what a migration takes alone: nobody writes in the manner of a revision that has passed
+_LOCK = text(
+    "SELECT pg_advisory_xact_lock_shared(hashtextextended('shipway catalogue', 0)),"
+    " pg_advisory_xact_lock(hashtextextended('shipway ' || :project, 0))"
+)
+_REVISION = text("SELECT version_num FROM alembic_version")
 
 
 class Writer:
     """All writes of one project. faults: the error for what the driver raised, None for a fault of ours."""
 
-    def __init__(self, engine: Engine, project: str, *, faults: Callable[[Exception], ShipwayError | None]) -> None:
-        self._engine, self._project, self._faults = engine, project, faults
+    def __init__(self, engine: Engine, project: str, *, faults: Callable[[Exception], ShipwayError | None], where: str) -> None:
+        self._engine, self._project, self._faults, self._where = engine, project, faults, where
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        """One writer of a project at a time: SQLite's transactions begin so, PostgreSQL's take the project's lock first."""
+        """One writer of a project at a time: SQLite's transactions begin so, PostgreSQL's take the project's lock first.
+
+        Raises StoreNewer when a newer Shipway has migrated the catalogue since it was opened.
+        """
         try:
             with self._engine.begin() as connection:
                 if connection.dialect.name == "postgresql":
                     connection.execute(_LOCK, {"project": self._project})
+                revision = connection.execute(_REVISION).scalar()
+                if revision not in KNOWN:
+                    raise newer(str(revision), self._where)
                 yield connection
         except DBAPIError as problem:
             fault = self._faults(problem)
@@ -100,6 +122,7 @@ class Writer:
             "name": row.name,
             "at": instant(row.at),
         }
+        refuse_unfit(values.values())
         try:
             with self._transaction() as connection:
                 connection.execute(insert(tables.evidence).values(**values))
@@ -109,6 +132,7 @@ class Writer:
     def put_state(self, kind: str, rows: Mapping[str, JsonObject], *, now: str, expected: int | None) -> None:
         """Write rows of one kind in one transaction; `expected`: the version of a single row (0: new). Raises StateConflict."""
         table = tables.state
+        refuse_unfit(rows)
         with self._transaction() as connection:
             for key, value in rows.items():
                 where = (table.c.project == self._project) & (table.c.kind == kind) & (table.c.key == key)
@@ -143,6 +167,7 @@ class Writer:
             "at": instant(record.at),
             "project": self._project,
         }
+        refuse_unfit(values.values())
         key = connection.execute(insert(tables.audit).values(**values)).inserted_primary_key
         assert key is not None
         return int(key[0])

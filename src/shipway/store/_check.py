@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shipway.kernel.digest import Digest, is_digest, parse_digest
-from shipway.store._types import AuditRecord, ObjectDamaged, ObjectMissing, ObjectUnexpected
+from shipway.store._justify import allows
+from shipway.store._types import AuditRecord, ObjectDamaged, ObjectMissing, ObjectUnexpected, Ref
 
 if TYPE_CHECKING:
     from shipway.store._facade import Store
@@ -39,25 +40,39 @@ def check_store(store: Store, *, deep: bool = False) -> StoreChecked:
 
     A move begins where the one before it ended, has a verdict that allows exactly it, and the last one is where the ref is.
     """
-    moves = list(_moves(store))
-    faults = [*_replay(store, moves), *_verdicts(store, moves)]
+    refs, moves, last = _still(store)
+    faults = [*_replay(refs, moves), *_verdicts(store, moves)]
     named = _named(store, moves)
     missing = {digest: why for digest, why in named.items() if not store.objects.has(digest)}
     faults += [Fault(digest, f"the object is missing; {why} names it") for digest, why in missing.items()]
     if deep:
         faults += _damaged(store)
-    newest = store.history(limit=1)
-    return StoreChecked(len(store.refs()), len(moves), len(named), newest[0].id if newest else 0, tuple(faults))
+    return StoreChecked(len(refs), len(moves), len(named), last, tuple(faults))
 
 
-def _moves(store: Store) -> Iterator[AuditRecord]:
-    page = store.moves_after(0, limit=_PAGE)
+def _still(store: Store) -> tuple[list[Ref], list[AuditRecord], int]:
+    """Refs and moves of one moment, and the id of the last record then: read again where somebody moved one in between."""
+    last, moves = _newest(store), list[AuditRecord]()
+    while True:
+        moves += _moves(store, after=moves[-1].id if moves else 0)
+        refs, before, last = store.refs(), last, _newest(store)
+        if before == last:
+            return refs, moves, last
+
+
+def _newest(store: Store) -> int:
+    found = store.history(limit=1)
+    return found[0].id if found else 0
+
+
+def _moves(store: Store, *, after: int) -> Iterator[AuditRecord]:
+    page = store.moves_after(after, limit=_PAGE)
     while page:
         yield from page
         page = store.moves_after(page[-1].id, limit=_PAGE)
 
 
-def _replay(store: Store, moves: Iterable[AuditRecord]) -> Iterator[Fault]:
+def _replay(found: Iterable[Ref], moves: Iterable[AuditRecord]) -> Iterator[Fault]:
     last: dict[str, AuditRecord] = {}
     for record in moves:
         before = last.get(record.resource)
@@ -66,7 +81,7 @@ def _replay(store: Store, moves: Iterable[AuditRecord]) -> Iterator[Fault]:
             what = f"the move of {record.resource} does not begin where {begins}: a record is missing or changed"
             yield Fault(str(record.id), what)
         last[record.resource] = record
-    refs = {ref.name: ref for ref in store.refs()}
+    refs = {ref.name: ref for ref in found}
     for name in sorted(refs.keys() | last.keys()):
         ref, final = refs.get(name), last.get(name)
         if ref is None:
@@ -89,8 +104,14 @@ def _verdicts(store: Store, moves: Iterable[AuditRecord]) -> Iterator[Fault]:
         except (ObjectDamaged, ObjectUnexpected, ValueError) as problem:
             yield Fault(record.verdict, f"the verdict of record {record.id} cannot be read: {problem}")
             continue
-        allowed = tuple(verdict.get(name) for name in ("project", "ref", "from", "to", "allowed"))
-        if allowed != (store.project, record.resource, record.source, record.target, True):
+        if not allows(
+            verdict,
+            project=store.project,
+            ref=record.resource,
+            source=record.source,
+            target=record.target,
+            action=record.action,
+        ):
             yield Fault(str(record.id), f"the verdict does not allow this move of {record.resource}")
 
 
@@ -113,5 +134,5 @@ def _damaged(store: Store) -> Iterator[Fault]:
             continue
         try:
             store.objects.verify(parse_digest(name))
-        except ObjectDamaged as problem:
+        except (ObjectDamaged, ObjectMissing) as problem:  # missing: a link that leads nowhere
             yield Fault(name, problem.what)

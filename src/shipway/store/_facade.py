@@ -16,13 +16,16 @@ from shipway.kernel.clock import Clock, Ids, RandomIds, SystemClock, instant
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.store import _reader as reader
+from shipway.store._faults import disk_fault
+from shipway.store._justify import allows
 from shipway.store._migrations import HEAD, KNOWN
 from shipway.store._objects import Objects, hash_file
-from shipway.store._place import Catalogue, Elsewhere, mark, open_catalogue
+from shipway.store._place import Catalogue, Elsewhere, is_marked, mark, open_catalogue
 from shipway.store._stat_cache import StatCache
 from shipway.store._tree import TreeFile, TreeWriter, tree_nodes, walk_tree
 from shipway.store._types import (
     AuditRecord,
+    CatalogueDamaged,
     Edge,
     EvidenceRow,
     EvidenceSeen,
@@ -34,7 +37,8 @@ from shipway.store._types import (
     RefMissing,
     StateRow,
     StoreMissing,
-    StoreNewer,
+    newer,
+    refuse_unfit,
 )
 
 if TYPE_CHECKING:
@@ -264,6 +268,7 @@ class Store:
         return StatCache(self.root / "cache" / "stat.sqlite")
 
     def _query(self, sql: str, parameters: Mapping[str, reader.Value]) -> Sequence[Sequence[reader.Value]]:
+        refuse_unfit(parameters.values())
         return self._catalogue.query(sql, parameters)
 
     @cached_property
@@ -275,10 +280,14 @@ class Store:
         if record.verdict is None:
             raise MoveUnjustified(f"{record.resource} moves only with a verdict", where=record.resource)
         verdict = self.get(record.verdict, "verdict")
-        facts = tuple(verdict.get(name) for name in ("project", "ref", "from", "to"))
-        forced = verdict.get("forced") is True  # allowed by nothing but an admin's word, and for ever recorded so
-        justified = record.action == "forced" if forced else verdict.get("allowed") is True and record.action != "forced"
-        if facts != (self.project, record.resource, expected, record.target) or not justified:
+        if not allows(
+            verdict,
+            project=self.project,
+            ref=record.resource,
+            source=expected,
+            target=record.target,
+            action=record.action,
+        ):
             raise MoveUnjustified(
                 f"the verdict does not allow this move of {record.resource}", where=record.verdict, mend="judge the move again"
             )
@@ -297,8 +306,9 @@ def open_store(
 ) -> Store:
     """The store in `<root>/.shipway`, made or migrated when needed. catalogue: its address when it is in PostgreSQL.
 
-    Raises StoreMissing, StoreNewer, CatalogueOther, CatalogueAddress, CatalogueRefused, CatalogueDown. Without the address of a
-    catalogue that is elsewhere the objects can be had, and CatalogueOther is raised by whatever needs a row.
+    Raises StoreMissing, StoreNewer, StoreFull, StoreReadOnly, CatalogueDamaged, CatalogueOther, CatalogueAddress,
+    CatalogueRefused, CatalogueDown. Without the address of a catalogue that is elsewhere the objects can be had, and
+    CatalogueOther is raised by whatever needs a row.
     """
     folder = root / FOLDER
     rows = open_catalogue(folder, catalogue)
@@ -307,6 +317,9 @@ def open_store(
         return store
     try:
         _prepare(store, rows, create=create, marked=catalogue is not None)
+    except OSError as problem:
+        rows.close()
+        raise disk_fault(problem, root) or problem from problem
     except BaseException:
         rows.close()
         raise
@@ -318,17 +331,27 @@ def _prepare(store: Store, rows: Catalogue, *, create: bool, marked: bool) -> No
     folder, found = store.root, rows.revision()
     if found is None and not create and not folder.is_dir():
         raise StoreMissing(f"no store in {folder.parent}", where=str(folder), mend="shipway init")
+    if found is None and (is_marked(folder) if marked else store.objects.any()):
+        found = _not_lost(store, rows)
     if found is not None and found not in KNOWN:
-        raise StoreNewer(
-            f"the catalogue is at revision {found}, newer than this Shipway knows", where=rows.where, mend="upgrade Shipway"
-        )
+        raise newer(found, rows.where)
     if found != HEAD or not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ".gitignore").write_text("*\n")
-    if marked:
-        mark(folder, rows.where)
     if found != HEAD:
         rows.migrate(store.objects.root)
+    if marked:  # last: a marked folder whose catalogue has no tables has lost it
+        mark(folder, rows.where)
+
+
+def _not_lost(store: Store, rows: Catalogue) -> str:
+    """The revision of a catalogue that was made between two looks. Raises CatalogueDamaged: what had rows is empty or gone."""
+    found = rows.revision()
+    if found is None:
+        what = "the catalogue is empty or gone, and this store had one: its history would begin anew"
+        mend = f"restore the catalogue from a backup, or move {store.root} away to begin with nothing"
+        raise CatalogueDamaged(what, where=rows.where, mend=mend)
+    return found
 
 
 def list_projects(root: Path, *, catalogue: str | None = None) -> list[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
+import io
 import os
 import stat
 import tempfile
@@ -19,8 +20,9 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from shipway.kernel.digest import Descriptor, Digest, digest_bytes, parse_digest
-from shipway.store._types import FileUnreadable, ObjectDamaged, ObjectMissing, StoreFull
+from shipway.kernel.digest import Descriptor, Digest, digest_bytes, is_digest, parse_digest
+from shipway.store._faults import disk_fault
+from shipway.store._types import FileUnreadable, ObjectDamaged, ObjectMissing
 
 _CHUNK = 1 << 20  # reads of 1 MiB: hashing then dominates the system calls
 _MANY = 64  # above this many new files one sync of the disk first is cheaper than one each
@@ -51,14 +53,18 @@ class Objects:
             return []
         folder = self.root / prefix[:2]
         names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-        found = [prefix[:2] + name for name in names if name.startswith(prefix[2:])]
-        return [Digest(f"sha256:{name}") for name in found if len(name) == 64]
+        found = [f"sha256:{prefix[:2]}{name}" for name in names if name.startswith(prefix[2:])]
+        return [Digest(name) for name in found if is_digest(name)]
+
+    def any(self) -> bool:
+        """Whether something was ever put."""
+        return next(self.root.glob("??/*"), None) is not None
 
     def keeps(self, digest: Digest, size: int) -> bool:
         """Whether the object is there with this size in bytes and not marked as damaged; the next sync includes a young one."""
         path = self.path(digest)
         try:
-            status = path.stat()
+            status = path.lstat()  # a link is nothing that was put here
         except OSError:
             return False
         found = stat.S_ISREG(status.st_mode) and status.st_size == size and stat.S_IMODE(status.st_mode) != _DAMAGED
@@ -97,7 +103,8 @@ class Objects:
         """The bytes, verified. Raises ObjectMissing, ObjectDamaged."""
         path = self.path(digest)
         try:
-            data = path.read_bytes()
+            with _open_object(path) as file:
+                data = file.read()
         except FileNotFoundError:
             raise ObjectMissing(f"no object {digest}", where=str(self.root), mend="restore it from a backup") from None
         found = digest_bytes(data)
@@ -112,12 +119,14 @@ class Objects:
         """
         path = self.path(digest)
         try:
-            found = hash_file(path)
+            with _open_object(path) as file:
+                found = _hash(file)
         except FileNotFoundError:
             raise ObjectMissing(f"no object {digest}", where=str(self.root), mend="restore it from a backup") from None
         if found != digest:
-            with suppress(OSError):  # a store that may only be read stays as it is
-                path.chmod(_DAMAGED)
+            if not path.is_symlink():  # what a link leads to is not ours
+                with suppress(OSError):  # a store that may only be read stays as it is
+                    path.chmod(_DAMAGED)
             raise damaged(path, digest, found, name=name)
         return path
 
@@ -138,10 +147,10 @@ class Objects:
 
     def _write(self, fill: Callable[[int], tuple[Digest, int]]) -> tuple[Digest, int]:
         """Run `fill` on a temporary file and rename it to the digest that it returns."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        self._sweep()
-        temporary = ""
+        temporary, final = "", self.root
         try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            self._sweep()
             handle, temporary = tempfile.mkstemp(prefix="tmp-", dir=self.root)
             try:
                 with suppress(OSError):  # a file system without locks: then age alone says who is dead
@@ -157,11 +166,9 @@ class Objects:
                 os.close(handle)
         except OSError as problem:
             _discard(temporary)
-            if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise StoreFull(
-                    "no room left while writing an object", where=str(self.root), mend="free some space and run it again"
-                ) from problem
-            raise
+            if final != self.root and final.is_dir():
+                raise _no_file(final) from problem
+            raise disk_fault(problem, self.root.parent) or problem from problem
         except BaseException:
             _discard(temporary)
             raise
@@ -191,11 +198,34 @@ def damaged(path: Path, expected: Digest, found: Digest, *, name: str | None = N
 
 def hash_file(path: Path) -> Digest:
     """The digest of a file's content, read in chunks."""
-    hasher = hashlib.sha256()
     with path.open("rb", buffering=0) as source:
-        while chunk := source.read(_CHUNK):
-            hasher.update(chunk)
+        return _hash(source)
+
+
+def _hash(source: io.FileIO) -> Digest:
+    hasher = hashlib.sha256()
+    while chunk := source.read(_CHUNK):
+        hasher.update(chunk)
     return Digest("sha256:" + hasher.hexdigest())
+
+
+def _open_object(path: Path) -> io.FileIO:
+    """The file of an object. Raises FileNotFoundError, and ObjectDamaged for what is no file: a pipe would be waited for."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as problem:
+        if problem.errno in (errno.ELOOP, errno.ENXIO):  # links in a circle, a socket
+            raise _no_file(path) from None
+        raise
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise _no_file(path)
+    return io.FileIO(handle, "rb")
+
+
+def _no_file(path: Path) -> ObjectDamaged:
+    what = "what stands in the place of an object is no file"
+    return ObjectDamaged(what, where=str(path), mend="remove it, then restore the file from a backup or make it again")
 
 
 def _write_all(out: int, data: bytes | memoryview) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from shipway.kernel.canonical import canonical_json
 from shipway.store._reader import Value
-from shipway.store._types import CatalogueOther
+from shipway.store._types import CatalogueDamaged, CatalogueOther
 
 if TYPE_CHECKING:
     from shipway.store._catalogue import Writer
@@ -87,15 +86,32 @@ def open_catalogue(folder: Path, url: str | None) -> Catalogue:
 
 def mark(folder: Path, where: str) -> None:
     """Say in the folder that its catalogue is there, unless it says so already."""
-    if _marked(folder):
+    if is_marked(folder):
         return
     value = canonical_json({"kind": "catalogue", "version": 1, "where": where})
     new = folder / f"{MARK}.{os.getpid()}"
-    new.write_bytes(value)
+    with new.open("wb") as file:
+        file.write(value)
+        file.flush()
+        os.fsync(file.fileno())  # before it has its name: an empty mark would say nothing after a power cut
     new.replace(folder / MARK)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def is_marked(folder: Path) -> bool:
+    """Whether the folder says that its catalogue is in a server. Raises CatalogueDamaged when it cannot be read."""
+    return _marked(folder) is not None
 
 
 def _marked(folder: Path) -> str | None:
-    with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
+    try:
         return str(json.loads((folder / MARK).read_bytes())["where"])
-    return None
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        mend = f"remove it and name the catalogue once more in {VARIABLE}"
+        raise CatalogueDamaged(f"{MARK} does not say where the catalogue is", where=str(folder / MARK), mend=mend) from None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from shipway.kernel.errors import ShipwayError
 from shipway.store._postgres_faults import fault_of
 from shipway.store._reader import Value
-from shipway.store._types import CatalogueAddress
+from shipway.store._types import CatalogueAddress, revision_of
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -54,12 +54,14 @@ class PostgresCatalogue:
     def writer(self, project: str) -> Writer:
         from shipway.store._catalogue import Writer
 
-        return Writer(self._engine, project, faults=lambda problem: fault_of(problem, where=self.where))
+        return Writer(self._engine, project, faults=lambda problem: fault_of(problem, where=self.where), where=self.where)
 
     def revision(self) -> str | None:
         found = self.query("SELECT to_regclass('alembic_version') IS NOT NULL", {})
-        rows = self.query("SELECT version_num FROM alembic_version", {}) if found[0][0] else []
-        return str(rows[0][0]) if rows else None
+        if not found[0][0]:
+            return None
+        rows = self.query("SELECT version_num FROM alembic_version", {})
+        return revision_of(rows[0] if rows else None, where=self.where)
 
     def migrate(self, objects: Path) -> None:
         from shipway.store._migrate import migrate

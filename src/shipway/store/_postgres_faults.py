@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from shipway.kernel.errors import ShipwayError
-from shipway.store._types import CatalogueDown, CatalogueRefused, StoreBusy, StoreFull
+from shipway.store._types import CatalogueDamaged, CatalogueDown, CatalogueRefused, StoreBusy, StoreFull
 
 _BUSY = {"55P03", "40P01", "40001", "57014"}  # lock not available, deadlock, serialization, cancelled
 _NO_ROOM = {"53100", "53200"}
 _REFUSED = {"28000", "28P01", "42501", "3D000", "3F000"}  # authentication, password, privilege, no such database, schema
+_BROKEN = {"XX001", "XX002", "42P01"}  # data corrupted, index corrupted, no such table
 _DOWN = {"25006", "25P03", "53300", "57P01", "57P02", "57P03", "57P05"}  # standby, idle too long, no connection left, stopping
 _NOT_LET_IN = ("authentication failed", "pg_hba.conf", "does not exist", "no password supplied", "permission denied")
 
@@ -24,6 +25,9 @@ def fault_of(problem: BaseException, *, where: str) -> ShipwayError | None:
         return StoreBusy("another process holds the catalogue", where=where, mend="wait for it, then run this again")
     if state in _NO_ROOM:
         return StoreFull("PostgreSQL has no room left", where=where, mend="free some space and run it again")
+    if state in _BROKEN:
+        what = "the catalogue is damaged, or its tables are gone"
+        return CatalogueDamaged(what, where=where, mend="restore the database from a backup")
     lost = isinstance(raised, psycopg.OperationalError | psycopg.InterfaceError) and not state
     if state in _REFUSED or (lost and any(words in said for words in _NOT_LET_IN)):
         what = "PostgreSQL refuses this user, database or permission"

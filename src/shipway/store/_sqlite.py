@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from shipway.store._faults import fault_of
 from shipway.store._reader import Value
+from shipway.store._types import revision_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -33,7 +34,7 @@ class SqliteCatalogue:
     def writer(self, project: str) -> Writer:
         from shipway.store._catalogue import Writer
 
-        return Writer(self._engine, project, faults=lambda problem: fault_of(problem, where=self.where))
+        return Writer(self._engine, project, faults=lambda problem: fault_of(problem, file=self._file), where=self.where)
 
     def revision(self) -> str | None:
         if not self._file.exists():
@@ -41,12 +42,12 @@ class SqliteCatalogue:
         connection = sqlite3.connect(f"{self._file.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
         try:
             with self._told():
+                if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
+                    return None
                 row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        except sqlite3.OperationalError:
-            return None
         finally:
             connection.close()
-        return str(row[0]) if row else None
+        return revision_of(row, where=self.where)
 
     def migrate(self, objects: Path) -> None:
         from shipway.store._migrate import migrate
@@ -66,7 +67,8 @@ class SqliteCatalogue:
 
     @cached_property
     def _reading(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._file, timeout=BUSY_SECONDS, isolation_level=None)
+        file = f"{self._file.absolute().as_uri()}?mode=rw"  # makes no empty one where it is gone
+        connection = sqlite3.connect(file, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
         connection.execute("PRAGMA query_only = ON")
         return connection
 
@@ -86,7 +88,7 @@ class SqliteCatalogue:
         try:
             yield
         except Exception as problem:
-            fault = fault_of(problem, where=self.where)
+            fault = fault_of(problem, file=self._file)
             if fault:
                 raise fault from problem
             raise

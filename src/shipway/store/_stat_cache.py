@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from shipway.kernel.canonical import text_of_name
-from shipway.kernel.digest import Digest, parse_digest
+from shipway.kernel.digest import Digest, is_digest, parse_digest
 
 _RACY_NS = 2_000_000_000  # a file changed this recently may change again within one tick of its timestamp: never trusted
 
@@ -28,7 +28,7 @@ class StatCache:
     def find(self, path: Path, status: os.stat_result) -> Digest | None:
         """The digest of the file as it was last read, when nothing about it has changed since."""
         known = self._known.get(_name(path))
-        return parse_digest(known[1]) if known and known[0] == _key(status) else None
+        return parse_digest(known[1]) if known and known[0] == _key(status) and is_digest(known[1]) else None
 
     def add(self, path: Path, status: os.stat_result, digest: Digest) -> None:
         """Remember what was read; `status` was taken before reading."""

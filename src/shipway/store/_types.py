@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +160,24 @@ class CatalogueOther(ShipwayError):
     code = "store.catalogue-other"
 
 
+class CatalogueDamaged(ShipwayError):
+    """The catalogue is no whole database any more, or one that had rows is empty or gone."""
+
+    code = "store.catalogue-damaged"
+
+
+class StoreReadOnly(ShipwayError):
+    """The store's folder or catalogue may not be written by this user, or on this disk."""
+
+    code = "store.read-only"
+
+
+class TextUnfit(ShipwayError):
+    """A text that no catalogue can keep: with the character NUL, or half of a surrogate pair."""
+
+    code = "store.text-unfit"
+
+
 class CatalogueAddress(ShipwayError):
     """The address of a catalogue is none."""
 
@@ -173,6 +195,27 @@ class CatalogueDown(ShipwayError):
 
     code = "store.catalogue-down"
     retry = True
+
+
+def newer(revision: str, where: str) -> StoreNewer:
+    """The error for a catalogue at a revision that this Shipway does not know."""
+    return StoreNewer(
+        f"the catalogue is at revision {revision}, newer than this Shipway knows", where=where, mend="upgrade Shipway"
+    )
+
+
+def revision_of(row: Sequence[object] | None, *, where: str) -> str:
+    """The revision in the one row that says it. Raises CatalogueDamaged: it is written with the tables, never without."""
+    if not row:
+        raise CatalogueDamaged("the catalogue does not say its revision", where=where, mend="restore it from a backup")
+    return str(row[0])
+
+
+def refuse_unfit(values: Iterable[object]) -> None:
+    """Raises TextUnfit when one of these is a text that a catalogue cannot keep; the same for every catalogue."""
+    for value in values:
+        if isinstance(value, str) and ("\0" in value or (not value.isascii() and _SURROGATE.search(value))):
+            raise TextUnfit(f"{value[:60]!r} cannot be kept", mend="write it without NUL and without broken characters")
 
 
 class RefMissing(ShipwayError):
