@@ -135,7 +135,9 @@ def test_a_command_works_in_the_folder_that_c_names_and_in_those_below(released:
 
 
 def test_an_error_without_words_of_ours_is_short_too(project: Project) -> None:
-    (project.root / ".shipway" / "catalogue.sqlite").write_bytes(b"no database at all, whatever its name says" * 40)
+    kept = project.root / ".shipway"
+    kept.rename(project.root / "kept")
+    kept.symlink_to(kept)  # a link that leads to itself: nothing of ours has words for it
     done = project.cli("log", "--json")
     assert done.code == 1
     assert done.document["error"]["code"] == "cli.unexpected"
