@@ -6,15 +6,17 @@ import atexit
 import functools
 import itertools
 import json
+import logging
+import os
 import shutil
 import sqlite3
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from urllib.parse import quote
 
 import pytest
@@ -24,6 +26,7 @@ from shipway.store import EvidenceSeen, NewAudit, Store, open_store
 
 OLD = Path(__file__).parent / "data" / "catalogue-0001.json"
 REF = "deploy/delay@prod"
+BUCKET = "shipway-tests"
 
 
 def restore_old(root: Path) -> Path:
@@ -117,28 +120,126 @@ def quote_name(name: str) -> str:
     return '"' + name.replace(" ", "\\ ") + '"'
 
 
+@functools.cache
+def s3_environ() -> Mapping[str, str]:
+    """One S3 for the whole run of the tests, in a thread of this process on the loopback, with one bucket in it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for module in ("obstore", "moto.server"):
+            pytest.importorskip(module, reason=f"{module} is not installed: S3 cannot run here")
+        from moto.server import ThreadedMotoServer
+
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        server.start()
+        atexit.register(server.stop)
+    host, port = server.get_host_and_port()
+    environ = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "shipway",
+        "AWS_SECRET_ACCESS_KEY": "not a secret",
+        "AWS_REGION": "us-east-1",
+    }
+    s3_client(environ).create_bucket(Bucket=BUCKET)
+    return environ
+
+
+def s3_client(environ: Mapping[str, str]) -> Any:
+    """Another client than ours, for what others do in the bucket."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import boto3
+
+        return boto3.client(
+            "s3",
+            endpoint_url=environ["AWS_ENDPOINT_URL"],
+            aws_access_key_id="shipway",
+            aws_secret_access_key="not a secret",
+            region_name="us-east-1",
+        )
+
+
 @dataclass(frozen=True)
 class Place:
-    """Where a store can be opened again and again, by any process: its folder and the address of its catalogue."""
+    """Where a store can be opened again and again, by any process: its folder, the addresses of catalogue and objects."""
 
     root: Path
     url: str | None
     opened: list[Store]
+    objects: str | None = None
 
-    def open(self, project: str = "flights") -> Store:
-        self.opened.append(open_store(self.root, project, catalogue=self.url, create=True))
+    def open(self, project: str = "flights", *, cache: Path | None = None) -> Store:
+        self.opened.append(open_store(self.root, project, catalogue=self.url, objects=self.objects, cache=cache, create=True))
         return self.opened[-1]
+
+    def again(self, root: Path) -> Place:
+        """The same store as another machine sees it; a laptop's has only one."""
+        assert self.url or self.objects
+        return Place(root, self.url, self.opened, self.objects)
+
+    def write(self, digest: Digest, data: bytes) -> None:
+        """Somebody else puts these bytes where the object is."""
+        if self.objects:
+            self._bucket.put_object(Bucket=BUCKET, Key=self._key(digest), Body=data)
+            return
+        path = self._path(digest)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            path.chmod(0o644)
+        path.write_bytes(data)
+        path.chmod(0o444)
+
+    def bytes(self, digest: Digest) -> bytes:
+        """What is there, as it is."""
+        if self.objects:
+            return bytes(self._bucket.get_object(Bucket=BUCKET, Key=self._key(digest))["Body"].read())
+        return self._path(digest).read_bytes()
+
+    def remove(self, digest: Digest) -> None:
+        if self.objects:
+            self._bucket.delete_object(Bucket=BUCKET, Key=self._key(digest))
+        else:
+            self._path(digest).unlink()
+
+    def damage(self, digest: Digest) -> None:
+        """One byte of an object changes, and not its size."""
+        data = bytearray(self.bytes(digest))
+        data[len(data) // 2] ^= 1
+        self.write(digest, bytes(data))
+
+    @property
+    def _bucket(self) -> Any:
+        return s3_client(s3_environ())
+
+    def _key(self, digest: Digest) -> str:
+        digits = digest.removeprefix("sha256:")
+        return f"{str(self.objects).split('/', 3)[3]}/objects/{digits[:2]}/{digits[2:]}"
+
+    def _path(self, digest: Digest) -> Path:
+        digits = digest.removeprefix("sha256:")
+        return self.root / ".shipway" / "objects" / digits[:2] / digits[2:]
+
+
+KINDS = ("sqlite", "postgres", "sqlite-s3", "postgres-s3")
+_prefixes = itertools.count()
 
 
 @contextmanager
 def new_place(kind: str, root: Path) -> Iterator[Place]:
-    """kind: `sqlite` or `postgres`."""
-    place = Place(root, new_schema() if kind == "postgres" else None, [])
-    try:
-        yield place
-    finally:
-        for store in place.opened:
-            store.close()
+    """kind: one of KINDS, the catalogue and, unless they are files, where objects are."""
+    url = new_schema() if kind.startswith("postgres") else None
+    with pytest.MonkeyPatch.context() as patch:
+        objects = None
+        if kind.endswith("-s3"):
+            for name, value in s3_environ().items():
+                patch.setenv(name, value)
+            objects = f"s3://{BUCKET}/test/{os.getpid()}-{next(_prefixes)}"
+        place = Place(root, url, [], objects)
+        try:
+            yield place
+        finally:
+            for store in place.opened:
+                store.close()
 
 
 def thing(store: Store, number: int) -> Digest:
@@ -173,3 +274,13 @@ def each_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place
 @pytest.fixture(name="store")
 def each_store(place: Place) -> Store:
     return place.open()
+
+
+@pytest.fixture(name="place", params=KINDS)
+def every_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """As each_place, with objects in a folder and in a real S3 each, for what concerns objects too."""
+    with new_place(str(request.param), tmp_path) as found:
+        yield found
+
+
+every_store = each_store

@@ -1,11 +1,11 @@
-"""What a catalogue promises, whichever it is: each test runs over SQLite and over a real PostgreSQL."""
+"""What a store promises, wherever its rows and its objects are: each test runs over every kind of both."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from store_help import Place, each_place, each_store, move, thing  # noqa: F401 - fixtures
+from store_help import Place, every_place, every_store, move, thing  # noqa: F401 - fixtures
 
 from shipway.kernel import media
 from shipway.kernel.canonical import NotCanonical

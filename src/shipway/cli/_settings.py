@@ -42,6 +42,11 @@ class Settings:
         """$SHIPWAY_CATALOGUE: the address of a catalogue in PostgreSQL; None for the file in the store."""
         return self.environ.get("SHIPWAY_CATALOGUE", "").strip() or None
 
+    @property
+    def objects(self) -> str | None:
+        """$SHIPWAY_OBJECTS: the address of the team's objects, s3://BUCKET/PREFIX; None for where the store says they are."""
+        return self.environ.get("SHIPWAY_OBJECTS", "").strip() or None
+
 
 class Project:
     """One project as a command needs it; each part is opened when it is first asked for."""
@@ -59,7 +64,15 @@ class Project:
     def store(self) -> Store:
         from shipway.store import open_store
 
-        return open_store(self.spec.root, self.spec.project, catalogue=self.settings.catalogue, create=True)
+        settings = self.settings
+        return open_store(
+            self.spec.root,
+            self.spec.project,
+            catalogue=settings.catalogue,
+            objects=settings.objects,
+            cache=self.cache,
+            create=True,
+        )
 
     def use_store_alone(self) -> None:
         """Work with the store that is here although shipway.yaml cannot be read: the way back must not hang on it.
@@ -77,7 +90,8 @@ class Project:
             projects = list_projects(root, catalogue=self.settings.catalogue) if root else []
             if root is None or len(projects) != 1:
                 raise
-            self.__dict__["store"] = open_store(root, projects[0], catalogue=self.settings.catalogue)
+            catalogue, objects = self.settings.catalogue, self.settings.objects
+            self.__dict__["store"] = open_store(root, projects[0], catalogue=catalogue, objects=objects, cache=self.cache)
 
     def use_plan(self, plan: Digest) -> RunPlan:
         """Work for the project that a run plan names, in the store of this folder, of one above, or of the set catalogue.

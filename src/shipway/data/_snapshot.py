@@ -68,7 +68,7 @@ def object_file(store: Store, file: TreeFile, *, name: str) -> Path:
     if not store.objects.has(file.digest):
         raise ObjectMissing(
             f"{name}/{file.path} is missing from the store: no object {file.digest}",
-            where=str(store.objects.root),
+            where=store.objects.where,
             mend="restore it from a backup or take the snapshot again",
         )
     return store.objects.path(file.digest)

@@ -62,7 +62,7 @@ def _allowed(store: Store, lock: Digest) -> frozenset[Digest] | None:
     """What a lock lets in; None for one that is not here yet. uv asks the lock again when it installs."""
     if lock == digest_bytes(overlay_lock()):
         return lock_hashes(overlay_lock())
-    return lock_hashes(store.objects.get(lock)) if store.objects.path(lock).is_file() else None
+    return lock_hashes(store.objects.get(lock)) if store.objects.has(lock) else None
 
 
 def kept_wheels(store: Store, lock: Digest, *, python: str) -> Digest | None:

@@ -126,7 +126,7 @@ def _open_index(part: ApplicationConfig, config: GatewayConfig, environ: Mapping
         mend = "an application with an index has index_object and store_root"
         raise ConfigMalformed(f"the application {part.name!r} does not say where its index is", mend=mend)
     embedder = _open_embedder(cast("JsonObject", part.index_object["embedder"]), config, environ)
-    store = open_store(Path(part.store_root), part.project)
+    store = open_store(Path(part.store_root), part.project, cache=cache_folder(config))
     try:
         return open_index(store, Digest(str(part.index)), embedder=embedder, backend=_backend(part, environ)), store
     except BaseException:

@@ -65,7 +65,7 @@ def kind_of(record: JsonObject) -> str:
 
 
 def _found(store: Store, digest: Digest, name: str, text: str) -> Found:
-    if store.objects.has(digest) and store.objects.path(digest).stat().st_size > _LARGEST:
+    if (store.objects.size(digest) or 0) > _LARGEST:
         raise ObjectUnknown(f"{text} is no object, but bytes that one names", where=digest, mend="name the object")
     data = store.objects.get(digest)
     try:

@@ -28,10 +28,10 @@ class Thing(NamedTuple):
 
 def thing_at(store: Store, digest: Digest) -> Thing:
     """What the object of a digest is: `release`, `model`, `evidence`, ..., `bytes` for a leaf, `missing`, `damaged`."""
-    path = store.objects.path(digest)
-    if not path.is_file():
+    size = store.objects.size(digest)
+    if size is None:
         return Thing("missing")
-    if path.stat().st_size > _LARGEST:
+    if size > _LARGEST:
         return Thing("bytes")
     try:
         data = store.objects.get(digest)

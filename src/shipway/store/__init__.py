@@ -13,7 +13,7 @@ from shipway.kernel.lazy import lazy_exports
 if TYPE_CHECKING:
     from shipway.store._check import Fault, StoreChecked, check_store
     from shipway.store._facade import FOLDER, Store, list_projects, open_store
-    from shipway.store._objects import damaged, hash_file
+    from shipway.store._objects import Objects, damaged, hash_file
     from shipway.store._records import (
         CallRecord,
         CallSpan,
@@ -54,6 +54,10 @@ if TYPE_CHECKING:
         NewAudit,
         ObjectDamaged,
         ObjectMissing,
+        ObjectsAddress,
+        ObjectsDown,
+        ObjectsOther,
+        ObjectsRefused,
         ObjectUnexpected,
         Place,
         Ref,
@@ -73,7 +77,7 @@ if TYPE_CHECKING:
 _HOME = {
     "_check": ["Fault", "StoreChecked", "check_store"],
     "_facade": ["FOLDER", "Store", "list_projects", "open_store"],
-    "_objects": ["damaged", "hash_file"],
+    "_objects": ["Objects", "damaged", "hash_file"],
     "_records": [
         "CallRecord",
         "CallSpan",
@@ -114,6 +118,10 @@ _HOME = {
         "NewAudit",
         "ObjectDamaged",
         "ObjectMissing",
+        "ObjectsAddress",
+        "ObjectsDown",
+        "ObjectsOther",
+        "ObjectsRefused",
         "ObjectUnexpected",
         "Place",
         "Ref",
@@ -157,6 +165,11 @@ __all__ = [
     "ObjectDamaged",
     "ObjectMissing",
     "ObjectUnexpected",
+    "Objects",
+    "ObjectsAddress",
+    "ObjectsDown",
+    "ObjectsOther",
+    "ObjectsRefused",
     "OutcomeRecord",
     "Place",
     "PredictionRecord",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shipway.kernel.digest import Digest, is_digest, parse_digest
+from shipway.kernel.digest import Digest
 from shipway.store._justify import allows
 from shipway.store._types import AuditRecord, ObjectDamaged, ObjectMissing, ObjectUnexpected, Ref
 
@@ -36,7 +36,7 @@ class StoreChecked:
 
 
 def check_store(store: Store, *, deep: bool = False) -> StoreChecked:
-    """Replay every move of the project and look for each object that its rows name; deep: hash every object of the folder.
+    """Replay every move of the project and look for each object that its rows name; deep: hash every object that is kept.
 
     A move begins where the one before it ended, has a verdict that allows exactly it, and the last one is where the ref is.
     """
@@ -128,11 +128,8 @@ def _named(store: Store, moves: Iterable[AuditRecord]) -> dict[Digest, str]:
 
 
 def _damaged(store: Store) -> Iterator[Fault]:
-    for path in sorted(store.objects.root.glob("??/*")):
-        name = f"sha256:{path.parent.name}{path.name}"
-        if not is_digest(name):
-            continue
+    for digest in store.objects.all():
         try:
-            store.objects.verify(parse_digest(name))
-        except (ObjectDamaged, ObjectMissing) as problem:  # missing: a link that leads nowhere
-            yield Fault(name, problem.what)
+            store.objects.verify(digest)
+        except (ObjectDamaged, ObjectMissing) as problem:  # missing: a link that leads nowhere, or removed meanwhile
+            yield Fault(digest, problem.what)

@@ -19,8 +19,18 @@ from shipway.store import _reader as reader
 from shipway.store._faults import disk_fault
 from shipway.store._justify import allows
 from shipway.store._migrations import HEAD, KNOWN
-from shipway.store._objects import Objects, hash_file
-from shipway.store._place import Catalogue, Elsewhere, is_marked, mark, open_catalogue
+from shipway.store._objects import FileObjects, Objects, hash_file
+from shipway.store._place import (
+    MARK,
+    OBJECTS_MARK,
+    Catalogue,
+    Elsewhere,
+    has_objects,
+    mark,
+    marked_at,
+    open_catalogue,
+    open_objects,
+)
 from shipway.store._stat_cache import StatCache
 from shipway.store._tree import TreeFile, TreeWriter, tree_nodes, walk_tree
 from shipway.store._types import (
@@ -48,11 +58,11 @@ FOLDER = ".shipway"
 
 
 class Store:
-    """Objects and logs as files below `root`, rows in the catalogue. Not for use by two threads."""
+    """Logs as files below `root`, objects there or in a bucket, rows in the catalogue. Not for use by two threads."""
 
-    def __init__(self, root: Path, project: str, *, clock: Clock, ids: Ids, catalogue: Catalogue) -> None:
+    def __init__(self, root: Path, project: str, *, clock: Clock, ids: Ids, catalogue: Catalogue, objects: Objects) -> None:
         self.root, self.project, self.clock, self.ids = root, project, clock, ids
-        self.objects = Objects(root / "objects")
+        self.objects = objects
         self._catalogue = catalogue
 
     # objects
@@ -255,7 +265,8 @@ class Store:
 
     def again(self) -> Store:
         """A second handle on this store, for another thread."""
-        return Store(self.root, self.project, clock=self.clock, ids=self.ids, catalogue=self._catalogue.again())
+        rows, objects = self._catalogue.again(), self.objects.again()
+        return Store(self.root, self.project, clock=self.clock, ids=self.ids, catalogue=rows, objects=objects)
 
     def close(self) -> None:
         self.__dict__.pop("_writer", None)
@@ -300,19 +311,24 @@ def open_store(
     project: str,
     *,
     catalogue: str | None = None,
+    objects: str | None = None,
+    cache: Path | None = None,
     create: bool = False,
     clock: Clock | None = None,
     ids: Ids | None = None,
 ) -> Store:
-    """The store in `<root>/.shipway`, made or migrated when needed. catalogue: its address when it is in PostgreSQL.
+    """The store in `<root>/.shipway`, made or migrated when needed.
 
-    Raises StoreMissing, StoreNewer, StoreFull, StoreReadOnly, CatalogueDamaged, CatalogueOther, CatalogueAddress,
-    CatalogueRefused, CatalogueDown. Without the address of a catalogue that is elsewhere the objects can be had, and
+    catalogue: its address when it is in PostgreSQL; objects: theirs when they are in a bucket, which the folder remembers;
+    cache: where copies of those are. Raises StoreMissing, StoreNewer, StoreFull, StoreReadOnly, CatalogueDamaged,
+    CatalogueOther, CatalogueAddress, CatalogueRefused, CatalogueDown, ObjectsOther, ObjectsAddress, and when the bucket is new
+    to the folder ObjectsRefused, ObjectsDown. Without the address of a catalogue that is elsewhere the objects can be had, and
     CatalogueOther is raised by whatever needs a row.
     """
     folder = root / FOLDER
     rows = open_catalogue(folder, catalogue)
-    store = Store(folder, project, clock=clock or SystemClock(), ids=ids or RandomIds(), catalogue=rows)
+    kept = open_objects(folder, objects, cache)
+    store = Store(folder, project, clock=clock or SystemClock(), ids=ids or RandomIds(), catalogue=rows, objects=kept)
     if isinstance(rows, Elsewhere):
         return store
     try:
@@ -331,17 +347,25 @@ def _prepare(store: Store, rows: Catalogue, *, create: bool, marked: bool) -> No
     folder, found = store.root, rows.revision()
     if found is None and not create and not folder.is_dir():
         raise StoreMissing(f"no store in {folder.parent}", where=str(folder), mend="shipway init")
-    if found is None and (is_marked(folder) if marked else store.objects.any()):
+    if found is None and (marked_at(folder, MARK) if marked else _had_rows(folder)):
         found = _not_lost(store, rows)
     if found is not None and found not in KNOWN:
         raise newer(found, rows.where)
+    _check_bucket(store)
     if found != HEAD or not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ".gitignore").write_text("*\n")
     if found != HEAD:
         rows.migrate(store.objects.root)
     if marked:  # last: a marked folder whose catalogue has no tables has lost it
-        mark(folder, rows.where)
+        mark(folder, MARK, rows.where)
+    if not isinstance(store.objects, FileObjects):
+        mark(folder, OBJECTS_MARK, store.objects.where)
+
+
+def _had_rows(folder: Path) -> bool:
+    """Whether a folder whose catalogue is a file has had one: objects are put, and a bucket is remembered, after its tables."""
+    return has_objects(folder) or marked_at(folder, OBJECTS_MARK) is not None
 
 
 def _not_lost(store: Store, rows: Catalogue) -> str:
@@ -352,6 +376,13 @@ def _not_lost(store: Store, rows: Catalogue) -> str:
         mend = f"restore the catalogue from a backup, or move {store.root} away to begin with nothing"
         raise CatalogueDamaged(what, where=rows.where, mend=mend)
     return found
+
+
+def _check_bucket(store: Store) -> None:
+    """A bucket that the folder does not know yet is there: a name with a typo would be remembered."""
+    if isinstance(store.objects, FileObjects) or marked_at(store.root, OBJECTS_MARK):
+        return
+    store.objects.find("0000")
 
 
 def list_projects(root: Path, *, catalogue: str | None = None) -> list[str]:

@@ -16,9 +16,10 @@ import os
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from shipway.kernel.digest import Descriptor, Digest, digest_bytes, is_digest, parse_digest
 from shipway.store._faults import disk_fault
@@ -31,11 +32,40 @@ _SETTLED = 300.0  # seconds: ten times what Linux lets written bytes wait for th
 _ABANDONED = 3600.0  # seconds after which a temporary file that nobody has open is of a dead writer
 
 
-class Objects:
-    """The objects below one folder: `<root>/<2 hex>/<62 hex>`, mode 0444."""
+class Objects(Protocol):
+    """Immutable bytes under their own digest: what every room may ask, wherever they are kept.
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    root: a folder of this machine that has them, or copies of them; where: for errors. find and put may raise what FileObjects'
+    raise, and of a bucket ObjectsDown and ObjectsRefused.
+    """
+
+    root: Path
+    where: str
+
+    def path(self, digest: Digest) -> Path: ...
+    def has(self, digest: Digest) -> bool: ...
+    def size(self, digest: Digest) -> int | None: ...
+    def find(self, prefix: str) -> list[Digest]: ...
+    def all(self) -> Iterator[Digest]: ...
+    def keeps(self, digest: Digest, size: int) -> bool: ...
+    def put(self, data: bytes) -> Digest: ...
+    def put_file(self, source: Path, *, report: Callable[[int], None] | None = None) -> tuple[Digest, int]: ...
+    def put_stream(self, wanted: Descriptor, chunks: Iterable[bytes | memoryview]) -> bool: ...
+    def get(self, digest: Digest) -> bytes: ...
+    def read(self, digest: Digest) -> Iterator[bytes]: ...
+    def verify(self, digest: Digest, *, name: str | None = None) -> Path: ...
+    def sync(self) -> None: ...
+    def again(self) -> Objects: ...
+
+
+class FileObjects:
+    """The objects below one folder: `<root>/<2 hex>/<62 hex>`, mode 0444.
+
+    at_once: each comes to the disk when it is written, for a folder that nobody will `sync`.
+    """
+
+    def __init__(self, root: Path, *, at_once: bool = False) -> None:
+        self.root, self.where, self._at_once = root, str(root), at_once
         self._unsynced: dict[Path, None] = {}
         self._swept = False
 
@@ -47,6 +77,14 @@ class Objects:
     def has(self, digest: Digest) -> bool:
         return self.path(digest).is_file()
 
+    def size(self, digest: Digest) -> int | None:
+        """In bytes, None when the object is not there."""
+        try:
+            status = self.path(digest).stat()
+        except OSError:  # missing, or links in a circle
+            return None
+        return status.st_size if stat.S_ISREG(status.st_mode) else None
+
     def find(self, prefix: str) -> list[Digest]:
         """The digests of objects whose hexadecimal digits begin so, in order; none for fewer than four digits."""
         if len(prefix) < 4 or not set(prefix) <= set("0123456789abcdef"):
@@ -56,9 +94,12 @@ class Objects:
         found = [f"sha256:{prefix[:2]}{name}" for name in names if name.startswith(prefix[2:])]
         return [Digest(name) for name in found if is_digest(name)]
 
-    def any(self) -> bool:
-        """Whether something was ever put."""
-        return next(self.root.glob("??/*"), None) is not None
+    def all(self) -> Iterator[Digest]:
+        """Every object, in order."""
+        for path in sorted(self.root.glob("??/*")):
+            name = f"sha256:{path.parent.name}{path.name}"
+            if is_digest(name):
+                yield Digest(name)
 
     def keeps(self, digest: Digest, size: int) -> bool:
         """Whether the object is there with this size in bytes and not marked as damaged; the next sync includes a young one."""
@@ -68,7 +109,7 @@ class Objects:
         except OSError:
             return False
         found = stat.S_ISREG(status.st_mode) and status.st_size == size and stat.S_IMODE(status.st_mode) != _DAMAGED
-        if found and time.time() - status.st_ctime < _SETTLED:
+        if found and not self._at_once and time.time() - status.st_ctime < _SETTLED:
             self._unsynced[path] = None  # whoever wrote it may have been killed before the disk had it
         return found
 
@@ -96,8 +137,12 @@ class Objects:
         """
         if self.keeps(wanted.digest, wanted.size):
             return False
-        self._write(lambda out: _receive(wanted, chunks, out))
+        self.receive(wanted, chunks)
         return True
+
+    def receive(self, wanted: Descriptor, chunks: Iterable[bytes | memoryview]) -> None:
+        """As put_stream, whatever is there already."""
+        self._write(lambda out: _receive(wanted, chunks, out))
 
     def get(self, digest: Digest) -> bytes:
         """The bytes, verified. Raises ObjectMissing, ObjectDamaged."""
@@ -111,6 +156,15 @@ class Objects:
         if found != digest:
             raise damaged(path, digest, found)
         return data
+
+    def read(self, digest: Digest) -> Iterator[bytes]:
+        """The bytes in chunks, unverified: for who hashes them. Raises ObjectMissing, ObjectDamaged for what is no file."""
+        try:
+            with _open_object(self.path(digest)) as source:
+                while chunk := source.read(_CHUNK):
+                    yield chunk
+        except FileNotFoundError:
+            raise ObjectMissing(f"no object {digest}", where=str(self.root), mend="restore it from a backup") from None
 
     def verify(self, digest: Digest, *, name: str | None = None) -> Path:
         """The path of the object after reading and hashing all of it; `name` is the user's name for it.
@@ -145,6 +199,10 @@ class Objects:
         for path in paths:
             self._unsynced.pop(path, None)
 
+    def again(self) -> FileObjects:
+        """The same folder, for another thread."""
+        return FileObjects(self.root, at_once=self._at_once)
+
     def _write(self, fill: Callable[[int], tuple[Digest, int]]) -> tuple[Digest, int]:
         """Run `fill` on a temporary file and rename it to the digest that it returns."""
         temporary, final = "", self.root
@@ -159,7 +217,7 @@ class Objects:
                 os.fchmod(handle, _WHOLE)
                 final = self.path(digest)
                 final.parent.mkdir(exist_ok=True)
-                if final.exists():  # a ref may name it: what takes its place must be on the disk first
+                if self._at_once or final.exists():  # a ref may name it: what takes its place must be on the disk first
                     os.fsync(handle)
                 os.replace(temporary, final)
             finally:
@@ -172,7 +230,8 @@ class Objects:
         except BaseException:
             _discard(temporary)
             raise
-        self._unsynced[final] = None
+        if not self._at_once:
+            self._unsynced[final] = None
         return digest, size
 
     def _sweep(self) -> None:
@@ -186,7 +245,7 @@ class Objects:
                     _remove_unheld(path)
 
 
-def damaged(path: Path, expected: Digest, found: Digest, *, name: str | None = None) -> ObjectDamaged:
+def damaged(path: Path | str, expected: Digest, found: Digest, *, name: str | None = None) -> ObjectDamaged:
     """The error for bytes that are not what their name says; `name` is the user's own name for the file."""
     what = f"{name} is damaged" if name else "an object is damaged"
     return ObjectDamaged(

@@ -1,4 +1,4 @@
-"""Where the rows of a store are: what a catalogue can do, and which one belongs to a folder."""
+"""Where the rows and the objects of a store are: what a catalogue can do, and which one and which bucket belong to a folder."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from shipway.kernel.canonical import canonical_json
+from shipway.kernel.digest import digest_bytes
+from shipway.store._objects import FileObjects, Objects
 from shipway.store._reader import Value
-from shipway.store._types import CatalogueDamaged, CatalogueOther
+from shipway.store._types import CatalogueDamaged, CatalogueOther, ObjectsOther
 
 if TYPE_CHECKING:
     from shipway.store._catalogue import Writer
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 FILE = "catalogue.sqlite"
 MARK = "catalogue.json"
 VARIABLE = "SHIPWAY_CATALOGUE"
+OBJECTS = "objects"
+OBJECTS_MARK = "objects.json"
+OBJECTS_VARIABLE = "SHIPWAY_OBJECTS"
 
 
 class Catalogue(Protocol):
@@ -67,7 +72,7 @@ def open_catalogue(folder: Path, url: str | None) -> Catalogue:
 
     Raises CatalogueOther when the folder belongs to another one: an empty history must not take the place of a full one.
     """
-    marked = _marked(folder)
+    marked = marked_at(folder, MARK)
     if url is None:
         from shipway.store._sqlite import SqliteCatalogue
 
@@ -84,17 +89,44 @@ def open_catalogue(folder: Path, url: str | None) -> Catalogue:
     return found
 
 
-def mark(folder: Path, where: str) -> None:
-    """Say in the folder that its catalogue is there, unless it says so already."""
-    if is_marked(folder):
+def open_objects(folder: Path, url: str | None, cache: Path | None) -> Objects:
+    """The objects of a store's folder: those at `url`, else where the folder says that they are, else the files in it.
+
+    cache: the folder for copies, `cache/objects` of the store when it is not given. Makes nothing and asks nobody. Raises
+    ObjectsAddress, CatalogueDamaged for a mark that cannot be read, and ObjectsOther when the folder belongs to another address.
+    """
+    marked = marked_at(folder, OBJECTS_MARK)
+    if url is None and marked is None:
+        return FileObjects(folder / OBJECTS)
+    from shipway.store._bucket import Bucket, parse_address
+    from shipway.store._bucket_objects import BucketObjects
+
+    wanted = parse_address(url or str(marked))
+    if marked is None and has_objects(folder):
+        mend = f"bring them there with `shipway store migrate`, or unset {OBJECTS_VARIABLE}"
+        raise ObjectsOther("the objects of this store are files in it", where=str(folder / OBJECTS), mend=mend)
+    if marked not in (None, wanted):
+        mend = f"name that address in {OBJECTS_VARIABLE}, or remove {OBJECTS_MARK} if the objects have moved"
+        raise ObjectsOther(f"the objects of this store are in {marked}, not in {wanted}", where=str(folder), mend=mend)
+    return BucketObjects(Bucket(wanted), (cache or folder / "cache") / "objects" / digest_bytes(wanted.encode())[7:19])
+
+
+def has_objects(folder: Path) -> bool:
+    """Whether the objects of a store's folder are files in it: whether something was ever put there."""
+    return next((folder / OBJECTS).glob("??/*"), None) is not None
+
+
+def mark(folder: Path, name: str, where: str) -> None:
+    """Say in the folder where its catalogue or its objects are, unless it says so already. name: MARK or OBJECTS_MARK."""
+    if marked_at(folder, name):
         return
-    value = canonical_json({"kind": "catalogue", "version": 1, "where": where})
-    new = folder / f"{MARK}.{os.getpid()}"
+    value = canonical_json({"kind": name.removesuffix(".json"), "version": 1, "where": where})
+    new = folder / f"{name}.{os.getpid()}"
     with new.open("wb") as file:
         file.write(value)
         file.flush()
         os.fsync(file.fileno())  # before it has its name: an empty mark would say nothing after a power cut
-    new.replace(folder / MARK)
+    new.replace(folder / name)
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -102,16 +134,13 @@ def mark(folder: Path, where: str) -> None:
         os.close(handle)
 
 
-def is_marked(folder: Path) -> bool:
-    """Whether the folder says that its catalogue is in a server. Raises CatalogueDamaged when it cannot be read."""
-    return _marked(folder) is not None
-
-
-def _marked(folder: Path) -> str | None:
+def marked_at(folder: Path, name: str) -> str | None:
+    """Where a folder says that its catalogue, or its objects, are. Raises CatalogueDamaged when it cannot be read."""
     try:
-        return str(json.loads((folder / MARK).read_bytes())["where"])
+        return str(json.loads((folder / name).read_bytes())["where"])
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):
-        mend = f"remove it and name the catalogue once more in {VARIABLE}"
-        raise CatalogueDamaged(f"{MARK} does not say where the catalogue is", where=str(folder / MARK), mend=mend) from None
+        noun, variable = ("catalogue is", VARIABLE) if name == MARK else ("objects are", OBJECTS_VARIABLE)
+        mend = f"remove it and name the address once more in {variable}"
+        raise CatalogueDamaged(f"{name} does not say where the {noun}", where=str(folder / name), mend=mend) from None

@@ -197,6 +197,31 @@ class CatalogueDown(ShipwayError):
     retry = True
 
 
+class ObjectsAddress(ShipwayError):
+    """The address of an object store is none, or one that must not be used."""
+
+    code = "store.objects-address"
+
+
+class ObjectsOther(ShipwayError):
+    """The objects of this store are elsewhere than was named, or the folder does not say where any more."""
+
+    code = "store.objects-other"
+
+
+class ObjectsRefused(ShipwayError):
+    """The object store lets these credentials not in, or not do it, or has no such bucket."""
+
+    code = "store.objects-refused"
+
+
+class ObjectsDown(ShipwayError):
+    """The object store cannot be reached, or went away meanwhile; what was being written is there as a whole or not at all."""
+
+    code = "store.objects-down"
+    retry = True
+
+
 def newer(revision: str, where: str) -> StoreNewer:
     """The error for a catalogue at a revision that this Shipway does not know."""
     return StoreNewer(

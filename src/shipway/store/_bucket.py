@@ -1,0 +1,188 @@
+"""Bytes by key in an object store (S3, GCS, Azure): a bounded number of tries, whole objects only, our own errors.
+
+The library is obstore, imported when the first store of this kind is opened. Credentials are the environment's, which it reads
+itself; no address holds any.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+
+from shipway.store._bucket_faults import fault_of, is_missing
+from shipway.store._types import ObjectsAddress
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Config
+
+VARIABLE = "SHIPWAY_OBJECTS"
+RETRIES = 4
+_PART = 8 << 20  # bytes of a part of a large upload; at most _AT_ONCE of them are in memory
+_AT_ONCE = 4
+_PARTS = 9_000  # an upload may have 10,000
+_CHUNK = 1 << 20
+_SECONDS = "60s"  # of a server that says nothing
+_ADDRESS = re.compile(r"(s3|gs|az)://([a-z0-9][a-z0-9._-]{1,220})((?:/[A-Za-z0-9][A-Za-z0-9!_.=-]*)*)/?")
+
+
+class Found(NamedTuple):
+    """What stands under a key. size: in bytes; tag: changes whenever the bytes do, None where the server tells none."""
+
+    key: str
+    size: int
+    tag: str | None
+
+
+class Content(NamedTuple):
+    """An object while it is read, once."""
+
+    found: Found
+    chunks: Iterator[bytes]
+
+
+class Bucket:
+    """Everything below one address, `s3://bucket/prefix`. For use by several threads. Raises ObjectsAddress."""
+
+    def __init__(self, url: str, environ: Mapping[str, str] = os.environ) -> None:
+        self.where = parse_address(url)
+        self._made = _open(self.where, environ)
+        self._there = False
+
+    def look(self, key: str) -> Found | None:
+        """Whether there is an object, without its bytes. Raises ObjectsDown, ObjectsRefused, as all of these."""
+        with self._told(key):
+            try:
+                meta = self._made.head(key)
+            except FileNotFoundError as problem:
+                self._missing(problem)
+                return None
+        return Found(key, meta["size"], meta["e_tag"])
+
+    def read(self, key: str) -> Content | None:
+        """An object, in chunks; None when there is none."""
+        with self._told(key):
+            try:
+                got = self._made.get(key)
+            except FileNotFoundError as problem:
+                self._missing(problem)
+                return None
+        return Content(
+            Found(key, got.meta["size"], got.meta["e_tag"]), self._chunks(key, iter(got.stream(min_chunk_size=_CHUNK)))
+        )
+
+    def put(self, key: str, data: bytes | Path, *, replace: bool) -> Found | None:
+        """Put an object as a whole; None when there was one already and it was not to be replaced.
+
+        A large one goes in parts, and replaces what is there.
+        """
+        from obstore.exceptions import AlreadyExistsError
+
+        size = data.stat().st_size if isinstance(data, Path) else len(data)
+        with self._told(key):
+            if size > _PART:
+                part = max(_PART, size // _PARTS + 1)
+                done = self._made.put(key, data, chunk_size=part, max_concurrency=_AT_ONCE, use_multipart=True)
+            else:
+                try:
+                    done = self._made.put(key, data, mode="overwrite" if replace else "create", use_multipart=False)
+                except AlreadyExistsError:
+                    return None
+        return Found(key, size, done["e_tag"])
+
+    def list(self, prefix: str) -> Iterator[Found]:
+        """What stands below a prefix that ends where a name ends."""
+        with self._told(prefix):
+            for page in self._made.list(prefix, chunk_size=1000):
+                yield from (Found(meta["path"], meta["size"], meta["e_tag"]) for meta in page)
+
+    def remove(self, key: str) -> None:
+        """No error when it was not there."""
+        with self._told(key):
+            try:
+                self._made.delete(key)
+            except FileNotFoundError as problem:
+                self._missing(problem)
+
+    def check(self) -> None:
+        """Whether the bucket is there and may be listed. Raises ObjectsRefused, ObjectsDown."""
+        with self._told(""):
+            next(iter(self._made.list(chunk_size=1)), None)
+        self._there = True
+
+    def _missing(self, problem: Exception) -> None:
+        """Of a question without an answer's body nobody says whether the object is missing or the bucket: ask once."""
+        if not is_missing(problem):
+            raise problem
+        if not self._there:
+            self.check()
+
+    def _chunks(self, key: str, stream: Iterator[bytes]) -> Iterator[bytes]:
+        with self._told(key):
+            yield from stream
+
+    @contextmanager
+    def _told(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as problem:
+            fault = fault_of(problem, where=f"{self.where}/{key}" if key else self.where)
+            if fault:
+                raise fault from problem
+            raise
+
+
+def parse_address(url: str) -> str:
+    """The address as it is compared and shown, without a slash at its end. Raises ObjectsAddress, which never repeats it.
+
+    >>> parse_address("s3://acme-ml/shipway/")
+    's3://acme-ml/shipway'
+    """
+    match = _ADDRESS.fullmatch(url)
+    if match is None:
+        mend = f"{VARIABLE} is s3://BUCKET/PREFIX (or gs://, az://), without credentials: those are in AWS_* variables"
+        raise ObjectsAddress("the address of the objects is none that can be used", mend=mend)
+    return url.rstrip("/")
+
+
+def _open(url: str, environ: Mapping[str, str]) -> ObjectStore:
+    try:
+        from obstore.store import from_url
+    except ImportError:
+        raise ObjectsAddress("objects in a bucket need obstore", where=url, mend='pip install "shipway[objects]"') from None
+    retries: RetryConfig = {
+        "max_retries": RETRIES,
+        "retry_timeout": timedelta(minutes=1),
+        "backoff": {"init_backoff": timedelta(milliseconds=200), "max_backoff": timedelta(seconds=5), "base": 2},
+    }
+    client: ClientConfig = {"connect_timeout": "5s", "read_timeout": _SECONDS, "timeout": "1h", "allow_http": False}
+    if not url.startswith("s3://"):
+        return from_url(url, client_options=client, retry_config=retries)
+    config: S3Config = {"checksum_algorithm": "sha256"}  # the server compares what arrives with it
+    endpoint = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
+    if endpoint:
+        client["allow_http"] = _may_be_plain(endpoint)
+        config["endpoint"] = endpoint.rstrip("/")
+    return from_url(url, config=config, client_options=client, retry_config=retries)
+
+
+def _may_be_plain(endpoint: str) -> bool:
+    """Whether an endpoint is on this machine. Raises ObjectsAddress for one that is neither that nor https."""
+    parts = urlsplit(endpoint)
+    host = parts.hostname or ""
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if parts.scheme not in ("http", "https") or not host or "@" in parts.netloc:
+        raise ObjectsAddress("AWS_ENDPOINT_URL is no address", mend="write it as https://HOST[:PORT]")
+    if parts.scheme == "http" and not loopback:
+        mend = "use https; plain http is for a server on this machine alone"
+        raise ObjectsAddress("AWS_ENDPOINT_URL would send objects over a network unencrypted", where=host, mend=mend)
+    return loopback
