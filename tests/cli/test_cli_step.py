@@ -87,7 +87,7 @@ def test_a_model_behind_a_condition_that_does_not_hold_is_not_made_and_one_that_
 def test_a_task_that_cannot_be_done_says_so_before_it_begins(planned: Project) -> None:
     plan = planned.ask("step", "plan")["plan"]
     for words, code in (
-        (("run", "seen", "--plan", plan, "--control", "s3://bucket/key"), "cli.control-unreachable"),
+        (("run", "seen", "--plan", plan, "--control", "ftp://host/key"), "cli.control-unreachable"),
         (("run", "sen", "--plan", plan), "pipeline.input-missing"),
         (("run", "seen", "--plan", "sha256:" + "0" * 64), "store.object-missing"),
         (("run", "seen", "train", "--item", "0", "--plan", plan), "cli.misused"),

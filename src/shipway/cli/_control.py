@@ -27,7 +27,14 @@ class Upload(Protocol):
     def __call__(self, address: str, data: bytes) -> None: ...
 
 
-UPLOADS: dict[str, Callable[[], Upload]] = {}  # scheme of an address -> what puts a document there
+def _upload_to_bucket() -> Upload:
+    from shipway.store import upload
+
+    return upload
+
+
+# scheme of an address -> what puts a document there
+UPLOADS: dict[str, Callable[[], Upload]] = dict.fromkeys(("s3", "gs", "az"), _upload_to_bucket)
 
 
 def write_control(control: StepControl, where: str, *, directory: Path) -> None:
@@ -56,7 +63,7 @@ def open_upload(scheme: str) -> Upload:
     """Raises ControlUnreachable for a scheme that nothing here can write to; asked before the step is run."""
     if scheme not in UPLOADS:
         what = f"--control cannot write to {scheme}:// here"
-        raise ControlUnreachable(what, mend="name a file, or a folder with a / at its end")
+        raise ControlUnreachable(what, mend="name a file, a folder with a / at its end, or s3://BUCKET/KEY")
     return UPLOADS[scheme]()
 
 

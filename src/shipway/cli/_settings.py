@@ -103,11 +103,14 @@ class Project:
         from shipway.pipeline import load_run_plan
         from shipway.store import FOLDER, open_store
 
-        directory, catalogue = self.settings.directory, self.settings.catalogue
+        directory, catalogue, kept = self.settings.directory, self.settings.catalogue, self.settings.objects
         root = next((folder for folder in (directory, *directory.parents) if (folder / FOLDER).is_dir()), directory)
-        with closing(open_store(root, "unknown", catalogue=catalogue, create=catalogue is not None)) as objects:
+        create = catalogue is not None
+        with closing(
+            open_store(root, "unknown", catalogue=catalogue, objects=kept, cache=self.cache, create=create)
+        ) as objects:
             found = load_run_plan(objects, plan)
-        self.__dict__["store"] = open_store(root, found.project, catalogue=catalogue)
+        self.__dict__["store"] = open_store(root, found.project, catalogue=catalogue, objects=kept, cache=self.cache)
         return found
 
     @cached_property

@@ -11,7 +11,7 @@ from shipway.cli._output import Misused, Output, json_option
 from shipway.cli._settings import Project, Settings
 
 _control = click.option(
-    "--control", default=None, metavar="WHERE", help="Write for the engine what it decides by: a file, or a folder (DIR/)."
+    "--control", default=None, metavar="WHERE", help="Write for the engine what it decides by: a file, a folder (DIR/), s3://."
 )
 _plan = click.option("--plan", "digest", required=True, metavar="DIGEST", help="The run plan that the task belongs to.")
 

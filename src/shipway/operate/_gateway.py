@@ -28,7 +28,7 @@ def prepare_gateway(store: Store, ref: str, digest: Digest, deployment: JsonObje
     folder.mkdir(parents=True, exist_ok=True)
     file = write_private(folder / "gateway.json", canonical_json(config))
     command = (sys.executable, "-m", "shipway.gateway", "--config", str(file))
-    secrets = tuple(sorted(set(_secrets(config))))
+    secrets = tuple(sorted({*_secrets(config), *store.objects.variables}))
     return Serving(ref, digest, release, command, workers_of(deployment), secrets, READY_SECONDS, DRAIN_SECONDS)
 
 

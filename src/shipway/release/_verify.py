@@ -44,9 +44,10 @@ def open_stored(store: Store, release: Digest) -> Bundle:
         reader.attachment(carried.manifest)
     places = {}
     for blob, label in freight.blobs():
-        path = store.objects.path(blob.digest)
-        if not path.is_file():
-            raise ObjectMissing(f"{label} is not whole: no object {blob.digest}", where=str(store.root))
+        try:
+            path = store.objects.file(blob.digest)
+        except ObjectMissing:
+            raise ObjectMissing(f"{label} is not whole: no object {blob.digest}", where=store.objects.where) from None
         places[blob.digest] = Place(path, 0, path.stat().st_size)
     return Bundle(Files(str(store.root), places, {}), reader, (freight,))
 

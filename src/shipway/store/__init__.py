@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from shipway.kernel.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from shipway.store._bucket import upload
     from shipway.store._check import Fault, StoreChecked, check_store
     from shipway.store._facade import FOLDER, Store, list_projects, open_store
     from shipway.store._objects import Objects, damaged, hash_file
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
+    "_bucket": ["upload"],
     "_check": ["Fault", "StoreChecked", "check_store"],
     "_facade": ["FOLDER", "Store", "list_projects", "open_store"],
     "_objects": ["Objects", "damaged", "hash_file"],
@@ -206,6 +208,7 @@ __all__ = [
     "read_node",
     "read_segment",
     "recover_writers",
+    "upload",
 ]
 
 if not TYPE_CHECKING:

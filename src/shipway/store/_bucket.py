@@ -28,8 +28,10 @@ _PART = 8 << 20  # bytes of a part of a large upload; at most _AT_ONCE of them a
 _AT_ONCE = 4
 _PARTS = 9_000  # an upload may have 10,000
 _CHUNK = 1 << 20
+_PREFIXES = {"s3": ("AWS_",), "gs": ("GOOGLE_",), "az": ("AZURE_",)}  # of the variables that obstore reads
 _SECONDS = "60s"  # of a server that says nothing
-_ADDRESS = re.compile(r"(s3|gs|az)://([a-z0-9][a-z0-9._-]{1,220})((?:/[A-Za-z0-9][A-Za-z0-9!_.=-]*)*)/?")
+_NAME = r"[A-Za-z0-9][A-Za-z0-9!_.:=-]*"
+_ADDRESS = re.compile(rf"(s3|gs|az)://([a-z0-9][a-z0-9._-]{{1,220}})((?:/{_NAME})*)/?")
 
 
 class Found(NamedTuple):
@@ -52,6 +54,7 @@ class Bucket:
 
     def __init__(self, url: str, environ: Mapping[str, str] = os.environ) -> None:
         self.where = parse_address(url)
+        self.variables = tuple(sorted(name for name in environ if name.startswith(_PREFIXES[self.where[:2]])))
         self._made = _open(self.where, environ)
         self._there = False
 
@@ -136,6 +139,14 @@ class Bucket:
             if fault:
                 raise fault from problem
             raise
+
+
+def upload(address: str, data: bytes) -> None:
+    """Put one small document at an address, whatever is there. Raises ObjectsAddress, ObjectsDown, ObjectsRefused."""
+    folder, _, name = address.rpartition("/")
+    if not re.fullmatch(_NAME, name):
+        raise ObjectsAddress("the address names no object", mend="write it as s3://BUCKET/KEY")
+    Bucket(folder).put(name, data, replace=True)
 
 
 def parse_address(url: str) -> str:

@@ -8,8 +8,8 @@ from shipway.kernel.errors import ShipwayError
 from shipway.store._types import ObjectsDown, ObjectsRefused
 
 _NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "specified bucket does not exist")
-_NO_CREDENTIALS = re.compile(
-    r"169\.254\.(169\.254|170\.2)|metadata\.google|CredentialProvider|[Mm]issing credentials|no credentials"
+_NO_CREDENTIALS = re.compile(  # the library ends its search at the machine's own role
+    r"169\.254\.(169\.254|170\.2)|/latest/(api/token|meta-data)|metadata\.google|[Mm]issing credentials|no credentials"
 )
 _NOT_LET_IN = re.compile(
     r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|InvalidToken|: 40[13] (Unauthorized|Forbidden)"

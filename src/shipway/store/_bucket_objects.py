@@ -25,7 +25,7 @@ class BucketObjects:
     """Objects below an address. cache: the folder of copies, which may go at any time. For use by several threads."""
 
     def __init__(self, bucket: Bucket, cache: Path) -> None:
-        self.root, self.where = cache, bucket.where
+        self.root, self.where, self.variables = cache, bucket.where, bucket.variables
         self._bucket, self._copies = bucket, FileObjects(cache, at_once=True)
 
     def path(self, digest: Digest) -> Path:
@@ -38,6 +38,15 @@ class BucketObjects:
             with suppress(ObjectMissing):
                 self._fetch(digest)
         return path
+
+    def file(self, digest: Digest) -> Path:
+        """A copy of the bytes that the bucket has now, for who hashes them. Raises ObjectMissing, ObjectDamaged."""
+        found = self._bucket.look(_key(digest))
+        if found is None:
+            raise self._missing(digest)
+        path = self._copies.path(digest)
+        current = found.tag and found.tag == self._tag(digest) and path.is_file()
+        return path if current else self._fetch(digest)
 
     def has(self, digest: Digest) -> bool:
         return self._bucket.look(_key(digest)) is not None

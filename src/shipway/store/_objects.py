@@ -35,14 +35,16 @@ _ABANDONED = 3600.0  # seconds after which a temporary file that nobody has open
 class Objects(Protocol):
     """Immutable bytes under their own digest: what every room may ask, wherever they are kept.
 
-    root: a folder of this machine that has them, or copies of them; where: for errors. find and put may raise what FileObjects'
-    raise, and of a bucket ObjectsDown and ObjectsRefused.
+    root: a folder of this machine that has them, or copies of them; where: for errors; variables: names of those that another
+    process needs to reach them. All of it raises what FileObjects' raises, and of a bucket ObjectsDown and ObjectsRefused.
     """
 
     root: Path
     where: str
+    variables: tuple[str, ...]
 
     def path(self, digest: Digest) -> Path: ...
+    def file(self, digest: Digest) -> Path: ...
     def has(self, digest: Digest) -> bool: ...
     def size(self, digest: Digest) -> int | None: ...
     def find(self, prefix: str) -> list[Digest]: ...
@@ -66,6 +68,7 @@ class FileObjects:
 
     def __init__(self, root: Path, *, at_once: bool = False) -> None:
         self.root, self.where, self._at_once = root, str(root), at_once
+        self.variables: tuple[str, ...] = ()
         self._unsynced: dict[Path, None] = {}
         self._swept = False
 
@@ -73,6 +76,12 @@ class FileObjects:
         """Where the object is, whether it exists or not."""
         name = parse_digest(digest).removeprefix("sha256:")
         return self.root / name[:2] / name[2:]
+
+    def file(self, digest: Digest) -> Path:
+        """Where its bytes are as they are kept now, for who hashes them. Raises ObjectMissing."""
+        if not self.has(digest):
+            raise self._missing(digest)
+        return self.path(digest)
 
     def has(self, digest: Digest) -> bool:
         return self.path(digest).is_file()
@@ -151,7 +160,7 @@ class FileObjects:
             with _open_object(path) as file:
                 data = file.read()
         except FileNotFoundError:
-            raise ObjectMissing(f"no object {digest}", where=str(self.root), mend="restore it from a backup") from None
+            raise self._missing(digest) from None
         found = digest_bytes(data)
         if found != digest:
             raise damaged(path, digest, found)
@@ -164,7 +173,7 @@ class FileObjects:
                 while chunk := source.read(_CHUNK):
                     yield chunk
         except FileNotFoundError:
-            raise ObjectMissing(f"no object {digest}", where=str(self.root), mend="restore it from a backup") from None
+            raise self._missing(digest) from None
 
     def verify(self, digest: Digest, *, name: str | None = None) -> Path:
         """The path of the object after reading and hashing all of it; `name` is the user's name for it.
@@ -176,7 +185,7 @@ class FileObjects:
             with _open_object(path) as file:
                 found = _hash(file)
         except FileNotFoundError:
-            raise ObjectMissing(f"no object {digest}", where=str(self.root), mend="restore it from a backup") from None
+            raise self._missing(digest) from None
         if found != digest:
             if not path.is_symlink():  # what a link leads to is not ours
                 with suppress(OSError):  # a store that may only be read stays as it is
@@ -202,6 +211,9 @@ class FileObjects:
     def again(self) -> FileObjects:
         """The same folder, for another thread."""
         return FileObjects(self.root, at_once=self._at_once)
+
+    def _missing(self, digest: Digest) -> ObjectMissing:
+        return ObjectMissing(f"no object {digest}", where=self.where, mend="restore it from a backup")
 
     def _write(self, fill: Callable[[int], tuple[Digest, int]]) -> tuple[Digest, int]:
         """Run `fill` on a temporary file and rename it to the digest that it returns."""
