@@ -9,7 +9,7 @@ import pytest
 from store_help import (
     REF,
     Place,
-    every_place,  # noqa: F401 - fixtures
+    each_place,  # noqa: F401 - fixtures
     move,
     restore_old,
     thing,

@@ -100,6 +100,43 @@ def test_a_mark_that_cannot_be_read_gives_no_empty_history(tmp_path: Path, text:
         assert mark.exists()
 
 
+@pytest.mark.parametrize("damage", [remove, cut(0)])
+def test_a_catalogue_emptied_beside_a_bucket_does_not_begin_anew(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    """Nothing has been put: the folder knows by its mark that it had a catalogue."""
+    with new_place("sqlite-s3", tmp_path) as place:
+        place.open().close()
+        damage(tmp_path / ".shipway" / "catalogue.sqlite")
+        for objects in (place.objects, None):
+            with pytest.raises(CatalogueDamaged, match="begin anew"):
+                open_store(tmp_path, "flights", objects=objects, create=True)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"kind": "objects"}'])
+def test_a_folder_that_does_not_say_where_its_objects_are_gives_no_empty_ones(tmp_path: Path, text: str) -> None:
+    with new_place("sqlite-s3", tmp_path) as place:
+        one = thing(place.open(), 1)
+        mark = tmp_path / ".shipway" / "objects.json"
+        mark.write_text(text)
+        for objects in (None, place.objects):
+            with pytest.raises(CatalogueDamaged, match="objects are"):
+                open_store(tmp_path, "flights", objects=objects, create=True)
+        mark.unlink()
+        assert place.open().get(one)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to(path)])
+def test_what_is_no_file_in_the_place_of_a_copy_is_no_fault_of_the_bucket(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    with new_place("sqlite-s3", tmp_path) as place:
+        store = place.open()
+        digest = store.put_bytes(bytes(1000)).digest
+        copy = store.objects.verify(digest)
+        copy.unlink()
+        make(copy)
+        with within(20):
+            assert store.objects.verify(digest).read_bytes() == bytes(1000)
+            assert check_store(store, deep=True).faults == ()
+
+
 def change(store: Store, sql: str) -> None:
     with store._writer._engine.begin() as connection:
         connection.exec_driver_sql(sql)

@@ -6,6 +6,7 @@ asked of the bucket; a copy counts only while the bucket's tag is the one under 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +18,6 @@ from shipway.store._objects import FileObjects, damaged
 from shipway.store._types import ObjectDamaged, ObjectMissing, ObjectsDown
 
 _PREFIX = "objects"
-_RESTORE = "restore it from a backup or an older version in the bucket"
 _COMPARED = 1 << 20  # bytes up to which a put looks at all that is there already
 
 
@@ -145,12 +145,15 @@ class BucketObjects:
     def _fetch(self, digest: Digest, *, name: str | None = None) -> Path:
         """Read the object into a copy; the copy appears under its name only when it is what it should be."""
         found, chunks = self._open(digest)
+        path = self._copies.path(digest)
+        if path.is_dir():  # whoever made it: it is no copy, and it is not the bucket's fault
+            shutil.rmtree(path)
         try:
             self._copies.receive(Descriptor(media.BYTES, digest, found.size), chunks)
         except ObjectDamaged as problem:
             raise self._damaged(digest, None, name=name) from problem
         self._remember(digest, found)
-        return self._copies.path(digest)
+        return path
 
     def _upload(self, digest: Digest, data: bytes | Path, size: int) -> None:
         """Put the object whatever is there, and look whether it came as a whole."""

@@ -93,7 +93,7 @@ def open_objects(folder: Path, url: str | None, cache: Path | None) -> Objects:
     """The objects of a store's folder: those at `url`, else where the folder says that they are, else the files in it.
 
     cache: the folder for copies, `cache/objects` of the store when it is not given. Makes nothing and asks nobody. Raises
-    ObjectsAddress, CatalogueDamaged for a mark that cannot be read, and ObjectsOther when the folder belongs to another address.
+    ObjectsAddress, CatalogueDamaged for a mark that cannot be read, ObjectsOther when the folder belongs to another address.
     """
     marked = marked_at(folder, OBJECTS_MARK)
     if url is None and marked is None:
