@@ -30,6 +30,23 @@ def test_the_projects_python_scores_the_same_bits_under_the_overlay(files: dict[
     np.testing.assert_array_equal(decode_columns(files["out"].read_bytes())["probability"], expected)
 
 
+def test_one_process_answers_several_tables_each_alone_in_their_order(files: dict[str, Path], tmp_path: Path) -> None:
+    few = {name: values[:7] for name, values in rows().items()}
+    arguments: list[str | Path] = []
+    answers: list[Path] = []
+    for number, table in enumerate([few, rows()]):
+        (tmp_path / f"in-{number}").write_bytes(encode_columns(table))
+        answers.append(tmp_path / f"out-{number}")
+        arguments += ["--columns", tmp_path / f"in-{number}", "--outputs", answers[-1]]
+    done = in_the_project(
+        "shipway.models", "score", "--manifest", files["manifest.json"], "--file", files["model"], *arguments
+    )  # fmt: skip
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"rows": 307}), done.stderr
+    for table, answer in zip([few, rows()], answers, strict=True):
+        expected = trees().predict_proba(matrix(table, ["carrier", "hour", "temp"]))[:, 1]
+        np.testing.assert_array_equal(decode_columns(answer.read_bytes())["probability"], expected)
+
+
 def test_a_model_without_a_manifest_is_described(files: dict[str, Path]) -> None:
     done = in_the_project(
         "shipway.models", "describe", "--format", "skops", "--inputs", files["inputs.json"], "--file", files["model"],

@@ -1,10 +1,11 @@
 """`python -m shipway.models score|describe`: bare prediction from files, for a project's Python under the overlay.
 
-    score     --manifest M.json --file MODEL --columns IN --outputs OUT
+    score     --manifest M.json --file MODEL --columns IN --outputs OUT [--columns IN --outputs OUT ...]
     describe  --format skops --inputs COLUMNS.json --file MODEL --columns IN --outputs OUT
 
-IN and OUT are encoded columns; COLUMNS.json is the list of a signature's inputs. One JSON line is printed: what was found,
-or {"error": {"code", "what", "where", "mend"}} with exit code 1.
+IN and OUT are encoded columns; COLUMNS.json is the list of a signature's inputs. Several pairs are asked one after another,
+each alone: a library may answer a row otherwise among others. One JSON line is printed: what was found, or {"error": {"code",
+"what", "where", "mend"}} with exit code 1.
 """
 
 from __future__ import annotations
@@ -54,9 +55,12 @@ def _describe(options: argparse.Namespace) -> JsonObject:
 
 
 def _predict(model: Predictable, options: argparse.Namespace) -> int:
-    outputs = model.predict(decode_columns(Path(options.columns).read_bytes()))
-    Path(options.outputs).write_bytes(encode_columns(outputs))
-    return len(next(iter(outputs.values())))
+    count = 0
+    for given, wanted in zip(options.columns, options.outputs, strict=True):
+        outputs = model.predict(decode_columns(Path(given).read_bytes()))
+        Path(wanted).write_bytes(encode_columns(outputs))
+        count += len(next(iter(outputs.values())))
+    return count
 
 
 def _error(code: str, what: str, where: str | None, mend: str | None) -> JsonObject:
@@ -76,8 +80,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, own in (("score", ["--manifest"]), ("describe", ["--format", "--inputs"])):
         command = commands.add_parser(name)
-        for option in (*own, "--file", "--columns", "--outputs"):
+        for option in (*own, "--file"):
             command.add_argument(option, required=True)
+        for option in ("--columns", "--outputs"):
+            command.add_argument(option, required=True, action="append")
     return parser
 
 

@@ -25,8 +25,9 @@ def score_rows(
     manifest = store.get(model, "model")
     file = store.objects.verify(Descriptor.from_json(manifest["file"]).digest)
     overlay = open_overlay(store, python, cache=cache, report=report.note)
-    with open_work(cache) as work, Scoring(python, overlay, file, work).score(manifest, columns) as scored:
-        return scored.answer()[1]
+    with open_work(cache) as work:
+        (answers,) = Scoring(python, overlay, file, work).score(manifest, columns)
+    return answers
 
 
 def rescore_reference(
