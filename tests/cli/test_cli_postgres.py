@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 import sys
 from pathlib import Path
 
 import pytest
 from cli_project import REF, Project
 
-from shipway.store import FOLDER, open_store
+from shipway.store import FOLDER
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "store"))
 
@@ -22,28 +21,11 @@ pytest_plugins = ["cli_fixtures"]
 def project(released: Project, tmp_path: Path) -> Project:
     """The released project with its rows in PostgreSQL."""
     copy = released.copy(tmp_path / "project")
-    file = copy.root / FOLDER / "catalogue.sqlite"
-    connection = sqlite3.connect(file)
-    rows = [line for line in connection.iterdump() if line.startswith("INSERT INTO") and "alembic" not in line]
-    connection.close()
-    for part in file.parent.glob("catalogue.sqlite*"):
+    copy.more["SHIPWAY_CATALOGUE"] = new_schema()
+    assert copy.ask("store", "migrate")["rows"]["records"] > 0
+    for part in (copy.root / FOLDER).glob("catalogue.sqlite*"):
         part.unlink()
-    url = new_schema()
-    open_store(copy.root, "points", catalogue=url, create=True).close()
-    _insert(url, [line for line in rows if "sqlite_" not in line])
-    copy.more["SHIPWAY_CATALOGUE"] = url
     return copy
-
-
-def _insert(url: str, rows: list[str]) -> None:
-    import psycopg
-
-    with psycopg.connect(url) as connection:
-        for row in rows:
-            connection.execute(row.encode())
-        for table in ("audit", "evidence"):
-            connection.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}".encode())
-    connection.close()
 
 
 def test_the_loop_runs_over_a_catalogue_in_postgres(project: Project) -> None:

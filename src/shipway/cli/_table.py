@@ -41,7 +41,7 @@ COMMANDS: dict[str, Entry] = {
     "render": Entry(
         "render", "Write the files that run this project elsewhere: clusters, clouds, monitoring, CI.", daily=False
     ),
-    "store": Entry("store", "The store: check that refs, history and objects agree.", daily=False),
+    "store": Entry("store", "The store: check it, and bring it elsewhere.", daily=False),
     "serve": Entry("serve", "Serve one deployment here, in the foreground.", daily=False),
     "watch": Entry("watch", "Judge the days of a deployment that have not been judged.", daily=False),
 }

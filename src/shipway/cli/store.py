@@ -1,6 +1,11 @@
-"""`shipway store`: whether the store agrees with itself."""
+"""`shipway store`: whether the store agrees with itself, and the way from a laptop to a team and back."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,12 +13,15 @@ from shipway.cli._exit import FAILED
 from shipway.cli._output import Output, json_option
 from shipway.cli._settings import Project, Settings
 
+if TYPE_CHECKING:
+    from shipway.store import Destination, Relocated
+
 _SHOWN = 20  # faults on the screen; --json has all
 
 
 @click.group(name="store")
 def command() -> None:
-    """The store: check that refs, history and objects agree."""
+    """The store: check it, and bring it elsewhere."""
 
 
 @command.command(name="check")
@@ -50,3 +58,125 @@ def check(settings: Settings, deep: bool, as_json: bool) -> None:
     out.end("store-check", document, then="shipway store check --deep" if found.faults else "shipway log")
     if found.faults:
         raise click.exceptions.Exit(FAILED)
+
+
+_FILES = click.Choice(["files"])
+
+
+@command.command(name="migrate")
+@click.option(
+    "--catalogue", "rows", default=None, type=_FILES, help="Bring the catalogue into .shipway, not to $SHIPWAY_CATALOGUE."
+)
+@click.option("--objects", "kept", default=None, type=_FILES, help="Bring the objects into .shipway, not to $SHIPWAY_OBJECTS.")
+@click.option(
+    "--from-catalogue",
+    "variable",
+    default=None,
+    metavar="VARIABLE",
+    help="The variable with the address of the catalogue that is left, when that is in PostgreSQL too.",
+)
+@json_option
+@click.pass_obj
+def migrate(settings: Settings, rows: str | None, kept: str | None, variable: str | None, as_json: bool) -> None:
+    """Bring the store to PostgreSQL and a bucket, or back.
+
+    From where .shipway says that it is to where SHIPWAY_CATALOGUE and SHIPWAY_OBJECTS say; what neither names stays. Every
+    object is hashed where it arrives, then the whole history appears at once. Killed, it goes on when it is run again.
+    """
+    from shipway.environment import default_cache
+    from shipway.operate import hold_control
+    from shipway.store import relocate_store
+
+    out, root = Output(as_json), _folder(settings)
+    now = _address(settings, variable) if variable else settings.catalogue
+    to = _destination(settings, root, rows=rows, kept=kept, now=now)
+    with ExitStack() as stack:
+        found = relocate_store(
+            root,
+            to,
+            catalogue=now,
+            cache=default_cache(),
+            guard=lambda store: hold_control(store, alone=True),
+            report=lambda total: _bar(stack, total),
+        )
+    _say(out, found)
+    out.end("store-migrate", _document(found), then=_then(settings, to))
+
+
+def _address(settings: Settings, name: str) -> str | None:
+    return settings.environ.get(name, "").strip() or None
+
+
+def _folder(settings: Settings) -> Path:
+    """The folder whose store is meant: this one, or the nearest above that has one."""
+    from shipway.store import FOLDER
+
+    folders = [settings.directory, *settings.directory.parents]
+    return next((folder for folder in folders if (folder / FOLDER).is_dir()), settings.directory)
+
+
+def _destination(settings: Settings, root: Path, *, rows: str | None, kept: str | None, now: str | None) -> Destination:
+    from shipway.store import Destination, where_store_is
+
+    is_now = where_store_is(root)
+    catalogue = None if rows else settings.catalogue or (now if is_now.catalogue else None)
+    return Destination(catalogue, None if kept else settings.objects or is_now.objects)
+
+
+def _bar(stack: ExitStack, total: int) -> Callable[[int], None]:
+    from shipway.cli._progress import ByteReport
+
+    return stack.enter_context(ByteReport("objects", total)).bytes
+
+
+def _say(out: Output, found: Relocated) -> None:
+    copied = found.copied
+    moved = found.rows is not None, found.places[0] != found.places[1]
+    for what, (source, target), goes in zip(("catalogue", "objects"), (found.catalogues, found.places), moved, strict=True):
+        out.say(f"{what}: {source}" + (f" -> {target}" if goes else ", as before"))
+    if copied.objects:
+        out.say(
+            f"{copied.objects:,} objects, {copied.size / 1e6:,.1f} MB: {copied.copied:,} brought, "
+            f"{copied.confirmed:,} hashed there, {copied.objects - copied.confirmed:,} hashed there before"
+        )
+    if found.rows:
+        out.say(f"{found.rows.refs:,} refs, {found.rows.records:,} records, {found.rows.evidence:,} evidence: all as they were")
+    out.say(f"this folder's store is there now: {', '.join(found.projects) or 'no project yet'}")
+
+
+def _document(found: Relocated) -> dict[str, object]:
+    rows, copied = found.rows, found.copied
+    return {
+        "projects": list(found.projects),
+        "catalogue": {"from": found.catalogues[0], "to": found.catalogues[1]},
+        "objects": {
+            "from": found.places[0],
+            "to": found.places[1],
+            "count": copied.objects,
+            "bytes": copied.size,
+            "brought": copied.copied,
+            "hashed": copied.confirmed,
+        },
+        "rows": None
+        if rows is None
+        else {
+            "records": rows.records,
+            "evidence": rows.evidence,
+            "refs": rows.refs,
+            "state": rows.state,
+            "edges": rows.edges,
+            "new": rows.new,
+        },
+    }
+
+
+def _then(settings: Settings, to: Destination) -> str:
+    stale = [
+        name
+        for name, value, wanted in (
+            ("SHIPWAY_CATALOGUE", settings.catalogue, to.catalogue),
+            ("SHIPWAY_OBJECTS", settings.objects, to.objects),
+        )
+        if value and not wanted
+    ]
+    return f"unset {' '.join(stale)}" if stale else "shipway store check"

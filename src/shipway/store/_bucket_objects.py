@@ -6,6 +6,7 @@ asked of the bucket; a copy counts only while the bucket's tag is the one under 
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -14,7 +15,7 @@ from pathlib import Path
 from shipway.kernel import media
 from shipway.kernel.digest import Descriptor, Digest, digest_bytes, is_digest, parse_digest
 from shipway.store._bucket import Bucket, Content, Found
-from shipway.store._objects import FileObjects, damaged
+from shipway.store._objects import FileObjects, Kept, damaged
 from shipway.store._types import ObjectDamaged, ObjectMissing, ObjectsDown
 
 _PREFIX = "objects"
@@ -61,11 +62,15 @@ class BucketObjects:
         if len(prefix) < 4 or not set(prefix) <= set("0123456789abcdef"):
             return []
         wanted = f"sha256:{prefix}"
-        return sorted(digest for digest in self._below(f"{_PREFIX}/{prefix[:2]}") if digest.startswith(wanted))
+        return sorted(kept.digest for kept in self._below(f"{_PREFIX}/{prefix[:2]}") if kept.digest.startswith(wanted))
 
     def all(self) -> Iterator[Digest]:
         """Every object, in order."""
-        yield from self._below(_PREFIX)
+        return (kept.digest for kept in self._below(_PREFIX))
+
+    def listing(self) -> Iterator[Kept]:
+        """Every object with its size and tag, in order."""
+        return self._below(_PREFIX)
 
     def keeps(self, digest: Digest, size: int) -> bool:
         """Whether the object is there with this size in bytes, and nobody here has found it damaged."""
@@ -123,6 +128,21 @@ class BucketObjects:
                 return self._copies.verify(digest)
         return self._fetch(digest, name=name)
 
+    def confirm(self, digest: Digest) -> Kept:
+        """What the bucket has now, after hashing all of it; no copy is kept. Raises ObjectMissing, ObjectDamaged."""
+        (_, size, tag), chunks = self._open(digest)
+        hasher = hashlib.sha256()
+        for chunk in chunks:
+            hasher.update(chunk)
+        found = Digest("sha256:" + hasher.hexdigest())
+        if found != digest:
+            raise self._damaged(digest, found)
+        return Kept(digest, size, tag)
+
+    def send(self, digest: Digest, file: Path) -> None:
+        """Put a file that was verified under this digest, whatever is there; no copy is kept. Raises ObjectsDown."""
+        self._upload(digest, file, file.stat().st_size)
+
     def sync(self) -> None:
         """Nothing: a put has ended when the object store keeps it."""
 
@@ -130,11 +150,11 @@ class BucketObjects:
         """The same, which is for several threads."""
         return self
 
-    def _below(self, prefix: str) -> Iterator[Digest]:
+    def _below(self, prefix: str) -> Iterator[Kept]:
         for found in self._bucket.list(prefix):
             digits = found.key.removeprefix(f"{_PREFIX}/").replace("/", "", 1)
             if is_digest(f"sha256:{digits}") and found.key == _key(Digest(f"sha256:{digits}")):
-                yield Digest(f"sha256:{digits}")
+                yield Kept(Digest(f"sha256:{digits}"), found.size, found.tag)
 
     def _open(self, digest: Digest) -> Content:
         content = self._bucket.read(_key(digest))
@@ -162,7 +182,7 @@ class BucketObjects:
         if found is None or found.size != size:
             raise ObjectsDown("what was put is not there as a whole", where=f"{self.where}/{key}", mend="run this again")
         self._mark(digest).unlink(missing_ok=True)
-        if isinstance(data, Path) and done and done.tag == found.tag:  # else somebody was there in between
+        if data == self._copies.path(digest) and done and done.tag == found.tag:  # else somebody was there in between
             self._remember(digest, found)
 
     def _is(self, digest: Digest, data: bytes) -> bool:

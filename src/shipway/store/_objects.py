@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from shipway.kernel.digest import Descriptor, Digest, digest_bytes, is_digest, parse_digest
 from shipway.store._faults import disk_fault
@@ -30,6 +30,14 @@ _MANY = 64  # above this many new files one sync of the disk first is cheaper th
 _WHOLE, _DAMAGED = 0o444, 0o400  # modes of an object: as it was put, and as verify has marked it
 _SETTLED = 300.0  # seconds: ten times what Linux lets written bytes wait for the disk, so an older object is there
 _ABANDONED = 3600.0  # seconds after which a temporary file that nobody has open is of a dead writer
+
+
+class Kept(NamedTuple):
+    """An object as it is kept. size: in bytes, -1 of what is no file; tag: changes whenever the bytes do, None: unknown."""
+
+    digest: Digest
+    size: int
+    tag: str | None
 
 
 class Objects(Protocol):
@@ -49,6 +57,7 @@ class Objects(Protocol):
     def size(self, digest: Digest) -> int | None: ...
     def find(self, prefix: str) -> list[Digest]: ...
     def all(self) -> Iterator[Digest]: ...
+    def listing(self) -> Iterator[Kept]: ...
     def keeps(self, digest: Digest, size: int) -> bool: ...
     def put(self, data: bytes) -> Digest: ...
     def put_file(self, source: Path, *, report: Callable[[int], None] | None = None) -> tuple[Digest, int]: ...
@@ -56,6 +65,7 @@ class Objects(Protocol):
     def get(self, digest: Digest) -> bytes: ...
     def read(self, digest: Digest) -> Iterator[bytes]: ...
     def verify(self, digest: Digest, *, name: str | None = None) -> Path: ...
+    def confirm(self, digest: Digest) -> Kept: ...
     def sync(self) -> None: ...
     def again(self) -> Objects: ...
 
@@ -109,6 +119,19 @@ class FileObjects:
             name = f"sha256:{path.parent.name}{path.name}"
             if is_digest(name):
                 yield Digest(name)
+
+    def listing(self) -> Iterator[Kept]:
+        """Every object with its size and tag, in order."""
+        return map(self._kept, self.all())
+
+    def _kept(self, digest: Digest) -> Kept:
+        try:
+            status = self.path(digest).stat()
+        except OSError:  # links in a circle, or to nowhere; removed meanwhile
+            return Kept(digest, -1, None)
+        if not stat.S_ISREG(status.st_mode):
+            return Kept(digest, -1, None)
+        return Kept(digest, status.st_size, f"{status.st_ino}-{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}")
 
     def keeps(self, digest: Digest, size: int) -> bool:
         """Whether the object is there with this size in bytes and not marked as damaged; the next sync includes a young one."""
@@ -192,6 +215,11 @@ class FileObjects:
                     path.chmod(_DAMAGED)
             raise damaged(path, digest, found, name=name)
         return path
+
+    def confirm(self, digest: Digest) -> Kept:
+        """What is kept now, after hashing all of it. Raises ObjectMissing, ObjectDamaged."""
+        self.verify(digest)
+        return self._kept(digest)
 
     def sync(self) -> None:
         """Bring to the disk what was put since the last call that succeeded, whoever wrote it, and the folders on the way."""

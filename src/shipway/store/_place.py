@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
@@ -15,6 +16,9 @@ from shipway.store._reader import Value
 from shipway.store._types import CatalogueDamaged, CatalogueOther, ObjectsOther
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from shipway.store._bucket_objects import BucketObjects
     from shipway.store._catalogue import Writer
 
 FILE = "catalogue.sqlite"
@@ -26,14 +30,19 @@ OBJECTS_VARIABLE = "SHIPWAY_OBJECTS"
 
 
 class Catalogue(Protocol):
-    """The tables of one or more projects. `where` is shown in errors and holds no password. Not for use by two threads."""
+    """The tables of one or more projects. Not for use by two threads.
+
+    where: shown in errors and holds no password; place: never shown, and two of one place are the same catalogue.
+    """
 
     where: str
+    place: str
 
     def query(self, sql: str, parameters: Mapping[str, Value]) -> Sequence[Sequence[Value]]: ...
     def writer(self, project: str) -> Writer: ...
     def revision(self) -> str | None: ...  # None when there are no tables yet
     def migrate(self, objects: Path) -> None: ...
+    def transaction(self, *, alone: bool) -> AbstractContextManager[Connection]: ...  # all rows of one moment; alone: to write
     def again(self) -> Catalogue: ...  # a second handle, for another thread
     def close(self) -> None: ...
 
@@ -42,7 +51,7 @@ class Elsewhere:
     """The catalogue of a store whose rows are in a server that nobody named: objects are here, and every row is refused."""
 
     def __init__(self, where: str, folder: Path) -> None:
-        self.where, self._folder = where, folder
+        self.where, self.place, self._folder = where, where, folder
 
     def query(self, sql: str, parameters: Mapping[str, Value]) -> NoReturn:  # noqa: ARG002 - it is never run
         self._refuse()
@@ -54,6 +63,9 @@ class Elsewhere:
         self._refuse()
 
     def migrate(self, objects: Path) -> NoReturn:  # noqa: ARG002
+        self._refuse()
+
+    def transaction(self, *, alone: bool) -> NoReturn:  # noqa: ARG002
         self._refuse()
 
     def again(self) -> Elsewhere:
@@ -81,7 +93,7 @@ def open_catalogue(folder: Path, url: str | None) -> Catalogue:
 
     found = PostgresCatalogue(url)
     if marked is None and (folder / FILE).exists():
-        mend = f"unset {VARIABLE}, or move {FILE} away to begin with an empty catalogue there"
+        mend = f"bring its rows there with `shipway store migrate`, or unset {VARIABLE}"
         raise CatalogueOther(f"the catalogue of this store is its file {FILE}", where=str(folder), mend=mend)
     if marked not in (None, found.where):
         mend = f"name that one in {VARIABLE}, or remove {MARK} if the database has moved"
@@ -98,8 +110,7 @@ def open_objects(folder: Path, url: str | None, cache: Path | None) -> Objects:
     marked = marked_at(folder, OBJECTS_MARK)
     if url is None and marked is None:
         return FileObjects(folder / OBJECTS)
-    from shipway.store._bucket import Bucket, parse_address
-    from shipway.store._bucket_objects import BucketObjects
+    from shipway.store._bucket import parse_address
 
     wanted = parse_address(url or str(marked))
     if marked is None and has_objects(folder):
@@ -108,7 +119,16 @@ def open_objects(folder: Path, url: str | None, cache: Path | None) -> Objects:
     if marked not in (None, wanted):
         mend = f"name that address in {OBJECTS_VARIABLE}, or remove {OBJECTS_MARK} if the objects have moved"
         raise ObjectsOther(f"the objects of this store are in {marked}, not in {wanted}", where=str(folder), mend=mend)
-    return BucketObjects(Bucket(wanted), (cache or folder / "cache") / "objects" / digest_bytes(wanted.encode())[7:19])
+    return open_bucket(wanted, cache or folder / "cache")
+
+
+def open_bucket(url: str, cache: Path) -> BucketObjects:
+    """The objects at an address, with copies below `cache`. Asks nobody. Raises ObjectsAddress."""
+    from shipway.store._bucket import Bucket
+    from shipway.store._bucket_objects import BucketObjects
+
+    bucket = Bucket(url)
+    return BucketObjects(bucket, cache / "objects" / digest_bytes(bucket.where.encode())[7:19])
 
 
 def has_objects(folder: Path) -> bool:
@@ -117,8 +137,8 @@ def has_objects(folder: Path) -> bool:
 
 
 def mark(folder: Path, name: str, where: str) -> None:
-    """Say in the folder where its catalogue or its objects are, unless it says so already. name: MARK or OBJECTS_MARK."""
-    if marked_at(folder, name):
+    """Say in the folder where its catalogue or its objects are. name: MARK or OBJECTS_MARK."""
+    if marked_at(folder, name) == where:
         return
     value = canonical_json({"kind": name.removesuffix(".json"), "version": 1, "where": where})
     new = folder / f"{name}.{os.getpid()}"
@@ -127,6 +147,16 @@ def mark(folder: Path, name: str, where: str) -> None:
         file.flush()
         os.fsync(file.fileno())  # before it has its name: an empty mark would say nothing after a power cut
     new.replace(folder / name)
+    _sync(folder)
+
+
+def unmark(folder: Path, name: str) -> None:
+    """Say no more that something is elsewhere."""
+    (folder / name).unlink(missing_ok=True)
+    _sync(folder)
+
+
+def _sync(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

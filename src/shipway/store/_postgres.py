@@ -37,6 +37,7 @@ class PostgresCatalogue:
         self._url = url
         self._address = _parse(url)
         self.where = self._address.shown
+        self.place = f"{self.where} {self._address.settings.get('options', '')}"  # with the schema
         self._held: Connection[tuple[object, ...]] | None = None
 
     def query(self, sql: str, parameters: Mapping[str, Value]) -> Sequence[Sequence[Value]]:
@@ -68,6 +69,12 @@ class PostgresCatalogue:
 
         with self._told():
             migrate(self._engine, objects)
+
+    @contextmanager
+    def transaction(self, *, alone: bool) -> Iterator[sqlalchemy.Connection]:
+        with self._told(), self._engine.begin() as connection:
+            connection.exec_driver_sql(_ALONE if alone else _SNAPSHOT)
+            yield connection
 
     def again(self) -> PostgresCatalogue:
         return PostgresCatalogue(self._url)
@@ -123,6 +130,12 @@ class PostgresCatalogue:
 
 # READ COMMITTED is enough because a transaction holds its project's lock from its first statement: see design 028
 _LIMITS = f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'; SET LOCAL idle_in_transaction_session_timeout = '60s'"
+
+
+# a long transaction of all rows, which waits for another catalogue in between
+_LONG = "SET LOCAL idle_in_transaction_session_timeout = '30min'"
+_ALONE = f"{_LONG}; SELECT pg_advisory_xact_lock(hashtextextended('shipway catalogue', 0))"
+_SNAPSHOT = f"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; {_LONG}"
 
 
 def _begin(connection: sqlalchemy.Connection) -> None:

@@ -14,7 +14,7 @@ from shipway.store._reader import Value
 from shipway.store._types import revision_of
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
     from shipway.store._catalogue import Writer
 
@@ -25,7 +25,7 @@ class SqliteCatalogue:
     """One file in WAL mode, one writer at a time."""
 
     def __init__(self, file: Path) -> None:
-        self._file, self.where = file, str(file)
+        self._file, self.where, self.place = file, str(file), str(file)
 
     def query(self, sql: str, parameters: Mapping[str, Value]) -> Sequence[Sequence[Value]]:
         with self._told():
@@ -54,6 +54,11 @@ class SqliteCatalogue:
 
         with self._told():
             migrate(self._engine, objects)
+
+    @contextmanager
+    def transaction(self, *, alone: bool) -> Iterator[Connection]:  # noqa: ARG002 - whoever begins one here is alone
+        with self._told(), self._engine.begin() as connection:
+            yield connection
 
     def again(self) -> SqliteCatalogue:
         return SqliteCatalogue(self._file)

@@ -10,6 +10,7 @@ from datetime import datetime
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
+from shipway.store._migrations import MOVED
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -197,6 +198,18 @@ class CatalogueDown(ShipwayError):
     retry = True
 
 
+class CatalogueMoved(ShipwayError):
+    """The rows of this catalogue were brought to another one, and this folder does not say so yet."""
+
+    code = "store.catalogue-moved"
+
+
+class HistoryOther(ShipwayError):
+    """What a store is to be brought to holds a history that is not the beginning of this one."""
+
+    code = "store.history-other"
+
+
 class ObjectsAddress(ShipwayError):
     """The address of an object store is none, or one that must not be used."""
 
@@ -222,8 +235,11 @@ class ObjectsDown(ShipwayError):
     retry = True
 
 
-def newer(revision: str, where: str) -> StoreNewer:
-    """The error for a catalogue at a revision that this Shipway does not know."""
+def newer(revision: str, where: str) -> ShipwayError:
+    """The error for a catalogue at a revision that this Shipway does not write to: CatalogueMoved, or StoreNewer."""
+    if revision.startswith(MOVED):
+        what = "the rows of this catalogue were brought to another one, and nothing is written here any more"
+        return CatalogueMoved(what, where=where, mend="run `shipway store migrate` again: it ends what was begun")
     return StoreNewer(
         f"the catalogue is at revision {revision}, newer than this Shipway knows", where=where, mend="upgrade Shipway"
     )
