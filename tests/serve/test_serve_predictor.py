@@ -85,6 +85,7 @@ def test_columns_may_come_in_any_order(model: Predictable) -> None:
 def test_a_request_is_one_record_with_key_time_inputs_and_outputs(model: Predictable, served: Served, tmp_path: Path) -> None:
     served = served.logging_to(tmp_path)
     log = open_log(load_config(served.config()))
+    assert log is not None
     columns = rows_of(TEXT_INPUTS, 2)
     aside = {"flight": np.array(["a", "b"], dtype=object), "scheduled": np.array(["2013-02-01T05:00", None], dtype=object)}
     response = predictor(model, log).predict(Request(None, {**aside, **columns}))

@@ -32,6 +32,14 @@ class Settings:
         base = self.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
         return Path(explicit) if explicit else Path(base) / "shipway" / "keys"
 
+    def trusted(self, folder: Path | None = None) -> KeyRing:
+        """The keys whose statements count here, for whoever only reads them. folder: of keys, instead of one's own."""
+        from shipway.access import open_keys, open_ring
+
+        if folder is None and self.signer:  # a key that is elsewhere is trusted as this machine's own
+            return open_keys(self.keys_folder, signer=self.signer)[1]
+        return open_ring(self.directory / folder, loose=True) if folder else open_ring(self.keys_folder)
+
     @property
     def signer(self) -> str:
         """$SHIPWAY_SIGNER: `exec:PROGRAM`, or empty for the key in the keys folder."""

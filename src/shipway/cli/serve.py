@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-from shipway.cli._output import PORT, Output, json_option
+from shipway.cli._output import PORT, Misused, Output, json_option
 from shipway.cli._refs import find_deploy
 from shipway.cli._settings import Project, Settings
 
@@ -15,22 +17,42 @@ from shipway.cli._settings import Project, Settings
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="What to bind to; elsewhere the port is no other than asked."
 )
+@click.option("--release", default=None, metavar="DIGEST", help="Stay with this one, which is or was live there.")
+@click.option(
+    "--bundle", default=None, metavar="DIR", type=click.Path(path_type=Path), help="Take the release from it; needs no project."
+)
 @json_option
 @click.pass_obj
-def command(settings: Settings, deployment: str | None, port: int, host: str, as_json: bool) -> None:
+def command(
+    settings: Settings, deployment: str | None, port: int, host: str, release: str | None, bundle: Path | None, as_json: bool
+) -> None:
     """Serve one deployment here, in the foreground.
 
     It follows its ref: when that moves, the new release is loaded beside the old one and takes over once its golden rows
-    reproduce. `shipway up` does this for every deployment.
+    reproduce. `shipway up` does this for every deployment. With --release or --bundle it serves one release until it ends, as
+    a container does; what does not start ends it.
     """
+    out = Output(as_json)
+    if bundle:
+        ref = _from_bundle(settings, out, bundle, deployment, release, port=port, host=host)
+        out.end("served", {"ref": ref}, then=f"shipway verify {bundle}")
+        return
+    project = Project(settings)
+    if release:
+        ref = _pinned(project, out, deployment, release, port=port, host=host)
+    else:
+        ref = _following(project, out, deployment, port=port, host=host)
+    out.end("served", {"ref": ref}, then=f"shipway log {ref}")
+
+
+def _following(project: Project, out: Output, deployment: str | None, *, port: int, host: str) -> str:
     from shipway.cli._serving import predictor_environ, stop_on_signals
     from shipway.operate import Control, hold_control, make_supervisor
     from shipway.release import deploy_ref
 
-    project, out = Project(settings), Output(as_json)
     ref = deploy_ref(find_deploy(project.spec, deployment))
     project.store.resolve(ref)
-    environ = predictor_environ(settings.environ)
+    environ = predictor_environ(project.settings.environ)
     with hold_control(project.store, alone=False):
         supervisor = make_supervisor(
             project.store,
@@ -39,8 +61,67 @@ def command(settings: Settings, deployment: str | None, port: int, host: str, as
             report=out.note,
             port=port,
             only=ref,
-            secrets=settings.environ,
+            secrets=project.settings.environ,
             host=host,
         )
         Control(project.store, project.signer, supervisor, out.note).run(stop_on_signals())
-    out.end("served", {"ref": ref}, then=f"shipway log {ref}")
+    return ref
+
+
+def _pinned(project: Project, out: Output, deployment: str | None, release: str, *, port: int, host: str) -> str:
+    from shipway.cli._digests import find_release
+    from shipway.cli._serving import predictor_environ, stop_on_signals
+    from shipway.operate import serve_pinned
+    from shipway.release import deploy_ref, pinned_deployment
+
+    ref, environ = deploy_ref(find_deploy(project.spec, deployment)), project.settings.environ
+    digest = pinned_deployment(project.store, project.settings.trusted(), ref, find_release(project.store, release))
+    serve_pinned(
+        project.store,
+        ref,
+        digest,
+        cache=project.cache,
+        environ=predictor_environ(environ),
+        secrets=environ,
+        report=out.note,
+        stop=stop_on_signals(),
+        port=port,
+        host=host,
+    )
+    return ref
+
+
+def _from_bundle(
+    settings: Settings, out: Output, path: Path, deployment: str | None, release: str | None, *, port: int, host: str
+) -> str:
+    from shipway.cli._serving import predictor_environ, stop_on_signals
+    from shipway.environment import default_cache
+    from shipway.operate import serve_pinned
+    from shipway.release import open_bundle, unpack_bundle
+
+    _check_protocol(settings.environ.get("PROTOCOL", ""))
+    stop = stop_on_signals()
+    with unpack_bundle(open_bundle(settings.directory / path), settings.trusted(), name=deployment, release=release) as found:
+        if not found.verified:
+            out.note("no key is trusted here: every byte is as its digest says, and no statement was checked")
+        serve_pinned(
+            found.store,
+            found.ref,
+            found.deployment,
+            cache=default_cache(),
+            environ=predictor_environ(settings.environ),
+            secrets=settings.environ,
+            report=out.note,
+            stop=stop,
+            port=port,
+            host=host,
+            log=False,
+        )
+        return found.ref
+
+
+def _check_protocol(wanted: str) -> None:
+    """KServe says by a variable what it will speak to the container."""
+    if wanted not in ("", "v2"):
+        what = f"PROTOCOL is {wanted!r}, and a predictor speaks the Open Inference Protocol alone"
+        raise Misused(what, where="the environment", mend="set PROTOCOL=v2, as the rendered InferenceService does")

@@ -13,7 +13,6 @@ from shipway.cli._output import Misused, Output, json_option
 from shipway.cli._settings import Project, Settings
 
 if TYPE_CHECKING:
-    from shipway.access import KeyRing
     from shipway.kernel.canonical import JsonObject
     from shipway.kernel.errors import ShipwayError
     from shipway.release import Bundle, Freight, Verification
@@ -42,7 +41,7 @@ def command(settings: Settings, release: str, deployment: str | None, folder: Pa
         bundle = _open(settings, release)
         ref = f"deploy/{deployment.removeprefix('deploy/')}" if deployment else None
         with ByteReport("verify", sum(blob.size for blob, _ in bundle.leaves())) as report:
-            found = verify_bundle(bundle, _keys(settings, folder), ref=ref, report=report.bytes)
+            found = verify_bundle(bundle, settings.trusted(folder), ref=ref, report=report.bytes)
     except ShipwayError as problem:
         out.note(problem.render())
         out.end("verify", {"verdict": "fail", "releases": [], "wrong": _wrong(problem)})
@@ -148,12 +147,3 @@ def _open(settings: Settings, release: str) -> Bundle:
         what = f"{release} is neither a folder nor a file, and there is no project here that could have such a release"
         raise Misused(what, where=str(settings.directory), mend="name the folder or the tar of a bundle") from problem
     return open_stored(store, find_release(store, release))
-
-
-def _keys(settings: Settings, folder: Path | None) -> KeyRing:
-    from shipway.access import open_keys, open_ring
-
-    signer = settings.environ.get("SHIPWAY_SIGNER", "")
-    if folder is None and signer:  # a key that is elsewhere is trusted as this machine's own
-        return open_keys(settings.keys_folder, signer=signer)[1]
-    return open_ring(settings.directory / folder, loose=True) if folder else open_ring(settings.keys_folder)

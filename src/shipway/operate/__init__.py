@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from shipway.operate._lone_gateway import LoneGateway, NothingToPass, lone_gateway
     from shipway.operate._meant import Ambiguous, Meant, NothingKnown, find_meant
     from shipway.operate._measured import Measured
+    from shipway.operate._pinned import serve_pinned
     from shipway.operate._prompts import PromptTaken, PromptUnreadable, prompt_object, take_prompts
     from shipway.operate._reconcile import Action, Start, Stop, reconcile
     from shipway.operate._reviews import rate_review
@@ -68,6 +69,7 @@ _HOME = {
     "_lone_gateway": ["LoneGateway", "NothingToPass", "lone_gateway"],
     "_meant": ["Ambiguous", "Meant", "NothingKnown", "find_meant"],
     "_measured": ["Measured"],
+    "_pinned": ["serve_pinned"],
     "_prompts": ["PromptTaken", "PromptUnreadable", "prompt_object", "take_prompts"],
     "_reviews": ["rate_review"],
     "_rounds": ["Round", "follow_round", "look_round"],
@@ -136,6 +138,7 @@ __all__ = [
     "rate_review",
     "reconcile",
     "release_answers",
+    "serve_pinned",
     "standing_of",
     "take_prompts",
     "tracking_url",

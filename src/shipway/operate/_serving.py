@@ -22,11 +22,18 @@ class NotServable(ShipwayError):
     code = "operate.not-servable"
 
 
-def prepare_serving(store: Store, ref: str, deployment: Digest, *, cache: Path, report: Callable[[str], None]) -> Serving:
-    """Write the folder of a deployment and give its command. Raises NotServable, EnvironmentFailed, ObjectDamaged."""
+def prepare_serving(
+    store: Store, ref: str, deployment: Digest, *, cache: Path, report: Callable[[str], None], log: bool = True
+) -> Serving:
+    """Write the folder of a deployment and give its command. log: whether predictions are recorded.
+
+    Raises NotServable, EnvironmentFailed, ObjectDamaged.
+    """
     value = store.get(deployment, "deployment")
     release = release_descriptor(value).digest
     if value["target"] == "gateway":
+        if not log:
+            raise NotServable(f"{ref} is a gateway, and keeps budgets and records", mend="serve it from a store")
         return prepare_gateway(store, ref, deployment, value, release, cache=cache)
     components = load_components(store, release)
     models = [component for component in components if component.kind == "model"]
@@ -38,6 +45,8 @@ def prepare_serving(store: Store, ref: str, deployment: Digest, *, cache: Path, 
     python = open_environment(store, environment, cache=cache, report=report)
     overlay = open_overlay(store, python, cache=cache, report=report)
     config = _config(store, value, deployment, release, models[0].name, models[0].digest)
+    if not log:
+        config = {**config, "log_directory": None}
     folder = store.root / "serving" / short(deployment)
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "serving.json"

@@ -43,7 +43,7 @@ class _Process(NamedTuple):
     server: uvicorn.Server
     listener: socket.socket
     batcher: Batcher
-    log: SegmentWriter
+    log: SegmentWriter | None
 
 
 def run(config_file: str, *, fd: int | None, port: int | None, ready_fd: int | None) -> int:
@@ -58,7 +58,8 @@ def run(config_file: str, *, fd: int | None, port: int | None, ready_fd: int | N
         process.server.run(sockets=[process.listener])
     finally:
         process.batcher.close()
-        process.log.close()
+        if process.log:
+            process.log.close()
     return 0
 
 

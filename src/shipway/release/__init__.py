@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from shipway.release._model_signature import ModelUnsigned, SignedModel, model_bundle, sign_models
     from shipway.release._openlineage import Run, Used, recorded_runs, run_events, run_uuid
     from shipway.release._openlineage_send import LINEAGE_ENDPOINT, EventsUnsent, Receiver, send_events
+    from shipway.release._pinned import BundleUnclear, NeverLive, Unpacked, pinned_deployment, unpack_bundle
     from shipway.release._plan import NoCandidate, Plan, candidate_of, make_plan
     from shipway.release._plan_json import change_document, gate_document, plan_document
     from shipway.release._planned import (
@@ -128,6 +129,7 @@ _HOME = {
     "_model_signature": ["ModelUnsigned", "SignedModel", "model_bundle", "sign_models"],
     "_openlineage": ["Run", "Used", "recorded_runs", "run_events", "run_uuid"],
     "_openlineage_send": ["EventsUnsent", "LINEAGE_ENDPOINT", "Receiver", "send_events"],
+    "_pinned": ["BundleUnclear", "NeverLive", "Unpacked", "pinned_deployment", "unpack_bundle"],
     "_plan": ["NoCandidate", "Plan", "candidate_of", "make_plan"],
     "_plan_json": ["change_document", "gate_document", "plan_document"],
     "_planned": [
@@ -173,6 +175,7 @@ __all__ = [
     "Bundle",
     "BundleDamaged",
     "BundleMalformed",
+    "BundleUnclear",
     "Candidate",
     "Change",
     "Component",
@@ -196,6 +199,7 @@ __all__ = [
     "Listed",
     "Look",
     "ModelUnsigned",
+    "NeverLive",
     "NoCandidate",
     "NothingToRelease",
     "NothingToReturnTo",
@@ -230,6 +234,7 @@ __all__ = [
     "Stage",
     "StatementWrong",
     "Target",
+    "Unpacked",
     "Used",
     "Verification",
     "Weights",
@@ -285,6 +290,7 @@ __all__ = [
     "open_stored",
     "outcomes_of",
     "parse_target",
+    "pinned_deployment",
     "plan_document",
     "policy_change",
     "provider_object",
@@ -308,6 +314,7 @@ __all__ = [
     "sign_models",
     "stages_of",
     "trace_lineage",
+    "unpack_bundle",
     "verify_bundle",
     "with_release",
     "workers_of",

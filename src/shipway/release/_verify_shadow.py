@@ -32,7 +32,7 @@ _VERDICT_FIELD = "https://shipway.dev/verdict"  # of a verification summary
 def open_shadow(bundle: Bundle, *, clock: Clock | None = None) -> Iterator[Store]:
     """A store of the bundle's documents and statements, gone when this ends."""
     with tempfile.TemporaryDirectory(prefix="shipway-verify-") as folder:
-        store = open_store(Path(folder), _project(bundle), create=True, clock=clock or SystemClock())
+        store = open_store(Path(folder), project_of(bundle), create=True, clock=clock or SystemClock())
         try:
             for data in bundle.reader.documents.values():
                 store.objects.put(data)
@@ -102,7 +102,7 @@ def _verdict_of(predicate: JsonObject) -> Digest | None:
     return Digest(text) if is_digest(text) and predicate.get("verificationResult") == "PASSED" else None
 
 
-def _project(bundle: Bundle) -> str:
+def project_of(bundle: Bundle) -> str:
     """The project that its verdicts are of; nothing is lost when that is unknown."""
     named = Counter(
         str(verdict.get("project"))

@@ -19,7 +19,7 @@ class ConfigMalformed(ShipwayError):
 class ServingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """kind "serving", version 1. release and deployment are digests; model is the manifest; paths are absolute.
 
-    key and time name the columns that are logged and never fed to the model.
+    key and time name the columns that are logged and never fed to the model; log_directory: None keeps no log.
     """
 
     kind: Literal["serving"]
@@ -33,7 +33,7 @@ class ServingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     model_file: str
     golden_file: str
     model_name: str
-    log_directory: str
+    log_directory: str | None
     key: list[str] = []
     time: str | None = None
 

@@ -55,11 +55,13 @@ def open_predictor(config: ServingConfig, model: Predictable, log: SegmentWriter
     return Predictor(model, identity, key=config.key, time_column=config.time, log=log)
 
 
-def open_log(config: ServingConfig, *, ids: Ids | None = None) -> SegmentWriter:
-    """The prediction log of one process; raises LogNotWritten.
+def open_log(config: ServingConfig, *, ids: Ids | None = None) -> SegmentWriter | None:
+    """The prediction log of one process, when one is kept; raises LogNotWritten.
 
     Its writer's name is never used again, so that a gap is recorded once.
     """
+    if config.log_directory is None:
+        return None
     name = f"{short(config.deployment)}-{(ids or RandomIds()).new()}"
     try:
         return SegmentWriter(Path(config.log_directory), name, rotate_seconds=ROTATE_SECONDS)

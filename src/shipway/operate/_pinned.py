@@ -1,0 +1,48 @@
+"""One deployment served as it is until the end of the process: what a container does. No ref is followed, none is named."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from shipway.kernel.digest import Digest, short
+from shipway.operate._group import LOOPBACK, Group
+from shipway.operate._serving import prepare_serving
+from shipway.store import Store
+
+_TURN_SECONDS = 0.5  # a worker that died is noticed this soon
+
+
+def serve_pinned(
+    store: Store,
+    ref: str,
+    deployment: Digest,
+    *,
+    cache: Path,
+    environ: Mapping[str, str],
+    secrets: Mapping[str, str],
+    report: Callable[[str], None],
+    stop: threading.Event,
+    port: int,
+    host: str = LOOPBACK,
+    log: bool = True,
+) -> None:
+    """Serve until told to stop, then drain. environ, secrets: as in Supervisor; log: whether predictions are recorded.
+
+    Raises what keeps it from starting or from replacing a worker that died (NotServable, EnvironmentFailed, PredictorFailed,
+    PortTaken): whoever started this process starts it again.
+    """
+    serving = prepare_serving(store, ref, deployment, cache=cache, report=report, log=log)
+    folder = store.root / "serving"
+    folder.mkdir(exist_ok=True)
+    name = ref.removeprefix("deploy/").replace("/", "-")
+    group = Group(ref, port, folder / f"{name}.{short(deployment)}.log", environ, secrets, host)
+    try:
+        group.switch(serving)
+        report(f"{ref} serves {short(serving.release)} at {group.url}")
+        while not stop.wait(_TURN_SECONDS):
+            if replaced := group.replace_dead():
+                report(f"{ref}: {replaced} predictor died and was replaced")
+    finally:
+        group.stop()

@@ -1,0 +1,130 @@
+"""Which deployment a container serves that is told a release: one that the gate let in, or one that a bundle brings."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from shipway.access import KeyRing
+from shipway.gate import revoked
+from shipway.kernel.digest import Digest, short
+from shipway.kernel.errors import ShipwayError
+from shipway.release._bundle import WHEELS, Freight
+from shipway.release._bundle_import import keep_bundle
+from shipway.release._deployment import deployment_object, release_descriptor
+from shipway.release._layout import Bundle
+from shipway.release._manifest import load_components
+from shipway.release._verify_all import verify_bundle
+from shipway.release._verify_shadow import project_of, records
+from shipway.release._verify_statements import ReleaseRevoked
+from shipway.release._wheels import restore_wheels
+from shipway.spec import DeploySpec
+from shipway.store import Store, open_store
+
+_DEPLOY = "deploy/"
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,199}@[a-z][a-z0-9_-]{0,199}")
+
+
+class NeverLive(ShipwayError):
+    """A release that the gate never let in at a ref; nothing but a move makes a release live there."""
+
+    code = "release.never-live"
+
+
+class BundleUnclear(ShipwayError):
+    """A bundle that holds several releases or deployments, or not the one that was asked for."""
+
+    code = "release.bundle-unclear"
+
+
+def pinned_deployment(store: Store, keys: KeyRing, ref: str, release: Digest) -> Digest:
+    """The newest deployment that put a release live at a ref, now or before.
+
+    Raises NeverLive, and ReleaseRevoked for one that is not live any more: serving it would be returning to it.
+    """
+    moves = store.lives(ref, release, limit=1)
+    target = moves[0].target if moves else None
+    if target is None:
+        what = f"{ref} has never been at release {short(release)}"
+        raise NeverLive(what, where=store.project, mend=f"shipway apply {ref.removeprefix(_DEPLOY)}")
+    live = store.ref(ref)
+    if live is None or release_descriptor(store.get(live.digest, "deployment")).digest != release:
+        parts = load_components(store, release)
+        for digest in (release, *(part.digest for part in parts)):
+            if revoked(store, keys, digest):
+                what = f"release {short(release)} is not live at {ref} any more, and was revoked"
+                raise ReleaseRevoked(what, where=digest, mend="serve what is live")
+    return target
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """A release of a bundle in a store of its own. verified: whether a key is trusted here that could check its statements."""
+
+    store: Store
+    ref: str
+    deployment: Digest
+    release: Digest
+    verified: bool
+
+
+@contextmanager
+def unpack_bundle(bundle: Bundle, keys: KeyRing, *, name: str | None = None, release: str | None = None) -> Iterator[Unpacked]:
+    """One release of a bundle in a store that is gone when this ends, every byte and every statement checked before.
+
+    name: `APP@ENV`, otherwise the deployment that came along; release: a digest or its first digits, otherwise the only one.
+    Raises BundleUnclear, BundleDamaged, StatementWrong, ReleaseRevoked, StoreFull.
+    """
+    freight = _freight(bundle, release)
+    ref, deployment = _deployment(bundle, freight, name)
+    verification = verify_bundle(bundle, keys)
+    if verification.wrong:
+        raise verification.wrong
+    with tempfile.TemporaryDirectory(prefix="shipway-bundle-") as folder:
+        store = open_store(Path(folder), project_of(bundle), create=True)
+        try:
+            keep_bundle(store, bundle)
+            restore_wheels(store, [one.attachment.data for one in freight.carried if one.attachment.media_type == WHEELS])
+            digest = deployment or _plain(store, freight.release.digest, ref)
+            yield Unpacked(store, ref, digest, freight.release.digest, verification.unchecked == 0)
+        finally:
+            store.close()
+
+
+def _freight(bundle: Bundle, release: str | None) -> Freight:
+    begins = f"sha256:{(release or '').removeprefix('sha256:')}"
+    fitting = [freight for freight in bundle.freights if freight.release.digest.startswith(begins)]
+    if len(fitting) == 1:
+        return fitting[0]
+    held = ", ".join(short(freight.release.digest) for freight in bundle.freights)
+    what = f"{len(fitting)} releases of the bundle fit" if fitting else f"the bundle does not hold {release}"
+    raise BundleUnclear(f"{what}; it holds {held}", where=bundle.files.where, mend="name one of them with --release")
+
+
+def _deployment(bundle: Bundle, freight: Freight, name: str | None) -> tuple[str, Digest | None]:
+    """The ref, and the newest deployment object for it that came along, if any did."""
+    found = {
+        made.name: made.data.digest
+        for made, value in records(bundle, freight, "deployment")
+        if made.name.startswith(_DEPLOY) and release_descriptor(value).digest == freight.release.digest
+    }
+    if name:
+        plain = name.removeprefix(_DEPLOY)
+        if not _NAME.fullmatch(plain):
+            raise BundleUnclear(f"{name[:60]!r} is no deployment", mend="write APPLICATION@ENVIRONMENT")
+        return _DEPLOY + plain, found.get(_DEPLOY + plain)
+    if len(found) == 1:
+        return next(iter(found.items()))
+    what = f"the bundle brings {len(found)} deployments along" + (": " + ", ".join(sorted(found)) if found else "")
+    raise BundleUnclear(what, where=bundle.files.where, mend="name one: shipway serve APP@ENV --bundle DIR")
+
+
+def _plain(store: Store, release: Digest, ref: str) -> Digest:
+    """A deployment as nobody has configured it."""
+    application, _, environment = ref.removeprefix(_DEPLOY).partition("@")
+    spec = DeploySpec(name=f"{application}@{environment}", application=application, environment=environment)
+    return store.put(deployment_object(store, release, spec, {}))

@@ -1,0 +1,145 @@
+"""`shipway serve` of one release, as a container runs it: from a store, or from a bundle and nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from operate_help import REF, Project, descendants, endpoint, infer, move, releases, runs
+
+from shipway.kernel.digest import Digest, short
+
+pytest_plugins = ["cli_fixtures"]
+
+
+@contextmanager
+def serving(project: Project, *words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A `serve` that goes on, and where it says that it answers; killed at the end if it still runs."""
+    child = project.start("serve", *words, "--port", "0")
+    try:
+        assert child.stderr is not None
+        lines = []
+        for line in child.stderr:
+            lines.append(line)
+            if found := re.search(r"serves [0-9a-f]+ at (http://\S+)", line):
+                yield child, found[1]
+                break
+        else:
+            raise AssertionError("".join(lines))
+    finally:
+        if child.poll() is None:
+            child.kill()
+        child.communicate()
+
+
+def read(url: str) -> object:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return json.load(answer)
+
+
+@pytest.fixture
+def live(project: Project) -> Project:
+    move(project, releases(project)[0])
+    return project
+
+
+@pytest.fixture
+def bundle(live: Project, tmp_path: Path) -> Path:
+    """The live release and nothing else of the project, in a folder that nobody writes to."""
+    live.ask("release", "export", "deploy/line@prod", str(tmp_path / "models"))
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path) -> Project:
+    """An empty folder: no spec, no store, no keys; whoever asks a package index fails."""
+    (tmp_path / "nowhere").mkdir()
+    closed = "http://127.0.0.1:9/simple"
+    return Project(tmp_path / "nowhere", tmp_path / "no-keys", more={"UV_INDEX_URL": closed, "UV_OFFLINE": "1"})
+
+
+def test_a_bundle_is_served_in_an_empty_folder(bundle: Path, live: Project, nowhere: Project) -> None:
+    """As KServe starts it: a folder with the bundle, a variable, and no network."""
+    release = releases(live)[0]
+    shutil.rmtree(live.root)
+    nowhere.more["PROTOCOL"] = "v2"
+    with serving(nowhere, "--bundle", str(bundle)) as (child, url):
+        assert read(f"{url}/v2/health/ready") == {"live": True, "ready": True}
+        assert infer(url) == release
+        below = descendants(child.pid)
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(timeout=60) == 0
+    assert not [pid for pid in below if runs(pid)]
+    assert list(nowhere.root.iterdir()) == []
+
+
+def test_a_bundle_with_a_changed_byte_is_not_served(bundle: Path, nowhere: Project) -> None:
+    blob = max((bundle / "blobs" / "sha256").iterdir(), key=lambda path: path.stat().st_size)
+    data = bytearray(blob.read_bytes())
+    data[len(data) // 2] ^= 1
+    blob.chmod(0o644)
+    blob.write_bytes(data)
+    done = nowhere.cli("serve", "--bundle", str(bundle), "--json")
+    assert (done.code, done.document["error"]["code"]) == (1, "release.bundle-damaged")
+
+
+def test_a_bundle_whose_release_is_revoked_is_not_served_where_its_keys_are_trusted(
+    live: Project, tmp_path: Path, nowhere: Project
+) -> None:
+    live.ask("release", "revoke", "deploy/line@prod", "--why", "leaks")
+    live.ask("release", "export", "deploy/line@prod", str(tmp_path / "models"))
+    trusting = Project(nowhere.root, live.keys_folder)
+    done = trusting.cli("serve", "--bundle", str(tmp_path / "models"), "--json")
+    assert (done.code, done.document["error"]["code"]) == (1, "release.revoked")
+
+
+@pytest.mark.parametrize(
+    ("words", "protocol", "code", "says"),
+    [
+        ((), "v1", "cli.misused", "Open Inference Protocol"),
+        (("other@prod", "--release", "beef"), "v2", "release.bundle-unclear", "does not hold beef"),
+        (("nonsense",), "", "release.bundle-unclear", "no deployment"),
+    ],
+)
+def test_what_a_container_is_told_wrongly_is_refused(
+    bundle: Path, nowhere: Project, words: tuple[str, ...], protocol: str, code: str, says: str
+) -> None:
+    nowhere.more["PROTOCOL"] = protocol
+    done = nowhere.cli("serve", *words, "--bundle", str(bundle), "--json")
+    assert done.document["error"]["code"] == code
+    assert says in done.document["error"]["what"]
+
+
+def test_a_pinned_release_stays_when_its_ref_moves(live: Project) -> None:
+    first, second = releases(live)
+    move(live, second)
+    with serving(live, "line@prod", "--release", short(first)) as (child, url):
+        assert infer(url) == first
+        move(live, first)
+        move(live, second)
+        assert infer(url) == first
+        assert endpoint(live) == {}  # nobody is told that this is where the ref is served
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(timeout=60) == 0
+
+
+def test_a_release_that_the_gate_never_let_in_is_not_served(live: Project) -> None:
+    done = live.cli("serve", "line@prod", "--release", releases(live)[1], "--json")
+    assert (done.code, done.document["error"]["code"]) == (1, "release.never-live")
+    assert REF in done.document["error"]["what"]
+
+
+def test_a_revoked_release_that_is_not_live_any_more_is_not_served(live: Project) -> None:
+    first, second = releases(live)
+    move(live, second)
+    live.ask("release", "revoke", str(Digest(first)), "--why", "leaks")
+    done = live.cli("serve", "line@prod", "--release", first, "--json")
+    assert (done.code, done.document["error"]["code"]) == (1, "release.revoked")
