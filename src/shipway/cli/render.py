@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from shipway.deploy import Files, Subject
     from shipway.kernel.digest import Digest
 
+_LOOK_BACK = 100  # moves: the release that was live before is among them, unless only scale and monitors moved since
 _IMAGE = re.compile(r"[a-z0-9][a-z0-9./:_-]*@sha256:[0-9a-f]{64}")
 
 
@@ -80,24 +81,33 @@ def _subject(project: Project, image: str | None, plan: str | None) -> Subject:
     if spec.pipeline:
         graph = resolve(read_pipeline(spec.root, spec.pipeline), data=spec.data, parameters=spec.parameters, options=spec.steps)
     pinned = image or f"{repository}@{UNPINNED}"
-    return make_subject(spec, image=pinned, graph=graph, plan=parse_digest(plan) if plan else None, releases=_releases(project))
+    releases, previous = _releases(project)
+    run_plan = parse_digest(plan) if plan else None
+    return make_subject(spec, image=pinned, graph=graph, plan=run_plan, releases=releases, previous=previous)
 
 
-def _releases(project: Project) -> Mapping[str, Digest]:
-    """What each deployment serves, else the newest release of its application; nothing where there is no store yet."""
+def _releases(project: Project) -> tuple[Mapping[str, Digest], Mapping[str, Digest]]:
+    """What each deployment serves, else the newest release of its application, and what it served before.
+
+    Nothing where there is no store yet.
+    """
     from shipway.release import deploy_ref, release_descriptor
     from shipway.store import FOLDER
 
     found: dict[str, Digest] = {}
+    before: dict[str, Digest] = {}
     if project.settings.catalogue is None and not (project.spec.root / FOLDER).is_dir():
-        return found
+        return found, before
     for name, deploy in project.spec.deploy.items():
         live, candidate = project.store.ref(deploy_ref(deploy)), project.store.ref(f"release/{deploy.application}")
         if live:
             found[name] = release_descriptor(project.store.get(live.digest, "deployment")).digest
+            lives = (record.release for record in project.store.lives(deploy_ref(deploy), limit=_LOOK_BACK))
+            if other := next((release for release in lives if release and release != found[name]), None):
+                before[name] = other
         elif candidate:
             found[name] = candidate.digest
-    return found
+    return found, before
 
 
 def _differences(home: Path, files: Files) -> list[str]:

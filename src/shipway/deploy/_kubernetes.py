@@ -1,76 +1,128 @@
-"""Plain Kubernetes: what every cluster has. A Deployment and a Service for each application in an environment."""
+"""Plain Kubernetes: what every cluster has. Applications, the control plane, the scheduled run, and who may talk to whom."""
 
 from __future__ import annotations
 
 from shipway.deploy._errors import NothingToRender
+from shipway.deploy._kubernetes_jobs import control_plane, scheduled_run
 from shipway.deploy._names import label_names
+from shipway.deploy._network import network_policies
+from shipway.deploy._pod import metadata, project_name, serving_pod
 from shipway.deploy._subject import Service, Subject
 from shipway.deploy._text import Files, yaml_text
 from shipway.kernel.canonical import Json, JsonObject
 
 TARGET = "kubernetes"
-PORT = 8080
+_CPU_PERCENT = 70  # of what was asked for; a predictor that waits for cores answers late before it is full
 
 
 def compile_kubernetes(subject: Subject) -> Files:
-    """A file for each application in an environment. Raises NothingToRender, NamesCollide, CannotExpress."""
+    """A file for each application, those of the project, and kustomization.yaml. Raises NothingToRender, NamesCollide,
+    CannotExpress.
+    """
     if not subject.services:
         raise NothingToRender(f"{subject.project} has released nothing yet", mend="shipway release")
-    names = label_names((service.name for service in subject.services), target=TARGET, what="deployment", longest=57)
+    project = project_name(subject, target=TARGET)
+    names = service_names(subject, target=TARGET)
+    files = {f"{names[service.name]}.yaml": _application(subject, service, names[service.name]) for service in subject.services}
+    files[f"{project}-control.yaml"] = control_plane(subject, f"{project}-control")
+    files[f"{project}-network.yaml"] = network_policies(subject, project)
+    files[f"{project}-account.yaml"] = [_account(subject)]
+    if subject.workload and subject.workload.schedule:
+        files[f"{project}-run.yaml"] = [scheduled_run(subject, f"{project}-run", target=TARGET)]
     return {
-        f"{names[service.name]}.yaml": yaml_text(_documents(subject, service, names[service.name]), target=TARGET)
-        for service in subject.services
+        **{path: yaml_text(documents, target=TARGET) for path, documents in files.items()},
+        "kustomization.yaml": yaml_text([kustomization(sorted(files))], target=TARGET),
     }
 
 
-def _documents(subject: Subject, service: Service, name: str) -> list[Json]:
-    metadata: JsonObject = {"name": name, "namespace": subject.targets.kubernetes.namespace, "labels": _labels(service, name)}
-    selector: JsonObject = {"app.kubernetes.io/name": name}
-    return [
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": metadata,
-            "spec": {
-                "replicas": service.workers,
-                "selector": {"matchLabels": selector},
-                "template": {"metadata": {"labels": _labels(service, name)}, "spec": _pod(subject, service)},
-            },
-        },
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": metadata,
-            "spec": {"selector": selector, "ports": [{"name": "http", "port": 80, "targetPort": "http"}]},
-        },
-    ]
+def service_names(subject: Subject, *, target: str) -> dict[str, str]:
+    """The names of applications, none of them one of ours. Raises NamesCollide, CannotExpress."""
+    project = project_name(subject, target=target)
+    ours = [f"{project}-{word}" for word in ("account", "control", "network", "run")]
+    names = (service.name for service in subject.services)
+    return label_names(names, target=target, what="deployment", longest=52, taken=["kustomization", *ours])
 
 
-def _labels(service: Service, name: str) -> JsonObject:
+def kustomization(resources: list[str]) -> JsonObject:
+    return {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": list[Json](resources)}
+
+
+def _account(subject: Subject) -> JsonObject:
+    name = subject.targets.kubernetes.service_account
     return {
-        "app.kubernetes.io/name": name,
-        "app.kubernetes.io/part-of": service.application,
-        "app.kubernetes.io/managed-by": "shipway",
-        "app.kubernetes.io/version": service.release.removeprefix("sha256:")[:12],
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": metadata(subject, name, "account"),
+        "automountServiceAccountToken": False,
     }
 
 
-def _pod(subject: Subject, service: Service) -> JsonObject:
-    container: JsonObject = {
-        "name": service.kind,
-        "image": subject.image,
-        "args": ["serve", service.name, "--host", "0.0.0.0", "--port", str(PORT)],  # noqa: S104
-        "ports": [{"name": "http", "containerPort": PORT}],
-        "env": environment(subject, service),
+def _application(subject: Subject, service: Service, name: str) -> list[Json]:
+    found = [deployment(subject, service, name), service_object(subject, service, name)]
+    if service.kind == "gateway":
+        return list[Json](found)
+    scaled = autoscaler(subject, service, name, api="apps/v1", kind="Deployment")
+    return [*found, scaled, disruption_budget(subject, service, name)]
+
+
+def deployment(subject: Subject, service: Service, name: str) -> JsonObject:
+    """A gateway keeps its budgets in one file: it is one pod, and the old one ends before the new one begins."""
+    kept: JsonObject = {"replicas": 1, "strategy": {"type": "Recreate"}}
+    rolling: JsonObject = {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata(subject, name, service.kind, release=service.release),
+        "spec": {
+            **(kept if service.kind == "gateway" else rolling),
+            "minReadySeconds": 5,
+            "progressDeadlineSeconds": 600,
+            "revisionHistoryLimit": 5,
+            "selector": {"matchLabels": {"app.kubernetes.io/name": name}},
+            "template": serving_pod(subject, service, name),
+        },
     }
-    return {"serviceAccountName": subject.targets.kubernetes.service_account, "containers": [container]}
 
 
-def environment(subject: Subject, service: Service | None = None) -> list[Json]:
-    """The variables of a container: plain ones, and secrets by reference to the Kubernetes Secret of the project."""
-    secrets = [*subject.secrets[:1], *(service.secrets if service else subject.secrets[1:])]
-    plain: list[Json] = [{"name": name, "value": value} for name, value in subject.environ.items()]
-    source = f"{subject.project.replace('_', '-')}-secrets"
-    return plain + [
-        {"name": name, "valueFrom": {"secretKeyRef": {"name": source, "key": name}}} for name in dict.fromkeys(secrets)
-    ]
+def service_object(subject: Subject, service: Service, name: str) -> JsonObject:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(subject, name, service.kind),
+        "spec": {
+            "type": "ClusterIP",
+            "selector": {"app.kubernetes.io/name": name},
+            "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
+        },
+    }
+
+
+def autoscaler(subject: Subject, service: Service, name: str, *, api: str, kind: str) -> JsonObject:
+    """api, kind: of what is scaled; it says itself no number of pods, so that applying it again changes none."""
+    given = subject.targets.kubernetes
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": metadata(subject, name, service.kind),
+        "spec": {
+            "scaleTargetRef": {"apiVersion": api, "kind": kind, "name": name},
+            "minReplicas": given.least,
+            "maxReplicas": given.most,
+            "metrics": [
+                {
+                    "type": "Resource",
+                    "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": _CPU_PERCENT}},
+                }
+            ],
+            "behavior": {"scaleDown": {"stabilizationWindowSeconds": 300}},
+        },
+    }
+
+
+def disruption_budget(subject: Subject, service: Service, name: str) -> JsonObject:
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": metadata(subject, name, service.kind),
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"app.kubernetes.io/name": name}}},
+    }

@@ -56,6 +56,8 @@ class Workload:
 class Service:
     """An application in an environment. release: what it serves; secrets: names of variables that it needs.
 
+    previous: the release that was live there before, when there was one.
+
     kind: `predictor` serves a model, `gateway` answers a prompt; after: the environment that has to have it first.
     """
 
@@ -67,6 +69,7 @@ class Service:
     model: str | None = None
     after: str | None = None
     secrets: tuple[str, ...] = ()
+    previous: Digest | None = None
 
     @property
     def name(self) -> str:
@@ -106,9 +109,13 @@ def make_subject(
     graph: Graph | None = None,
     plan: Digest | None = None,
     releases: Mapping[str, Digest] | None = None,
+    previous: Mapping[str, Digest] | None = None,
 ) -> Subject:
-    """The subject of a spec. graph: of its pipeline; releases: by `application@environment`; one without is left out."""
-    known = releases or {}
+    """The subject of a spec. graph: of its pipeline; releases: by `application@environment`; one without is left out.
+
+    previous: what was live there before, by the same names.
+    """
+    known, before = releases or {}, previous or {}
     secrets = (CATALOGUE, *secrets_of(spec))
     variables = {"SHIPWAY_PROJECT": spec.project}
     if spec.targets.objects:
@@ -118,7 +125,9 @@ def make_subject(
         image=image,
         targets=spec.targets,
         workload=_workload(spec, graph, plan) if graph else None,
-        services=tuple(_service(spec, deploy, known[name]) for name, deploy in spec.deploy.items() if name in known),
+        services=tuple(
+            _service(spec, deploy, known[name], before.get(name)) for name, deploy in spec.deploy.items() if name in known
+        ),
         indexed=bool(spec.indexes),
         lock=(spec.environment or EnvironmentSpec()).lock if spec.pipeline else None,
         python=(spec.environment.python if spec.environment else None) or "3.11",
@@ -159,7 +168,7 @@ def _ordered(tasks: Iterable[Task]) -> tuple[Task, ...]:
     return tuple(by_name[name] for name in order if name in by_name)
 
 
-def _service(spec: Spec, deploy: DeploySpec, release: Digest) -> Service:
+def _service(spec: Spec, deploy: DeploySpec, release: Digest, previous: Digest | None) -> Service:
     gateway = deploy.target == "gateway" or (not spec.models and bool(spec.prompts))
     models = [name for name in spec.models if not deploy.uses or name in deploy.uses or f"model/{name}" in deploy.uses]
     return Service(
@@ -171,6 +180,7 @@ def _service(spec: Spec, deploy: DeploySpec, release: Digest) -> Service:
         model=models[0] if models and not gateway else None,
         after=deploy.after,
         secrets=tuple(secrets_of(spec)) if gateway else (),
+        previous=previous,
     )
 
 

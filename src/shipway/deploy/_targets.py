@@ -26,7 +26,10 @@ TARGETS: dict[str, Target] = {
         "_stepfunctions", "AWS Step Functions: a state machine that starts an ECS task a step, and its schedule"
     ),
     "image": Target("_image", "the image that everything runs in, and a compose file with its neighbours"),
-    "kubernetes": Target("_kubernetes", "Deployment and Service for each application, for any cluster"),
+    "kubernetes": Target("_kubernetes", "what every cluster has: Deployments, scaling, network policies, the scheduled run"),
+    "kserve": Target("_kserve", "KServe: an InferenceService for each model, from an exported bundle"),
+    "rollouts": Target("_rollouts", "Argo Rollouts: a canary for each model whose analysis asks the gate"),
+    "argocd": Target("_argocd", "Argo CD: an Application for the folder of the Kubernetes files"),
 }
 
 

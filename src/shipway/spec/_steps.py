@@ -93,8 +93,8 @@ def read_step(key: Node, node: Node) -> StepSpec:
         name=name,
         retries=_read_retries(entries["retries"], what) if "retries" in entries else 0,
         timeout=_positive(entries["timeout"], what) if "timeout" in entries else None,
-        cpu=_read_cpu(entries["cpu"], what) if "cpu" in entries else None,
-        memory=_read_memory(entries["memory"], what) if "memory" in entries else None,
+        cpu=read_cpu(entries["cpu"], what) if "cpu" in entries else None,
+        memory=read_memory(entries["memory"], what) if "memory" in entries else None,
         gpu=count(entries["gpu"], f"gpu of {what}") if "gpu" in entries else 0,
         group=name_of(entries["group"], f"the group of {what}") if "group" in entries else None,
         each=_read_each(entries["each"], what) if "each" in entries else None,
@@ -124,14 +124,16 @@ def _positive(node: Node, what: str) -> Seconds:
     return timeout
 
 
-def _read_cpu(node: Node, what: str) -> float:
+def read_cpu(node: Node, what: str) -> float:
+    """Cores."""
     cpu = float(number(node, f"cpu of {what}"))
     if not 0.01 <= cpu <= 1024:
         raise node.fail(f"cpu of {what} is {node.shown()}", mend="cores, as in 0.5 or 2")
     return cpu
 
 
-def _read_memory(node: Node, what: str) -> int:
+def read_memory(node: Node, what: str) -> int:
+    """Bytes of a text such as `4Gi`."""
     match = _MEMORY.fullmatch(node.raw) if not isinstance(node.value, list | dict) else None
     if match is None or int(match[1]) == 0:
         raise node.fail(f"memory of {what} is not {node.shown()}", mend="as in 512Mi or 4Gi")

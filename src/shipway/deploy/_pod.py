@@ -1,0 +1,219 @@
+"""A pod of the one image: what it may do (little), what it mounts, what it is given, and when it counts as well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from shipway.deploy._names import label_name, label_names
+from shipway.deploy._subject import Service, Subject
+from shipway.kernel.canonical import Json, JsonObject
+
+PORT = 8080
+USER = 10001
+STORE, CACHE, KEYS = "/app/.shipway", "/var/cache/shipway", "/etc/shipway/keys"
+LONGEST_PROJECT = 45  # with our endings it still names a CronJob, whose jobs get eleven characters more
+_READY_SECONDS, _PERIOD = 180, 2  # a gateway that loads a model of its own may take 130
+_DRAIN = {"predictor": 35, "gateway": 65}  # what a worker may take to finish what it has accepted (operate's Serving)
+_UNROUTE_SECONDS = 5  # until no other machine of the cluster sends here any more
+
+
+def project_name(subject: Subject, *, target: str) -> str:
+    """The project as a prefix of names. Raises CannotExpress."""
+    return label_names([subject.project], target=target, what="project", longest=LONGEST_PROJECT)[subject.project]
+
+
+def metadata(subject: Subject, name: str, component: str, *, release: str | None = None) -> JsonObject:
+    """name and labels of an object; release: what it serves, whole in an annotation."""
+    found: JsonObject = {
+        "name": name,
+        "namespace": subject.targets.kubernetes.namespace,
+        "labels": labels(subject, name, component, release=release),
+    }
+    return {**found, "annotations": {"shipway.dev/release": release}} if release else found
+
+
+def labels(subject: Subject, name: str, component: str, *, release: str | None = None) -> JsonObject:
+    found: JsonObject = {
+        "app.kubernetes.io/name": name,
+        "app.kubernetes.io/part-of": label_name(subject.project),
+        "app.kubernetes.io/component": component,
+        "app.kubernetes.io/managed-by": "shipway",
+    }
+    return {**found, "app.kubernetes.io/version": release.removeprefix("sha256:")[:12]} if release else found
+
+
+def serving_pod(subject: Subject, service: Service, name: str) -> JsonObject:
+    """The pod that serves one release of an application from the team's store."""
+    drain = _DRAIN[service.kind] + _UNROUTE_SECONDS + 5
+    args = ["serve", service.name, "--release", service.release, *listening()]
+    box: JsonObject = {
+        **container(subject, service.kind, args, secrets=service.secrets),
+        "ports": [{"name": "http", "containerPort": PORT}],
+        "resources": serving_resources(subject, service),
+        **probes(),
+        "lifecycle": {"preStop": {"exec": {"command": ["sleep", str(_UNROUTE_SECONDS)]}}},
+    }
+    return {
+        "metadata": {
+            "labels": labels(subject, name, service.kind, release=service.release),
+            "annotations": {
+                "shipway.dev/release": service.release,
+                "prometheus.io/scrape": "true",
+                "prometheus.io/port": str(PORT),
+                "prometheus.io/path": "/metrics",
+            },
+        },
+        "spec": {**pod(subject, [box]), "terminationGracePeriodSeconds": drain, "topologySpreadConstraints": _spread(name)},
+    }
+
+
+def _spread(name: str) -> list[Json]:
+    """Over machines and zones, as far as there are some."""
+    pods: JsonObject = {"matchLabels": {"app.kubernetes.io/name": name}}
+    keys = ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
+    anyway: JsonObject = {"maxSkew": 1, "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": pods}
+    return [{"topologyKey": key, **anyway} for key in keys]
+
+
+def listening() -> list[str]:
+    """The container's own network, which only what the network policy lets in reaches."""
+    return ["--host", "0.0.0.0", "--port", str(PORT)]  # noqa: S104
+
+
+def container(
+    subject: Subject,
+    name: str,
+    args: Sequence[str],
+    *,
+    secrets: Iterable[str] = (),
+    variables: Mapping[str, str] | None = None,
+    more: Iterable[Json] = (),
+) -> JsonObject:
+    """A container of the one image, with store and keys mounted. secrets: names of variables; more: further mounts."""
+    mounts: list[Json] = [
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - in a container of its own
+        {"name": "cache", "mountPath": CACHE},
+        {"name": "store", "mountPath": STORE},
+        {"name": "keys", "mountPath": KEYS, "readOnly": True},
+    ]
+    return {
+        "name": name,
+        "image": subject.image,
+        "args": list(args),
+        "env": environment(subject, secrets, more={"SHIPWAY_KEYS": KEYS, **(variables or {})}),
+        "securityContext": confined(),
+        "volumeMounts": [*mounts, *more],
+    }
+
+
+def confined() -> JsonObject:
+    """Nothing but its own process, and nothing written outside its volumes."""
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": USER,
+        "runAsGroup": USER,
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def pod(
+    subject: Subject, containers: Sequence[Json], *, keys: JsonObject | None = None, more: Iterable[Json] = ()
+) -> JsonObject:
+    """A pod without a token of the cluster. keys: the volume of keys, otherwise the trusted ones alone."""
+    project = label_name(subject.project)
+    return {
+        "serviceAccountName": subject.targets.kubernetes.service_account,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": list(containers),
+        "volumes": [
+            {"name": "tmp", "emptyDir": {}},
+            {"name": "cache", "emptyDir": {}},
+            {"name": "store", "persistentVolumeClaim": {"claimName": f"{project}-store"}},
+            keys or trusted_keys(subject),
+            *more,
+        ],
+    }
+
+
+def trusted_keys(subject: Subject) -> JsonObject:
+    """`trust.json` of the team: public keys and what they count for."""
+    return {"name": "keys", "configMap": {"name": f"{label_name(subject.project)}-trust"}}
+
+
+def signing_keys(subject: Subject) -> JsonObject:
+    """`signing.pem` and `trust.json`, readable for the pod's group alone."""
+    return {"name": "keys", "secret": {"secretName": f"{label_name(subject.project)}-keys", "defaultMode": 0o440}}
+
+
+def environment(
+    subject: Subject, secrets: Iterable[str] = (), *, catalogue: bool = True, more: Mapping[str, str] | None = None
+) -> list[Json]:
+    """The variables of a container: plain ones, and secrets by reference to the Kubernetes Secret of the project."""
+    plain: list[Json] = [{"name": name, "value": value} for name, value in {**subject.environ, **(more or {})}.items()]
+    names = dict.fromkeys([*(subject.secrets[:1] if catalogue else ()), *secrets])
+    source = f"{label_name(subject.project)}-secrets"
+    return plain + [{"name": name, "valueFrom": {"secretKeyRef": {"name": source, "key": name}}} for name in names]
+
+
+def resources(*, cpu: float, memory: int, gpu: int = 0) -> JsonObject:
+    """What is asked for. Memory and devices are also the limit; cores are not, since a limit makes answers wait."""
+    device: JsonObject = {"nvidia.com/gpu": gpu} if gpu else {}
+    return {
+        "requests": {"cpu": cores(cpu), "memory": quantity(memory), **device},
+        "limits": {"memory": quantity(memory), **device},
+    }
+
+
+def serving_resources(subject: Subject, service: Service) -> JsonObject:
+    """A gateway needs no device: what it asks is elsewhere."""
+    given = subject.targets.kubernetes
+    return resources(cpu=given.cpu, memory=given.memory, gpu=given.gpu if service.kind == "predictor" else 0)
+
+
+def cores(cpu: float) -> str:
+    """
+    >>> cores(0.5), cores(2), cores(0.0101)
+    ('500m', '2', '11m')
+    """
+    thousandths = -int(-cpu * 1000 // 1)
+    return str(thousandths // 1000) if thousandths % 1000 == 0 else f"{thousandths}m"
+
+
+def quantity(size: int) -> str:
+    """
+    >>> quantity(2**30), quantity(1536 * 2**20), quantity(1000)
+    ('1Gi', '1536Mi', '1000')
+    """
+    for unit, ending in ((2**30, "Gi"), (2**20, "Mi"), (2**10, "Ki")):
+        if size % unit == 0:
+            return f"{size // unit}{ending}"
+    return str(size)
+
+
+def probes(*, startup: bool = True) -> JsonObject:
+    """Ready once golden rows reproduced; alive as long as it answers."""
+    found: JsonObject = {
+        "readinessProbe": {**_asking("/readyz"), "periodSeconds": 5, "timeoutSeconds": 2, "failureThreshold": 2},
+        "livenessProbe": {**_asking("/healthz"), "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6},
+    }
+    if startup:
+        rounds = _READY_SECONDS // _PERIOD
+        start = {**_asking("/readyz"), "periodSeconds": _PERIOD, "timeoutSeconds": 2, "failureThreshold": rounds}
+        found = {"startupProbe": start, **found}
+    return found
+
+
+def _asking(path: str) -> JsonObject:
+    return {"httpGet": {"path": path, "port": PORT}}
