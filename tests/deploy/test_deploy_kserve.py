@@ -17,13 +17,14 @@ from deploy_subjects import Golden
 from kube_world import check, documents, of_kind, pods
 
 from shipway.deploy import CannotExpress, NamesCollide, NothingToRender, Subject, render_target
+from shipway.gate import move_ref
 from shipway.kernel.digest import Digest
-from shipway.release import load_components, put_release
+from shipway.release import deployment_object, load_components, put_release
 from shipway.spec import KubernetesSpec, TargetsSpec
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))  # the small project that the command line is tested with
 
-from cli_project import Done, Project
+from cli_project import REF, Done, Project
 
 pytest_plugins = ["deploy_fixtures", "cli_fixtures"]
 
@@ -210,3 +211,20 @@ def test_names_that_become_one_are_refused(flights: Subject, target: str) -> Non
     subject = replace(flights, services=both, targets=TargetsSpec(objects="s3://example-ml/shipway"))
     with pytest.raises(NamesCollide, match=f"are both a-b-prod for {target}"):
         render_target(target, subject)
+
+
+def test_the_release_before_is_found_in_the_history(project: Project) -> None:
+    """As a person renders it: two releases went live, one after the other."""
+    first = project.store.resolve("release/line")
+    second = put_release(project.store, [part for part in load_components(project.store, first) if part.kind != "profile"])
+    for release in (first, second):
+        target = project.store.put(deployment_object(project.store, release, project.deploy, project.spec.outcomes))
+        move_ref(project.store, project.keys, project.actor, ref=REF, target=target)
+    with (project.root / "shipway.yaml").open("a") as spec:
+        spec.write('\ntargets: {objects: "s3://example-ml/shipway", kubernetes: {canary: 20}}\n')
+    assert project.ask("render", "kserve")["files"] == {"kserve": ["kustomization.yaml", "line-prod.yaml"]}
+    text = (project.root / "deploy" / "kserve" / "line-prod.yaml").read_text()
+    spec = documents({"line-prod.yaml": text})[0]["spec"]
+    found = [pod["containers"][0]["args"][5] for pod in (spec["predictor"], spec["canary"][0]["predictor"])]
+    assert found == [first, second]
+    assert project.cli("render", "kserve", "--check").code == 0
