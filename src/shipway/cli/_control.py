@@ -39,7 +39,9 @@ UPLOADS: dict[str, Callable[[], Upload]] = dict.fromkeys(("s3", "gs", "az"), _up
 
 def write_control(control: StepControl, where: str, *, directory: Path) -> None:
     """Write the document to a file or an address; into a folder (there already, or named with a `/` at its end) the files
-    `value`, `items`, `skipped` and `plan`, for engines that take a file for a value. Raises FileUnusable, ControlUnreachable.
+    `value`, `kind`, `items`, `skipped` and `plan`, for engines that take a file for a value.
+
+    Raises FileUnusable, ControlUnreachable.
     """
     scheme, is_address, _ = where.partition("://")
     if is_address:
@@ -74,15 +76,25 @@ def check_control(where: str | None) -> None:
 
 
 def control_files(control: StepControl) -> Mapping[str, str]:
-    """A text stands as it is, everything else as JSON; what there is not is an empty list, or null."""
+    """A text stands as it is, everything else as JSON; what there is not is an empty list, or null.
+
+    kind: of the value, so that the text `true` is not taken for true: `boolean`, `number`, `text`, `skipped`, else `other`.
+    """
     said = control.to_json()
     value: Json = said["value"]
     return {
         "value": value if isinstance(value, str) else json.dumps(value),
+        "kind": "skipped" if control.skipped else _kind(value),
         "items": json.dumps(said["items"] or [], separators=(",", ":")),
         "skipped": json.dumps(control.skipped),
         "plan": control.plan,
     }
+
+
+def _kind(value: Json) -> str:
+    if isinstance(value, str):
+        return "other" if value.endswith("\n") else "text"  # Argo takes a line feed away, and would compare another text
+    return "boolean" if isinstance(value, bool) else "number" if isinstance(value, int | float) else "other"
 
 
 def _document(control: StepControl) -> bytes:

@@ -20,6 +20,7 @@ class Target(NamedTuple):
 
 
 TARGETS: dict[str, Target] = {
+    "argo": Target("_argo", "Argo Workflows: a template with a pod a step, and the workflow that starts it by the clock"),
     "github": Target("_github", "GitHub Actions: the plan of a pull request, the gated release of main"),
     "gitlab": Target("_gitlab", "GitLab CI: the same"),
     "stepfunctions": Target(

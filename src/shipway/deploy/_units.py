@@ -59,13 +59,27 @@ def units_of(tasks: Sequence[Task], *, target: str) -> tuple[Unit, ...]:
         circle = ", ".join(dict.fromkeys(problem.args[1]))
         what = f"{target} cannot run a group in one go: {circle} would wait for each other"
         raise CannotExpress(what, mend="take the step between them into the group, or out of it") from problem
-    conditions: dict[str, dict[Condition, None]] = {}
-    for name in order:
-        conditions[name] = {condition: None for need in needs[name] for condition in conditions[need]}
-        own = {task.options.when for task in members[name]}
+    conditions = _conditions(tasks)
+    shared = {
         # of a group only what all its steps share can keep it from starting; each step still asks by itself
-        conditions[name] |= {when: None for when in own if when and len(own) == 1 and homes[when.step] != name}
-    return tuple(Unit(name, tuple(members[name]), needs[name], tuple(conditions[name])) for name in order)
+        name: tuple(
+            condition
+            for condition in conditions[group[0].name]
+            if homes[condition.step] != name and all(condition in conditions[task.name] for task in group)
+        )
+        for name, group in members.items()
+    }
+    return tuple(Unit(name, tuple(members[name]), needs[name], shared[name]) for name in order)
+
+
+def _conditions(tasks: Sequence[Task]) -> dict[str, dict[Condition, None]]:
+    """Of each step all that has to hold: what the steps that it needs ask, then what it asks itself."""
+    found: dict[str, dict[Condition, None]] = {}
+    for task in tasks:
+        found[task.name] = {condition: None for need in task.needs for condition in found[need]}
+        if task.options.when:
+            found[task.name][task.options.when] = None
+    return found
 
 
 def levels_of(units: Sequence[Unit]) -> list[list[Unit]]:
