@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+PARAMETERS = "parameters: {parts: [2, 3]}\n"
 STEPS = """
-parameters: {parts: [2, 3]}
 steps:
   days: {when: ready}
   kept: {each: {day: days}, retries: 1, timeout: 2m}
   scaled: {each: {part: parts}, memory: 512Mi, cpu: 0.5}
   total: {retries: 2, timeout: 10m}
-  above: {when: total > 100, timeout: 5m}
+  over: {when: total > 100, timeout: 5m}
   cheered: {when: total < 0}
   verdict: {gpu: 1}
   told: {when: verdict == it's "fine"}
@@ -24,7 +24,7 @@ def ready(seen: pl.DataFrame) -> bool:
 
 
 def days(seen: pl.DataFrame) -> list[int]:
-    return sorted(seen["day"].dt.day().unique().to_list())[:3]
+    return sorted(seen["day"].dt.day().unique().to_list())[:2]
 
 
 def kept(seen: pl.DataFrame, day: int) -> pl.DataFrame:
@@ -39,7 +39,7 @@ def total(kept: pl.DataFrame) -> int:
     return kept.height
 
 
-def above(total: int, scaled: list) -> int:
+def over(total: int, scaled: list) -> int:
     return total - 100 + len(scaled)
 
 
@@ -51,7 +51,7 @@ def repeated(cheered: str) -> str:
     return cheered * 2
 
 
-def verdict(above: int) -> str:
+def verdict(over: int) -> str:
     return "it's \\"fine\\""
 
 

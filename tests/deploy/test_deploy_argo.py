@@ -11,7 +11,7 @@ import pytest
 import yaml
 from argo_expression import NoExpression, Value, parse
 from argo_lint import MOST_BYTES, depends_of, lint
-from argo_project import SCHEDULE, SOURCE, STEPS
+from argo_project import PARAMETERS, SCHEDULE, SOURCE, STEPS
 from argo_typed import typed_problems
 from deploy_subjects import ROOT, Golden
 from hypothesis import given
@@ -46,7 +46,7 @@ def tasks_of(files: Files) -> dict[str, dict[str, Any]]:
 @pytest.fixture
 def everything(make_project: Make) -> Files:
     source = "import polars as pl\n\n\ndef seen() -> pl.DataFrame: ...\n" + SOURCE
-    return render_target("argo", make_project(STEPS + SCHEDULE, source))
+    return render_target("argo", make_project(PARAMETERS + STEPS + SCHEDULE, source))
 
 
 def test_flights_and_a_pipeline_with_everything_are_as_a_person_reviewed_them(
@@ -79,7 +79,7 @@ def at(made: dict[str, Any], path: str) -> tuple[Any, Any]:
     ("path", "other"),
     [("templates", "templats"), ("templates/step-retry-2-600s-tells/retryStrategy", "retryStratgy"),
      ("templates/models/container/volumeMounts", "volumeMount"), ("ttlStrategy/secondsAfterSuccess", "secondsAfterSucess"),
-     ("templates/pipeline/dag/tasks/above/when", "wenn"), ("templates/models/container/resources", "resource")],
+     ("templates/pipeline/dag/tasks/over/when", "wenn"), ("templates/models/container/resources", "resource")],
 )  # fmt: skip
 def test_a_field_that_argo_does_not_know_is_found(everything: Files, path: str, other: str) -> None:
     made = template_of(everything)
@@ -363,7 +363,7 @@ def test_a_pipeline_that_no_folding_makes_small_enough_is_refused(make_project: 
 
 def test_conditions_maps_and_groups_are_kept_where_others_are_folded(make_project: Make, everything: Files) -> None:
     source = "import polars as pl\n\n\ndef seen() -> pl.DataFrame: ...\n" + SOURCE + wide(2000, 4)
-    subject = make_project(STEPS, source)
+    subject = make_project(PARAMETERS + STEPS, source)
     files = render_target("argo", subject)
     made, tasks = template_of(files), tasks_of(files)
     assert lint([made]) == []
