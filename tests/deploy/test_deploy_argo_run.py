@@ -52,6 +52,7 @@ def same(again: Any, expected: Any) -> None:
     assert digests[0] == digests[1]
 
 
+@pytest.mark.slow
 def test_the_template_does_what_the_local_run_does_with_a_step_that_fails_first(
     planned: Project, cluster: Cluster, tmp_path: Path
 ) -> None:

@@ -46,6 +46,16 @@ class Settings:
         return self.environ.get("SHIPWAY_SIGNER", "")
 
     @property
+    def argo_server(self) -> str:
+        """$ARGO_SERVER: the address of the Argo Server, as Argo's own command line reads it; empty for none."""
+        return self.environ.get("ARGO_SERVER", "").strip()
+
+    @property
+    def argo_token(self) -> str:
+        """$ARGO_TOKEN: a bearer token for it; never written anywhere."""
+        return self.environ.get("ARGO_TOKEN", "").strip()
+
+    @property
     def catalogue(self) -> str | None:
         """$SHIPWAY_CATALOGUE: the address of a catalogue in PostgreSQL; None for the file in the store."""
         return self.environ.get("SHIPWAY_CATALOGUE", "").strip() or None

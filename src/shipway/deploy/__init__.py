@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from shipway.kernel.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from shipway.deploy._argo import argo_template_name
     from shipway.deploy._errors import CannotExpress, NamesCollide, NothingToRender, RenderedDiffers, SecretLiteral
     from shipway.deploy._subject import CATALOGUE, UNPINNED, Service, Subject, Task, Workload, make_subject
     from shipway.deploy._targets import TARGETS, render_target
     from shipway.deploy._text import Files
 
 _HOME = {
+    "_argo": ["argo_template_name"],
     "_errors": ["CannotExpress", "NamesCollide", "NothingToRender", "RenderedDiffers", "SecretLiteral"],
     "_subject": ["CATALOGUE", "UNPINNED", "Service", "Subject", "Task", "Workload", "make_subject"],
     "_targets": ["TARGETS", "render_target"],
@@ -37,6 +39,7 @@ __all__ = [
     "Subject",
     "Task",
     "Workload",
+    "argo_template_name",
     "make_subject",
     "render_target",
 ]

@@ -35,13 +35,18 @@ def compile_argo(subject: Subject) -> Files:
     workload = subject.workload
     if workload is None:
         raise NothingToRender(f"{subject.project} has no pipeline", mend="pipeline: FILE.py")
-    name = label_names([subject.project], target=TARGET, what="project", longest=40)[subject.project]
+    name = argo_template_name(subject.project)
     template = workflow_template(subject, name, workload)
     files = {f"{name}.yaml": yaml_text([template], target=TARGET)}
     if workload.schedule:
         cron = cron_workflow(subject, name, workload.schedule)
         files[f"{name}-scheduled.yaml"] = yaml_text([cron], target=TARGET)
     return files
+
+
+def argo_template_name(project: str) -> str:
+    """The name of a project's WorkflowTemplate. Raises CannotExpress."""
+    return label_names([project], target=TARGET, what="project", longest=40)[project]
 
 
 def workflow_template(subject: Subject, name: str, workload: Workload) -> JsonObject:

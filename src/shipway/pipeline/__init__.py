@@ -10,9 +10,23 @@ from shipway.kernel.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from shipway.pipeline._actions import action_key
+    from shipway.pipeline._argo_client import ArgoClient
+    from shipway.pipeline._argo_engine import ArgoEngine
     from shipway.pipeline._closure import closure, closure_bytes
     from shipway.pipeline._code import checkout_code, checkout_tree, code_object
     from shipway.pipeline._differences import describe_difference
+    from shipway.pipeline._elsewhere import run_elsewhere, stop_elsewhere
+    from shipway.pipeline._engine import (
+        Engine,
+        EngineRefused,
+        EngineRun,
+        EngineRunFailed,
+        EngineUnreachable,
+        Phase,
+        State,
+        StepSeen,
+        follow,
+    )
     from shipway.pipeline._environment import open_environment, open_overlay
     from shipway.pipeline._evaluation import EvaluationImpossible, Metric, measure_evaluation
     from shipway.pipeline._graph import resolve
@@ -54,9 +68,23 @@ if TYPE_CHECKING:
 
 _HOME = {
     "_actions": ["action_key"],
+    "_argo_client": ["ArgoClient"],
+    "_argo_engine": ["ArgoEngine"],
     "_closure": ["closure", "closure_bytes"],
     "_code": ["checkout_code", "checkout_tree", "code_object"],
     "_differences": ["describe_difference"],
+    "_elsewhere": ["run_elsewhere", "stop_elsewhere"],
+    "_engine": [
+        "Engine",
+        "EngineRefused",
+        "EngineRun",
+        "EngineRunFailed",
+        "EngineUnreachable",
+        "Phase",
+        "State",
+        "StepSeen",
+        "follow",
+    ],
     "_environment": ["open_environment", "open_overlay"],
     "_evaluation": ["EvaluationImpossible", "Metric", "measure_evaluation"],
     "_graph": ["resolve"],
@@ -100,8 +128,15 @@ _HOME = {
 __all__ = [
     "GOLDEN",
     "MADE",
+    "ArgoClient",
+    "ArgoEngine",
     "Argument",
     "DataTaken",
+    "Engine",
+    "EngineRefused",
+    "EngineRun",
+    "EngineRunFailed",
+    "EngineUnreachable",
     "EvaluationImpossible",
     "Graph",
     "Hands",
@@ -114,6 +149,7 @@ __all__ = [
     "ModelRefused",
     "Node",
     "Origins",
+    "Phase",
     "Pipeline",
     "PipelineMalformed",
     "ProjectIncomplete",
@@ -124,9 +160,11 @@ __all__ = [
     "RunResult",
     "ScoringFailed",
     "Silence",
+    "State",
     "Step",
     "StepControl",
     "StepOutcome",
+    "StepSeen",
     "StepValueUnusable",
     "StepsRun",
     "action_key",
@@ -136,6 +174,7 @@ __all__ = [
     "closure_bytes",
     "code_object",
     "describe_difference",
+    "follow",
     "load_run_plan",
     "load_scores",
     "make_model",
@@ -151,12 +190,14 @@ __all__ = [
     "recorded_options",
     "rescore_reference",
     "resolve",
+    "run_elsewhere",
     "run_pipeline",
     "run_plan",
     "run_project",
     "run_steps",
     "score_rows",
     "snapshot_data",
+    "stop_elsewhere",
     "take_request",
 ]
 
