@@ -9,7 +9,7 @@ steps:
   kept: {each: {day: days}, retries: 1, timeout: 2m}
   scaled: {each: {part: parts}, memory: 512Mi, cpu: 0.5}
   total: {retries: 2, timeout: 10m}
-  over: {when: total > 100, timeout: 5m}
+  over: {when: total > 90, timeout: 5m}
   cheered: {when: total < 0}
   verdict: {gpu: 1}
   told: {when: verdict == it's "fine"}

@@ -28,7 +28,7 @@ def planned(tmp_path: Path) -> Project:
     file.write_text(file.read_text().replace('"at": time.time_ns(), ', "") + SOURCE)
     spec = project.root / "shipway.yaml"
     text = spec.read_text().replace("  strength: 1.0\n", "  strength: 1.0\n  parts: [2, 3]\n")
-    spec.write_text(text + STEPS + "  above: {when: total > 100}\n" + SCHEDULE)
+    spec.write_text(text + STEPS + "  above: {when: total > 90}\n" + SCHEDULE)
     return project
 
 
