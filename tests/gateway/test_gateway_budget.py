@@ -126,6 +126,27 @@ def test_a_call_whose_worst_case_does_not_fit_is_refused_before_it_is_made(up: U
         assert post(url, chat("gpt", max_tokens=10)).status == 200
 
 
+def test_the_metrics_say_how_much_of_each_budget_is_used_and_nothing_without_the_ledger(up: Upstream, tmp_path: Path) -> None:
+    up.plan()
+    keys = [
+        {"name": "team", "key": hashed("k"), "budget": {"usd": 84e-6, "window_seconds": DAY}},
+        {"name": "idle", "key": hashed("i"), "budget": {"usd": 1.0, "window_seconds": DAY}},
+    ]
+    config = config_of(tmp_path, up.url, keys=keys, budget={"usd": 210e-6, "window_seconds": DAY})
+    name = "shipway_gateway_budget_used_ratio"
+    with start(tmp_path, config) as running:
+        assert post(f"{running.url}/v1/chat/completions", chat("gpt", max_tokens=3), bearer("k")).status == 200  # costs 21e-6
+        found = {key: value for key, value in running.metrics().items() if key.startswith(name)}
+        assert found == {
+            f'{name}{{scope="gateway"}}': pytest.approx(0.1),
+            f'{name}{{scope="key/team"}}': pytest.approx(0.25),
+            f'{name}{{scope="key/idle"}}': 0.0,
+        }
+        for path in (tmp_path / "state").glob("ledger.sqlite*"):
+            path.unlink()
+        assert not [key for key in running.metrics() if key.startswith(name)]
+
+
 def test_a_budgeted_call_without_a_limit_gets_one(up: Upstream, tmp_path: Path) -> None:
     up.plan()
     budget = {"usd": 1.0, "window_seconds": DAY}

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, time
 from pathlib import Path
 
 import pytest
 from web_client import Client, serving
 from web_project import REF, Project, lived
 
+from shipway.kernel.check import Verdict
 from shipway.kernel.digest import Digest
-from shipway.monitor import Alert, DayVerdict
+from shipway.monitor import Alert, DayVerdict, load_alerts, load_verdicts
 from shipway.web import METRICS, make_app
 
 PREDICTOR = "http://127.0.0.1:4781"
@@ -138,6 +140,33 @@ def test_health_readiness_and_metrics(client: Client) -> None:
     assert f'shipway_alerts_open{{ref="{REF}",severity="inform"}}' in text
     assert f'shipway_live_info{{ref="{REF}",release="sha256:' in text
     assert all(f"# TYPE {name} {kind}" in text for name, (kind, _) in METRICS.items())
+
+
+def test_the_metrics_say_what_monitors_said_last_and_which_alert_is_open(client: Client, project: Project) -> None:
+    text = client.get("/metrics").text
+    store = project.open()
+    days, alerts = load_verdicts(store, REF), load_alerts(store, REF)
+    store.close()
+    calibration = next(found.check for found in days[-1].findings if found.check.name == "calibration")
+    labels = f'ref="{REF}",monitor="calibration"'
+    for name in ("value", "low", "high", "threshold"):
+        assert f"shipway_monitor_{name}{{{labels}}} {getattr(calibration, name)}" in text
+    assert f"shipway_monitor_failing{{{labels}}} {int(calibration.verdict is Verdict.FAIL)}" in text
+    shown = {line for line in text.splitlines() if line.startswith("shipway_alert_open{")}
+    assert shown == {
+        f'shipway_alert_open{{ref="{REF}",monitor="{alert.monitor}",severity="{alert.severity}"}} 1'
+        for alert in alerts
+        if alert.open
+    }
+    assert shown
+    midnight = datetime.combine(days[-1].day, time(), UTC).timestamp()
+    assert f'shipway_judged_day_timestamp_seconds{{ref="{REF}"}} {midnight}' in text
+    assert f'shipway_judged_timestamp_seconds{{ref="{REF}"}} 13' in text
+
+
+def test_no_series_stands_twice_on_the_metrics_page(client: Client) -> None:
+    names = [line.rsplit(" ", 1)[0] for line in client.get("/metrics").text.splitlines() if not line.startswith("#")]
+    assert len(names) == len(set(names)) > 20
 
 
 def test_a_store_that_cannot_be_opened_is_not_ready(tmp_path: Path) -> None:

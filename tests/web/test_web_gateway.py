@@ -168,6 +168,8 @@ def test_readings_are_metrics(client: Client) -> None:
     assert f'shipway_reading_failing{{ref="{REF}",monitor="freshness"}} 1' in text
     assert f'shipway_reading_failing{{ref="{REF}",monitor="cost"}} 0' in text
     assert f'shipway_alerts_open{{ref="{REF}",severity="page"}} 1' in text
+    assert f'shipway_alert_open{{ref="{REF}",monitor="freshness",severity="page"}} 1' in text
+    assert f'shipway_monitor_value{{ref="{REF}",monitor="freshness"}} 7' in text
 
 
 def points(*values: float | None) -> list[ReadingPoint]:

@@ -174,6 +174,9 @@ class GatewayApp:
             "shipway_gateway_cache_bytes": [({}, gateway.cache.bytes)],
             "shipway_gateway_cache_entries": [({}, len(gateway.cache))],
             "shipway_gateway_ledger_down_total": [({}, gateway.lapses)],
+            "shipway_gateway_budget_used_ratio": [
+                ({"scope": scope}, share) for scope, share in gateway.used(self._callers.charges).items()
+            ],
         }
         if self._log is not None:
             counts = self._log.counts()

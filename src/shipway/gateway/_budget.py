@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -17,7 +17,7 @@ from shipway.gateway._call import Call
 from shipway.gateway._callers import Caller
 from shipway.gateway._errors import BudgetSpent, LedgerDown, PriceUnknown
 from shipway.gateway._upstream import Wanted
-from shipway.llm import BudgetReached, Ledger, LedgerGone, Reservation, Usd, count_tokens
+from shipway.llm import BudgetReached, Charge, Ledger, LedgerGone, Reservation, Usd, count_tokens
 
 LEDGER_WAIT = 0.005  # seconds that SQLite may wait on the loop: other workers of this gateway are done sooner
 _BUSY_SECONDS, _LATER_SECONDS, _POLL_SECONDS = 2.0, 60.0, 0.05
@@ -86,6 +86,20 @@ class Purse:
                 call.degraded.append(_LEDGER)
                 return
         self._try_later(work)
+
+    def used(self, charges: Iterable[Charge]) -> dict[str, float]:
+        """Share of each budget that is spent or reserved in its window, by scope; nothing while the ledger cannot be read."""
+        if self._ledger is None or self._turn.locked():
+            return {}
+        now = self._now()
+        try:
+            return {
+                charge.scope: self._ledger.spent(charge.scope, charge.window_seconds, now=now) / charge.budget
+                for charge in charges
+                if charge.budget
+            }
+        except LedgerGone:
+            return {}
 
     async def close(self) -> None:
         """Waits a little for what is still to be settled; the rest stays held."""

@@ -49,6 +49,11 @@ class Callers:
         """Whether any budget is set."""
         return bool(self._charges) or any(caller.charges for _, caller in self._known)
 
+    @property
+    def charges(self) -> tuple[Charge, ...]:
+        """Every budget, each once."""
+        return tuple(dict.fromkeys([*self._charges, *(charge for _, caller in self._known for charge in caller.charges)]))
+
     def find(self, headers: Headers) -> Caller:
         """The caller whose key the request bears; all known ones are compared, so time tells nothing. Raises KeyUnknown."""
         if self._anybody is not None:

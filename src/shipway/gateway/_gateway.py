@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.gateway._application import Ready
@@ -24,7 +24,7 @@ from shipway.gateway._translate import Voice, voice_of
 from shipway.gateway._upstream import Opened, Upstream, Wanted
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.errors import ShipwayError
-from shipway.llm import ANTHROPIC
+from shipway.llm import ANTHROPIC, Charge
 
 if TYPE_CHECKING:  # embeddings are heavy, and few gateways compare by them
     from shipway.gateway._meaning import Meaning, Nearby
@@ -91,6 +91,10 @@ class Gateway:
         await self._upstream.close()
         await self._purse.close()
         self.targets.close()
+
+    def used(self, charges: Iterable[Charge]) -> dict[str, float]:
+        """Share of each budget that is spent or reserved, by scope."""
+        return self._purse.used(charges)
 
     @property
     def lapses(self) -> int:

@@ -34,6 +34,7 @@ METRICS = {
     "shipway_gateway_semantic_on": ("gauge", "1 while the semantic cache answers, 0 after its audit has turned it off."),
     "shipway_gateway_semantic_false_bound": ("gauge", "Upper bound of the share of false hits that the audit allows for."),
     "shipway_gateway_ledger_down_total": ("counter", "Calls that were let through without the ledger."),
+    "shipway_gateway_budget_used_ratio": ("gauge", "Share of a budget that is spent or reserved in its window, by scope."),
     "shipway_gateway_log_accepted_calls_total": ("counter", "Records that the log of calls has taken."),
     "shipway_gateway_log_dropped_calls_total": ("counter", "Records that the log refused because its buffer was full."),
 }

@@ -14,6 +14,17 @@ METRICS: Mapping[str, tuple[str, str]] = {
     "shipway_reviews_rated_total": ("counter", "Ratings of reviews that people gave this process."),
     "shipway_live_info": ("gauge", "1 for every deployment, labelled with the release that is live."),
     "shipway_alerts_open": ("gauge", "Open alerts of a deployment, by severity."),
+    "shipway_alert_open": ("gauge", "1 for every open alert, by deployment, monitor and severity."),
+    "shipway_monitor_value": ("gauge", "What a monitor measured last, in its own unit."),
+    "shipway_monitor_low": ("gauge", "Lower end of the interval of what a monitor measured last."),
+    "shipway_monitor_high": ("gauge", "Upper end of the interval of what a monitor measured last."),
+    "shipway_monitor_threshold": ("gauge", "What a monitor compares with."),
+    "shipway_monitor_failing": ("gauge", "1 when the newest word of a monitor is fail, 0 when it passes or cannot tell."),
+    "shipway_judged_day_timestamp_seconds": (
+        "gauge",
+        "Begin of the newest judged day of a deployment, in the time of its events, seconds of the Unix epoch.",
+    ),
+    "shipway_judged_timestamp_seconds": ("gauge", "When the newest day of a deployment was judged, seconds of the Unix epoch."),
     "shipway_log_gap_rows": ("gauge", "Rows that are missing from the logs for good, by stream."),
     "shipway_reading_value": (
         "gauge",
