@@ -104,6 +104,11 @@ def test_values_of_two_kinds_are_in_no_order(value: Json, literal: Any) -> None:
         ("targets: {kubernetes: {path: ../x}}", "targets.kubernetes.path is not", "3:30"),
         ("targets: {kubernetes: {replicas: 3}}", "'replicas' is not a key of targets.kubernetes", "3:24"),
         ("targets: {aws: {region: Frankfurt}}", "targets.aws.region is not", "3:25"),
+        ("targets: {alerts: {page: pager.example.com}}", "targets.alerts.page is not 'pager.example.com'", "3:26"),
+        ("targets: {alerts: {page: 'https://me:word@pager.example.com/x'}}", "targets.alerts.page is not", "3:26"),
+        ("targets: {alerts: {page: 'https://pager.example.com/?token=x'}}", "targets.alerts.page is not", "3:26"),
+        ("targets: {alerts: {token_file: token}}", "targets.alerts.token_file is not 'token'", "3:32"),
+        ("targets: {alerts: {pages: x}}", "'pages' is not a key of targets.alerts", "3:20"),
         ("targets: {aws: {account: 123456789012}}", "targets.aws.account is text", "3:26"),
     ],
 )
@@ -138,4 +143,5 @@ def test_any_text_is_a_cron_expression_or_refused(text: str) -> None:
 def test_targets_have_defaults() -> None:
     targets = spec("targets: {image: registry.example.com/ml/flights}\n").targets
     assert targets.image == "registry.example.com/ml/flights"
+    assert targets.alerts.page is None
     assert (targets.kubernetes.namespace, targets.aws.region, targets.aws.account) == ("default", "eu-west-1", None)

@@ -11,7 +11,7 @@ from shipway.deploy._errors import CannotExpress
 from shipway.kernel.canonical import Json
 from shipway.kernel.digest import Digest
 from shipway.pipeline import Graph, Node
-from shipway.spec import DeploySpec, EnvironmentSpec, ScheduleSpec, Spec, StepSpec, TargetsSpec
+from shipway.spec import DeploySpec, EnvironmentSpec, MonitorSpec, ScheduleSpec, Spec, StepSpec, TargetsSpec
 
 CATALOGUE = "SHIPWAY_CATALOGUE"  # the secret without which nothing that runs elsewhere finds the store
 UNPINNED = "sha256:" + "0" * 64  # the digest of no image: a placeholder that no registry has
@@ -70,6 +70,7 @@ class Service:
     after: str | None = None
     secrets: tuple[str, ...] = ()
     previous: Digest | None = None
+    monitors: tuple[MonitorSpec, ...] = ()
 
     @property
     def name(self) -> str:
@@ -181,6 +182,7 @@ def _service(spec: Spec, deploy: DeploySpec, release: Digest, previous: Digest |
         after=deploy.after,
         secrets=tuple(secrets_of(spec)) if gateway else (),
         previous=previous,
+        monitors=tuple(deploy.monitors.values()),
     )
 
 

@@ -31,6 +31,10 @@ TARGETS: dict[str, Target] = {
     "kserve": Target("_kserve", "KServe: an InferenceService for each model, from an exported bundle"),
     "rollouts": Target("_rollouts", "Argo Rollouts: a canary for each model whose analysis asks the gate"),
     "argocd": Target("_argocd", "Argo CD: an Application for the folder of the Kubernetes files"),
+    "prometheus": Target("_prometheus", "Prometheus: what it scrapes, recording rules, alerts"),
+    "alertmanager": Target("_alertmanager", "Alertmanager: where pages and tickets go"),
+    "grafana": Target("_grafana", "Grafana: dashboards of deployments, predictors and gateways, and their data source"),
+    "datadog": Target("_datadog", "Datadog: an OpenTelemetry collector that passes our metrics on"),
 }
 
 

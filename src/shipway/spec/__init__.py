@@ -37,12 +37,13 @@ from shipway.spec._rule import PolicyRule, rule_of, unite
 from shipway.spec._schedule import Cron, ScheduleSpec, parse_cron
 from shipway.spec._spec import Spec, parse_spec
 from shipway.spec._steps import Condition, Each, StepSpec
-from shipway.spec._targets import AwsSpec, KubernetesSpec, TargetsSpec
+from shipway.spec._targets import AlertsSpec, AwsSpec, KubernetesSpec, TargetsSpec
 
 __all__ = [
     "COMPARED",
     "LOWER_IS_BETTER",
     "METRICS",
+    "AlertsSpec",
     "AtLeast",
     "AtMost",
     "AwsSpec",

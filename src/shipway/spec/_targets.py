@@ -20,6 +20,8 @@ _REPOSITORY = re.compile(r"(https://|ssh://git@|git@)[A-Za-z0-9.-]+(:[0-9]{1,5})
 _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}")
 _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
+_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?")  # no user, no query: secrets stand there
+_FILE = re.compile(r"/[A-Za-z0-9._/-]+")
 _ACCOUNT = re.compile(r"[0-9]{12}")
 
 
@@ -54,6 +56,14 @@ class AwsSpec(msgspec.Struct, frozen=True, kw_only=True):
     account: str | None = None
 
 
+class AlertsSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """Webhooks to which Alertmanager posts pages and tickets; token_file: there, what it shows them as a bearer token."""
+
+    page: str | None = None
+    ticket: str | None = None
+    token_file: str | None = None
+
+
 class TargetsSpec(msgspec.Struct, frozen=True, kw_only=True):
     """image: a repository without tag or digest; objects: the URL under which the team's objects and logs are kept."""
 
@@ -61,11 +71,12 @@ class TargetsSpec(msgspec.Struct, frozen=True, kw_only=True):
     objects: str | None = None
     kubernetes: KubernetesSpec = KubernetesSpec()
     aws: AwsSpec = AwsSpec()
+    alerts: AlertsSpec = AlertsSpec()
 
 
 def read_targets(node: Node) -> TargetsSpec:
     """Raises SpecMalformed."""
-    entries = fields(node, ("image", "objects", "kubernetes", "aws"), "targets")
+    entries = fields(node, ("image", "objects", "kubernetes", "aws", "alerts"), "targets")
     return TargetsSpec(
         image=_match(entries["image"], _IMAGE, "image", "a repository without a tag, as in registry.example.com/flights")
         if "image" in entries
@@ -73,6 +84,7 @@ def read_targets(node: Node) -> TargetsSpec:
         objects=_match(entries["objects"], _OBJECTS, "objects", "as in s3://BUCKET/PREFIX") if "objects" in entries else None,
         kubernetes=_read_kubernetes(entries["kubernetes"]) if "kubernetes" in entries else KubernetesSpec(),
         aws=_read_aws(entries["aws"]) if "aws" in entries else AwsSpec(),
+        alerts=_read_alerts(entries["alerts"]) if "alerts" in entries else AlertsSpec(),
     )
 
 
@@ -159,6 +171,17 @@ def _read_aws(node: Node) -> AwsSpec:
     if "account" in entries:
         account = _match(entries["account"], _ACCOUNT, "aws.account", 'twelve digits in quotes, as in "123456789012"')
     return AwsSpec(region=region, account=account)
+
+
+def _read_alerts(node: Node) -> AlertsSpec:
+    entries = fields(node, ("page", "ticket", "token_file"), "targets.alerts")
+    forms = {"token_file": (_FILE, "an absolute path there, as in /etc/alertmanager/pager-token")}
+    url = (_URL, "as in https://pager.example.com/hook; what is secret about it belongs into token_file's file")
+    given = {
+        name: _match(value, forms.get(name, url)[0], f"alerts.{name}", forms.get(name, url)[1])
+        for name, value in entries.items()
+    }
+    return AlertsSpec(**given)
 
 
 def _match(node: Node, form: re.Pattern[str], what: str, mend: str) -> str:

@@ -1,0 +1,43 @@
+"""Prometheus: what it scrapes, and rules that page. Statistics are Shipway's: no rule looks at a model's quality itself."""
+
+from __future__ import annotations
+
+from shipway.deploy._rules import alert_rules, recording_rules
+from shipway.deploy._scrapes import jobs_of, target_groups
+from shipway.deploy._subject import Subject
+from shipway.deploy._text import Files, yaml_text
+from shipway.kernel.canonical import Json, JsonObject
+
+TARGET = "prometheus"
+INTERVAL = "15s"
+
+
+def compile_prometheus(subject: Subject) -> Files:
+    """prometheus.yml, a file of targets for each job, the rules of the project. Raises NamesCollide, CannotExpress."""
+    targets = {
+        f"targets/{job}.yml": yaml_text([groups], target=TARGET)
+        for job, groups in target_groups(subject, target=TARGET).items()
+    }
+    rules: JsonObject = {
+        "groups": [
+            {"name": f"{subject.project}.recording", "interval": INTERVAL, "rules": recording_rules(subject)},
+            {"name": f"{subject.project}.alerts", "interval": INTERVAL, "rules": alert_rules(subject)},
+        ]
+    }
+    return {
+        "prometheus.yml": yaml_text([_config(subject)], target=TARGET),
+        f"rules/{subject.project}.yml": yaml_text([rules], target=TARGET),
+        **targets,
+    }
+
+
+def _config(subject: Subject) -> JsonObject:
+    scrapes: list[Json] = [
+        {"job_name": job, "file_sd_configs": [{"files": [f"targets/{job}.yml"]}]} for job in jobs_of(subject)
+    ]
+    return {
+        "global": {"scrape_interval": INTERVAL, "evaluation_interval": INTERVAL},
+        "rule_files": ["rules/*.yml"],
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": ["alertmanager:9093"]}]}]},
+        "scrape_configs": scrapes,
+    }

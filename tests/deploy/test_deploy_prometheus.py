@@ -1,0 +1,313 @@
+"""Prometheus, Alertmanager, Datadog: files that their own tools accept, rules that fire and do not, routes that lead on."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from deploy_subjects import Golden
+from prometheus_tools import said, write
+
+from shipway.deploy import NothingToRender, Service, Subject, render_target
+from shipway.gateway import METRICS as GATEWAY
+from shipway.protocols._metrics import METRICS as PREDICTOR
+from shipway.spec import AlertsSpec
+from shipway.web import METRICS as CONTROL
+
+pytest_plugins = ["deploy_fixtures"]
+
+PAGED = AlertsSpec(page="https://pager.example.com/hook", ticket="https://tickets.example.com/hook")
+
+
+def both(flights: Subject, assistant: Subject) -> Subject:
+    """A project with a predictor and a gateway."""
+    return replace(flights, project="both", services=(*flights.services, *assistant.services))
+
+
+def told(subject: Subject, alerts: AlertsSpec = PAGED) -> Subject:
+    return replace(subject, targets=replace_alerts(subject, alerts))
+
+
+def replace_alerts(subject: Subject, alerts: AlertsSpec) -> Any:
+    import msgspec
+
+    return msgspec.structs.replace(subject.targets, alerts=alerts)
+
+
+def rules_of(subject: Subject) -> list[dict[str, Any]]:
+    text = render_target("prometheus", subject)[f"rules/{subject.project}.yml"]
+    return [rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
+
+
+@pytest.mark.parametrize("name", ["flights", "assistant"])
+def test_the_files_are_as_a_person_reviewed_them(name: str, request: pytest.FixtureRequest, golden: Golden) -> None:
+    subject = request.getfixturevalue(name)
+    golden(f"prometheus-{name}", render_target("prometheus", subject))
+    golden(f"alertmanager-{name}", render_target("alertmanager", told(subject)))
+    golden(f"datadog-{name}", render_target("datadog", subject))
+
+
+def test_promtool_accepts_configuration_and_rules(flights: Subject, assistant: Subject, tmp_path: Path) -> None:
+    for subject in (flights, assistant, both(flights, assistant), replace(flights, services=())):
+        home = write(render_target("prometheus", subject), tmp_path / str(len(subject.services)) / subject.project)
+        assert "SUCCESS" in said("promtool", "check", "config", str(home / "prometheus.yml"))
+        assert "SUCCESS" in said("promtool", "check", "rules", *map(str, (home / "rules").glob("*")))
+    broken = home / "rules" / "broken.yml"
+    broken.write_text("groups: [{name: a, rules: [{alert: A, expr: 'rate(up)'}]}]")
+    assert "expected type range vector" in said("promtool", "check", "rules", str(broken), code=1)
+
+
+def test_rules_and_dashboards_ask_for_metrics_that_exist_and_for_labels_of_one_project(
+    flights: Subject, assistant: Subject
+) -> None:
+    rules = rules_of(both(flights, assistant))
+    own = {rule["record"] for rule in rules if "record" in rule}
+    known = {*PREDICTOR, *GATEWAY, *CONTROL, *own, "up"}
+    for rule in rules:
+        names = set(re.findall(r"(?:project_ref:)?shipway_[a-z0-9_]+(?::rate5m)?", rule["expr"]))
+        for name in names:
+            assert name in known or name.removesuffix("_bucket") in known, f"{name} in {rule}"
+        selectors = re.findall(r"[a-z0-9_:]+\{([^}]*)\}", rule["expr"])
+        assert selectors
+        assert all('project="both"' in selector for selector in selectors), rule
+
+
+def test_drift_has_no_rule_and_statistics_are_not_done_again(flights: Subject, assistant: Subject) -> None:
+    alerts = [rule for rule in rules_of(both(flights, assistant)) if "alert" in rule]
+    assert {rule["labels"]["severity"] for rule in alerts} == {"page", "ticket"}
+    text = " ".join(rule["expr"] for rule in alerts)
+    assert "inform" not in text
+    assert "shipway_monitor_" not in text
+    assert "drift" not in text
+
+
+def series(name: str, values: str, **labels: str) -> dict[str, str]:
+    inside = ",".join(f'{key}="{value}"' for key, value in {"project": "both", **labels}.items())
+    return {"series": f"{name}{{{inside}}}", "values": values}
+
+
+REF, BOT = "deploy/delay@prod", "deploy/assistant@prod"
+UP = [series("up", "1x60", job="shipway-control", instance="control:4780")]
+P, G = {"ref": REF, "instance": "delay-prod:8080"}, {"ref": BOT, "instance": "assistant-prod:8080"}
+MONITORED = {"ref": REF, "monitor": "calibration"}
+
+# alert -> series of an hour on which it fires, and what its labels say
+FIRES: dict[str, tuple[list[dict[str, str]], dict[str, str]]] = {
+    "ShipwayMonitorPages": (
+        [series("shipway_alert_open", "1x60", severity="page", **MONITORED)], {"severity": "page", **MONITORED}),
+    "ShipwayMonitorTicket": (
+        [series("shipway_alert_open", "1x60", severity="ticket", **MONITORED)], {"severity": "ticket", **MONITORED}),
+    "ShipwayControlDown": (
+        [series("up", "1x10 0x50", job="shipway-control", instance="control:4780")],
+        {"severity": "page", "job": "shipway-control", "instance": "control:4780"}),
+    "ShipwayPredictorDown": (
+        [series("up", "1x10 0x50", job="shipway-predictor", **P)], {"severity": "page", "job": "shipway-predictor", **P}),
+    "ShipwayPredictorErrors": (
+        [series("shipway_predictor_requests_total", "0+540x60", status="200", **P),
+         series("shipway_predictor_requests_total", "0+60x60", status="503", **P)], {"severity": "page", "ref": REF}),
+    "ShipwayPredictorSlow": (
+        [series("shipway_predictor_requests_total", "0+60x60", status="200", **P),
+         series("shipway_predictor_request_seconds_bucket", "0+50x60", le="0.5", **P),
+         series("shipway_predictor_request_seconds_bucket", "0+60x60", le="2.5", **P),
+         series("shipway_predictor_request_seconds_bucket", "0+60x60", le="+Inf", **P)], {"severity": "ticket", "ref": REF}),
+    "ShipwayPredictorDropsRecords": (
+        [series("shipway_log_dropped_rows_total", "0+1x60", **P)], {"severity": "ticket", **P}),
+    "ShipwayPredictorServesAnother": (
+        [series("shipway_predictor_info", "1x60", release="sha256:aa", **P),
+         series("shipway_live_info", "1x60", release="sha256:bb", ref=REF, instance="control:4780")],
+        {"severity": "ticket", "release": "sha256:aa", **P}),
+    "ShipwayDaysSilent": (
+        [series("shipway_judged_timestamp_seconds", "-300000x60", ref=REF)], {"severity": "ticket", "ref": REF}),
+    "ShipwayReadingsSilent": (
+        [series("shipway_reading_timestamp_seconds", "-30000x60", ref=BOT, monitor="freshness")],
+        {"severity": "ticket", "ref": BOT, "monitor": "freshness"}),
+    "ShipwayGatewayDown": (
+        [series("up", "1x10 0x50", job="shipway-gateway", **G)], {"severity": "page", "job": "shipway-gateway", **G}),
+    "ShipwayGatewayErrors": (
+        [series("shipway_gateway_calls_total", "0+500x60", model="assistant", status="200", cache="none", **G),
+         series("shipway_gateway_calls_total", "0+60x60", model="assistant", status="502", cache="none", **G)],
+        {"severity": "page", "ref": BOT}),
+    "ShipwayGatewaySlow": (
+        [series("shipway_gateway_calls_total", "0+60x60", model="assistant", status="200", cache="none", **G),
+         series("shipway_gateway_call_seconds_bucket", "0+50x60", le="60.0", **G),
+         series("shipway_gateway_call_seconds_bucket", "0+50x60", le="30.0", **G),
+         series("shipway_gateway_call_seconds_bucket", "0+60x60", le="120.0", **G),
+         series("shipway_gateway_call_seconds_bucket", "0+60x60", le="+Inf", **G)], {"severity": "ticket", "ref": BOT}),
+    "ShipwayGatewayDropsRecords": (
+        [series("shipway_gateway_log_dropped_calls_total", "0+1x60", **G)], {"severity": "ticket", **G}),
+    "ShipwayProviderCooling": (
+        [series("shipway_gateway_cooling", "1x60", provider="answer", **G)], {"severity": "ticket", "provider": "answer", **G}),
+    "ShipwayBudgetNearlyUsed": (
+        [series("shipway_gateway_budget_used_ratio", "0.95x60", scope="key/website", **G)],
+        {"severity": "ticket", "ref": BOT, "scope": "key/website"}),
+    "ShipwayLedgerDown": (
+        [series("shipway_gateway_ledger_down_total", "0+1x60", **G)], {"severity": "ticket", **G}),
+}  # fmt: skip
+
+# alert -> series of an hour that come near and on which it does not fire
+QUIET: dict[str, list[dict[str, str]]] = {
+    "ShipwayMonitorPages": [
+        series("shipway_alert_open", "1x60", severity="inform", ref=REF, monitor="drift.temp"),
+        series("shipway_alert_open", "1x60", severity="ticket", ref=REF, monitor="freshness"),
+        series("shipway_monitor_failing", "1x60", ref=REF, monitor="drift.temp"),
+        {
+            "series": 'shipway_alert_open{project="other",severity="page",ref="deploy/a@prod",monitor="calibration"}',
+            "values": "1x60",
+        },
+    ],
+    "ShipwayMonitorTicket": [series("shipway_alert_open", "1x60", severity="inform", ref=REF, monitor="drift.temp")],
+    "ShipwayControlDown": [],
+    "ShipwayPredictorDown": [series("up", "1x58 0x2", job="shipway-predictor", **P)],
+    "ShipwayPredictorErrors": [  # every request fails, and there are three in five minutes
+        series("shipway_predictor_requests_total", "0+0.6x60", status="500", **P),
+        series("shipway_predictor_requests_total", "0+900x60", status="422", **{**P, "ref": "deploy/other@prod"}),
+    ],
+    "ShipwayPredictorSlow": [
+        series("shipway_predictor_requests_total", "0+60x60", status="200", **P),
+        series("shipway_predictor_request_seconds_bucket", "0+60x60", le="0.25", **P),
+        series("shipway_predictor_request_seconds_bucket", "0+60x60", le="+Inf", **P),
+    ],
+    "ShipwayPredictorDropsRecords": [series("shipway_log_dropped_rows_total", "7x60", **P)],
+    "ShipwayPredictorServesAnother": [
+        series("shipway_predictor_info", "1x60", release="sha256:bb", **P),
+        series("shipway_live_info", "1x60", release="sha256:bb", ref=REF, instance="control:4780"),
+    ],
+    "ShipwayDaysSilent": [series("shipway_judged_timestamp_seconds", "-100000x60", ref=REF)],
+    "ShipwayReadingsSilent": [
+        series("shipway_reading_timestamp_seconds", "0+60x60", ref=BOT, monitor="freshness"),
+        series("shipway_reading_timestamp_seconds", "-3000x60", ref=BOT, monitor="sentinel"),
+    ],
+    "ShipwayGatewayDown": [series("up", "1x60", job="shipway-gateway", **G)],
+    "ShipwayGatewayErrors": [  # what callers do wrong is no fault of the gateway
+        series("shipway_gateway_calls_total", "0+60x60", model="assistant", status="200", cache="none", **G),
+        series("shipway_gateway_calls_total", "0+600x60", model="assistant", status="429", cache="none", **G),
+    ],
+    "ShipwayGatewaySlow": [
+        series("shipway_gateway_calls_total", "0+60x60", model="assistant", status="200", cache="none", **G),
+        series("shipway_gateway_call_seconds_bucket", "0+60x60", le="10.0", **G),
+        series("shipway_gateway_call_seconds_bucket", "0+60x60", le="+Inf", **G),
+    ],
+    "ShipwayGatewayDropsRecords": [series("shipway_gateway_log_dropped_calls_total", "0x60", **G)],
+    "ShipwayProviderCooling": [series("shipway_gateway_cooling", "0x56 1x4", provider="answer", **G)],
+    "ShipwayBudgetNearlyUsed": [series("shipway_gateway_budget_used_ratio", "0.85x60", scope="gateway", **G)],
+    "ShipwayLedgerDown": [series("shipway_gateway_ledger_down_total", "3x60", **G)],
+}
+
+
+def run_rules(home: Path, subject: Subject, cases: list[dict[str, Any]], code: int = 0) -> str:
+    write(render_target("prometheus", subject), home)
+    test = home / "series.test.yml"
+    test.write_text(yaml.safe_dump({"rule_files": ["rules/both.yml"], "evaluation_interval": "1m", "tests": cases}))
+    return said("promtool", "test", "rules", str(test), code=code)
+
+
+def case(alert: str, given: list[dict[str, str]], expected: list[dict[str, Any]]) -> dict[str, Any]:
+    control = [] if alert == "ShipwayControlDown" and given else UP
+    asked = {"eval_time": "1h", "alertname": alert, "exp_alerts": expected}
+    return {"name": alert, "interval": "1m", "input_series": [*control, *given], "alert_rule_test": [asked]}
+
+
+def test_every_alert_fires_on_its_series_and_says_what_to_type_next(
+    flights: Subject, assistant: Subject, tmp_path: Path
+) -> None:
+    subject = both(flights, assistant)
+    names = {rule["alert"] for rule in rules_of(subject) if "alert" in rule}
+    assert set(FIRES) == set(QUIET) == names
+    # promtool compares annotations too: it prints those that it got, and they are read there
+    cases = [case(name, given, [{"exp_labels": {"project": "both", **labels}}]) for name, (given, labels) in FIRES.items()]
+    text = run_rules(tmp_path, subject, cases, code=1)
+    for name, (_, labels) in FIRES.items():
+        shown = ", ".join(f'{key}="{value}"' for key, value in sorted({"alertname": name, "project": "both", **labels}.items()))
+        got = re.search(r"got:\[\s*\n?\s*0:\s*\n?\s*Labels:\{" + re.escape(shown) + r"\}\s*\n?\s*Annotations:\{(.*)\}", text)
+        assert got, f"{name} with {shown}: {text}"
+        assert 'next="shipway ' in got[1]
+        assert "<error" not in got[1]
+        assert "%!" not in got[1]
+
+
+def test_no_alert_fires_on_series_that_only_come_near(flights: Subject, assistant: Subject, tmp_path: Path) -> None:
+    run_rules(tmp_path, both(flights, assistant), [case(name, given, []) for name, given in QUIET.items()])
+
+
+def test_a_monitor_that_pages_shows_its_interval_and_its_limit(flights: Subject, assistant: Subject, tmp_path: Path) -> None:
+    numbers = {"value": "0.083", "low": "0.061", "high": "0.105", "threshold": "0.05"}
+    given = [series("shipway_alert_open", "1x60", severity="page", **MONITORED)]
+    given += [series(f"shipway_monitor_{name}", f"{value}x60", **MONITORED) for name, value in numbers.items()]
+    annotations = {
+        "summary": f"{REF}: calibration fails",
+        "description": "Measured last: 0.083 [0.061, 0.105], limit 0.05.",
+        "next": "shipway watch delay@prod",
+    }
+    labels = {"project": "both", "severity": "page", **MONITORED}
+    expected = {"exp_labels": labels, "exp_annotations": annotations}
+    run_rules(tmp_path, both(flights, assistant), [case("ShipwayMonitorPages", given, [expected])])
+
+
+def test_amtool_accepts_the_routes_and_they_lead_where_they_should(flights: Subject, tmp_path: Path) -> None:
+    file = str(write(render_target("alertmanager", told(flights)), tmp_path) / "alertmanager.yml")
+    assert "SUCCESS" in said("amtool", "check-config", file)
+
+    def receiver(*labels: str) -> str:
+        return said("amtool", "config", "routes", "test", f"--config.file={file}", *labels).split("\n")[0]
+
+    assert receiver("project=flights", "severity=page", "alertname=ShipwayMonitorPages", f"ref={REF}") == "page"
+    assert receiver("project=flights", "severity=ticket", "alertname=ShipwayMonitorTicket") == "ticket"
+    assert receiver("project=flights", "severity=inform", "alertname=Drift") == "nobody"
+    assert receiver("project=another", "severity=page") == "nobody"
+    page_only = write(render_target("alertmanager", told(flights, AlertsSpec(page="http://a.example/x"))), tmp_path / "p")
+    assert "SUCCESS" in said("amtool", "check-config", str(page_only / "alertmanager.yml"))
+
+
+def test_a_token_is_a_file_over_there_and_never_in_ours(flights: Subject, tmp_path: Path) -> None:
+    alerts = AlertsSpec(page="https://pager.example.com/hook", token_file="/etc/alertmanager/token")
+    files = render_target("alertmanager", told(flights, alerts))
+    assert "credentials_file: /etc/alertmanager/token" in files["alertmanager.yml"]
+    said("amtool", "check-config", str(write(files, tmp_path) / "alertmanager.yml"))
+
+
+def test_without_a_page_there_is_nothing_to_route(assistant: Subject) -> None:
+    with pytest.raises(NothingToRender, match="where pages go"):
+        render_target("alertmanager", told(assistant, AlertsSpec()))
+
+
+def test_a_sentinel_that_asks_seldom_is_not_called_silent(assistant: Subject) -> None:
+    import msgspec
+
+    (service,) = assistant.services
+    slow = tuple(
+        msgspec.structs.replace(monitor, window=7 * 86_400.0) if monitor.name == "sentinel" else monitor
+        for monitor in service.monitors
+    )
+    rules = rules_of(replace(assistant, services=(replace(service, monitors=slow),)))
+    (silent,) = [rule for rule in rules if rule.get("alert") == "ShipwayReadingsSilent"]
+    assert f'monitor="sentinel"}} > {21 * 86_400}' in silent["expr"]
+
+
+def test_names_that_collide_are_refused(flights: Subject) -> None:
+    from shipway.deploy import NamesCollide
+
+    (service,) = flights.services
+    twins: tuple[Service, ...] = (replace(service, application="a_b"), replace(service, application="a-b"))
+    for word in ("prometheus", "datadog"):
+        with pytest.raises(NamesCollide):
+            render_target(word, replace(flights, services=twins))
+
+
+def test_the_collector_of_datadog_is_whole_and_its_key_is_a_reference(
+    flights: Subject, assistant: Subject, tmp_path: Path
+) -> None:
+    """The collector is no package here: shape-checked by us, its scrapes by promtool."""
+    config = yaml.safe_load(render_target("datadog", both(flights, assistant))["collector.yaml"])
+    for pipeline in config["service"]["pipelines"].values():
+        for kind in ("receivers", "processors", "exporters"):
+            assert set(pipeline[kind]) == set(config[kind]), "each is defined and used"
+    exporter = config["exporters"]["otlphttp/datadog"]
+    assert exporter["headers"] == {"dd-api-key": "${env:DD_API_KEY}"}
+    scrapes = tmp_path / "prometheus.yml"
+    scrapes.write_text(yaml.safe_dump(config["receivers"]["prometheus"]["config"]))
+    assert "SUCCESS" in said("promtool", "check", "config", str(scrapes))
+    assert len(config["receivers"]["prometheus"]["config"]["scrape_configs"]) == 3
