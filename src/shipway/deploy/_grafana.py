@@ -138,7 +138,8 @@ def _gateways(subject: Subject) -> JsonObject:
             Panel("Tokens a second", {f"sum by (ref, provider, kind) (rate(shipway_gateway_tokens_total{{{mine}}}[5m]))":
                   "{{provider}} {{kind}}"}, "As providers counted them; cached is part of input.", unit="ops"),
             Panel("Providers left alone",
-                  {f"max by (ref, provider) (shipway_gateway_cooling{{{mine}}})": "{{ref}} {{provider}}"}, "1 while a provider is left alone after repeated failures."),
+                  {f"max by (ref, provider) (shipway_gateway_cooling{{{mine}}})": "{{ref}} {{provider}}"},
+                  "1 while a provider is left alone after repeated failures."),
             Panel("Up", {f'up{{job="shipway-gateway",{mine}}}': "{{ref}} {{instance}}"}, "1 while it answers."),
         )),
         Row("Money", (
