@@ -51,6 +51,19 @@ def test_pages_come_from_calibration_and_base_rate_and_never_from_drift(report: 
     assert all(month["predicted_rate"] < month["base_rate"] for month in late), "far too few delays predicted"
 
 
+def test_the_alert_of_july_fires_in_prometheus_and_arrives_at_a_pager(report: dict[str, Any]) -> None:
+    paged = report["paged"]
+    assert paged, "prometheus and prometheus-alertmanager are not on the path: apt-get install them"
+    july = {alert["monitor"] for month in report["months"] for alert in month["alerts"] if month["month"] == "2013-07"}
+    assert {alert["monitor"] for alert in paged["firing"]} <= july
+    assert {(alert["alertname"], alert["severity"]) for alert in paged["firing"]} == {("ShipwayMonitorPages", "page")}
+    assert paged["receiver"] == "page"
+    assert {alert["monitor"] for alert in paged["received"]} == {"calibration", "base_rate"}
+    assert {alert["ref"] for alert in paged["received"]} == {"deploy/delay@prod"}
+    assert {alert["next"] for alert in paged["received"]} == {"shipway watch delay@prod"}
+    assert all("limit 0.05" in alert["description"] for alert in paged["received"])
+
+
 def test_the_challenger_ranks_better_on_the_same_flights(report: dict[str, Any]) -> None:
     challenger = report["challenger"]
     assert 0 < challenger["low"] < challenger["auc_gain"] < challenger["high"]

@@ -18,6 +18,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
+from paging import firing, missing_tools, pager, wait_for, watching  # noqa: E402
 from telling import WAIT_SECONDS, Story, finish, get, read_options, short, start_anew  # noqa: E402 - it lies beside our folder
 
 FILES = ("shipway.yaml", "flights.py", "requirements.in", "requirements.lock")
@@ -55,7 +56,8 @@ def tell(story: Story, months: Path) -> dict[str, Any]:
     started = time.monotonic()
     try:
         first, python = _first_release(story, months)
-        _replay_and_retrain(story, months, first, python)
+        paged = _replay(story, months, first, python)
+        _retrain(story, months, first, python)
         challenger = _challenge(story)
         watched = _watch(story)
         _roll_back(story, first)
@@ -70,6 +72,7 @@ def tell(story: Story, months: Path) -> dict[str, Any]:
         "history": [{k: move[k] for k in ("ref", "from", "to", "who", "when", "why", "outcome")} for move in reversed(history)],
         "days": len(watched["days"]),
         "months": watched["months"],
+        "paged": paged,
         "challenger": challenger,
         "gate": story.gate,
         "rebuild": rebuilt,
@@ -105,20 +108,47 @@ def _first_release(story: Story, months: Path) -> tuple[str, str]:
     return release, str(ran["python"])  # the booking system that is replayed uses the project's own feature code
 
 
-def _replay_and_retrain(story: Story, months: Path, release: str, python: str) -> None:
-    url, outcomes = serving(story, release), f"http://127.0.0.1:{story.port}/api/v1/outcomes"
-    with story.part("replay", "Eight months of flights, asked before they depart; what came true arrives a day later"):
-        for month in MONTHS[1:-1]:
-            _arrive(story, months, month)
-            _replay(story, python, months, month, url, outcomes)
+def _replay(story: Story, months: Path, release: str, python: str) -> dict[str, Any] | None:
+    with story.part("replay", "Six months of flights, asked before they depart; what came true arrives a day later"):
+        for month in MONTHS[1:7]:
+            _live_through(story, months, month, release, python)
+    with story.part("page", "July, seen by Prometheus: what Shipway judged is what rings"):
+        _wait_for_days(story, date(2013, 7, 31))
+        paged = _page(story, release)
+    with story.part("august", "August, while somebody looks"):
+        _live_through(story, months, MONTHS[7], release, python)
+    return paged
+
+
+def _page(story: Story, release: str) -> dict[str, Any] | None:
+    """What arrived at a pager by the rendered rules and routes; None on a machine without Prometheus."""
+    if missing := missing_tools():
+        story.say(f"{' and '.join(missing)} are not on the path: nothing rings here")
+        return None
+    rendered = story.folder.parent / "watching"
+    with pager() as (url, posts):
+        with (story.folder / "shipway.yaml").open("a") as spec:
+            spec.write(f"\ntargets:\n  alerts: {{page: '{url}'}}\n")
+        for target in ("prometheus", "alertmanager"):
+            story.run("render", target, "-o", str(rendered / target))
+        predictor = serving(story, release).removeprefix("http://")
+        with watching(rendered, {"control:4780": f"127.0.0.1:{story.port}", "delay-prod:8080": predictor}) as prometheus:
+            rings = wait_for(lambda: firing(prometheus), "alert that fires")
+            wait_for(lambda: posts, "page")
+    for alert in posts[0]["alerts"]:
+        story.say(f"{alert['annotations']['summary']}. {alert['annotations']['description']}")
+    received = [{**alert["labels"], **alert["annotations"]} for post in posts for alert in post["alerts"]]
+    return {"firing": rings, "receiver": posts[0]["receiver"], "received": received}
+
+
+def _retrain(story: Story, months: Path, release: str, python: str) -> None:
     with story.part("retrain", "A challenger trained on August, while January's model goes on"):
         taken = story.run("data", "snapshot")["data"]
         story.say(", ".join(f"{t['name']}: {t['read']:,} of {t['bytes']:,} bytes read" for t in taken))
         _say_metrics(story, story.run("run", "--why", "August, the latest mature month"))
         story.run("release", "--why", "the August model")
     with story.part("september", "September, still answered by January's model"):
-        _arrive(story, months, MONTHS[-1])
-        _replay(story, python, months, MONTHS[-1], url, outcomes)
+        _live_through(story, months, MONTHS[-1], release, python)
         _wait_for_days(story, date(2013, 9, 30))
 
 
@@ -185,7 +215,10 @@ def _tamper(story: Story, release: str) -> dict[str, Any]:
     return {"refused": file in what, "file": what.split(" ")[0]}
 
 
-def _replay(story: Story, python: str, months: Path, month: str, url: str, outcomes: str) -> None:
+def _live_through(story: Story, months: Path, month: str, release: str, python: str) -> None:
+    """A month's flights: their files arrive, each is asked for, and what came true is told."""
+    _arrive(story, months, month)
+    url, outcomes = serving(story, release), f"http://127.0.0.1:{story.port}/api/v1/outcomes"
     first = date.fromisoformat(f"{month}-01")
     last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
     span = ["--from", str(first), "--to", str(last)]
