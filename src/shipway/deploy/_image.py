@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 from shipway.deploy._names import label_names
+from shipway.deploy._scrapes import CONTROL, CONTROL_PORT, PORT, static_scrapes
 from shipway.deploy._subject import UNPINNED, Service, Subject
 from shipway.deploy._text import HEADER, Files, yaml_text
-from shipway.kernel.canonical import Json, JsonObject
+from shipway.kernel.canonical import JsonObject
 
 TARGET = "image"
-PORT, CONTROL_PORT = 8080, 4780
 CACHE, STORE, KEYS = "/var/cache/shipway", "/app/.shipway", "/etc/shipway/keys"
-CONTROL = "control"  # what the control plane is called by its neighbours; a deployment's name always has a `-`
 # never in an image: history, store, caches, keys, data (a snapshot of it is in the store), what was rendered
 IGNORED = (".git", ".shipway", ".shipway-gateway", ".venv", "**/__pycache__", "**/.env", "**/*.pem", "deploy")
 
@@ -31,7 +30,7 @@ def compile_image(subject: Subject) -> Files:
         "shipway.lock": (home / "shipway.lock").read_text(),
         "wheels/README.md": "The wheel of Shipway belongs here: `shipway-VERSION-py3-none-any.whl`, and nothing else.\n",
         "compose.yaml": yaml_text([_compose(subject, names)], target=TARGET),
-        "prometheus.yml": yaml_text([_scrapes(names)], target=TARGET),
+        "prometheus.yml": yaml_text([_scrapes(subject)], target=TARGET),
     }
 
 
@@ -147,13 +146,5 @@ def _neighbours() -> JsonObject:
     }  # fmt: skip
 
 
-def _scrapes(names: dict[str, str]) -> JsonObject:
-    jobs: list[Json] = [_scrape(CONTROL, f"{CONTROL}:{CONTROL_PORT}")]
-    return {
-        "global": {"scrape_interval": "15s"},
-        "scrape_configs": jobs + [_scrape(label, f"{label}:{PORT}") for label in names.values()],
-    }
-
-
-def _scrape(job: str, address: str) -> JsonObject:
-    return {"job_name": job, "static_configs": [{"targets": [address]}]}
+def _scrapes(subject: Subject) -> JsonObject:
+    return {"global": {"scrape_interval": "15s"}, "scrape_configs": static_scrapes(subject, target=TARGET)}
