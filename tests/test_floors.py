@@ -51,6 +51,7 @@ LIBRARY_ROOMS = {
     "hera": {"deploy"},
     "grafana_foundation_sdk": {"deploy"},
     "obstore": {"store"},
+    "ray": {"operate"},  # the others work for whatever Workers they are given
     "boto3": {"pipeline"},
     "botocore": {"pipeline"},
     "polars": {"data", "pipeline", "monitor", "operate"},

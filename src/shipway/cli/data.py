@@ -1,13 +1,20 @@
-"""`shipway data`: snapshots of data sets."""
+"""`shipway data`: snapshots of data sets, and what they hold."""
 
 from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
 
 import click
 
 from shipway.cli._output import Output, json_option
 from shipway.cli._settings import Project, Settings
+from shipway.cli._workers import cores, on_option, workers_on
 from shipway.kernel.errors import ShipwayError, nearest
 from shipway.spec import DataSpec, Spec
+
+if TYPE_CHECKING:
+    from shipway.data import Profiled
 
 
 class DataUnknown(ShipwayError):
@@ -18,7 +25,7 @@ class DataUnknown(ShipwayError):
 
 @click.group(name="data")
 def command() -> None:
-    """Snapshots of data sets: take, compare, list."""
+    """Snapshots of data sets: take, compare, profile."""
 
 
 @command.command()
@@ -68,6 +75,65 @@ def status(settings: Settings, names: tuple[str, ...], as_json: bool) -> None:
     out.end("data-status", {"data": rows}, then="shipway data snapshot" if differs else "shipway run")
     if differs:
         raise click.exceptions.Exit(1)
+
+
+@command.command()
+@click.argument("names", nargs=-1)
+@click.option("--like", default=None, metavar="PROFILE", help="The digest of a profile whose edges and categories to count by.")
+@on_option
+@click.option("--workers", default=None, type=click.IntRange(1, 1024), metavar="N", help="How many work here; one a core.")
+@json_option
+@click.pass_obj
+def profile(settings: Settings, names: tuple[str, ...], like: str | None, on: str, workers: int | None, as_json: bool) -> None:
+    """Count what the snapshots at data/NAME (all without NAMES) hold, column by column, and keep it as a profile.
+
+    The digest of a profile does not depend on who made it: threads here, or workers of a Ray cluster.
+    """
+    from shipway.data import Profile, profile_snapshot
+    from shipway.kernel.digest import parse_digest, short
+    from shipway.store import Edge
+
+    project, out = Project(settings), Output(as_json)
+    reference = Profile.from_json(project.store.get(parse_digest(like), "profile")) if like else None
+    rows = []
+    with workers_on(settings, on, workers or cores()) as hands:
+        for data in _chosen(project.spec, names):
+            snapshot, began = project.store.resolve(f"data/{data.name}"), time.perf_counter()
+            found = profile_snapshot(project.store, snapshot, name=data.name, workers=hands, reference=reference)
+            digest = project.store.put(found.profile.to_json())
+            project.store.add_edges([Edge(snapshot, digest, "input")])
+            took = time.perf_counter() - began
+            out.say(f"data/{data.name:<12} {short(digest)}  {found.profile.rows:,} rows, {found.parts:,} parts, {took:.2f} s")
+            _tell_columns(out, found)
+            rows.append(
+                {
+                    "name": data.name,
+                    "snapshot": snapshot,
+                    "profile": digest,
+                    "rows": found.profile.rows,
+                    "parts": found.parts,
+                    "left_out": list(found.left_out),
+                    "seconds": round(took, 3),
+                }
+            )
+    out.end("profiles", {"on": on, "data": rows}, then="shipway run")
+
+
+def _tell_columns(out: Output, found: Profiled) -> None:
+    from shipway.data import CategoryProfile
+
+    for name, column in found.profile.columns.items():
+        missing = f"{column.missing:,} missing"
+        if isinstance(column, CategoryProfile):
+            most = sorted(column.counts.items(), key=lambda item: (-item[1], item[0]))[:3]
+            out.say(f"  {name:<20} {missing}, " + ", ".join(f"{word} {count:,}" for word, count in most))
+        elif column.mean is None:
+            out.say(f"  {name:<20} {missing}")
+        else:
+            ends = f"[{column.minimum:.6g}, {column.maximum:.6g}]"
+            out.say(f"  {name:<20} {missing}, mean {column.mean:.6g}, std {column.std:.6g}, {ends}")
+    for name in found.left_out:
+        out.say(f"  {name:<20} has no profile")
 
 
 def _chosen(spec: Spec, names: tuple[str, ...]) -> list[DataSpec]:

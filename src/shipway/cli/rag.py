@@ -8,6 +8,7 @@ import click
 
 from shipway.cli._output import Output, json_option
 from shipway.cli._settings import Project, Settings
+from shipway.cli._workers import RAY, on_option, workers_on
 from shipway.kernel.errors import ShipwayError, nearest
 from shipway.spec import IndexSpec, Spec
 
@@ -29,34 +30,40 @@ def command() -> None:
 @command.command()
 @click.argument("names", nargs=-1)
 @click.option("--allow-shrink", is_flag=True, help="Publish although half of the documents or more are gone.")
+@on_option
 @json_option
 @click.pass_obj
-def sync(settings: Settings, names: tuple[str, ...], allow_shrink: bool, as_json: bool) -> None:
+def sync(settings: Settings, names: tuple[str, ...], allow_shrink: bool, on: str, as_json: bool) -> None:
     """Bring indexes (all without NAMES) up to date and point index/NAME at the new version.
 
     Only chunks that no version and no cache knows are embedded. A version is never changed in place: the one that is live goes
     on answering until its deployment moves. Ended in the middle, the next sync takes up what was embedded.
     """
     from shipway.cli._progress import RunReport
-    from shipway.operate import backend_of, embedder_from_spec
+    from shipway.operate import backend_of, embed_elsewhere, embedder_from_spec
     from shipway.rag import sync_index
 
     project, out = Project(settings), Output(as_json)
     rows = []
-    for index in _chosen(project.spec, names):
-        embedder = embedder_from_spec(project.spec, index, cache=project.cache, environ=settings.environ)
-        found = sync_index(
-            project.store,
-            project.keys,
-            project.actor,
-            index,
-            root=project.spec.root,
-            embedder=embedder,
-            report=RunReport(out),
-            backend=backend_of(project.store, index.store, index.url, environ=settings.environ),
-            allow_shrink=allow_shrink,
-        )
-        rows.append(_told(out, index.name, found, _version(project, found.ref)))
+    with workers_on(settings, on) as workers:
+        for index in _chosen(project.spec, names):
+            embedder = embedder_from_spec(project.spec, index, cache=project.cache, environ=settings.environ)
+            elsewhere = embed_elsewhere(workers, embedder, cache=project.cache) if on == RAY else None
+            if on == RAY and elsewhere is None:
+                out.note(f"index {index.name}: {index.embedder} is a provider, which is asked from here")
+            found = sync_index(
+                project.store,
+                project.keys,
+                project.actor,
+                index,
+                root=project.spec.root,
+                embedder=embedder,
+                report=RunReport(out),
+                backend=backend_of(project.store, index.store, index.url, environ=settings.environ),
+                allow_shrink=allow_shrink,
+                elsewhere=elsewhere,
+            )
+            rows.append(_told(out, index.name, found, _version(project, found.ref)))
     out.end("synced", {"indexes": rows}, then="shipway eval")
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from shipway.data._histogram import Histogram
     from shipway.data._measure import measure_outcomes, measure_profile, reference_profile
     from shipway.data._numeric import NumericProfile
+    from shipway.data._parts import Profiled, profile_snapshot
     from shipway.data._profile import Profile, merge_profiles
     from shipway.data._rows import ColumnChange, RowsChange, compare_rows
     from shipway.data._scores import OutcomeProfile, ScoreProfile
@@ -34,6 +35,7 @@ _HOME = {
     "_histogram": ["Histogram"],
     "_measure": ["measure_outcomes", "measure_profile", "reference_profile"],
     "_numeric": ["NumericProfile"],
+    "_parts": ["Profiled", "profile_snapshot"],
     "_profile": ["Profile", "merge_profiles"],
     "_rows": ["ColumnChange", "RowsChange", "compare_rows"],
     "_scores": ["OutcomeProfile", "ScoreProfile"],
@@ -53,6 +55,7 @@ __all__ = [
     "OutcomeProfile",
     "Profile",
     "ProfileMismatch",
+    "Profiled",
     "RowsChange",
     "Sample",
     "ScoreProfile",
@@ -69,6 +72,7 @@ __all__ = [
     "measure_score_drift",
     "measure_status",
     "merge_profiles",
+    "profile_snapshot",
     "reference_profile",
     "render_contract",
     "snapshot_files",

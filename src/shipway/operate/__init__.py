@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from shipway.operate._checks import ComparisonImpossible, check_candidate
     from shipway.operate._control import Control, compact, make_supervisor, watch_all, watch_ref
     from shipway.operate._converge import Standing, standing_of, wait_until_live
-    from shipway.operate._embedders import embedder_from_spec
+    from shipway.operate._embedders import embed_elsewhere, embedder_from_spec
     from shipway.operate._evaluate import EVALUATED, Evaluated, golden_sets, load_evaluated
     from shipway.operate._follow import Followed, follow
     from shipway.operate._group import PortTaken, PredictorFailed, bind_port
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from shipway.operate._measured import Measured
     from shipway.operate._pinned import serve_pinned
     from shipway.operate._prompts import PromptTaken, PromptUnreadable, prompt_object, take_prompts
+    from shipway.operate._ray import RayFailed, RayMissing, RayUnreachable, RayWorkers, open_ray
     from shipway.operate._reconcile import Action, Start, Stop, reconcile
     from shipway.operate._reviews import rate_review
     from shipway.operate._rounds import Round, follow_round, look_round
@@ -62,7 +63,7 @@ _HOME = {
     "_asking": ["World"],
     "_checks": ["ComparisonImpossible", "check_candidate"],
     "_converge": ["Standing", "standing_of", "wait_until_live"],
-    "_embedders": ["embedder_from_spec"],
+    "_embedders": ["embed_elsewhere", "embedder_from_spec"],
     "_evaluate": ["EVALUATED", "Evaluated", "golden_sets", "load_evaluated"],
     "_follow": ["Followed", "follow"],
     "_indexes": ["backend_of", "open_named_index"],
@@ -71,6 +72,7 @@ _HOME = {
     "_measured": ["Measured"],
     "_pinned": ["serve_pinned"],
     "_prompts": ["PromptTaken", "PromptUnreadable", "prompt_object", "take_prompts"],
+    "_ray": ["RayFailed", "RayMissing", "RayUnreachable", "RayWorkers", "open_ray"],
     "_reviews": ["rate_review"],
     "_rounds": ["Round", "follow_round", "look_round"],
     "_surroundings": ["watch_surroundings"],
@@ -103,6 +105,10 @@ __all__ = [
     "PredictorFailed",
     "PromptTaken",
     "PromptUnreadable",
+    "RayFailed",
+    "RayMissing",
+    "RayUnreachable",
+    "RayWorkers",
     "Round",
     "Standing",
     "Start",
@@ -115,6 +121,7 @@ __all__ = [
     "check_candidate",
     "compact",
     "control_process",
+    "embed_elsewhere",
     "embedder_from_spec",
     "evaluate_candidate",
     "explain",
@@ -134,6 +141,7 @@ __all__ = [
     "measured_of",
     "note_control",
     "open_named_index",
+    "open_ray",
     "prompt_object",
     "rate_review",
     "reconcile",

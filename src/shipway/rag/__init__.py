@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from shipway.rag._backends import BackendUnknown, open_backend
     from shipway.rag._chunk import Chunk, chunk_document, chunker_record, embedded_text, extractor_record, format_of
     from shipway.rag._corpus import corpus_documents
+    from shipway.rag._embed import EmbedBatches
     from shipway.rag._errors import (
         EmbedderMismatch,
         EmbeddingsWrong,
@@ -61,6 +62,7 @@ _HOME = {
     "_progress": ["Progress", "Silence"],
     "_retrieve": ["Index", "Retrieved", "citations", "open_index"],
     "_source": ["Document", "Listing", "SourceFile", "Unreadable", "list_source"],
+    "_embed": ["EmbedBatches"],
     "_sync": ["Synced", "sync_index"],
     "_types": ["Groups", "Hit", "IndexStore", "Member", "Passage"],
 }
@@ -73,6 +75,7 @@ __all__ = [
     "Breaker",
     "Chunk",
     "Document",
+    "EmbedBatches",
     "EmbedderMismatch",
     "EmbeddingsWrong",
     "Freshness",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,16 +22,25 @@ from shipway.store import ObjectDamaged, ObjectMissing, Store
 if TYPE_CHECKING:
     from shipway.llm import Embedder
 
+EmbedBatches = Callable[[Iterable[list[str]]], Iterator[NDArray[np.float32]]]
+"""Batches of texts to their vectors, in order."""
+
 _LENGTH = 1e-3  # how far from 1 a vector may be: what float32 and a server's rounding leave
 
 
 def embed_missing(
-    store: Store, present: Present | None, members: Sequence[Member], embedder: Embedder, batch: int, report: Progress
+    store: Store,
+    present: Present | None,
+    members: Sequence[Member],
+    embedder: Embedder,
+    batch: int,
+    report: Progress,
+    elsewhere: EmbedBatches | None = None,
 ) -> tuple[NDArray[np.float32], int]:
     """Row i is the vector of member i; and how many distinct chunks had to be embedded for it.
 
-    present: a published version of the same embedder. Raises EmbeddingsWrong and what the embedder raises; every batch
-    before that is kept.
+    present: a published version of the same embedder; elsewhere: who embeds in its place, as it would.
+    Raises EmbeddingsWrong and what the embedder raises; every batch before that is kept.
     """
     vectors = _published(store, present)
     texts = {member.chunk: embedded_text(member.heading, member.text) for member in members}
@@ -38,12 +48,15 @@ def embed_missing(
     try:
         vectors |= cache.find(chunk for chunk in texts if chunk not in vectors)
         missing = [chunk for chunk in texts if chunk not in vectors]
-        for at in range(0, len(missing), batch):
-            some = missing[at : at + batch]
-            made = dict(zip(some, _embed(embedder, [texts[chunk] for chunk in some]), strict=True))
+        batches = [missing[at : at + batch] for at in range(0, len(missing), batch)]
+        asked = ([texts[chunk] for chunk in some] for some in batches)
+        done = 0
+        for some, answer in zip(batches, (elsewhere or partial(map, embedder.embed))(asked), strict=True):
+            made = dict(zip(some, _checked(answer, len(some), embedder.dimension), strict=True))
             cache.add(made)
             vectors |= made
-            report.note(f"embedded {at + len(some):,} of {len(missing):,} chunks")
+            done += len(some)
+            report.note(f"embedded {done:,} of {len(missing):,} chunks")
     finally:
         cache.close()
     rows = np.empty((len(members), embedder.dimension), np.float32)
@@ -63,12 +76,12 @@ def _published(store: Store, present: Present | None) -> dict[Digest, Vector]:
     return {member.chunk: rows[number] for number, member in enumerate(present.members)}
 
 
-def _embed(embedder: Embedder, texts: list[str]) -> NDArray[np.float32]:
-    """One call of the embedder, checked: a wrong vector in the cache would stay there."""
-    made = np.asarray(embedder.embed(texts), dtype=np.float32)
-    if made.shape != (len(texts), embedder.dimension):
+def _checked(answer: NDArray[np.float32], texts: int, dimension: int) -> NDArray[np.float32]:
+    """The answer of one call of the embedder: a wrong vector in the cache would stay there."""
+    made = np.asarray(answer, dtype=np.float32)
+    if made.shape != (texts, dimension):
         raise EmbeddingsWrong(
-            f"the embedder gave an array of {made.shape} for {len(texts)} texts of {embedder.dimension} dimensions",
+            f"the embedder gave an array of {made.shape} for {texts} texts of {dimension} dimensions",
             mend="correct the dimension in the embedder's record",
         )
     if not np.allclose(np.linalg.norm(made, axis=1), 1.0, atol=_LENGTH):  # NaN is not close to 1 either

@@ -28,7 +28,7 @@ from shipway.rag._corpus import (
     read_corpus,
     without_chunks,
 )
-from shipway.rag._embed import embed_missing
+from shipway.rag._embed import EmbedBatches, embed_missing
 from shipway.rag._errors import SyncRunning
 from shipway.rag._globs import groups_of
 from shipway.rag._index import IndexVersion, load_members, load_vectors, put_version
@@ -79,15 +79,17 @@ def sync_index(
     backend: IndexStore | None = None,
     allow_shrink: bool = False,
     batch: int = BATCH,
+    elsewhere: EmbedBatches | None = None,
 ) -> Synced:
     """Bring the documents of `index` into a new version and move `index/NAME` to it; without a change nothing moves.
 
     root: the folder that a relative source is below; backend: where the version is searched, the local store when left out;
-    allow_shrink: publish although half of the documents or more are gone, or some of them cannot be read.
+    allow_shrink: publish although half of the documents or more are gone, or some of them cannot be read;
+    elsewhere: who embeds batches in place of the embedder, with the same vectors.
     Raises SyncRunning, SourceEmpty, SourceShrunk, SourceUnreadable, EmbeddingsWrong, what the embedder raises, and what
     gate.move_ref raises. After any of them the ref stands where it stood, and what was embedded is kept.
     """
-    work = _Work(store, index, embedder, report or Silence(), batch)
+    work = _Work(store, index, embedder, report or Silence(), batch, elsewhere)
     started = time.perf_counter()
     with _alone(store, index.name):
         present, corpus = work.look(root, allow_shrink=allow_shrink)
@@ -128,6 +130,7 @@ class _Work:
     embedder: Embedder
     report: Progress
     batch: int
+    elsewhere: EmbedBatches | None
 
     @property
     def ref(self) -> str:
@@ -173,7 +176,7 @@ class _Work:
         with _step(self.report, f"{self.ref} embed"):
             same = present.version is not None and present.version.embedder_digest == self.embedder.digest
             vectors, embedded = embed_missing(
-                self.store, present if same else None, members, self.embedder, self.batch, self.report
+                self.store, present if same else None, members, self.embedder, self.batch, self.report, self.elsewhere
             )
         version = put_version(
             self.store,
