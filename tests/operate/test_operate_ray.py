@@ -9,8 +9,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -24,13 +24,21 @@ from shipway.llm import EmbedderMissing, open_minilm
 from shipway.operate import RayFailed, RayUnreachable, RayWorkers, embed_elsewhere, open_ray
 from shipway.store import open_store
 
-ray: Any = pytest.importorskip("ray")
+pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
+
+
+def address_of_cluster() -> str:
+    import ray  # it is set up when it is imported, so not before a cluster is opened
+
+    return str(ray.get_runtime_context().gcs_address)
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[RayWorkers]:
-    with open_ray({}, count=2) as workers:
-        yield workers
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent))  # where workers find ray_work
+        with open_ray({}, count=2) as workers:
+            yield workers
 
 
 def test_results_are_those_of_one_process_in_the_order_of_the_parts(cluster: RayWorkers) -> None:
@@ -68,6 +76,7 @@ def test_a_worker_killed_in_the_middle_changes_nothing(cluster: RayWorkers, tmp_
     assert (tmp_path / "died").exists()
 
 
+@pytest.mark.slow
 def test_workers_that_die_every_time_are_one_clear_error(cluster: RayWorkers) -> None:
     with pytest.raises(RayFailed, match="died 4 times"):
         list(cluster.map(ray_work.dies_always, [1]))
@@ -76,7 +85,7 @@ def test_workers_that_die_every_time_are_one_clear_error(cluster: RayWorkers) ->
 def test_what_a_task_raises_is_one_clear_error_at_the_place_of_its_part(cluster: RayWorkers) -> None:
     results = cluster.map(ray_work.fails, range(4))
     assert [next(results), next(results)] == [0, 1]
-    with pytest.raises(RayFailed, match="ValueError: part 2 is bad$") as raised:
+    with pytest.raises(RayFailed, match=r"ValueError: part 2 is bad$") as raised:
         next(results)
     assert len(raised.value.render().splitlines()) <= 6
 
@@ -88,10 +97,11 @@ def test_an_error_of_shipway_is_the_same_from_ray(cluster: RayWorkers) -> None:
 
 
 def test_the_cluster_of_this_machine_listens_on_loopback_only_and_tells_nobody(cluster: RayWorkers) -> None:
-    assert ray.get_runtime_context().gcs_address.startswith("127.0.0.1:")
+    assert address_of_cluster().startswith("127.0.0.1:")
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
 
 
+@pytest.mark.slow
 def test_another_process_works_on_the_cluster_at_the_address_that_is_set(cluster: RayWorkers) -> None:
     source = """
 import os, ray_work
@@ -100,7 +110,7 @@ with open_ray(os.environ, count=1) as workers:
     assert os.getpid() not in set(workers.map(ray_work.process, range(2)))
     print(list(workers.map(ray_work.double, range(5))))
 """
-    environ = os.environ | {"RAY_ADDRESS": ray.get_runtime_context().gcs_address, "PYTHONPATH": str(Path(__file__).parent)}
+    environ = os.environ | {"RAY_ADDRESS": address_of_cluster()}
     done = subprocess.run([sys.executable, "-c", source], env=environ, capture_output=True, text=True, timeout=60)
     assert done.stdout == "[0, 2, 4, 6, 8]\n", done.stderr
 

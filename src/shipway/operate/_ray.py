@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, cast
 
 from shipway.kernel.errors import ShipwayError
@@ -119,10 +121,17 @@ def _import() -> Any:
     return ray
 
 
+@cache
 def _only_here() -> dict[str, str]:
-    """What a cluster of our own inherits: its servers on loopback, a token, and one thread for each worker."""
+    """What a cluster of our own inherits: its servers on loopback, a token, and one thread for each worker.
+
+    Ray reads these once, when it is imported: the token is that of the process, and a program that had imported Ray before has
+    set it up its own way.
+    """
+    if "ray" in sys.modules:
+        return _THREADS
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    # Ray's word for 127.0.0.1 throughout, on Linux too; it is read when Ray is imported
+    # Ray's word for 127.0.0.1 throughout, on Linux too
     return {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"} | token | _THREADS
 
 
