@@ -35,6 +35,7 @@ TARGETS: dict[str, Target] = {
     "alertmanager": Target("_alertmanager", "Alertmanager: where pages and tickets go"),
     "grafana": Target("_grafana", "Grafana: dashboards of deployments, predictors and gateways, and their data source"),
     "datadog": Target("_datadog", "Datadog: an OpenTelemetry collector that passes our metrics on"),
+    "kuberay": Target("_kuberay", "a RayJob that profiles the data or embeds the documents, with its cluster"),
 }
 
 
