@@ -9,7 +9,7 @@ SHIPWAY := $(VENV)/bin/shipway
 DEMO ?= stay
 JOBS ?= 2
 
-.PHONY: demo assistant test compiled lint slow docs bench bench-start bench-gateway bench-semantic bench-rag bench-trust lock clean
+.PHONY: demo assistant test compiled lint slow docs bench bench-start bench-gateway bench-semantic bench-rag bench-trust bench-render lock clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/python examples/flights/story.py --demo $(DEMO) --report report.json
@@ -38,7 +38,7 @@ slow: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest tests/docs
 
-bench: bench-start bench-gateway bench-semantic bench-rag bench-trust
+bench: bench-start bench-gateway bench-semantic bench-rag bench-trust bench-render
 	$(VENV)/bin/python bench/render.py
 
 bench-start: compiled
@@ -55,6 +55,9 @@ bench-rag: compiled
 
 bench-trust: compiled
 	$(VENV)/bin/python bench/trust.py
+
+bench-render: $(VENV)/.dev
+	$(VENV)/bin/python bench/targets.py
 
 $(UV): requirements/uv.lock
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
