@@ -20,8 +20,8 @@ on_option = click.option(
     "--on",
     default=HERE,
     type=click.Choice([HERE, RAY]),
-    metavar="here|ray",
-    help="Who works: threads here, or Ray at RAY_ADDRESS (a cluster of its own without it).",
+    metavar="WHERE",
+    help="Who works: `here`, threads, or `ray`, Ray at RAY_ADDRESS (a cluster of its own without it).",
 )
 
 
