@@ -27,6 +27,7 @@ _PROPERTY = re.compile(r"(?:struct\.|this\._)(\w+)")
 _GETTER = re.compile(r"get \w+\(\) \{\s+return (.*?);\s+\}", re.DOTALL)
 _CALL = re.compile(r"this\.get(String|Number|Boolean|List|NumberList|StringMap|BooleanMap|NumberMap|AnyMap)Attribute\('(\w+)'\)")
 _MEMBER = re.compile(r"new (\w+?)(List|Map|OutputReference)\(this, ['\"](\w+)['\"]")
+_KINDS = {"DataSource": "data", "Resource": "resource", "Provider": "provider"}
 _SIMPLE = {"string": "string", "number": "number", "boolean": "bool"}
 _LISTS = {"List": ["list", "string"], "NumberList": ["list", "number"], "StringMap": ["map", "string"]}
 _MAPS = {"BooleanMap": ["map", "bool"], "NumberMap": ["map", "number"], "AnyMap": ["map", "string"]}
@@ -43,19 +44,17 @@ class Source(NamedTuple):
 def used_types() -> list[str]:
     """What the modules use: `resource aws_x`, `data aws_y`."""
     text = "\n".join(path.read_text() for path in sorted(TERRAFORM.rglob("*.tf")))
-    return sorted({f"{kind} {name}" for kind, name in _USED.findall(text)})
+    return sorted({"provider aws", *(f"{kind} {name}" for kind, name in _USED.findall(text))})
 
 
 def extract(wheel: Path, wanted: list[str]) -> dict[str, Any]:
     """The schema of each wanted type, in the form of `terraform providers schema -json`, without what is false."""
     found: dict[str, Any] = {}
     for text in _modules(wheel):
-        named = re.search(r'\.tfResourceType = "(aws_\w+)"', text)
-        if named is None:
-            continue
-        kind = "data" if re.search(r"extends cdktf\.TerraformDataSource", text) else "resource"
-        if f"{kind} {named[1]}" in wanted:
-            found[f"{kind} {named[1]}"] = _schema(text)
+        named = re.search(r'\.tfResourceType = "(\w+)"', text)
+        base = re.search(r"extends cdktf\.Terraform(DataSource|Resource|Provider) ", text)
+        if named and base and (name := f"{_KINDS[base[1]]} {named[1]}") in wanted:
+            found[name] = _schema(text)
     missing = sorted(set(wanted) - set(found))
     if missing:
         raise SystemExit(f"the wheel has no {', '.join(missing)}")

@@ -1,0 +1,4 @@
+variable "name" {
+  description = "The project, as AWS takes it"
+  type        = string
+}
