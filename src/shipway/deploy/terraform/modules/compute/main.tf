@@ -34,15 +34,6 @@ resource "aws_vpc_security_group_egress_rule" "https" {
   to_port           = 443
 }
 
-resource "aws_vpc_security_group_egress_rule" "postgres" {
-  security_group_id = aws_security_group.tasks.id
-  description       = "The catalogue"
-  cidr_ipv4         = var.database_cidr
-  ip_protocol       = "tcp"
-  from_port         = 5432
-  to_port           = 5432
-}
-
 locals {
   of_tasks = jsonencode({
     Version = "2012-10-17"

@@ -8,11 +8,6 @@ variable "vpc" {
   type        = string
 }
 
-variable "database_cidr" {
-  description = "Where the database is reached"
-  type        = string
-}
-
 variable "repository_arn" {
   description = "Where the image lies"
   type        = string

@@ -25,6 +25,17 @@ resource "aws_vpc_security_group_ingress_rule" "this" {
   to_port                      = 5432
 }
 
+resource "aws_vpc_security_group_egress_rule" "clients" {
+  for_each = var.clients
+
+  security_group_id            = each.value
+  description                  = "The catalogue"
+  referenced_security_group_id = aws_security_group.this.id
+  ip_protocol                  = "tcp"
+  from_port                    = 5432
+  to_port                      = 5432
+}
+
 resource "aws_db_parameter_group" "this" {
   name_prefix = "${var.name}-"
   family      = "postgres${var.postgres}"

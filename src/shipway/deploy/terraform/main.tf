@@ -1,0 +1,148 @@
+module "key" {
+  source = "./modules/key"
+
+  name = var.name
+}
+
+module "alarms" {
+  source = "./modules/alarms"
+
+  name    = var.name
+  key_arn = module.key.arn
+  mail    = var.alarm_mail
+}
+
+module "registry" {
+  source = "./modules/registry"
+
+  name    = var.name
+  key_arn = module.key.arn
+}
+
+module "objects" {
+  source = "./modules/objects"
+
+  bucket  = var.bucket
+  key_arn = module.key.arn
+}
+
+module "secrets" {
+  source = "./modules/secrets"
+
+  name    = var.name
+  names   = var.secrets
+  key_arn = module.key.arn
+}
+
+module "compute" {
+  source = "./modules/compute"
+
+  name           = var.name
+  vpc            = var.vpc
+  repository_arn = module.registry.arn
+  bucket_arn     = module.objects.arn
+  prefix         = var.prefix
+  secret_arns    = module.secrets.arns
+  key_arn        = module.key.arn
+}
+
+module "database" {
+  source = "./modules/database"
+
+  name        = var.name
+  vpc         = var.vpc
+  subnets     = var.private_subnets
+  clients     = { tasks = module.compute.security_group }
+  key_arn     = module.key.arn
+  alarm_topic = module.alarms.topic_arn
+}
+
+module "balancer" {
+  source = "./modules/balancer"
+  count  = length(var.services) > 0 ? 1 : 0
+
+  name                 = var.name
+  vpc                  = var.vpc
+  subnets              = var.private_subnets
+  clients              = var.clients
+  certificate_arn      = var.certificate_arn
+  tasks_security_group = module.compute.security_group
+}
+
+module "service" {
+  source   = "./modules/service"
+  for_each = var.services
+
+  name                 = each.key
+  service              = each.value
+  image                = var.image
+  environ              = var.environ
+  secret_arns          = module.secrets.arns
+  region               = var.region
+  vpc                  = var.vpc
+  subnets              = var.private_subnets
+  cluster_arn          = module.compute.cluster_arn
+  cluster_name         = module.compute.cluster_name
+  tasks_security_group = module.compute.security_group
+  execution_role_arn   = module.compute.execution_role_arn
+  task_role_arn        = module.compute.task_role_arn
+  log_group            = module.compute.log_group
+  listener_arn         = module.balancer[0].listener_arn
+  balancer_dimension   = module.balancer[0].dimension
+  host                 = "${each.key}.${var.domain}"
+  alarm_topic          = module.alarms.topic_arn
+  gate                 = var.gate
+}
+
+module "pipeline" {
+  source = "./modules/pipeline"
+  count  = var.pipeline == null ? 0 : 1
+
+  name                 = var.name
+  image                = var.image
+  machine_file         = var.pipeline.machine == null ? null : "${path.root}/${var.pipeline.machine}"
+  scheduled_file       = var.pipeline.scheduled == null ? null : "${path.root}/${var.pipeline.scheduled}"
+  schedule             = var.pipeline.schedule
+  environ              = var.environ
+  secret_arns          = module.secrets.arns
+  region               = var.region
+  subnets              = var.private_subnets
+  cluster_arn          = module.compute.cluster_arn
+  cluster_name         = module.compute.cluster_name
+  tasks_security_group = module.compute.security_group
+  execution_role_arn   = module.compute.execution_role_arn
+  task_role_arn        = module.compute.task_role_arn
+  log_group            = module.compute.log_group
+  bucket_arn           = module.objects.arn
+  prefix               = var.prefix
+  key_arn              = module.key.arn
+  alarm_topic          = module.alarms.topic_arn
+}
+
+module "batch" {
+  source = "./modules/batch"
+  count  = length(var.gpu_steps) > 0 ? 1 : 0
+
+  name                 = var.name
+  steps                = var.gpu_steps
+  image                = var.image
+  environ              = var.environ
+  secret_arns          = module.secrets.arns
+  region               = var.region
+  subnets              = var.private_subnets
+  tasks_security_group = module.compute.security_group
+  execution_role_arn   = module.compute.execution_role_arn
+  task_role_arn        = module.compute.task_role_arn
+  log_group            = module.compute.log_group
+}
+
+module "github" {
+  source = "./modules/github"
+  count  = var.github_repository == null ? 0 : 1
+
+  name           = var.name
+  repository     = var.github_repository
+  environments   = var.github_environments
+  objects_policy = module.compute.objects_policy
+  repository_arn = module.registry.arn
+}

@@ -1,0 +1,29 @@
+output "repository" {
+  description = "Where the image is pushed"
+  value       = module.registry.url
+}
+
+output "database" {
+  description = "Host and port, and the secret with the password: SHIPWAY_CATALOGUE is postgresql://shipway:PASSWORD@HOST:5432/shipway"
+  value       = { endpoint = module.database.endpoint, password_secret = module.database.password_secret }
+}
+
+output "balancer" {
+  description = "What host names of applications are an alias of"
+  value       = one(module.balancer[*].dns_name)
+}
+
+output "hosts" {
+  description = "Where applications answer"
+  value       = { for name, service in module.service : name => service.host }
+}
+
+output "machines" {
+  description = "State machines of the pipeline"
+  value       = one(module.pipeline[*].machine_arns)
+}
+
+output "github_role" {
+  description = "SHIPWAY_ROLE_ARN of the repository's environments"
+  value       = one(module.github[*].role_arn)
+}
