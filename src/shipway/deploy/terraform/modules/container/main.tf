@@ -13,7 +13,7 @@ locals {
     readonlyRootFilesystem = true
     linuxParameters        = { initProcessEnabled = true, capabilities = { drop = ["ALL"], add = [] } }
 
-    portMappings = var.port == null ? [] : [{ name = "http", containerPort = var.port, protocol = "tcp" }]
+    portMappings = [for port in var.port[*] : { name = "http", containerPort = port, protocol = "tcp" }]
     stopTimeout  = 60
 
     environment = [for name, value in merge(var.environ, { SHIPWAY_CACHE = local.cache }) : { name = name, value = value }]

@@ -1,6 +1,6 @@
 output "definitions" {
   description = "The container definitions of a task, as JSON"
-  value       = jsonencode([var.port == null ? local.definition : merge(local.definition, { healthCheck = local.health })])
+  value       = jsonencode([merge(local.definition, { for key, value in { healthCheck = local.health } : key => value if var.port != null })])
 }
 
 output "volumes" {
