@@ -9,7 +9,7 @@ SHIPWAY := $(VENV)/bin/shipway
 DEMO ?= stay
 JOBS ?= 2
 
-.PHONY: demo assistant test compiled lint slow docs bench bench-start bench-gateway bench-semantic bench-rag bench-trust bench-render lock clean
+.PHONY: demo assistant test compiled lint slow docs bench bench-start bench-gateway bench-semantic bench-rag bench-trust bench-render aws-schema lock clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/python examples/flights/story.py --demo $(DEMO) --report report.json
@@ -77,6 +77,17 @@ $(VENV)/.assistant: $(VENV)/.demo requirements/assistant.lock requirements/model
 $(VENV)/.dev: $(VENV)/.assistant requirements/dev.lock
 	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --require-hashes -r requirements/dev.lock
 	touch $@
+
+$(VENV)/terraform/.made: $(UV) requirements/terraform.lock
+	$(UV) venv --quiet --clear $(VENV)/terraform
+	VIRTUAL_ENV=$(VENV)/terraform $(UV) pip install --quiet --require-hashes -r requirements/terraform.lock
+	touch $@
+
+# the schema of the AWS provider again, out of the 59 MB wheel that carries it: after a module uses a new type, or to compare
+aws-schema: $(VENV)/.dev
+	$(VENV)/bin/python -m pip download --quiet --require-hashes --no-deps -d $(VENV)/wheels -r requirements/aws-schema.lock
+	$(VENV)/bin/python tests/deploy/terraform/extract_schema.py $(VENV)/wheels/cdktf_cdktf_provider_aws-*.whl > aws_schema.json
+	mv aws_schema.json tests/deploy/terraform/aws_schema.json
 
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 

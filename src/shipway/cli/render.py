@@ -63,7 +63,8 @@ def command(
             out.note(f"{word}: {nothing.what}")
             continue
         rendered[word] = sorted(files)
-        differs += _differences(home, files) if check else _write(home, files)
+        ours = _ours(home, files, TARGETS[word].yours)
+        differs += _differences(home, ours) if check else _write(home, ours)
         out.say(f"{word:<16} {len(files)} files in {_shown(home, settings)}")
     _end(out, target, rendered, differs, check=check)
 
@@ -108,6 +109,11 @@ def _releases(project: Project) -> tuple[Mapping[str, Digest], Mapping[str, Dige
         elif candidate:
             found[name] = candidate.digest
     return found, before
+
+
+def _ours(home: Path, files: Files, yours: str | None) -> Files:
+    """The files that are rendered again; what is the project's own is only written where it is missing."""
+    return {path: text for path, text in files.items() if not (yours and path.endswith(yours) and (home / path).exists())}
 
 
 def _differences(home: Path, files: Files) -> list[str]:

@@ -13,10 +13,14 @@ Compiler = Callable[[Subject], Files]
 
 
 class Target(NamedTuple):
-    """module: `shipway.deploy.<module>` with the function `compile_<word>`; help: one line."""
+    """module: `shipway.deploy.<module>` with the function `compile_<word>`; help: one line.
+
+    yours: the ending of files that are written once and then belong to the project, which may change them.
+    """
 
     module: str
     help: str
+    yours: str | None = None
 
 
 TARGETS: dict[str, Target] = {
@@ -36,6 +40,7 @@ TARGETS: dict[str, Target] = {
     "grafana": Target("_grafana", "Grafana: dashboards of deployments, predictors and gateways, and their data source"),
     "datadog": Target("_datadog", "Datadog: an OpenTelemetry collector that passes our metrics on"),
     "kuberay": Target("_kuberay", "a RayJob that profiles the data or embeds the documents, with its cluster"),
+    "terraform": Target("_terraform", "AWS: modules that are yours, and the variables that make them run this project", ".tf"),
 }
 
 

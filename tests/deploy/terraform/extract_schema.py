@@ -25,7 +25,9 @@ _ENTRY = re.compile(
 )
 _PROPERTY = re.compile(r"(?:struct\.|this\._)(\w+)")
 _GETTER = re.compile(r"get \w+\(\) \{\s+return (.*?);\s+\}", re.DOTALL)
-_CALL = re.compile(r"this\.get(String|Number|Boolean|List|NumberList|StringMap|BooleanMap|NumberMap|AnyMap)Attribute\('(\w+)'\)")
+_CALL = re.compile(
+    r"this\.get(String|Number|Boolean|List|NumberList|StringMap|BooleanMap|NumberMap|AnyMap)Attribute\('(\w+)'\)"
+)
 _MEMBER = re.compile(r"new (\w+?)(List|Map|OutputReference)\(this, ['\"](\w+)['\"]")
 _KINDS = {"DataSource": "data", "Resource": "resource", "Provider": "provider"}
 _SIMPLE = {"string": "string", "number": "number", "boolean": "bool"}
@@ -126,7 +128,10 @@ def _computed(source: Source, body: str) -> Iterator[tuple[str, Any]]:
             yield call[2], ["set", read[1]] if as_set and isinstance(read, list) else read
     for inner, shape, name in _MEMBER.findall(body):
         fields = dict(_computed(source, source.classes.get(f"{inner}OutputReference", "")))
-        yield name, ["object", fields] if shape == "OutputReference" else ["map" if shape == "Map" else "list", ["object", fields]]
+        yield (
+            name,
+            ["object", fields] if shape == "OutputReference" else ["map" if shape == "Map" else "list", ["object", fields]],
+        )
 
 
 def _upper(name: str) -> str:

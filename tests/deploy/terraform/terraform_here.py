@@ -27,7 +27,7 @@ READ = {"account_id": "123456789012", "name": "eu-west-1", "region": "eu-west-1"
 
 
 class SchemaProvider(service.ProviderServicer):  # type: ignore[misc]
-    """A plan of what is asked for; what AWS would compute is unknown."""
+    """A plan of what is asked for. Names that AWS would give are made up, so that what is built of them can be read."""
 
     def __init__(self, schema: dict[str, Any]) -> None:
         self.schema = schema
@@ -73,7 +73,7 @@ class SchemaProvider(service.ProviderServicer):  # type: ignore[misc]
             return wire.PlanResourceChange.Response(planned_state=request.proposed_new_state)
         attributes = self.schema["resource " + request.type_name]["attributes"]
         planned = {
-            name: UNKNOWN if value is None and not attributes.get(name, {}).get("required") and name in attributes else value
+            name: _made_up(name, attributes[name], request.type_name, asked) if value is None and name in attributes else value
             for name, value in asked.items()
         }
         return wire.PlanResourceChange.Response(planned_state=_value(planned))
@@ -89,6 +89,17 @@ class SchemaProvider(service.ProviderServicer):  # type: ignore[misc]
 
     def StopProvider(self, request: Any, context: Any) -> Any:
         return wire.StopProvider.Response()
+
+
+def _made_up(name: str, attribute: dict[str, Any], kind: str, asked: dict[str, Any]) -> Any:
+    """What AWS might give where nothing is asked for."""
+    if attribute.get("required"):
+        return None
+    if attribute["type"] != "string" or not (attribute.get("computed") or name == "id"):
+        return UNKNOWN
+    own = asked.get("name") or asked.get("bucket") or asked.get("family") or asked.get("identifier") or "x"
+    called = f"{kind.removeprefix('aws_')}/{own}"
+    return f"arn:aws:made-up:eu-west-1:123456789012:{called}" if name.startswith("arn") else f"{called}.{name}"
 
 
 def _value(value: Any) -> Any:

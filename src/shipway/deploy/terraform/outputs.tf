@@ -4,7 +4,7 @@ output "repository" {
 }
 
 output "database" {
-  description = "Host and port, and the secret with the password: SHIPWAY_CATALOGUE is postgresql://shipway:PASSWORD@HOST:5432/shipway"
+  description = "Host and port, and the secret with the password of the user shipway; SHIPWAY_CATALOGUE is made of them"
   value       = { endpoint = module.database.endpoint, password_secret = module.database.password_secret }
 }
 

@@ -128,7 +128,7 @@ variable "pipeline" {
 variable "gpu_steps" {
   description = "Steps that want a GPU"
   type = map(object({
-    step    = string
+    steps   = list(string)
     gpu     = number
     vcpu    = number
     memory  = number

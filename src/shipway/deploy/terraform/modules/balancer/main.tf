@@ -3,7 +3,6 @@
 
 resource "aws_lb" "this" {
   #checkov:skip=CKV_AWS_91:access logs need a bucket of yours; set `access_logs` here when you have one
-  #checkov:skip=CKV2_AWS_28:it is internal, and only the networks in `clients` reach it
   name                       = var.name
   internal                   = true
   load_balancer_type         = "application"

@@ -71,7 +71,7 @@ resource "aws_batch_job_definition" "step" {
 
   container_properties = jsonencode({
     image                  = var.image
-    command                = ["step", "run", each.value.step, "--plan", "Ref::plan"]
+    command                = concat(["step", "run"], each.value.steps, ["--plan", "Ref::plan"])
     user                   = "10001:10001"
     readonlyRootFilesystem = true
     privileged             = false

@@ -4,9 +4,9 @@ variable "name" {
 }
 
 variable "steps" {
-  description = "Steps that want a GPU, by their name as AWS takes it; memory in MiB, timeout in seconds for one attempt"
+  description = "Steps that want a GPU, or groups with one, by their name as AWS takes it; memory in MiB, timeout in seconds for one attempt"
   type = map(object({
-    step    = string
+    steps   = list(string)
     gpu     = number
     vcpu    = number
     memory  = number

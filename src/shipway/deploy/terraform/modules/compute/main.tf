@@ -51,7 +51,6 @@ resource "aws_iam_role" "execution" {
 }
 
 resource "aws_iam_role_policy" "execution" {
-  #checkov:skip=CKV_AWS_355:ecr:GetAuthorizationToken is the only action on "*", and AWS has no narrower form of it
   name = "start-containers"
   role = aws_iam_role.execution.id
 
@@ -59,7 +58,7 @@ resource "aws_iam_role_policy" "execution" {
     Version = "2012-10-17"
     Statement = [
       {
-        Sid      = "SignInToTheRegistry"
+        Sid      = "SignInToTheRegistry" # AWS has no narrower resource for it
         Effect   = "Allow"
         Action   = ["ecr:GetAuthorizationToken"]
         Resource = "*"

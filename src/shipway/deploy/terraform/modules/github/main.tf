@@ -33,7 +33,6 @@ resource "aws_iam_role_policy" "objects" {
 }
 
 resource "aws_iam_role_policy" "image" {
-  #checkov:skip=CKV_AWS_355:ecr:GetAuthorizationToken is the only action on "*", and AWS has no narrower form of it
   name = "image"
   role = aws_iam_role.this.id
 
@@ -41,7 +40,7 @@ resource "aws_iam_role_policy" "image" {
     Version = "2012-10-17"
     Statement = [
       {
-        Sid      = "SignInToTheRegistry"
+        Sid      = "SignInToTheRegistry" # AWS has no narrower resource for it
         Effect   = "Allow"
         Action   = ["ecr:GetAuthorizationToken"]
         Resource = "*"

@@ -15,8 +15,6 @@ resource "aws_iam_role" "machine" {
 }
 
 resource "aws_iam_role_policy" "machine" {
-  #checkov:skip=CKV_AWS_290:delivery of logs and X-Ray have no narrower resource than "*"
-  #checkov:skip=CKV_AWS_355:the same
   name = "run-tasks"
   role = aws_iam_role.machine.id
 
@@ -75,7 +73,7 @@ resource "aws_iam_role_policy" "machine" {
         Resource = ["${local.states}:execution:${var.name}:*"]
       },
       {
-        Sid    = "LogsAndTraces"
+        Sid    = "LogsAndTraces" # AWS has no narrower resource for them
         Effect = "Allow"
         Action = [
           "logs:CreateLogDelivery",

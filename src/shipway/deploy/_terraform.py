@@ -1,0 +1,139 @@
+"""AWS by Terraform: modules that a person wrote and a team owns, and one file of variables that is made from the spec.
+
+The modules are copied as they are, and written once: what a team changes in them stays. No secret is in a file or in state:
+there are names of secrets, and ECS reads the values when it starts a container.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from shipway.deploy._aws_schedule import aws_expression
+from shipway.deploy._errors import CannotExpress, NothingToRender
+from shipway.deploy._fargate import MIB, fargate_size
+from shipway.deploy._names import label_names
+from shipway.deploy._subject import Service, Subject, Workload
+from shipway.deploy._text import Files, json_text
+from shipway.deploy._units import Unit, units_of
+from shipway.kernel.canonical import Json, JsonObject
+
+TARGET = "terraform"
+VARIABLES = "shipway.auto.tfvars.json"
+PORT = 8080
+LONGEST_SERVICE = 26  # a target group's name has 32 characters at most, `-green` among them
+LONGEST_PROJECT = 32  # a load balancer's name
+GPU_CORES, GPU_MEMORY = 4, 12 * 2**30  # for each GPU where a step says nothing: what the smallest machine with one leaves
+
+
+def compile_terraform(subject: Subject) -> Files:
+    """The modules, the root that uses them, and `shipway.auto.tfvars.json`.
+
+    Raises NothingToRender, NamesCollide, CannotExpress (no `targets.objects` on S3, a size that Fargate has not, a schedule,
+    elements on a GPU).
+    """
+    if subject.workload is None and not subject.services:
+        raise NothingToRender(f"{subject.project} has no pipeline and has released nothing", mend="shipway release")
+    return {**dict(_texts(files("shipway.deploy") / TARGET)), VARIABLES: json_text(_variables(subject))}
+
+
+def _texts(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, str]]:
+    for item in folder.iterdir():
+        if item.is_dir():
+            yield from _texts(item, f"{prefix}{item.name}/")
+        elif item.name.endswith(".tf"):
+            yield prefix + item.name, item.read_text()
+
+
+def _variables(subject: Subject) -> JsonObject:
+    bucket, prefix = _place(subject)
+    units = units_of(subject.workload.tasks, target=TARGET) if subject.workload else ()
+    name = label_names([subject.project], target=TARGET, what="project", longest=LONGEST_PROJECT)[subject.project]
+    return {
+        "project": subject.project,
+        "name": name,
+        "region": subject.targets.aws.region,
+        "account": subject.targets.aws.account,
+        "image": subject.image,
+        "bucket": bucket,
+        "prefix": prefix,
+        "secrets": sorted({*subject.secrets, *(name for service in subject.services for name in service.secrets)}),
+        "environ": dict(sorted(subject.environ.items())),
+        "services": _services(subject),
+        "pipeline": _pipeline(name, subject.workload, units) if subject.workload else None,
+        "gpu_steps": _gpu_steps(units),
+        "github_environments": ["plan", "release", *dict.fromkeys(service.environment for service in subject.services)],
+    }
+
+
+def _place(subject: Subject) -> tuple[str, str]:
+    objects = subject.targets.objects
+    if not objects or not objects.startswith("s3://"):
+        raise CannotExpress(f"{TARGET} has no place where tasks find the store", mend="targets: {objects: s3://BUCKET/PREFIX}")
+    bucket, _, prefix = objects.removeprefix("s3://").partition("/")
+    return bucket, f"{prefix}/" if prefix else ""
+
+
+def _services(subject: Subject) -> dict[str, Json]:
+    given = [service.name for service in subject.services]
+    names = label_names(given, target=TARGET, what="deployment", longest=LONGEST_SERVICE)
+    return {names[service.name]: _service(subject, service) for service in subject.services}
+
+
+def _service(subject: Subject, service: Service) -> JsonObject:
+    size = fargate_size(1, 2 * 2**30, what=service.name)
+    words = ["serve", service.name, "--release", service.release, "--host", "0.0.0.0", "--port", str(PORT)]  # noqa: S104
+    return {
+        "deployment": service.name,
+        "kind": service.kind,
+        "release": service.release,
+        "command": list[Json](words),
+        "workers": service.workers,
+        "cpu": size.cpu,
+        "memory": size.memory,
+        "secrets": list[Json](dict.fromkeys([*subject.secrets[:1], *service.secrets])),
+    }
+
+
+def _pipeline(name: str, workload: Workload, units: tuple[Unit, ...]) -> JsonObject:
+    """Files of the stepfunctions target, rendered beside this one; with a GPU there is none, for its tasks are Fargate's."""
+    for unit in units:
+        if not _gpus(unit):
+            fargate_size(unit.cpu, unit.memory, what=f"step {unit.name}")
+    if any(_gpus(unit) for unit in units):
+        return {"machine": None, "scheduled": None, "schedule": None}
+    schedule = workload.schedule
+    return {
+        "machine": f"../stepfunctions/{name}.asl.json",
+        "scheduled": f"../stepfunctions/{name}-scheduled.asl.json" if schedule else None,
+        "schedule": {"expression": aws_expression(schedule, target=TARGET), "timezone": schedule.timezone}
+        if schedule
+        else None,
+    }
+
+
+def _gpus(unit: Unit) -> int:
+    return max(task.options.gpu for task in unit.tasks)
+
+
+def _gpu_steps(units: tuple[Unit, ...]) -> dict[str, Json]:
+    wanted = {unit.name: unit for unit in units if _gpus(unit)}
+    names = label_names(wanted, target=TARGET, what="step")
+    return {names[unit.name]: _gpu_step(unit) for unit in wanted.values()}
+
+
+def _gpu_step(unit: Unit) -> JsonObject:
+    if any(task.repeated for task in unit.tasks):
+        what = f"{TARGET} runs the step {unit.name} as a job of AWS Batch, which cannot repeat it over a list"
+        raise CannotExpress(what, mend="render argo, or go through the list inside the step")
+    gpus = _gpus(unit)
+    return {
+        "steps": [task.name for task in unit.tasks],
+        "gpu": gpus,
+        "vcpu": math.ceil(unit.cpu or GPU_CORES * gpus),
+        "memory": -(-(unit.memory or GPU_MEMORY * gpus) // MIB),
+        "retries": unit.retries,
+        "timeout": round(unit.timeout) if unit.timeout else None,
+    }

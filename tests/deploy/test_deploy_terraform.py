@@ -1,0 +1,301 @@
+"""Terraform: real Terraform checks and plans the modules, against the schema of the AWS provider."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deploy_subjects import IMAGE, RELEASE, ROOT, Golden
+
+from shipway.deploy import CannotExpress, Files, NamesCollide, NothingToRender, Subject, render_target
+from shipway.spec import TargetsSpec
+
+pytest_plugins = ["deploy_fixtures"]
+
+HOME = Path(__file__).parent / "terraform"
+MODULES = ROOT / "src" / "shipway" / "deploy" / "terraform"
+TOOLS = Path(sys.prefix) / "terraform" / "bin"  # made by make test: their protobuf is not ours
+OBJECTS = 'targets: {objects: "s3://example-ml/shipway"}\n'
+CHECK = ("fmt -check -recursive -diff", "init -backend=false", "validate -no-color")
+PLAN = (*CHECK, "plan -no-color -input=false -out=plan", "show -json plan")
+OWN = {
+    "vpc": "vpc-1",
+    "private_subnets": ["subnet-a", "subnet-b"],
+    "clients": ["10.0.0.0/16"],
+    "certificate_arn": "arn:aws:acm:eu-west-1:123456789012:certificate/x",
+    "domain": "ml.example.com",
+    "alarm_mail": ["oncall@example.com"],
+    "github_repository": "acme/flights",
+    "gate": {
+        "function_arn": "arn:aws:lambda:eu-west-1:123456789012:function:gate",
+        "role_arn": "arn:aws:iam::123456789012:role/g",
+    },
+}
+# what AWS has no narrower resource for than "*"
+UNBOUNDED = {"ecr:GetAuthorizationToken", "elasticloadbalancing:Describe", "logs:", "xray:"}
+
+
+def terraform(folder: Path, *commands: str) -> list[dict[str, Any]]:
+    """What each command said: `command`, `code`, `out`; ends after the first that fails."""
+    environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    words = [str(TOOLS / "python"), str(HOME / "terraform_here.py"), str(folder), *commands]
+    done = subprocess.run(words, capture_output=True, text=True, env=environ, check=True, timeout=120)
+    results: list[dict[str, Any]] = json.loads(done.stdout)
+    return results
+
+
+def write(files: Files, folder: Path) -> Path:
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    return folder
+
+
+def planned(subject: Subject, home: Path) -> list[dict[str, Any]]:
+    """Every resource of the plan with its values, of a subject rendered as a team would have it."""
+    if subject.workload:
+        write(render_target("stepfunctions", subject), home / "stepfunctions")
+    folder = write(render_target("terraform", subject), home / "terraform")
+    (folder / "terraform.tfvars.json").write_text(json.dumps(OWN))
+    results = terraform(folder, *PLAN)
+    assert [result["code"] for result in results] == [0] * len(PLAN), results[-1]["out"]
+    plan = json.loads(results[-1]["out"])
+    return list(_resources(plan["planned_values"]["root_module"]))
+
+
+def _resources(module: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield from (item for item in module.get("resources", []) if item["mode"] == "managed")
+    for child in module.get("child_modules", []):
+        yield from _resources(child)
+
+
+def of_type(resources: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [item["values"] for item in resources if item["type"] == kind]
+
+
+def on_s3(subject: Subject) -> Subject:
+    objects = "s3://example-ml/shipway"
+    return replace(subject, targets=TargetsSpec(objects=objects), environ={**subject.environ, "SHIPWAY_OBJECTS": objects})
+
+
+@pytest.fixture(scope="module")
+def flights_plan(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    from deploy_subjects import project_subject
+
+    return planned(on_s3(project_subject(ROOT / "examples" / "flights")), tmp_path_factory.mktemp("flights"))
+
+
+def test_the_variables_of_both_examples_are_as_a_person_reviewed_them(
+    flights: Subject, assistant: Subject, golden: Golden
+) -> None:
+    for name, subject in (("flights", flights), ("assistant", assistant)):
+        files = render_target("terraform", on_s3(subject))
+        golden(f"terraform-{name}", {path: text for path, text in files.items() if not path.endswith(".tf")})
+
+
+def test_the_modules_are_rendered_as_they_were_written(flights: Subject) -> None:
+    files = render_target("terraform", on_s3(flights))
+    written = {str(path.relative_to(MODULES)): path.read_text() for path in MODULES.rglob("*.tf")}
+    assert {path: text for path, text in files.items() if path.endswith(".tf")} == written
+
+
+def test_terraform_plans_the_flights_project(flights_plan: list[dict[str, Any]]) -> None:
+    kinds = {item["type"] for item in flights_plan}
+    assert {"aws_ecs_service", "aws_sfn_state_machine", "aws_db_instance", "aws_ecr_repository", "aws_lb"} <= kinds
+    (machine,) = of_type(flights_plan, "aws_sfn_state_machine")
+    definition = json.loads(machine["definition"])
+    assert "${" not in machine["definition"]
+    assert definition["States"]["examples"]["Parameters"]["TaskDefinition"].startswith("arn:")
+
+
+def test_terraform_plans_the_assistant_without_a_pipeline(assistant: Subject, tmp_path: Path) -> None:
+    resources = planned(on_s3(assistant), tmp_path)
+    kinds = {item["type"] for item in resources}
+    assert "aws_ecs_service" in kinds
+    assert "aws_sfn_state_machine" not in kinds
+    names = {secret["name"] for secret in of_type(resources, "aws_secretsmanager_secret")}
+    assert names == {"assistant/SHIPWAY_CATALOGUE", "assistant/ASSISTANT_KEY"}
+
+
+GPU = """
+steps: {fit: {gpu: 1, timeout: 2h, retries: 1}, small: {memory: 3Gi}}
+schedule: {every: 6h}
+"""
+STEPS = "def small() -> int: ...\ndef fit(small: int) -> int: ...\n"
+
+
+def test_a_step_with_a_gpu_is_a_job_of_batch(make_project: Callable[[str, str], Subject], tmp_path: Path) -> None:
+    subject = make_project(OBJECTS + GPU, STEPS)
+    folder = write(render_target("terraform", subject), tmp_path / "terraform")
+    (folder / "terraform.tfvars.json").write_text(json.dumps(OWN))
+    results = terraform(folder, *PLAN)
+    assert results[-1]["code"] == 0, results[-1]["out"]
+    resources = list(_resources(json.loads(results[-1]["out"])["planned_values"]["root_module"]))
+    (job,) = of_type(resources, "aws_batch_job_definition")
+    container = json.loads(job["container_properties"])
+    assert container["command"] == ["step", "run", "fit", "--plan", "Ref::plan"]
+    assert {"type": "GPU", "value": "1"} in container["resourceRequirements"]
+    assert job["timeout"] == [{"attempt_duration_seconds": 7200}]
+    assert not of_type(resources, "aws_sfn_state_machine")
+
+
+def test_a_task_is_one_release_by_digest_and_stays_for_a_rollback(flights_plan: list[dict[str, Any]]) -> None:
+    (task,) = [item for item in of_type(flights_plan, "aws_ecs_task_definition") if item["family"] == "delay-prod"]
+    (container,) = json.loads(task["container_definitions"])
+    assert container["image"] == IMAGE
+    assert container["command"] == ["serve", "delay@prod", "--release", RELEASE, "--host", "0.0.0.0", "--port", "8080"]
+    assert task["skip_destroy"] is True
+    assert (container["user"], container["readonlyRootFilesystem"]) == ("10001:10001", True)
+    assert {secret["name"] for secret in container["secrets"]} == {"SHIPWAY_CATALOGUE"}
+    assert all(secret["valueFrom"].startswith("arn:") for secret in container["secrets"])
+
+
+def test_a_new_release_gets_a_part_of_the_traffic_and_alarms_take_it_back(flights_plan: list[dict[str, Any]]) -> None:
+    (service,) = of_type(flights_plan, "aws_ecs_service")
+    (rollout,) = service["deployment_configuration"]
+    assert rollout["strategy"] == "CANARY"
+    assert rollout["canary_configuration"] == [{"canary_percent": 5, "canary_bake_time_in_minutes": "15"}]
+    (hook,) = rollout["lifecycle_hook"]
+    assert json.loads(hook["hook_details"]) == {"deployment": "delay@prod", "release": RELEASE}
+    (alarms,) = service["alarms"]
+    known = {alarm["alarm_name"] for alarm in of_type(flights_plan, "aws_cloudwatch_metric_alarm")}
+    assert alarms["rollback"] is True
+    assert set(alarms["alarm_names"]) <= known
+
+
+def statements(resources: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for item in resources:
+        for key in ("policy", "assume_role_policy"):
+            text = item["values"].get(key)
+            if text and item["type"] != "aws_kms_key":  # there "*" is the key itself
+                yield from ((item["address"], statement) for statement in json.loads(text)["Statement"])
+
+
+def listed(value: object) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else [str(value)]
+
+
+def test_roles_may_do_what_they_need_and_to_what_they_need_it(flights_plan: list[dict[str, Any]]) -> None:
+    seen = 0
+    for address, statement in statements(flights_plan):
+        if statement["Effect"] != "Allow":
+            continue
+        seen += 1
+        actions = listed(statement["Action"])
+        assert not [action for action in actions if "*" in action], address
+        if "*" in listed(statement.get("Resource", [])):
+            loose = [action for action in actions if not action.startswith(tuple(UNBOUNDED))]
+            assert not loose, f"{address}: {loose} of everything"
+        assert "*" not in listed(statement.get("Principal", "")), address
+    assert seen > 15
+
+
+def test_no_value_of_a_secret_is_in_the_plan(flights_plan: list[dict[str, Any]]) -> None:
+    assert not of_type(flights_plan, "aws_secretsmanager_secret_version")
+    (database,) = of_type(flights_plan, "aws_db_instance")
+    assert database["manage_master_user_password"] is True
+    assert database.get("password") is None
+
+
+def test_objects_are_versioned_encrypted_private_and_reached_by_tls_only(flights_plan: list[dict[str, Any]]) -> None:
+    (versioning,) = of_type(flights_plan, "aws_s3_bucket_versioning")
+    assert versioning["versioning_configuration"] == [{"status": "Enabled", "mfa_delete": None}]
+    (access,) = of_type(flights_plan, "aws_s3_bucket_public_access_block")
+    assert [access[name] for name in access if name.startswith(("block", "ignore", "restrict"))] == [True] * 4
+    (policy,) = of_type(flights_plan, "aws_s3_bucket_policy")
+    (statement,) = json.loads(policy["policy"])["Statement"]
+    assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+
+
+@pytest.mark.parametrize(
+    ("module", "before", "after", "said"),
+    [
+        ("registry", "scan_on_push", "scan_on_pull", 'An argument named "scan_on_pull" is not expected here'),
+        ("objects", "  bucket = aws_s3_bucket.this.id\n", "", 'The argument "bucket" is required'),
+        ("alarms", "topic_arn = aws_sns_topic.this.arn", "topic_arn = aws_sns_topic.that.arn", "has not been declared"),
+        ("database", "storage_encrypted     = true", 'storage_encrypted     = "often"', "a bool is required"),
+        ("registry", "aws_ecr_repository.this.repository_url", "aws_ecr_repository.this.repo_url", "Unsupported attribute"),
+    ],
+)
+def test_a_mistake_in_a_module_is_refused(tmp_path: Path, module: str, before: str, after: str, said: str) -> None:
+    found = 0
+    for path in sorted((MODULES / "modules" / module).glob("*.tf")):
+        text = path.read_text()
+        found += before in text
+        (tmp_path / path.name).write_text(text.replace(before, after, 1))
+    assert found == 1
+    *_, last = terraform(tmp_path, "init -backend=false", "validate -no-color")
+    assert last["code"] == 1
+    assert said in re.sub(r"\s+", " ", last["out"])
+
+
+def test_an_image_without_a_digest_of_its_own_is_refused_by_the_plan(flights: Subject, tmp_path: Path) -> None:
+    subject = on_s3(replace(flights, image="registry.example.com/x@sha256:" + "0" * 64))
+    write(render_target("stepfunctions", subject), tmp_path / "stepfunctions")
+    folder = write(render_target("terraform", subject), tmp_path / "terraform")
+    (folder / "terraform.tfvars.json").write_text(json.dumps(OWN))
+    *_, last = terraform(folder, "init -backend=false", "plan -no-color -input=false")
+    assert last["code"] == 1
+    assert "shipway render terraform --image" in last["out"]
+
+
+def test_checkov_finds_nothing_that_is_not_explained_in_place() -> None:
+    words = [str(TOOLS / "checkov"), "-d", str(MODULES), "--framework", "terraform", "--skip-download", "-o", "json", "--quiet"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=180)
+    report = json.loads(done.stdout)
+    assert report["summary"]["failed"] == 0, [item["check_id"] for item in report["results"]["failed_checks"]]
+    assert report["summary"]["passed"] > 150
+    skips = "\n".join(path.read_text() for path in MODULES.rglob("*.tf") if "checkov:skip" in path.read_text())
+    assert not re.findall(r"checkov:skip=\w+(?!\w*:.{20,})", skips)
+
+
+def test_the_schema_is_of_the_types_that_the_modules_use() -> None:
+    sys.path.insert(0, str(HOME))
+    from extract_schema import used_types
+
+    assert used_types() == sorted(json.loads((HOME / "aws_schema.json").read_text()))
+
+
+@pytest.mark.slow
+def test_the_schema_is_what_the_wheel_carries() -> None:
+    sys.path.insert(0, str(HOME))
+    from extract_schema import extract, used_types
+
+    wheels = sorted((Path(sys.prefix) / "wheels").glob("cdktf_cdktf_provider_aws-*.whl"))
+    if not wheels:
+        pytest.skip("make aws-schema fetches the wheel")
+    assert extract(wheels[-1], used_types()) == json.loads((HOME / "aws_schema.json").read_text())
+
+
+def test_what_aws_cannot_do_is_refused_by_the_name_of_the_step(make_project: Callable[[str, str], Subject]) -> None:
+    large = make_project(OBJECTS + "steps: {fit: {cpu: 32}}\n", STEPS)
+    with pytest.raises(CannotExpress, match="step fit"):
+        render_target("terraform", large)
+    each = "parameters: {sizes: [1, 2]}\nsteps: {fit: {gpu: 1, each: {size: sizes}}}\n"
+    repeated = make_project(OBJECTS + each, "def fit(size: int) -> int: ...\n")
+    with pytest.raises(CannotExpress, match="the step fit as a job of AWS Batch"):
+        render_target("terraform", repeated)
+
+
+def test_without_a_place_for_objects_or_anything_to_run_nothing_is_rendered(flights: Subject) -> None:
+    with pytest.raises(CannotExpress, match="no place where tasks find the store"):
+        render_target("terraform", flights)
+    with pytest.raises(NothingToRender):
+        render_target("terraform", replace(on_s3(flights), workload=None, services=()))
+
+
+def test_names_that_aws_takes_for_one_or_finds_too_long_are_refused(flights: Subject) -> None:
+    (service,) = flights.services
+    twin = replace(service, application="De_lay".lower(), environment="prod")
+    with pytest.raises(NamesCollide):
+        render_target("terraform", replace(on_s3(flights), services=(replace(twin, application="de-lay"), twin)))
+    with pytest.raises(CannotExpress, match="no name for the deployment"):
+        render_target("terraform", replace(on_s3(flights), services=(replace(service, application="x" * 30),)))
