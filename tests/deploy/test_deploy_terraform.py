@@ -45,6 +45,7 @@ UNBOUNDED = {"ecr:GetAuthorizationToken", "elasticloadbalancing:Describe", "logs
 
 def terraform(folder: Path, *commands: str) -> list[dict[str, Any]]:
     """What each command said: `command`, `code`, `out`; ends after the first that fails."""
+    assert TOOLS.is_dir(), "make .venv/terraform/.made"
     environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     words = [str(TOOLS / "python"), str(HOME / "terraform_here.py"), str(folder), *commands]
     done = subprocess.run(words, capture_output=True, text=True, env=environ, check=True, timeout=120)
@@ -299,3 +300,23 @@ def test_names_that_aws_takes_for_one_or_finds_too_long_are_refused(flights: Sub
         render_target("terraform", replace(on_s3(flights), services=(replace(twin, application="de-lay"), twin)))
     with pytest.raises(CannotExpress, match="no name for the deployment"):
         render_target("terraform", replace(on_s3(flights), services=(replace(service, application="x" * 30),)))
+
+
+def test_what_a_team_changed_in_a_module_stays(tmp_path: Path) -> None:
+    (tmp_path / "steps.py").write_text(STEPS)
+    (tmp_path / "shipway.yaml").write_text("project: sample\npipeline: steps.py\n" + OBJECTS)
+    words = [sys.executable, "-m", "shipway", "-C", str(tmp_path), "render", "terraform", "--json"]
+
+    def render(*more: str) -> dict[str, Any]:
+        done = subprocess.run([*words, *more], capture_output=True, text=True, check=True)
+        document: dict[str, Any] = json.loads(done.stdout)
+        return document
+
+    assert "modules/key/main.tf" in render()["written"]
+    home = tmp_path / "deploy" / "terraform"
+    (home / "main.tf").write_text("# ours now\n")
+    (home / "shipway.auto.tfvars.json").write_text("{}\n")
+    (home / "outputs.tf").unlink()
+    assert render()["written"] == ["outputs.tf", "shipway.auto.tfvars.json"]
+    assert (home / "main.tf").read_text() == "# ours now\n"
+    assert render("--check")["written"] == []
