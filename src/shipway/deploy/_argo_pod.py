@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from shipway.deploy._kubernetes import environment
 from shipway.deploy._names import label_name
+from shipway.deploy._pod import environment
 from shipway.deploy._subject import Subject
 from shipway.deploy._units import Unit
 from shipway.kernel.canonical import Json, JsonObject
@@ -123,7 +123,7 @@ def _container(subject: Subject, words: Sequence[str], limits: Limits, *, keys: 
         "image": subject.image,
         "command": ["shipway"],  # Argo would ask the registry for the image's own
         "args": list(words),
-        "env": [*environment(subject), *own],
+        "env": [*environment(subject, subject.secrets[1:]), *own],
         "resources": _resources(limits),
         "securityContext": {
             "allowPrivilegeEscalation": False,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from shipway.deploy._errors import NothingToRender
 from shipway.deploy._image import CACHE, KEYS, STORE
-from shipway.deploy._kubernetes import environment
 from shipway.deploy._names import label_name, label_names
+from shipway.deploy._pod import environment
 from shipway.deploy._subject import Subject
 from shipway.deploy._text import Files, yaml_text
 from shipway.kernel.canonical import Json, JsonObject
@@ -85,7 +85,7 @@ def _pod(subject: Subject, name: str, *, cpu: str, memory: str) -> JsonObject:
     container: JsonObject = {
         "name": name,
         "image": subject.image,
-        "env": [*environment(subject), *variables, {"name": "RAY_USAGE_STATS_ENABLED", "value": "0"}],
+        "env": [*environment(subject, subject.secrets[1:]), *variables, {"name": "RAY_USAGE_STATS_ENABLED", "value": "0"}],
         "resources": {"requests": sizes, "limits": sizes},
         "securityContext": {
             "allowPrivilegeEscalation": False,
