@@ -2,6 +2,7 @@
 
 moto 5.2 has lost the lines that turn the parameters of an optimised integration into those of the API; they are put back here
 with botocore's shapes. Nor does it look at a task's exit code, which AWS does: one that ends with another than 0 has failed.
+Its dictionaries are no place for two threads at once, as the branches of a machine are: its requests wait for one another here.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import boto3
 import botocore.loaders
 import botocore.model
 from moto import mock_aws
+from moto.core.botocore_stubber import BotocoreStubber
 from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
@@ -63,6 +65,15 @@ def _synced(self: Any, *, env: Any, sync_resolver: Any, **_others: Any) -> Any:
     return None
 
 
+_ONE_AT_A_TIME = threading.RLock()  # what moto asks of itself meanwhile comes from the thread that holds it
+_ASK = BotocoreStubber.__call__
+
+
+def _in_turn(self: BotocoreStubber, *args: Any, **kwargs: Any) -> Any:
+    with _ONE_AT_A_TIME:
+        return _ASK(self, *args, **kwargs)
+
+
 @dataclass
 class World:
     """One account. Tasks run `shipway` words in a folder; `failing`: how often each step fails before it may succeed."""
@@ -94,12 +105,6 @@ class World:
             "cluster": "ml", "task_definition": "steps", "subnet_a": subnets[0], "subnet_b": subnets[1],
             "security_group": group,
         }  # fmt: skip
-        # two first tasks at once lose one in moto 5.2: let the first be none of ours
-        network = {"awsvpcConfiguration": {"subnets": subnets[:1], "securityGroups": [group]}}
-        (first,) = ecs.run_task(
-            cluster="ml", taskDefinition="steps", launchType="FARGATE", networkConfiguration=network
-        )["tasks"]  # fmt: skip
-        self.codes[first["taskArn"]] = 0
 
     def machine(self, name: str, definition: str) -> str:
         """Its ARN. `${name}` is filled in as Terraform does."""
@@ -126,6 +131,11 @@ class World:
             stop.set()
             worker.join()
         return done
+
+    def errors(self, execution: str) -> list[Any]:
+        """What its states failed with, in order."""
+        pages = self.client("stepfunctions").get_execution_history(executionArn=execution, maxResults=1000)["events"]
+        return [told for event in pages for name, told in event.items() if "FailedEventDetails" in name]
 
     def entered(self, execution: str) -> list[str]:
         """The names of the states that were entered, in order."""
@@ -195,6 +205,7 @@ def aws(monkeypatch: Any, folder: Path, shipway: str, environ: Mapping[str, str]
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    monkeypatch.setattr(BotocoreStubber, "__call__", _in_turn)
     monkeypatch.setattr(StateTaskService, "_normalise_parameters", _requests)
     monkeypatch.setattr(StateTaskService, "_normalise_response", _responses)
     monkeypatch.setattr(StateTaskServiceCallback, "_eval_sync", _synced)

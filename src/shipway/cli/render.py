@@ -40,10 +40,10 @@ def command(
 ) -> None:
     """Write the files that run this project elsewhere: clusters, clouds, monitoring, CI.
 
-    `all` writes those of every target that the project has a use for. The same project gives the same bytes. No secret is
-    written: files name where the target keeps its own.
+    `all` writes those of every target that the project has a use for and that can express it. The same project gives the
+    same bytes. No secret is written: files name where the target keeps its own.
     """
-    from shipway.deploy import TARGETS, NothingToRender, render_target
+    from shipway.deploy import TARGETS, CannotExpress, NothingToRender, render_target
 
     project, out = Project(settings), Output(as_json)
     if target != "all" and target not in TARGETS:
@@ -52,6 +52,8 @@ def command(
     if subject.image.endswith("0" * 64):
         out.note("no --image: the files name the digest of no image, and run nowhere before they name one")
     rendered: dict[str, list[str]] = {}
+    refused: dict[str, CannotExpress] = {}
+    in_use: list[str] = []
     differs: list[str] = []
     for word in TARGETS if target == "all" else [target]:
         home = settings.directory / (folder or Path("deploy")) / ("" if folder and target != "all" else word)
@@ -62,11 +64,20 @@ def command(
                 raise
             out.note(f"{word}: {nothing.what}")
             continue
+        except CannotExpress as problem:
+            if target != "all":
+                raise
+            refused[word] = problem
+            in_use += [word] if home.exists() else []
+            out.note(f"{word}: not written: {problem.what}")
+            continue
         rendered[word] = sorted(files)
         ours = _ours(home, files, TARGETS[word].yours)
         differs += _differences(home, ours) if check else _write(home, ours)
         out.say(f"{word:<16} {len(files)} files in {_shown(home, settings)}")
-    _end(out, target, rendered, differs, check=check)
+    if in_use:  # what was rendered once is in use: there it is no answer to leave it as it was
+        raise refused[in_use[0]]
+    _end(out, target, rendered, differs, refused={word: problem.what for word, problem in refused.items()}, check=check)
 
 
 def _subject(project: Project, image: str | None, plan: str | None) -> Subject:
@@ -148,11 +159,19 @@ def _shown(home: Path, settings: Settings) -> str:
     return str(home.relative_to(settings.directory)) if home.is_relative_to(settings.directory) else str(home)
 
 
-def _end(out: Output, target: str, rendered: Mapping[str, list[str]], changed: list[str], *, check: bool) -> None:
+def _end(
+    out: Output,
+    target: str,
+    rendered: Mapping[str, list[str]],
+    changed: list[str],
+    *,
+    refused: Mapping[str, str],
+    check: bool,
+) -> None:
     from shipway.deploy import RenderedDiffers
 
     if check and changed:
         shown = ", ".join(changed[:3]) + (" and others" if len(changed) > 3 else "")
         raise RenderedDiffers(f"{shown} differ from what the project renders", mend=f"shipway render {target}")
-    document = {"target": target, "files": rendered, "written": changed, "check": check}
+    document = {"target": target, "files": rendered, "written": changed, "refused": refused, "check": check}
     out.end("rendered", document, then=f"shipway render {target} --check")
