@@ -56,7 +56,7 @@ bench-rag: compiled
 bench-trust: compiled
 	$(VENV)/bin/python bench/trust.py
 
-bench-render: $(VENV)/.dev
+bench-render: compiled
 	$(VENV)/bin/python bench/targets.py
 
 $(UV): requirements/uv.lock
