@@ -21,7 +21,7 @@ assistant: $(VENV)/.assistant .demo-docs/5.2
 	$(VENV)/bin/python examples/assistant/get_docs.py .demo-docs
 
 # Where Python is told to keep no bytecode, each of the thousand processes of the tests would compile what it imports.
-test: lint $(if $(PYTHONDONTWRITEBYTECODE),compiled)
+test: lint $(VENV)/terraform/.made $(if $(PYTHONDONTWRITEBYTECODE),compiled)
 	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 compiled: $(VENV)/.dev
