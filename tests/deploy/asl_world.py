@@ -36,11 +36,13 @@ from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
 REGION = "eu-west-1"
 BUCKET = "example-ml"
+PAUSE = 0.1  # between two questions to moto, which cost as much CPU as a task when they are asked at every moment
+MODELS = botocore.loaders.Loader()  # it remembers what it has read
 
 
 def _shapes(service: Any, boto_service: str | None, action: str | None) -> botocore.model.OperationModel:
     name = {"states": "stepfunctions"}.get(service.resource.api_name, service.resource.api_name)
-    loaded = botocore.loaders.Loader().load_service_model(boto_service or name, "service-2")
+    loaded = MODELS.load_service_model(boto_service or name, "service-2")
     model = botocore.model.ServiceModel(loaded)
     wanted = (action or service.resource.api_action).replace("_", "").lower()
     return model.operation_model(next(known for known in model.operation_names if known.lower() == wanted))
@@ -61,7 +63,7 @@ def _synced(self: Any, *, env: Any, sync_resolver: Any, **_others: Any) -> Any:
     while env.is_running():
         if (ended := sync_resolver()) is not None:
             return ended
-        time.sleep(0.02)
+        time.sleep(PAUSE)
     return None
 
 
@@ -126,7 +128,7 @@ class World:
             deadline = time.monotonic() + seconds
             while (done := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
                 assert time.monotonic() < deadline, self.ran
-                time.sleep(0.05)
+                time.sleep(PAUSE)
         finally:
             stop.set()
             worker.join()
@@ -153,7 +155,7 @@ class World:
                 (task,) = ecs.describe_tasks(cluster="ml", tasks=[arn])["tasks"]
                 self.codes[arn] = self._run(task["overrides"]["containerOverrides"][0]["command"])
                 ecs.stop_task(cluster="ml", task=arn)
-            time.sleep(0.02)
+            time.sleep(PAUSE)
 
     def _run(self, words: list[str]) -> int:
         """What the container would: the words after `shipway`. The control goes where the word after --control says."""

@@ -70,7 +70,14 @@ def looking(released: Project, tmp_path_factory: pytest.TempPathFactory) -> tupl
     return project, folder / "outside", make(project).release
 
 
-@pytest.mark.parametrize("what", OUTSIDE)
+@pytest.mark.parametrize(
+    "what",
+    [
+        "a note",
+        pytest.param("a nudge", marks=pytest.mark.slow),  # answers a little apart: the threads of test_release_rebuild_four.py
+        "a turn",
+    ],
+)
 def test_a_model_that_looks_outside_the_project_is_as_equal_as_it_comes_out(
     looking: tuple[Project, Path, Digest], tmp_path: Path, what: str
 ) -> None:
