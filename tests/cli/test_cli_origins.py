@@ -16,6 +16,8 @@ FINER = '''
 
 def finer(above: LogisticRegression, train: pl.DataFrame) -> LogisticRegression:
     """Goes on from the base model's weights for a few steps on the newest days."""
+    from sklearn.linear_model import LogisticRegression
+
     newest = train.tail(100)
     model = LogisticRegression(warm_start=True, max_iter=5)
     model.classes_, model.coef_, model.intercept_ = above.classes_, above.coef_.copy(), above.intercept_.copy()
