@@ -64,6 +64,9 @@ def test_the_page_goes_to_a_team_and_back(project: Project, addresses: dict[str,
     project.ask("approve")
     project.ask("apply", "--why", "first")
     before, digest = project.ask("log"), project.ask("plan")["release"]
+    table = project.root / ".shipway" / "logs" / "points" / "gaps" / "table" / "one.parquet"
+    table.parent.mkdir(parents=True)
+    table.write_bytes(b"a table")
     project.more |= {**s3_environ(), **addresses}
     refused = project.cli("log")
     assert "store.catalogue-other" in refused.err
@@ -73,6 +76,7 @@ def test_the_page_goes_to_a_team_and_back(project: Project, addresses: dict[str,
         del project.more[name]
     found, moved, kept = ann.type("Go there")
     assert found["faults"] == kept["faults"] == []
+    assert moved["tables"] == 1
     assert moved["objects"]["brought"] == moved["objects"]["count"] == moved["objects"]["hashed"]
     assert project.ask("log") == before
     (project.root / ".shipway" / "objects").rename(tmp_path / "gone")
@@ -81,6 +85,8 @@ def test_the_page_goes_to_a_team_and_back(project: Project, addresses: dict[str,
     shutil.rmtree(other.root / ".shipway")
     log, plan = Person(other, addresses).type("The second machine")
     assert (log, plan["ref"]) == (before, REF)
+    assert other.ask("watch", REF)["days"] == []
+    assert (other.root / table.relative_to(project.root)).read_bytes() == b"a table"
     *_, checked = ann.type("Back")
     assert checked["faults"] == []
     assert project.ask("log") == before

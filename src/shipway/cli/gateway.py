@@ -58,13 +58,13 @@ def cost(settings: Settings, deployment: str | None, days: int, as_json: bool) -
 
     from shipway.kernel.units import Seconds
     from shipway.monitor import cost_by, measure_cost
-    from shipway.operate import compact
+    from shipway.operate import gather
     from shipway.release import deploy_ref
 
     project, out = Project(settings), Output(as_json)
     store = project.store
     ref = deploy_ref(find_deploy(project.spec, deployment))
-    compact(store)
+    gather(store)
     now = store.clock.now()
     whole = measure_cost(store, ref, window=Seconds(days * 86_400.0), now=now).whole
     since = now - timedelta(days=days)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from shipway.cli._output import Output, json_option
 from shipway.cli._settings import Project, Settings
 
 if TYPE_CHECKING:
-    from shipway.store import Destination, Relocated
+    from shipway.store import Destination, Relocated, Store
 
 _SHOWN = 20  # faults on the screen; --json has all
 
@@ -84,7 +84,6 @@ def migrate(settings: Settings, rows: str | None, kept: str | None, variable: st
     object is hashed where it arrives, then the whole history appears at once. Killed, it goes on when it is run again.
     """
     from shipway.environment import default_cache
-    from shipway.operate import hold_control
     from shipway.store import relocate_store
 
     out, root = Output(as_json), _folder(settings)
@@ -96,11 +95,35 @@ def migrate(settings: Settings, rows: str | None, kept: str | None, variable: st
             to,
             catalogue=now,
             cache=default_cache(),
-            guard=lambda store: hold_control(store, alone=True),
+            guard=_at_rest,
             report=lambda total: _bar(stack, total),
         )
+    sent = sum(_share(root, project, to) for project in found.projects)
     _say(out, found)
-    out.end("store-migrate", _document(found), then=_then(settings, to))
+    if to.objects:
+        out.say(f"{sent:,} tables of logs brought; what others log comes here")
+    out.end("store-migrate", {**_document(found), "tables": sent}, then=_then(settings, to))
+
+
+@contextmanager
+def _at_rest(store: Store) -> Iterator[None]:
+    """Nothing is served from here meanwhile, and the logs of the others are here too."""
+    from shipway.monitor import share_logs
+    from shipway.operate import hold_control
+
+    with hold_control(store, alone=True):
+        share_logs(store)
+        yield
+
+
+def _share(root: Path, project: str, to: Destination) -> int:
+    """How many tables of the logs came to the new place; the others' are here."""
+    from shipway.environment import default_cache
+    from shipway.monitor import share_logs
+    from shipway.store import open_store
+
+    with closing(open_store(root, project, catalogue=to.catalogue, cache=default_cache())) as store:
+        return share_logs(store).sent
 
 
 def _address(settings: Settings, name: str) -> str | None:

@@ -32,12 +32,12 @@ def command(
     page is open.
     """
     from shipway.monitor import Severity, load_alerts, load_verdicts, report_months
-    from shipway.operate import compact, watch_ref
+    from shipway.operate import gather, watch_ref
     from shipway.release import deploy_ref
 
     project, out = Project(settings), Output(as_json)
     ref = deploy_ref(find_deploy(project.spec, deployment))
-    compact(project.store)
+    gather(project.store)
     judged = watch_ref(project.store, project.signer, ref)
     readings = _surroundings(project, out, ref, sentinel, new_baseline) if _answers(project, ref) else ()
     verdicts, alerts = load_verdicts(project.store, ref), load_alerts(project.store, ref)

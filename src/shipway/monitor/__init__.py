@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from shipway.monitor._outcomes import OutcomeLog, OutcomeMalformed
     from shipway.monitor._readings import READING, Reading, ReadingPoint, drop_readings, keep_reading, load_readings
     from shipway.monitor._sentinel import SentinelFound, compare_prices, compare_runs, with_prices
+    from shipway.monitor._share import share_logs
     from shipway.monitor._tables import scan_outcomes, scan_predictions
     from shipway.monitor._verdict import DayVerdict, Finding, Severity
     from shipway.monitor._watch import AttestChecks, WatchResult, load_alerts, load_verdicts, watch
@@ -41,6 +42,7 @@ _HOME = {
     "_join": ["Coverage", "joined", "measure_coverage"],
     "_months": ["report_months"],
     "_outcomes": ["OutcomeLog", "OutcomeMalformed"],
+    "_share": ["share_logs"],
     "_tables": ["scan_outcomes", "scan_predictions"],
     "_verdict": ["DayVerdict", "Finding", "Severity"],
     "_calls": ["scan_calls"],
@@ -104,6 +106,7 @@ __all__ = [
     "scan_calls",
     "scan_outcomes",
     "scan_predictions",
+    "share_logs",
     "take_baseline",
     "watch",
     "window_rows",

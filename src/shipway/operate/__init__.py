@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     )
     from shipway.operate._asking import World
     from shipway.operate._checks import ComparisonImpossible, check_candidate
-    from shipway.operate._control import Control, compact, make_supervisor, watch_all, watch_ref
+    from shipway.operate._control import Control, compact, gather, make_supervisor, watch_all, watch_ref
     from shipway.operate._converge import Standing, standing_of, wait_until_live
     from shipway.operate._embedders import embed_elsewhere, embedder_from_spec
     from shipway.operate._evaluate import EVALUATED, Evaluated, golden_sets, load_evaluated
@@ -76,7 +76,7 @@ _HOME = {
     "_reviews": ["rate_review"],
     "_rounds": ["Round", "follow_round", "look_round"],
     "_surroundings": ["watch_surroundings"],
-    "_control": ["Control", "compact", "make_supervisor", "watch_all", "watch_ref"],
+    "_control": ["Control", "compact", "gather", "make_supervisor", "watch_all", "watch_ref"],
     "_group": ["PortTaken", "PredictorFailed", "bind_port"],
     "_reconcile": ["Action", "Start", "Stop", "reconcile"],
     "_serving": ["NotServable"],
@@ -129,6 +129,7 @@ __all__ = [
     "follow",
     "follow_round",
     "forget_control",
+    "gather",
     "golden_of",
     "golden_sets",
     "hold_control",

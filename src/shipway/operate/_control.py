@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 TURN_SECONDS = 0.1  # a moved ref is noticed this soon; a turn without work is one read of the catalogue
 COMPACT_SECONDS = 1.0
+SHARE_SECONDS = 15.0  # what a container takes along that is killed with its disk
 WATCH_SECONDS = 5.0
 
 
@@ -34,11 +35,11 @@ class Control:
 
     def __init__(self, store: Store, signer: Signer, supervisor: Supervisor, report: Callable[[str], None]) -> None:
         self._store, self._signer, self._supervisor, self._report = store, signer, supervisor, report
-        self._next = {"compact": 0.0, "watch": 0.0}
+        self._next = {"compact": 0.0, "share": 0.0, "watch": 0.0}
         self._told: dict[str, str] = {}
 
     def run(self, stop: threading.Event) -> None:
-        """Turn until told to stop, then stop the predictors and compact what they left."""
+        """Turn until told to stop, then stop the predictors, compact and share what they left."""
         try:
             while not stop.is_set():
                 self.turn()
@@ -46,11 +47,13 @@ class Control:
         finally:
             self._supervisor.close()
             self._guard("compact", self._compact)
+            self._guard("share", lambda: share(self._store))
 
     def turn(self) -> None:
         """One look at everything that is due."""
         self._guard("predictors", self._supervisor.step)
         self._due("compact", COMPACT_SECONDS, self._compact)
+        self._due("share", SHARE_SECONDS, lambda: share(self._store))
         self._due("watch", WATCH_SECONDS, lambda: watch_all(self._store, self._signer))
 
     def _compact(self) -> None:
@@ -85,6 +88,21 @@ def compact(store: Store) -> int:
     from shipway.monitor import compact_logs
 
     return compact_logs(store, now=store.clock.now(), time_column=time_column_of(store)).mistimed
+
+
+def share(store: Store) -> None:
+    """Where a team's objects are in a bucket, its logs are there too."""
+    if store.objects.bucket is not None:
+        from shipway.monitor import share_logs
+
+        share_logs(store)
+
+
+def gather(store: Store) -> int:
+    """The logs as far as anybody has written them by now; as compact."""
+    mistimed = compact(store)
+    share(store)
+    return mistimed
 
 
 def watch_all(store: Store, signer: Signer) -> None:

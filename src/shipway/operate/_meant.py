@@ -8,7 +8,7 @@ from typing import NamedTuple
 from shipway.kernel.digest import is_digest
 from shipway.kernel.errors import ShipwayError
 from shipway.monitor import find_call, find_predictions, load_alerts
-from shipway.operate._control import compact
+from shipway.operate._control import gather
 from shipway.store import Store
 
 MEANINGS = ("ref", "alert", "prediction", "call", "digest")
@@ -79,7 +79,7 @@ def _digests(store: Store, text: str) -> list[str]:
 
 
 def _predictions(store: Store, text: str) -> list[str]:
-    compact(store)
+    gather(store)
     return sorted(set(find_predictions(store, text)["id"].to_list()))
 
 

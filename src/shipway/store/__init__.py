@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from shipway.store._segment_recovery import recover_writers
     from shipway.store._segment_writer import SegmentWriter
+    from shipway.store._share import Shared
     from shipway.store._tree import TREE, Node, TreeFile, read_node
     from shipway.store._types import (
         AuditRecord,
@@ -108,6 +109,7 @@ _HOME = {
     ],
     "_segment_recovery": ["recover_writers"],
     "_segment_writer": ["SegmentWriter"],
+    "_share": ["Shared"],
     "_tree": ["TREE", "Node", "TreeFile", "read_node"],
     "_types": [
         "AuditRecord",
@@ -194,6 +196,7 @@ __all__ = [
     "SegmentForeign",
     "SegmentRead",
     "SegmentWriter",
+    "Shared",
     "StateConflict",
     "StateRow",
     "Store",

@@ -27,7 +27,9 @@ class BucketObjects:
 
     def __init__(self, bucket: Bucket, cache: Path) -> None:
         self.root, self.where, self.variables = cache, bucket.where, bucket.variables
-        self._bucket, self._copies = bucket, FileObjects(cache, at_once=True)
+        self.bucket: Bucket | None = bucket
+        self._bucket = bucket
+        self._copies = FileObjects(cache, at_once=True)
 
     def path(self, digest: Digest) -> Path:
         """A copy, fetched and verified when there is none yet; a name without a file when the bucket has no such object.

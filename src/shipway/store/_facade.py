@@ -53,6 +53,7 @@ from shipway.store._types import (
 
 if TYPE_CHECKING:
     from shipway.store._catalogue import Writer
+    from shipway.store._share import Shared
 
 FOLDER = ".shipway"
 
@@ -262,6 +263,18 @@ class Store:
         folder = self.root / "logs" / self.project / stream
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def share(self, stream: str, folder: Path, *, suffix: str) -> Shared:
+        """Where objects are in a bucket, unite files of a log with those of all machines: see share_files. Nothing elsewhere.
+
+        folder: has files that never change, each named by who made it. Raises ObjectsDown, ObjectsRefused, ObjectDamaged.
+        """
+        from shipway.store._share import Shared, share_files
+
+        if self.objects.bucket is None:
+            return Shared(0, 0)
+        prefix, today = f"logs/{self.project}/{stream}", self.clock.now().date()
+        return share_files(self.objects.bucket, folder, prefix, suffix=suffix, today=today)
 
     def again(self) -> Store:
         """A second handle on this store, for another thread."""

@@ -19,11 +19,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from shipway.kernel.digest import Descriptor, Digest, digest_bytes, is_digest, parse_digest
 from shipway.store._faults import disk_fault
 from shipway.store._types import FileUnreadable, ObjectDamaged, ObjectMissing
+
+if TYPE_CHECKING:
+    from shipway.store._bucket import Bucket
 
 _CHUNK = 1 << 20  # reads of 1 MiB: hashing then dominates the system calls
 _MANY = 64  # above this many new files one sync of the disk first is cheaper than one each
@@ -50,6 +53,7 @@ class Objects(Protocol):
     root: Path
     where: str
     variables: tuple[str, ...]
+    bucket: Bucket | None
 
     def path(self, digest: Digest) -> Path: ...
     def file(self, digest: Digest) -> Path: ...
@@ -79,6 +83,7 @@ class FileObjects:
     def __init__(self, root: Path, *, at_once: bool = False) -> None:
         self.root, self.where, self._at_once = root, str(root), at_once
         self.variables: tuple[str, ...] = ()
+        self.bucket: Bucket | None = None
         self._unsynced: dict[Path, None] = {}
         self._swept = False
 
