@@ -16,6 +16,7 @@ import pytest
 from deploy_subjects import IMAGE, RELEASE, ROOT, Golden
 
 from shipway.deploy import CannotExpress, Files, NamesCollide, NothingToRender, Subject, render_target
+from shipway.operate._gateway import DRAIN_SECONDS
 from shipway.spec import TargetsSpec
 
 pytest_plugins = ["deploy_fixtures"]
@@ -157,6 +158,40 @@ def test_a_task_is_one_release_by_digest_and_stays_for_a_rollback(flights_plan: 
     assert (container["user"], container["readonlyRootFilesystem"]) == ("10001:10001", True)
     assert {secret["name"] for secret in container["secrets"]} == {"SHIPWAY_CATALOGUE"}
     assert all(secret["valueFrom"].startswith("arn:") for secret in container["secrets"])
+
+
+def test_a_container_writes_where_the_image_says_that_it_may_and_knows_its_region(flights_plan: list[dict[str, Any]]) -> None:
+    """ECS gives a volume to root, but for those that the image declares: their owner and mode it keeps."""
+    image = (ROOT / "src/shipway/deploy/image/Dockerfile").read_text()
+    (declared,) = re.findall(r"^VOLUME (.*)$", image, flags=re.MULTILINE)
+    for task in of_type(flights_plan, "aws_ecs_task_definition"):
+        (container,) = json.loads(task["container_definitions"])
+        mounts = {mount["sourceVolume"]: mount["containerPath"] for mount in container["mountPoints"]}
+        assert sorted(mounts.values()) == json.loads(declared)
+        assert {volume["name"] for volume in task["volume"]} == mounts.keys()
+        assert {"name": "AWS_REGION", "value": "eu-west-1"} in container["environment"]
+        assert container["stopTimeout"] > DRAIN_SECONDS
+
+
+def test_terraform_waits_as_long_as_a_rollout_takes(flights_plan: list[dict[str, Any]]) -> None:
+    (service,) = of_type(flights_plan, "aws_ecs_service")
+    assert service["wait_for_steady_state"] is True
+    assert service["timeouts"] == {"create": "2h", "update": "2h", "delete": None}
+    assert service["health_check_grace_period_seconds"] == 300
+
+
+def test_a_question_for_an_object_that_is_missing_is_no_forbidden_one(flights_plan: list[dict[str, Any]]) -> None:
+    """S3 asks s3:ListBucket of whoever looks for a missing object, and that request has no s3:prefix to compare."""
+    found = [one for _, one in statements(flights_plan) if "s3:ListBucket" in listed(one["Action"])]
+    assert found
+    for statement in found:
+        assert statement["Condition"] == {"StringLikeIfExists": {"s3:prefix": ["shipway/*"]}}
+
+
+def test_a_gateway_is_one_task_for_its_budgets_are_one_file(assistant: Subject) -> None:
+    many = replace(assistant, services=tuple(replace(one, workers=3) for one in assistant.services))
+    (service,) = json.loads(render_target("terraform", on_s3(many))["shipway.auto.tfvars.json"])["services"].values()
+    assert service["workers"] == 1
 
 
 def test_a_new_release_gets_a_part_of_the_traffic_and_alarms_take_it_back(flights_plan: list[dict[str, Any]]) -> None:

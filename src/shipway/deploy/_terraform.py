@@ -90,7 +90,7 @@ def _service(subject: Subject, service: Service) -> JsonObject:
         "kind": service.kind,
         "release": service.release,
         "command": list[Json](words),
-        "workers": service.workers,
+        "workers": 1 if service.kind == "gateway" else service.workers,  # its budgets are one file
         "cpu": size.cpu,
         "memory": size.memory,
         "secrets": list[Json](dict.fromkeys([*subject.secrets[:1], *service.secrets])),

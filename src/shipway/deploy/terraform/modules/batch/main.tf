@@ -84,12 +84,13 @@ resource "aws_batch_job_definition" "step" {
       { type = "MEMORY", value = tostring(each.value.memory) },
     ]
 
-    environment = [for name, value in var.environ : { name = name, value = value }]
+    environment = [for name, value in merge(var.environ, { AWS_REGION = var.region }) : { name = name, value = value }]
     secrets     = [for name, arn in var.secret_arns : { name = name, valueFrom = arn }]
-    volumes     = [{ name = "cache", host = {} }, { name = "tmp", host = {} }]
+    volumes     = [{ name = "cache", host = {} }, { name = "store", host = {} }, { name = "tmp", host = {} }]
 
     mountPoints = [
       { sourceVolume = "cache", containerPath = "/var/cache/shipway", readOnly = false },
+      { sourceVolume = "store", containerPath = "/app/.shipway", readOnly = false },
       { sourceVolume = "tmp", containerPath = "/tmp", readOnly = false },
     ]
 

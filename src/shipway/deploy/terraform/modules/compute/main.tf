@@ -108,11 +108,12 @@ locals {
     Version = "2012-10-17"
     Statement = [
       {
+        # IfExists: a question for one object has no prefix, and without this one S3 says "forbidden" of what is missing
         Sid       = "FindObjects"
         Effect    = "Allow"
         Action    = ["s3:ListBucket"]
         Resource  = [var.bucket_arn]
-        Condition = { StringLike = { "s3:prefix" = ["${var.prefix}*"] } }
+        Condition = { StringLikeIfExists = { "s3:prefix" = ["${var.prefix}*"] } }
       },
       {
         Sid      = "ReadAndWriteObjects"

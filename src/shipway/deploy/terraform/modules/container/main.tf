@@ -3,6 +3,7 @@
 
 locals {
   cache = "/var/cache/shipway"
+  store = "/app/.shipway" # marks, locks and logs of this task; what lasts is in the catalogue and the bucket
 
   definition = {
     name                   = var.name
@@ -14,13 +15,14 @@ locals {
     linuxParameters        = { initProcessEnabled = true, capabilities = { drop = ["ALL"], add = [] } }
 
     portMappings = [for port in var.port[*] : { name = "http", containerPort = port, protocol = "tcp" }]
-    stopTimeout  = 60
+    stopTimeout  = 90 # a gateway finishes what it has accepted within 65 seconds
 
-    environment = [for name, value in merge(var.environ, { SHIPWAY_CACHE = local.cache }) : { name = name, value = value }]
+    environment = [for name, value in merge(var.environ, { SHIPWAY_CACHE = local.cache, AWS_REGION = var.region }) : { name = name, value = value }]
     secrets     = [for name, arn in var.secret_arns : { name = name, valueFrom = arn }]
 
     mountPoints = [
       { sourceVolume = "cache", containerPath = local.cache, readOnly = false },
+      { sourceVolume = "store", containerPath = local.store, readOnly = false },
       { sourceVolume = "tmp", containerPath = "/tmp", readOnly = false },
     ]
 
@@ -35,6 +37,6 @@ locals {
     interval    = 15
     timeout     = 5
     retries     = 3
-    startPeriod = 120
+    startPeriod = 300 # of the time to fetch and load a model; what answers earlier is healthy earlier
   }
 }

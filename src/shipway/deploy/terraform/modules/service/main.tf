@@ -102,7 +102,7 @@ resource "aws_ecs_service" "this" {
   propagate_tags        = "SERVICE"
   wait_for_steady_state = true
 
-  health_check_grace_period_seconds = 120
+  health_check_grace_period_seconds = 300 # it has to fetch and load a model first
 
   network_configuration {
     subnets          = var.subnets
@@ -157,6 +157,12 @@ resource "aws_ecs_service" "this" {
     ignore_changes = [desired_count] # scaling moves it
   }
 
+  # the provider waits for the whole rollout, both bakes included, and gives up after 20 minutes by itself
+  timeouts {
+    create = "2h"
+    update = "2h"
+  }
+
   depends_on = [aws_iam_role_policy.traffic]
 }
 
@@ -165,7 +171,7 @@ resource "aws_appautoscaling_target" "this" {
   scalable_dimension = "ecs:service:DesiredCount"
   resource_id        = "service/${var.cluster_name}/${aws_ecs_service.this.name}"
   min_capacity       = var.service.workers
-  max_capacity       = var.service.workers * 4
+  max_capacity       = var.service.kind == "gateway" ? 1 : var.service.workers * 4 # a gateway counts its budgets by itself
 }
 
 resource "aws_appautoscaling_policy" "cpu" {
