@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shipway.data._errors import DataEmpty, DataMissing, DataUnreadable, ProfileMismatch
+from shipway.data._errors import CheckoutRefused, DataEmpty, DataMissing, DataUnreadable, ProfileMismatch
 from shipway.data._snapshot import Snapshot, snapshot_files, take_snapshot, verify_snapshot
 from shipway.data._status import Status, measure_status
 from shipway.kernel.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from shipway.data._category import CategoryProfile
+    from shipway.data._checkout import CheckedOut, check_out
+    from shipway.data._compare import FilesChange, compare_files, compare_snapshots, files_on_disk
     from shipway.data._contract import measure_contract
     from shipway.data._contract_result import ContractResult, Sample, Violation, render_contract
     from shipway.data._drift import Drift, measure_drift, measure_score_drift
     from shipway.data._histogram import Histogram
+    from shipway.data._link import Way
     from shipway.data._measure import measure_outcomes, measure_profile, reference_profile
     from shipway.data._numeric import NumericProfile
     from shipway.data._parts import Profiled, profile_snapshot
@@ -29,10 +32,13 @@ if TYPE_CHECKING:
 
 _HOME = {
     "_category": ["CategoryProfile"],
+    "_checkout": ["CheckedOut", "check_out"],
+    "_compare": ["FilesChange", "compare_files", "compare_snapshots", "files_on_disk"],
     "_contract": ["measure_contract"],
     "_contract_result": ["ContractResult", "Sample", "Violation", "render_contract"],
     "_drift": ["Drift", "measure_drift", "measure_score_drift"],
     "_histogram": ["Histogram"],
+    "_link": ["Way"],
     "_measure": ["measure_outcomes", "measure_profile", "reference_profile"],
     "_numeric": ["NumericProfile"],
     "_parts": ["Profiled", "profile_snapshot"],
@@ -44,12 +50,15 @@ _HOME = {
 
 __all__ = [
     "CategoryProfile",
+    "CheckedOut",
+    "CheckoutRefused",
     "ColumnChange",
     "ContractResult",
     "DataEmpty",
     "DataMissing",
     "DataUnreadable",
     "Drift",
+    "FilesChange",
     "Histogram",
     "NumericProfile",
     "OutcomeProfile",
@@ -62,8 +71,13 @@ __all__ = [
     "Snapshot",
     "Status",
     "Violation",
+    "Way",
+    "check_out",
+    "compare_files",
     "compare_rows",
+    "compare_snapshots",
     "count_rows",
+    "files_on_disk",
     "load_table",
     "measure_contract",
     "measure_drift",

@@ -27,3 +27,9 @@ class ProfileMismatch(ShipwayError):
     """Rows that cannot be profiled against this reference: another type, other edges, unequal lengths."""
 
     code = "data.profile-mismatch"
+
+
+class CheckoutRefused(ShipwayError):
+    """A folder cannot be made to hold a snapshot without a loss, or not on this file system."""
+
+    code = "data.checkout-refused"
