@@ -53,7 +53,7 @@ LIBRARY_ROOMS = {
     "obstore": {"store"},
     "ray": {"operate"},  # the others work for whatever Workers they are given
     "boto3": {"pipeline"},
-    "botocore": {"pipeline"},
+    "botocore": {"pipeline"},  # asks Step Functions
     "polars": {"data", "pipeline", "monitor", "operate"},
     "skops": {"models", "environment"},
     "sklearn": {"models", "environment"},

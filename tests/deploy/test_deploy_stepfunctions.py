@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asl_world import aws
 from deploy_subjects import ROOT, Golden, project_subject
 
 from shipway.deploy import CannotExpress, Files, NothingToRender, Subject, render_target
@@ -21,7 +20,7 @@ from shipway.spec import ScheduleSpec, TargetsSpec
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))  # the small project that the command line is tested with
 
-from cli_project import SHIPWAY, Project, make_project
+from cli_project import Project, make_project
 
 pytest_plugins = ["deploy_fixtures"]
 
@@ -118,47 +117,6 @@ def test_statelint_finds_nothing_and_would(tmp_path: Path) -> None:
         text = files["points.asl.json"]
         assert right in text
         assert linted(tmp_path, {"points.asl.json": text.replace(right, wrong, 1)}).returncode != 0, wrong
-
-
-def test_the_machine_does_what_the_local_run_does_with_a_task_that_fails_first(
-    planned: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    local = planned.copy(tmp_path / "local")
-    expected = local.ask("run")
-    files = render_target("stepfunctions", project_subject(planned.root))
-    with aws(monkeypatch, planned.root, SHIPWAY, planned.environ) as world:
-        world.failing = {"total": 2}
-        plan = planned.ask("step", "plan")["plan"]
-        done = world.execute(
-            world.machine("points", files["points.asl.json"].replace('"IntervalSeconds": 5', '"IntervalSeconds": 1')),
-            {"plan": plan},
-        )
-        assert done["status"] == "SUCCEEDED", (done.get("cause"), world.ran, world.errors(done["executionArn"]))
-        entered = world.entered(done["executionArn"])
-        steps = [words[2] for words in world.ran if words[1] == "run" and "--item" not in words]
-    assert steps.count("total") == 3, "two failures and a success"
-    assert sorted(words[words.index("--item") + 1] for words in world.ran if "--item" in words) == ["0", "1", "2"]
-    assert "cheered skipped" in entered
-    assert "cheered" not in steps
-    assert "repeated" not in steps
-    assert ["step", "run", "boxed", "ribbon"] in [words[:4] for words in world.ran]
-    assert steps.index("days") < steps.index("kept") < steps.index("total") < steps.index("good") < steps.index("above")
-    again = planned.ask("run")
-    assert all(step["cached"] for step in again["steps"]), "what the machine ran is what the local run would"
-    assert (again["pipeline"], again["skipped"]) == (expected["pipeline"], expected["skipped"])
-    assert {name: made["digest"] for name, made in again["models"].items()} == {
-        name: made["digest"] for name, made in expected["models"].items()
-    }
-
-
-def test_a_step_that_goes_on_failing_ends_the_machine_by_its_name(planned: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = render_target("stepfunctions", project_subject(planned.root))
-    with aws(monkeypatch, planned.root, SHIPWAY, planned.environ) as world:
-        world.failing = {"days": 5}
-        plan = planned.ask("step", "plan")["plan"]
-        done = world.execute(world.machine("points", files["points.asl.json"]), {"plan": plan})
-        assert (done["status"], done["error"]) == ("FAILED", "StepFailed")
-        assert done["cause"] == "days failed; the log of its task says why"
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,16 @@ class Settings:
         return self.environ.get("ARGO_TOKEN", "").strip()
 
     @property
+    def state_machine(self) -> str:
+        """$SHIPWAY_STATE_MACHINE: ARN or name of that of `run --on stepfunctions`; empty for the project's own."""
+        return self.environ.get("SHIPWAY_STATE_MACHINE", "").strip()
+
+    @property
+    def aws_region(self) -> str:
+        """$AWS_REGION, else $AWS_DEFAULT_REGION; empty for that of the spec."""
+        return self.environ.get("AWS_REGION", "").strip() or self.environ.get("AWS_DEFAULT_REGION", "").strip()
+
+    @property
     def catalogue(self) -> str | None:
         """$SHIPWAY_CATALOGUE: the address of a catalogue in PostgreSQL; None for the file in the store."""
         return self.environ.get("SHIPWAY_CATALOGUE", "").strip() or None

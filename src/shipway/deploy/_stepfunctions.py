@@ -13,7 +13,7 @@ from shipway.deploy._asl import Chain, Control, choice, command, fail, parallel,
 from shipway.deploy._aws_schedule import aws_expression
 from shipway.deploy._errors import CannotExpress, NothingToRender
 from shipway.deploy._fargate import fargate_size
-from shipway.deploy._names import label_name
+from shipway.deploy._names import label_names
 from shipway.deploy._subject import Subject, Workload
 from shipway.deploy._text import Files, json_text
 from shipway.deploy._units import Unit, levels_of, units_of
@@ -21,6 +21,11 @@ from shipway.kernel.canonical import Json, JsonObject
 
 TARGET = "stepfunctions"
 MOST_BYTES = 1_000_000  # of a definition; AWS takes 1 MiB
+
+
+def state_machine_name(project: str) -> str:
+    """The name of a project's state machine, as the Terraform modules give it. Raises CannotExpress."""
+    return label_names([project], target=TARGET, what="project")[project]
 
 
 def compile_stepfunctions(subject: Subject) -> Files:
@@ -31,7 +36,7 @@ def compile_stepfunctions(subject: Subject) -> Files:
     workload = subject.workload
     if workload is None:
         raise NothingToRender(f"{subject.project} has no pipeline", mend="pipeline: FILE.py")
-    name = label_name(subject.project)
+    name = state_machine_name(subject.project)
     control = _control(subject)
     files = {f"{name}.asl.json": _definition(subject.project, _machine(workload, control))}
     if workload.schedule:
