@@ -103,6 +103,20 @@ def test_the_page_says_what_the_command_says(project: Project, addresses: dict[s
 
     assert shape(said.out) == shape(shown[1])
     assert addresses["SHIPWAY_CATALOGUE"] not in said.out + said.err
+    refused = project.cli("log", environ={"SHIPWAY_CACHE_SIZE": "much"})
+    assert "SHIPWAY_CACHE_SIZE" in refused.err
+
+
+def test_a_team_moves_to_another_database(project: Project, addresses: dict[str, str]) -> None:
+    """The address of the old one is in a variable that is named: a password is no argument."""
+    project.more["SHIPWAY_CATALOGUE"] = project.more["OLD"] = addresses["SHIPWAY_CATALOGUE"]
+    first = project.ask("store", "migrate")
+    project.more["SHIPWAY_CATALOGUE"] = new_schema()
+    second = project.ask("store", "migrate", "--from-catalogue", "OLD")
+    assert second["rows"] == first["rows"]
+    assert second["rows"]["new"] > 0
+    assert second["objects"]["brought"] == 0
+    assert project.ask("store", "check")["moves"] > 0
 
 
 def test_what_is_served_from_here_is_ended_first(project: Project, addresses: dict[str, str]) -> None:

@@ -78,9 +78,12 @@ class Settings:
     @property
     def cache_bytes(self) -> int:
         """$SHIPWAY_CACHE_SIZE: how much copies of a bucket's objects may take here. Raises UnitMalformed."""
-        from shipway.kernel.units import parse_bytes
+        from shipway.kernel.units import UnitMalformed, parse_bytes
 
-        return parse_bytes(self.environ.get("SHIPWAY_CACHE_SIZE", "").strip() or "50Gi")
+        try:
+            return parse_bytes(self.environ.get("SHIPWAY_CACHE_SIZE", "").strip() or "50Gi")
+        except UnitMalformed as problem:
+            raise UnitMalformed(problem.what, where="SHIPWAY_CACHE_SIZE", mend=problem.mend) from None
 
 
 class Project:
