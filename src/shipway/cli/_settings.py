@@ -85,6 +85,11 @@ class Settings:
         except UnitMalformed as problem:
             raise UnitMalformed(problem.what, where="SHIPWAY_CACHE_SIZE", mend=problem.mend) from None
 
+    @property
+    def remote(self) -> str:
+        """$SHIPWAY_REMOTE: where snapshots are pushed to and pulled from; empty for none."""
+        return self.environ.get("SHIPWAY_REMOTE", "").strip()
+
 
 class Project:
     """One project as a command needs it; each part is opened when it is first asked for."""

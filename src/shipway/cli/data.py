@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from shipway.data import Profiled
 
 
-_BELOW = {"checkout": "data_checkout", "diff": "data_diff", "get": "data_get", "log": "data_log"}
+_BELOW = {
+    "checkout": "data_checkout",
+    "diff": "data_diff",
+    "get": "data_get",
+    "log": "data_log",
+    "pull": "data_pull",
+    "push": "data_push",
+}
 
 command = LazyGroup(_BELOW, name="data", help="Snapshots of data sets: take, compare, check out, profile.")
 

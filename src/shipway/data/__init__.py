@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shipway.data._errors import CheckoutRefused, DataEmpty, DataMissing, DataUnreadable, ProfileMismatch
+from shipway.data._errors import (
+    CheckoutRefused,
+    DataEmpty,
+    DataMissing,
+    DataUnreadable,
+    ProfileMismatch,
+    RemoteAhead,
+    RemoteEmpty,
+)
 from shipway.data._snapshot import Snapshot, snapshot_files, take_snapshot, verify_snapshot
 from shipway.data._status import Status, measure_status
 from shipway.kernel.lazy import lazy_exports
@@ -26,6 +34,7 @@ if TYPE_CHECKING:
     from shipway.data._numeric import NumericProfile
     from shipway.data._parts import Profiled, profile_snapshot
     from shipway.data._profile import Profile, merge_profiles
+    from shipway.data._remote import Transfer, check_name, fetch_snapshot, publish_name, remote_snapshot, send_snapshot
     from shipway.data._rows import ColumnChange, RowsChange, compare_rows
     from shipway.data._scores import OutcomeProfile, ScoreProfile
     from shipway.data._table import count_rows, load_table
@@ -43,6 +52,7 @@ _HOME = {
     "_numeric": ["NumericProfile"],
     "_parts": ["Profiled", "profile_snapshot"],
     "_profile": ["Profile", "merge_profiles"],
+    "_remote": ["Transfer", "check_name", "fetch_snapshot", "publish_name", "remote_snapshot", "send_snapshot"],
     "_rows": ["ColumnChange", "RowsChange", "compare_rows"],
     "_scores": ["OutcomeProfile", "ScoreProfile"],
     "_table": ["count_rows", "load_table"],
@@ -65,18 +75,23 @@ __all__ = [
     "Profile",
     "ProfileMismatch",
     "Profiled",
+    "RemoteAhead",
+    "RemoteEmpty",
     "RowsChange",
     "Sample",
     "ScoreProfile",
     "Snapshot",
     "Status",
+    "Transfer",
     "Violation",
     "Way",
+    "check_name",
     "check_out",
     "compare_files",
     "compare_rows",
     "compare_snapshots",
     "count_rows",
+    "fetch_snapshot",
     "files_on_disk",
     "load_table",
     "measure_contract",
@@ -87,8 +102,11 @@ __all__ = [
     "measure_status",
     "merge_profiles",
     "profile_snapshot",
+    "publish_name",
     "reference_profile",
+    "remote_snapshot",
     "render_contract",
+    "send_snapshot",
     "snapshot_files",
     "take_snapshot",
     "verify_snapshot",

@@ -33,3 +33,15 @@ class CheckoutRefused(ShipwayError):
     """A folder cannot be made to hold a snapshot without a loss, or not on this file system."""
 
     code = "data.checkout-refused"
+
+
+class RemoteEmpty(ShipwayError):
+    """A remote has not what is asked of it."""
+
+    code = "data.remote-empty"
+
+
+class RemoteAhead(ShipwayError):
+    """Two sides have each a snapshot of a data set that the other never had."""
+
+    code = "data.remote-ahead"
