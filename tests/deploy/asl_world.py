@@ -118,6 +118,9 @@ class World:
         ]
         return arn
 
+    def arn(self, name: str) -> str:
+        return f"arn:aws:states:{REGION}:123456789012:stateMachine:{name}"
+
     def execute(self, machine: str, given: Mapping[str, Any], *, seconds: float = 240.0) -> Any:
         """Start, let its tasks run, and describe how it ended."""
         states = self.client("stepfunctions")

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
 
-from asl_world import ONE_AT_A_TIME
+from asl_world import ONE_AT_A_TIME, REGION
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 from werkzeug.test import run_wsgi_app
 from werkzeug.wrappers import Response
 
+SECRET = "not-a-real-secret"
 Environ = dict[str, Any]
 Start = Callable[..., Any]
 
@@ -44,6 +45,12 @@ class StatesServer:
 
     def __post_init__(self) -> None:
         self._moto = DomainDispatcherApplication(create_backend_app)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What a command needs to be a client of it."""
+        keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_EC2_METADATA_DISABLED": "true"}
+        return {**keys, "AWS_ENDPOINT_URL": self.url, "AWS_REGION": REGION}
 
     def actions(self) -> list[str]:
         return [action for action, _ in self.asked]

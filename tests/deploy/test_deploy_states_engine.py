@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from asl_world import REGION, World, aws
 from deploy_subjects import PLAN, project_subject
-from states_server import Fault, StatesServer, serving
+from states_server import SECRET, Fault, StatesServer, serving
 
 from shipway.deploy import render_target
 from shipway.pipeline import (
@@ -37,7 +37,6 @@ from cli_project import SHIPWAY, Project, make_project
 
 RUN = f"points-{'2e' * 6}"
 OBJECTS = 'targets: {objects: "s3://example-ml/shipway"}\n'
-SECRET = "not-a-real-secret"
 
 
 class Clock:
@@ -155,9 +154,7 @@ def test_an_execution_of_that_name_that_is_of_another_plan_is_not_followed(
     server: StatesServer, world: World, clock: Clock
 ) -> None:
     there = engine(clock)
-    world.client("stepfunctions").start_execution(
-        stateMachineArn=f"arn:aws:states:{REGION}:123456789012:stateMachine:points", name=RUN, input='{"plan": "another"}'
-    )
+    world.client("stepfunctions").start_execution(stateMachineArn=world.arn("points"), name=RUN, input='{"plan": "another"}')
     with pytest.raises(EngineRefused, match="is not one of this plan"):
         there.submit(PLAN)
 
@@ -412,8 +409,7 @@ def test_a_run_on_step_functions_gives_what_a_run_here_gives_also_when_it_was_ki
     with aws(monkeypatch, project.root, SHIPWAY, project.environ) as world, serving() as server:
         world.machine("points", definition.replace('"IntervalSeconds": 5', '"IntervalSeconds": 1'))
         world.failing, world.hold = {"total": 2}, threading.Event()
-        secrets = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_ENDPOINT_URL": server.url}
-        project.more |= {**secrets, "AWS_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true"}
+        project.more |= server.environ
         with world.working():
             first = project.start("run", "--on", "stepfunctions")
             wait_for(lambda: "GetExecutionHistory" in server.actions())
@@ -423,8 +419,7 @@ def test_a_run_on_step_functions_gives_what_a_run_here_gives_also_when_it_was_ki
             done = project.cli("run", "--on", "stepfunctions", "--json")
             assert done.code == 0, done.err
             stopped = project.ask("run", "--on", "stepfunctions", "--stop")
-        arn = f"arn:aws:states:{REGION}:123456789012:stateMachine:points"
-        (run,) = world.client("stepfunctions").list_executions(stateMachineArn=arn)["executions"]
+        (run,) = world.client("stepfunctions").list_executions(stateMachineArn=world.arn("points"))["executions"]
         entered = world.entered(run["executionArn"])
     assert (stopped["kind"], stopped["run"]) == ("run-stopped", None), "it has ended"
     steps = [words[2] for words in world.ran if words[1] == "run" and "--item" not in words]
