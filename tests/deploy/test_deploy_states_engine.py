@@ -418,10 +418,8 @@ def test_a_run_on_step_functions_gives_what_a_run_here_gives_also_when_it_was_ki
             world.hold.set()
             done = project.cli("run", "--on", "stepfunctions", "--json")
             assert done.code == 0, done.err
-            stopped = project.ask("run", "--on", "stepfunctions", "--stop")
         (run,) = world.client("stepfunctions").list_executions(stateMachineArn=world.arn("points"))["executions"]
         entered = world.entered(run["executionArn"])
-    assert (stopped["kind"], stopped["run"]) == ("run-stopped", None), "it has ended"
     steps = [words[2] for words in world.ran if words[1] == "run" and "--item" not in words]
     assert steps.count("total") == 3, "two failures and a success"
     assert sorted(words[words.index("--item") + 1] for words in world.ran if "--item" in words) == ["0", "1"]

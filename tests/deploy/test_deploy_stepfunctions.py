@@ -16,6 +16,7 @@ from deploy_subjects import ROOT, Golden, project_subject
 from shipway.deploy import CannotExpress, Files, NothingToRender, Subject, render_target
 from shipway.deploy._aws_schedule import aws_expression, expression_problem
 from shipway.deploy._fargate import fargate_size
+from shipway.pipeline._states_history import tasks_of
 from shipway.spec import ScheduleSpec, TargetsSpec
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))  # the small project that the command line is tested with
@@ -150,7 +151,6 @@ def test_what_aws_would_refuse_is_found_before(text: str) -> None:
 def test_what_step_functions_cannot_say_is_refused_by_name(make_project: Callable[[str, str], Subject]) -> None:
     source = "def fit() -> dict: ...\ndef mid(fit: dict) -> dict: ...\ndef end(mid: dict, fit: dict) -> dict: ...\n"
     refused = {
-        "steps: {fit: {gpu: 1}}": "stepfunctions runs the step fit on Fargate, which has no GPU",
         "steps: {fit: {cpu: 32}}": "as large as step fit asks for",
         "steps: {fit: {group: a}, end: {group: a}}": "would wait for each other",
         "schedule: {cron: 0 4 1 * 1}": "day of the month or a day of the week",
@@ -160,6 +160,31 @@ def test_what_step_functions_cannot_say_is_refused_by_name(make_project: Callabl
             render_target("stepfunctions", make_project(OBJECTS + lines + "\n", source))
     with pytest.raises(CannotExpress, match="no place where tasks find the store"):
         render_target("stepfunctions", make_project("", source))
+
+
+def test_a_step_with_a_gpu_is_a_job_of_batch_that_the_machine_tries_again(
+    make_project: Callable[[str, str], Subject], tmp_path: Path
+) -> None:
+    lines = (
+        OBJECTS + "parameters: {sizes: [1, 2]}\nsteps: {fit_model: {gpu: 1, retries: 2, timeout: 1h, each: {size: sizes}}}\n"
+    )
+    files = render_target("stepfunctions", make_project(lines, "def fit_model(size: int) -> dict: ...\n"))
+    states = json.loads(files["sample.asl.json"])["States"]
+    (element,) = states["fit_model: each"]["ItemProcessor"]["States"].values()
+    for state, words in (
+        (element, "'--item', States.Format('{}', $.item))"),
+        (states["fit_model"], "'--control', States.Format("),
+    ):
+        assert state["Resource"] == "arn:aws:states:::batch:submitJob.sync"
+        given = state["Parameters"]
+        assert given["ContainerOverrides"]["Command.$"].startswith("States.Array('step', 'run', 'fit_model', '--plan', $.plan")
+        assert words in given["ContainerOverrides"]["Command.$"]
+        assert (given["JobQueue"], given["JobDefinition"]) == ("${job_queue}", "${job_fit_model}")
+        assert state["Retry"][1]["MaxAttempts"] == 2
+        assert given["RetryStrategy"] == {"Attempts": 1}
+        assert "TimeoutSeconds" not in state, "it would run while the job waits for a machine"
+    assert linted(tmp_path, files).returncode == 0, linted(tmp_path, files).stdout
+    assert sorted(tasks_of(json.loads(files["sample.asl.json"]))) == ["fit_model", "fit_model: element"]
 
 
 def test_a_project_without_a_pipeline_has_nothing_to_render(assistant: Subject) -> None:
