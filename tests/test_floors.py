@@ -53,14 +53,13 @@ LIBRARY_ROOMS = {
     "obstore": {"store"},
     "ray": {"operate"},  # the others work for whatever Workers they are given
     "boto3": {"pipeline"},
-    "botocore": {"pipeline"},
+    "botocore": {"pipeline"},  # asks Step Functions
     "polars": {"data", "pipeline", "monitor", "operate"},
     "skops": {"models", "environment"},
     "sklearn": {"models", "environment"},
     "mlflow": {"tracking"},
     "pydantic": set(),
     "pandas": set(),
-    "great_expectations": set(),  # runs in the user's Python, never in ours
 }
 
 

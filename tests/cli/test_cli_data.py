@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 from cli_project import Project
 
@@ -31,3 +34,60 @@ def test_a_cluster_that_is_not_there_is_an_error_of_a_few_lines(project: Project
     assert done.code == 1
     assert "operate.ray-unreachable" in done.err
     assert len(done.err.strip().splitlines()) <= 6
+
+
+def test_a_snapshot_is_compared_brought_back_and_taken_from_a_release(project: Project) -> None:
+    (row,) = project.cli("data", "status", "--json").document["data"]
+    name = row["name"]
+    folder = project.root / project.spec.data[name].path
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    was = files[0].read_bytes()
+    files[0].rename(folder / "moved.parquet")
+    project.cli("data", "snapshot", name, "--why", "moved")
+    found = project.cli("data", "diff", f"{name}~1", name, "--json", "--exit-code")
+    assert (found.code, found.document["kind"]) == (1, "data-diff")
+    assert [move["path"] for move in found.document["moved"]] == ["moved.parquet"]
+    shown = project.cli("data", "log", name, "--json").document["snapshots"]
+    assert next((one["why"], one["files"]) for one in shown) == ("moved", len(files))
+    (folder / "mine.txt").write_text("work")
+    refused = project.cli("data", "checkout", name, "--at", f"{name}~1")
+    assert (refused.code, "data.checkout-refused" in refused.err) == (1, True)
+    here = project.cli("data", "diff", name, "--json").document
+    assert [one["path"] for one in here["added"]] == ["mine.txt"]
+    done = project.cli("data", "checkout", name, "--at", shown[1]["digest"][7:15], "--force", "--json").document["data"][0]
+    assert (done["digest"], done["written"], done["removed"]) == (shown[1]["digest"], 1, 2)
+    assert files[0].read_bytes() == was
+    release = project.cli("release", "list", "--json").document["releases"][0]["release"]
+    got = project.cli("data", "get", f"{release[7:19]}:{name}", "elsewhere", "--json")
+    assert got.code == 0, got.err
+    assert len([path for path in (project.root / "elsewhere").rglob("*") if path.is_file()]) == len(files)
+    assert project.cli("data", "get", "nothing").err.count("cli.snapshot-unknown") == 1
+
+
+def test_a_snapshot_goes_to_another_machine_and_comes_back_changed(project: Project, tmp_path: Path) -> None:
+    project.more["SHIPWAY_REMOTE"] = f"file://{tmp_path}/remote"
+    other = Project(tmp_path / "other", tmp_path / "their keys", more=dict(project.more))
+    shutil.copytree(project.root, other.root, ignore=shutil.ignore_patterns(".shipway"))
+    (name,) = project.spec.data
+    folder = other.root / other.spec.data[name].path
+    shutil.rmtree(folder)
+    nothing = other.cli("data", "pull", name)
+    assert (nothing.code, "data.remote-empty" in nothing.err) == (1, True)
+    pushed = project.cli("data", "push", "--json")
+    assert pushed.code == 0, pushed.err
+    pulled = other.cli("data", "pull", "--json").document["data"][0]
+    assert (pulled["digest"], pulled["moved"]) == (pushed.document["data"][0]["digest"], True)
+    assert other.cli("data", "checkout").code == 0
+    assert other.cli("data", "status").code == 0
+    (folder / "theirs.parquet").write_bytes(next(folder.rglob("*.parquet")).read_bytes())
+    other.cli("data", "snapshot")
+    assert other.cli("data", "push", "--json").document["data"][0]["copied"] < pushed.document["data"][0]["copied"]
+    (project.root / project.spec.data[name].path / "ours.txt").touch()
+    project.cli("data", "snapshot")
+    for words in ("push", "pull"):
+        refused = project.cli("data", words)
+        assert (refused.code, "data.remote-ahead" in refused.err) == (1, True)
+    taken = project.cli("data", "pull", "--force", "--json").document["data"][0]
+    assert taken["moved"]
+    assert project.cli("data", "log", name, "--json").document["snapshots"][0]["digest"] == taken["digest"]
+    assert project.cli("data", "push", environ={"SHIPWAY_REMOTE": ""}).err.count("cli.remote-unset") == 1

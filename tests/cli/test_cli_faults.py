@@ -134,7 +134,7 @@ def undisturbed(released: Project, tmp_path_factory: pytest.TempPathFactory) -> 
     return made["models"]["above"]["digest"], time.monotonic() - began, edited
 
 
-@pytest.mark.parametrize("seed", rounds(2, 100))
+@pytest.mark.parametrize("seed", rounds(1, 100))  # four more kills of a run: tests/pipeline/test_pipeline_faults.py
 def test_a_run_killed_at_any_moment_leaves_every_ref_old_or_new(
     undisturbed: tuple[str, float, Project], tmp_path: Path, seed: int
 ) -> None:

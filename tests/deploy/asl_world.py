@@ -67,12 +67,12 @@ def _synced(self: Any, *, env: Any, sync_resolver: Any, **_others: Any) -> Any:
     return None
 
 
-_ONE_AT_A_TIME = threading.RLock()  # what moto asks of itself meanwhile comes from the thread that holds it
+ONE_AT_A_TIME = threading.RLock()  # what moto asks of itself meanwhile comes from the thread that holds it
 _ASK = BotocoreStubber.__call__
 
 
 def _in_turn(self: BotocoreStubber, *args: Any, **kwargs: Any) -> Any:
-    with _ONE_AT_A_TIME:
+    with ONE_AT_A_TIME:
         return _ASK(self, *args, **kwargs)
 
 
@@ -87,6 +87,7 @@ class World:
     ran: list[list[str]] = field(default_factory=list)
     codes: dict[str, int] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
+    hold: threading.Event | None = None  # no task ends before it is set
 
     def client(self, name: str) -> Any:
         return boto3.client(name, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test")
@@ -117,22 +118,33 @@ class World:
         ]
         return arn
 
+    def arn(self, name: str) -> str:
+        return f"arn:aws:states:{REGION}:123456789012:stateMachine:{name}"
+
     def execute(self, machine: str, given: Mapping[str, Any], *, seconds: float = 240.0) -> Any:
         """Start, let its tasks run, and describe how it ended."""
         states = self.client("stepfunctions")
         arn = states.start_execution(stateMachineArn=machine, input=json.dumps(given))["executionArn"]
-        stop = threading.Event()
-        worker = threading.Thread(target=self._work, args=(stop,))
-        worker.start()
-        try:
+        with self.working():
             deadline = time.monotonic() + seconds
             while (done := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
                 assert time.monotonic() < deadline, self.ran
                 time.sleep(PAUSE)
+        return done
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Tasks that are started are run meanwhile, one after another."""
+        stop = threading.Event()
+        worker = threading.Thread(target=self._work, args=(stop,))
+        worker.start()
+        try:
+            yield
         finally:
             stop.set()
+            if self.hold:
+                self.hold.set()
             worker.join()
-        return done
 
     def errors(self, execution: str) -> list[Any]:
         """What its states failed with, in order."""
@@ -159,6 +171,8 @@ class World:
 
     def _run(self, words: list[str]) -> int:
         """What the container would: the words after `shipway`. The control goes where the word after --control says."""
+        if self.hold:
+            self.hold.wait(60)
         self.ran.append(words)
         step = words[2] if words[1] == "run" else words[1]
         if self.failing.get(step, 0) > 0 and "--item" not in words:
@@ -169,9 +183,10 @@ class World:
             place = words.index("--control") + 1
             target, words[place] = words[place], str(self.folder.parent / "control.json")
         done = subprocess.run([self.shipway, *words], cwd=self.folder, env=dict(self.environ), capture_output=True, text=True)
-        if done.returncode == 0 and target:
+        if done.returncode == 0 and target and (told := Path(words[place])).exists():
             key = target.removeprefix(f"s3://{BUCKET}/")
-            self.client("s3").put_object(Bucket=BUCKET, Key=key, Body=Path(words[place]).read_bytes())
+            self.client("s3").put_object(Bucket=BUCKET, Key=key, Body=told.read_bytes())
+            told.unlink()
         if done.returncode:
             print(done.stderr)
         return done.returncode

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asl_world import aws
 from deploy_subjects import ROOT, Golden, project_subject
 
 from shipway.deploy import CannotExpress, Files, NothingToRender, Subject, render_target
 from shipway.deploy._aws_schedule import aws_expression, expression_problem
 from shipway.deploy._fargate import fargate_size
+from shipway.pipeline._states_history import tasks_of
 from shipway.spec import ScheduleSpec, TargetsSpec
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))  # the small project that the command line is tested with
 
-from cli_project import SHIPWAY, Project, make_project
+from cli_project import Project, make_project
 
 pytest_plugins = ["deploy_fixtures"]
 
@@ -120,47 +120,6 @@ def test_statelint_finds_nothing_and_would(tmp_path: Path) -> None:
         assert linted(tmp_path, {"points.asl.json": text.replace(right, wrong, 1)}).returncode != 0, wrong
 
 
-def test_the_machine_does_what_the_local_run_does_with_a_task_that_fails_first(
-    planned: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    local = planned.copy(tmp_path / "local")
-    expected = local.ask("run")
-    files = render_target("stepfunctions", project_subject(planned.root))
-    with aws(monkeypatch, planned.root, SHIPWAY, planned.environ) as world:
-        world.failing = {"total": 2}
-        plan = planned.ask("step", "plan")["plan"]
-        done = world.execute(
-            world.machine("points", files["points.asl.json"].replace('"IntervalSeconds": 5', '"IntervalSeconds": 1')),
-            {"plan": plan},
-        )
-        assert done["status"] == "SUCCEEDED", (done.get("cause"), world.ran, world.errors(done["executionArn"]))
-        entered = world.entered(done["executionArn"])
-        steps = [words[2] for words in world.ran if words[1] == "run" and "--item" not in words]
-    assert steps.count("total") == 3, "two failures and a success"
-    assert sorted(words[words.index("--item") + 1] for words in world.ran if "--item" in words) == ["0", "1", "2"]
-    assert "cheered skipped" in entered
-    assert "cheered" not in steps
-    assert "repeated" not in steps
-    assert ["step", "run", "boxed", "ribbon"] in [words[:4] for words in world.ran]
-    assert steps.index("days") < steps.index("kept") < steps.index("total") < steps.index("good") < steps.index("above")
-    again = planned.ask("run")
-    assert all(step["cached"] for step in again["steps"]), "what the machine ran is what the local run would"
-    assert (again["pipeline"], again["skipped"]) == (expected["pipeline"], expected["skipped"])
-    assert {name: made["digest"] for name, made in again["models"].items()} == {
-        name: made["digest"] for name, made in expected["models"].items()
-    }
-
-
-def test_a_step_that_goes_on_failing_ends_the_machine_by_its_name(planned: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = render_target("stepfunctions", project_subject(planned.root))
-    with aws(monkeypatch, planned.root, SHIPWAY, planned.environ) as world:
-        world.failing = {"days": 5}
-        plan = planned.ask("step", "plan")["plan"]
-        done = world.execute(world.machine("points", files["points.asl.json"]), {"plan": plan})
-        assert (done["status"], done["error"]) == ("FAILED", "StepFailed")
-        assert done["cause"] == "days failed; the log of its task says why"
-
-
 @pytest.mark.parametrize(
     ("schedule", "expression"),
     [
@@ -192,7 +151,6 @@ def test_what_aws_would_refuse_is_found_before(text: str) -> None:
 def test_what_step_functions_cannot_say_is_refused_by_name(make_project: Callable[[str, str], Subject]) -> None:
     source = "def fit() -> dict: ...\ndef mid(fit: dict) -> dict: ...\ndef end(mid: dict, fit: dict) -> dict: ...\n"
     refused = {
-        "steps: {fit: {gpu: 1}}": "stepfunctions runs the step fit on Fargate, which has no GPU",
         "steps: {fit: {cpu: 32}}": "as large as step fit asks for",
         "steps: {fit: {group: a}, end: {group: a}}": "would wait for each other",
         "schedule: {cron: 0 4 1 * 1}": "day of the month or a day of the week",
@@ -202,6 +160,31 @@ def test_what_step_functions_cannot_say_is_refused_by_name(make_project: Callabl
             render_target("stepfunctions", make_project(OBJECTS + lines + "\n", source))
     with pytest.raises(CannotExpress, match="no place where tasks find the store"):
         render_target("stepfunctions", make_project("", source))
+
+
+def test_a_step_with_a_gpu_is_a_job_of_batch_that_the_machine_tries_again(
+    make_project: Callable[[str, str], Subject], tmp_path: Path
+) -> None:
+    lines = (
+        OBJECTS + "parameters: {sizes: [1, 2]}\nsteps: {fit_model: {gpu: 1, retries: 2, timeout: 1h, each: {size: sizes}}}\n"
+    )
+    files = render_target("stepfunctions", make_project(lines, "def fit_model(size: int) -> dict: ...\n"))
+    states = json.loads(files["sample.asl.json"])["States"]
+    (element,) = states["fit_model: each"]["ItemProcessor"]["States"].values()
+    for state, words in (
+        (element, "'--item', States.Format('{}', $.item))"),
+        (states["fit_model"], "'--control', States.Format("),
+    ):
+        assert state["Resource"] == "arn:aws:states:::batch:submitJob.sync"
+        given = state["Parameters"]
+        assert given["ContainerOverrides"]["Command.$"].startswith("States.Array('step', 'run', 'fit_model', '--plan', $.plan")
+        assert words in given["ContainerOverrides"]["Command.$"]
+        assert (given["JobQueue"], given["JobDefinition"]) == ("${job_queue}", "${job_fit_model}")
+        assert state["Retry"][1]["MaxAttempts"] == 2
+        assert given["RetryStrategy"] == {"Attempts": 1}
+        assert "TimeoutSeconds" not in state, "it would run while the job waits for a machine"
+    assert linted(tmp_path, files).returncode == 0, linted(tmp_path, files).stdout
+    assert sorted(tasks_of(json.loads(files["sample.asl.json"]))) == ["fit_model", "fit_model: element"]
 
 
 def test_a_project_without_a_pipeline_has_nothing_to_render(assistant: Subject) -> None:

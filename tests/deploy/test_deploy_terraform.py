@@ -41,7 +41,7 @@ OWN = {
     },
 }
 # what AWS has no narrower resource for than "*"
-UNBOUNDED = {"ecr:GetAuthorizationToken", "elasticloadbalancing:Describe", "logs:", "xray:"}
+UNBOUNDED = {"batch:DescribeJobs", "ecr:GetAuthorizationToken", "elasticloadbalancing:Describe", "logs:", "xray:"}
 
 
 def terraform(folder: Path, *commands: str) -> list[dict[str, Any]]:
@@ -136,17 +136,15 @@ STEPS = "def small() -> int: ...\ndef fit(small: int) -> int: ...\n"
 
 def test_a_step_with_a_gpu_is_a_job_of_batch(make_project: Callable[[str, str], Subject], tmp_path: Path) -> None:
     subject = make_project(OBJECTS + GPU, STEPS)
-    folder = write(render_target("terraform", subject), tmp_path / "terraform")
-    (folder / "terraform.tfvars.json").write_text(json.dumps(OWN))
-    results = terraform(folder, *PLAN)
-    assert results[-1]["code"] == 0, results[-1]["out"]
-    resources = list(_resources(json.loads(results[-1]["out"])["planned_values"]["root_module"]))
+    resources = planned(subject, tmp_path)
     (job,) = of_type(resources, "aws_batch_job_definition")
     container = json.loads(job["container_properties"])
     assert container["command"] == ["step", "run", "fit", "--plan", "Ref::plan"]
     assert {"type": "GPU", "value": "1"} in container["resourceRequirements"]
     assert job["timeout"] == [{"attempt_duration_seconds": 7200}]
-    assert not of_type(resources, "aws_sfn_state_machine")
+    assert {machine["name"] for machine in of_type(resources, "aws_sfn_state_machine")} == {"sample", "sample-scheduled"}
+    policies = [policy["name"] for policy in of_type(resources, "aws_iam_role_policy")]
+    assert "run-jobs" in policies, "the machine may submit, follow and stop it"
 
 
 def test_a_task_is_one_release_by_digest_and_stays_for_a_rollback(flights_plan: list[dict[str, Any]]) -> None:
@@ -325,10 +323,6 @@ def test_what_aws_cannot_do_is_refused_by_the_name_of_the_step(make_project: Cal
     large = make_project(OBJECTS + "steps: {fit: {cpu: 32}}\n", STEPS)
     with pytest.raises(CannotExpress, match="step fit"):
         render_target("terraform", large)
-    each = "parameters: {sizes: [1, 2]}\nsteps: {fit: {gpu: 1, each: {size: sizes}}}\n"
-    repeated = make_project(OBJECTS + each, "def fit(size: int) -> int: ...\n")
-    with pytest.raises(CannotExpress, match="the step fit as a job of AWS Batch"):
-        render_target("terraform", repeated)
 
 
 def test_without_a_place_for_objects_or_anything_to_run_nothing_is_rendered(flights: Subject) -> None:

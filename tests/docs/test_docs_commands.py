@@ -11,7 +11,7 @@ import click
 import pytest
 from docs_help import DOCS, ROOT, SOURCE, blocks, code_words, pages, section, sections, table, titles
 
-from shipway.cli._group import CommandGroup
+from shipway.cli._group import CommandGroup, LazyGroup
 from shipway.cli._main import group
 from shipway.cli._table import COMMANDS
 
@@ -75,7 +75,7 @@ def module_of(name: str) -> str:
     """Where the command of that name lives: with its group, or in a module of its own below a command."""
     first, *below = name.split()[1:]
     found = group.get_command(click.Context(group), first)
-    if isinstance(found, CommandGroup) and below:
+    if isinstance(found, LazyGroup) and below and below[0] in found.below:
         return found.below[below[0]]
     return COMMANDS[first].module
 

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "store"))  # the S3 that the store is tested with
+
 from operate_help import REF, Load, Project, endpoint, infer, model_file, move, releases, runs, supervising, wait_for
+from store_help import BUCKET, s3_environ
 
 from shipway.kernel.digest import Digest
 from shipway.monitor import GAP, window_rows
 from shipway.operate import Supervisor, _supervisor, compact
 from shipway.release import load_components, put_release
+from shipway.store import Destination, relocate_store
 
 pytest_plugins = ["cli_fixtures"]
 
@@ -97,6 +105,28 @@ def test_a_killed_worker_is_replaced_and_what_its_log_lost_is_recorded(project: 
     rows = sum(int(str(gap.value["rows"])) for gap in project.store.states(GAP, "predictions/"))
     kept = count_rows(project)
     assert answered <= kept + rows <= answered + 2 * len(load.failures)
+
+
+def test_a_worker_is_replaced_although_the_copy_of_its_model_has_gone(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Objects are in a bucket, and copies of them may go at any time."""
+    for name, value in s3_environ().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(_supervisor, "KEEP_SECONDS", 0.0)
+    move(project, releases(project)[0])
+    project.store.close()
+    del project.__dict__["store"]
+    to = Destination(None, f"s3://{BUCKET}/serving/{project.root.parent.name}")
+    relocate_store(project.root, to, catalogue=None, guard=lambda _: nullcontext(), report=lambda _: lambda _: None)
+    shutil.rmtree(project.root / ".shipway" / "objects")
+    with supervising(project) as supervisor:
+        supervisor.step()
+        (victim,) = pids_of(project)
+        shutil.rmtree(project.root / ".shipway" / "cache" / "objects")
+        os.kill(victim, signal.SIGKILL)
+        step_until(supervisor, lambda: pids_of(project) not in ([victim], []))
+        assert infer(url_of(project))
 
 
 def count_rows(project: Project) -> int:

@@ -40,7 +40,7 @@ def embedded_in_all(ledger: Path) -> int:
     return sum(int(line) for line in ledger.read_text().split())
 
 
-@pytest.mark.parametrize("points", [20, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("points", [8, pytest.param(100, marks=pytest.mark.slow)])
 def test_a_sync_that_is_killed_anywhere_leaves_what_answered_and_is_taken_up_again(tmp_path: Path, points: int) -> None:
     project, ledger, drawn = Project(tmp_path / "p"), tmp_path / "ledger", random.Random(7)
     change(project, 1)

@@ -1,4 +1,4 @@
-"""A command with commands below it: `shipway release` makes a release, `shipway release export` takes one along."""
+"""Commands below a word: `shipway release` makes a release, `shipway release export` takes one along."""
 
 from __future__ import annotations
 
@@ -8,7 +8,25 @@ from collections.abc import Mapping
 import click
 
 
-class CommandGroup(click.Group):
+class LazyGroup(click.Group):
+    """A group of which some commands are imported when they are called. below: name -> module of `shipway.cli`."""
+
+    def __init__(self, below: Mapping[str, str], *, name: str | None, help: str | None, short_help: str | None = None) -> None:
+        super().__init__(name=name, help=help, short_help=short_help, params=[])
+        self.below = below
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *self.below]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.below:
+            return super().get_command(ctx, cmd_name)
+        command = importlib.import_module(f"shipway.cli.{self.below[cmd_name]}").command
+        assert isinstance(command, click.Command)
+        return command
+
+
+class CommandGroup(LazyGroup):
     """Runs `alone` unless the first word names a command below; those are imported when they are called.
 
     below: name -> module of `shipway.cli` whose attribute `command` it is. Where an argument of `alone` has the name of a
@@ -16,18 +34,8 @@ class CommandGroup(click.Group):
     """
 
     def __init__(self, alone: click.Command, below: Mapping[str, str]) -> None:
-        super().__init__(name=alone.name, help=alone.help, short_help=alone.short_help, params=[])
-        self.alone, self.below = alone, dict(below)
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(self.below)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in self.below:
-            return None
-        command = importlib.import_module(f"shipway.cli.{self.below[cmd_name]}").command
-        assert isinstance(command, click.Command)
-        return command
+        super().__init__(dict(below), name=alone.name, help=alone.help, short_help=alone.short_help)
+        self.alone = alone
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: object

@@ -56,6 +56,16 @@ class Settings:
         return self.environ.get("ARGO_TOKEN", "").strip()
 
     @property
+    def state_machine(self) -> str:
+        """$SHIPWAY_STATE_MACHINE: ARN or name of that of `run --on stepfunctions`; empty for the project's own."""
+        return self.environ.get("SHIPWAY_STATE_MACHINE", "").strip()
+
+    @property
+    def aws_region(self) -> str:
+        """$AWS_REGION, else $AWS_DEFAULT_REGION; empty for that of the spec."""
+        return self.environ.get("AWS_REGION", "").strip() or self.environ.get("AWS_DEFAULT_REGION", "").strip()
+
+    @property
     def catalogue(self) -> str | None:
         """$SHIPWAY_CATALOGUE: the address of a catalogue in PostgreSQL; None for the file in the store."""
         return self.environ.get("SHIPWAY_CATALOGUE", "").strip() or None
@@ -64,6 +74,21 @@ class Settings:
     def objects(self) -> str | None:
         """$SHIPWAY_OBJECTS: the address of the team's objects, s3://BUCKET/PREFIX; None for where the store says they are."""
         return self.environ.get("SHIPWAY_OBJECTS", "").strip() or None
+
+    @property
+    def cache_bytes(self) -> int:
+        """$SHIPWAY_CACHE_SIZE: how much copies of a bucket's objects may take here. Raises UnitMalformed."""
+        from shipway.kernel.units import UnitMalformed, parse_bytes
+
+        try:
+            return parse_bytes(self.environ.get("SHIPWAY_CACHE_SIZE", "").strip() or "50Gi")
+        except UnitMalformed as problem:
+            raise UnitMalformed(problem.what, where="SHIPWAY_CACHE_SIZE", mend=problem.mend) from None
+
+    @property
+    def remote(self) -> str:
+        """$SHIPWAY_REMOTE: where snapshots are pushed to and pulled from; empty for none."""
+        return self.environ.get("SHIPWAY_REMOTE", "").strip()
 
 
 class Project:
@@ -80,16 +105,20 @@ class Project:
 
     @cached_property
     def store(self) -> Store:
+        return self._open(self.spec.root, self.spec.project, create=True)
+
+    def _open(self, root: Path, project: str, *, create: bool = False) -> Store:
         from shipway.store import open_store
 
         settings = self.settings
         return open_store(
-            self.spec.root,
-            self.spec.project,
+            root,
+            project,
             catalogue=settings.catalogue,
             objects=settings.objects,
             cache=self.cache,
-            create=True,
+            cache_bytes=settings.cache_bytes,
+            create=create,
         )
 
     def use_store_alone(self) -> None:
@@ -98,7 +127,7 @@ class Project:
         Raises what reading the spec raised when the store does not say which project is meant.
         """
         from shipway.kernel.errors import ShipwayError
-        from shipway.store import FOLDER, list_projects, open_store
+        from shipway.store import FOLDER, list_projects
 
         try:
             self.store  # noqa: B018 - opened by the spec, as always
@@ -108,8 +137,7 @@ class Project:
             projects = list_projects(root, catalogue=self.settings.catalogue) if root else []
             if root is None or len(projects) != 1:
                 raise
-            catalogue, objects = self.settings.catalogue, self.settings.objects
-            self.__dict__["store"] = open_store(root, projects[0], catalogue=catalogue, objects=objects, cache=self.cache)
+            self.__dict__["store"] = self._open(root, projects[0])
 
     def use_plan(self, plan: Digest) -> RunPlan:
         """Work for the project that a run plan names, in the store of this folder, of one above, or of the set catalogue.
@@ -119,16 +147,13 @@ class Project:
         from contextlib import closing
 
         from shipway.pipeline import load_run_plan
-        from shipway.store import FOLDER, open_store
+        from shipway.store import FOLDER
 
-        directory, catalogue, kept = self.settings.directory, self.settings.catalogue, self.settings.objects
+        directory = self.settings.directory
         root = next((folder for folder in (directory, *directory.parents) if (folder / FOLDER).is_dir()), directory)
-        create = catalogue is not None
-        with closing(
-            open_store(root, "unknown", catalogue=catalogue, objects=kept, cache=self.cache, create=create)
-        ) as objects:
+        with closing(self._open(root, "unknown", create=self.settings.catalogue is not None)) as objects:
             found = load_run_plan(objects, plan)
-        self.__dict__["store"] = open_store(root, found.project, catalogue=catalogue, objects=kept, cache=self.cache)
+        self.__dict__["store"] = self._open(root, found.project)
         return found
 
     @cached_property

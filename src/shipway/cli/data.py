@@ -7,25 +7,26 @@ from typing import TYPE_CHECKING
 
 import click
 
+from shipway.cli._data import chosen_data
+from shipway.cli._group import LazyGroup
 from shipway.cli._output import Output, json_option
 from shipway.cli._settings import Project, Settings
 from shipway.cli._workers import cores, on_option, workers_on
-from shipway.kernel.errors import ShipwayError, nearest
-from shipway.spec import DataSpec, Spec
 
 if TYPE_CHECKING:
     from shipway.data import Profiled
 
 
-class DataUnknown(ShipwayError):
-    """The spec has no data set of that name."""
+_BELOW = {
+    "checkout": "data_checkout",
+    "diff": "data_diff",
+    "get": "data_get",
+    "log": "data_log",
+    "pull": "data_pull",
+    "push": "data_push",
+}
 
-    code = "cli.data-unknown"
-
-
-@click.group(name="data")
-def command() -> None:
-    """Snapshots of data sets: take, compare, profile."""
+command = LazyGroup(_BELOW, name="data", help="Snapshots of data sets: take, compare, check out, profile.")
 
 
 @command.command()
@@ -41,7 +42,7 @@ def snapshot(settings: Settings, names: tuple[str, ...], why: str, as_json: bool
 
     project, out = Project(settings), Output(as_json)
     rows = []
-    for data in _chosen(project.spec, names):
+    for data in chosen_data(project.spec, names):
         with FileReport(data.name) as report:
             taken = snapshot_data(project.hands, project.spec, data, report=report.file, why=why)
         found = taken.snapshot
@@ -61,7 +62,7 @@ def status(settings: Settings, names: tuple[str, ...], as_json: bool) -> None:
 
     project, out = Project(settings), Output(as_json)
     rows, differs = [], False
-    for data in _chosen(project.spec, names):
+    for data in chosen_data(project.spec, names):
         ref = project.store.ref(f"data/{data.name}")
         found = measure_status(project.store, ref.digest if ref else None, project.spec.root / data.path)
         counts = {"added": found.added, "removed": found.removed, "changed": found.changed}
@@ -97,7 +98,7 @@ def profile(settings: Settings, names: tuple[str, ...], like: str | None, on: st
     reference = Profile.from_json(project.store.get(parse_digest(like), "profile")) if like else None
     rows = []
     with workers_on(settings, on, workers or cores()) as hands:
-        for data in _chosen(project.spec, names):
+        for data in chosen_data(project.spec, names):
             snapshot, began = project.store.resolve(f"data/{data.name}"), time.perf_counter()
             found = profile_snapshot(project.store, snapshot, name=data.name, workers=hands, reference=reference)
             digest = project.store.put(found.profile.to_json())
@@ -134,12 +135,3 @@ def _tell_columns(out: Output, found: Profiled) -> None:
             out.say(f"  {name:<20} {missing}, mean {column.mean:.6g}, std {column.std:.6g}, {ends}")
     for name in found.left_out:
         out.say(f"  {name:<20} has no profile")
-
-
-def _chosen(spec: Spec, names: tuple[str, ...]) -> list[DataSpec]:
-    for name in names:
-        if name not in spec.data:
-            near = nearest(name, list(spec.data)) or ", ".join(spec.data)
-            mend = f"did you mean {near}?" if near else f"add it under data: as in {name}: FOLDER"
-            raise DataUnknown(f"the spec has no data {name}", where=str(spec.path), mend=mend)
-    return [data for name, data in spec.data.items() if not names or name in names]

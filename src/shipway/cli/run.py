@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from shipway.cli._output import Misused, Output, json_option
 from shipway.cli._settings import Project, Settings
 
-if TYPE_CHECKING:
-    from shipway.pipeline import Engine
-
 
 @click.command(name="run")
 @click.option("--again", is_flag=True, help="Run every step, also those whose results are cached.")
-@click.option("--on", "engine", type=click.Choice(["argo"]), default=None, help="Where the steps run: argo; this machine.")
+@click.option(
+    "--on",
+    "engine",
+    type=click.Choice(["argo", "stepfunctions"]),
+    metavar="ENGINE",
+    help="Where the steps run: argo, stepfunctions; this machine.",
+)
 @click.option("--stop", is_flag=True, help="With --on: stop the run there of the project as it is now.")
 @click.option("--why", default="", help="A line for the history.")
 @json_option
@@ -24,9 +25,10 @@ def command(settings: Settings, again: bool, engine: str | None, stop: bool, why
     """Snapshot the data, run the pipeline, make the models.
 
     Steps whose source, inputs, parameters and environment are as before are not run again. A model is made only after a
-    fresh process reproduced its golden rows. With --on an engine runs the steps, a pod each; the run goes on there when this
-    command is interrupted, and the same command follows it again.
+    fresh process reproduced its golden rows. With --on an engine runs the steps, a pod or task each; the run goes on there
+    when this command is interrupted, and the same command follows it again.
     """
+    from shipway.cli._engines import open_engine
     from shipway.cli._lineage_out import told_to_catalogue
     from shipway.cli._progress import RunReport
     from shipway.kernel.digest import short
@@ -38,14 +40,14 @@ def command(settings: Settings, again: bool, engine: str | None, stop: bool, why
     if project.spec.pipeline is None and project.spec.prompts:
         what = "this project answers prompts and has no pipeline: there is nothing to run"
         raise ProjectIncomplete(what, where=str(project.spec.path), mend="shipway rag sync, shipway eval, then shipway release")
-    if stop:
-        _stop(project, out)
+    if stop and engine:
+        _stop(project, out, engine)
         return
     report, environ, there = RunReport(out), project.step_environ(), None  # there: the run's name
     with told_to_catalogue(project, out):
         if engine:
             hands, spec = project.hands, project.spec
-            run, there = run_elsewhere(hands, spec, _engine(project), report=report, environ=environ, why=why)
+            run, there = run_elsewhere(hands, spec, open_engine(project, engine), report=report, environ=environ, why=why)
         else:
             run = run_project(project.hands, project.spec, report=report, environ=environ, reuse=not again, why=why)
     for taken in run.data:
@@ -75,21 +77,10 @@ def command(settings: Settings, again: bool, engine: str | None, stop: bool, why
     out.end("run", document, then="shipway release")
 
 
-def _engine(project: Project) -> Engine:
-    from shipway.deploy import argo_template_name
-    from shipway.pipeline import ArgoClient, ArgoEngine
-
-    settings = project.settings
-    if not settings.argo_server:
-        raise Misused("nothing says where the Argo Server is", mend="ARGO_SERVER=https://HOST:PORT, and ARGO_TOKEN")
-    client = ArgoClient(settings.argo_server, settings.argo_token)
-    namespace = project.spec.targets.kubernetes.namespace
-    return ArgoEngine(client, namespace=namespace, template=argo_template_name(project.spec.project))
-
-
-def _stop(project: Project, out: Output) -> None:
+def _stop(project: Project, out: Output, engine: str) -> None:
+    from shipway.cli._engines import open_engine
     from shipway.pipeline import stop_elsewhere
 
-    plan, stopped = stop_elsewhere(project.hands, project.spec, _engine(project))
+    plan, stopped = stop_elsewhere(project.hands, project.spec, open_engine(project, engine))
     out.say(f"run {stopped} is told to stop" if stopped else "no run of the project as it is now is going on there")
-    out.end("run-stopped", {"plan": plan, "run": stopped}, then="shipway run --on argo")
+    out.end("run-stopped", {"plan": plan, "run": stopped}, then=f"shipway run --on {engine}")

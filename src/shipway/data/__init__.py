@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shipway.data._errors import (
+    CheckoutRefused,
     DataEmpty,
     DataMissing,
     DataUnreadable,
-    EngineFailed,
     ProfileMismatch,
-    SuiteMalformed,
-    SuiteUnsupported,
+    RemoteAhead,
+    RemoteEmpty,
 )
 from shipway.data._snapshot import Snapshot, snapshot_files, take_snapshot, verify_snapshot
 from shipway.data._status import Status, measure_status
@@ -23,59 +23,76 @@ from shipway.kernel.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from shipway.data._category import CategoryProfile
+    from shipway.data._checkout import CheckedOut, check_out
+    from shipway.data._compare import FilesChange, compare_files, compare_snapshots, files_on_disk
     from shipway.data._contract import measure_contract
     from shipway.data._contract_result import ContractResult, Sample, Violation, render_contract
     from shipway.data._drift import Drift, measure_drift, measure_score_drift
     from shipway.data._histogram import Histogram
+    from shipway.data._link import Way
     from shipway.data._measure import measure_outcomes, measure_profile, reference_profile
     from shipway.data._numeric import NumericProfile
     from shipway.data._parts import Profiled, profile_snapshot
     from shipway.data._profile import Profile, merge_profiles
+    from shipway.data._remote import Transfer, check_name, fetch_snapshot, publish_name, remote_snapshot, send_snapshot
     from shipway.data._rows import ColumnChange, RowsChange, compare_rows
     from shipway.data._scores import OutcomeProfile, ScoreProfile
-    from shipway.data._table import count_rows, load_file, load_table
+    from shipway.data._table import count_rows, load_table
 
 _HOME = {
     "_category": ["CategoryProfile"],
+    "_checkout": ["CheckedOut", "check_out"],
+    "_compare": ["FilesChange", "compare_files", "compare_snapshots", "files_on_disk"],
     "_contract": ["measure_contract"],
     "_contract_result": ["ContractResult", "Sample", "Violation", "render_contract"],
     "_drift": ["Drift", "measure_drift", "measure_score_drift"],
     "_histogram": ["Histogram"],
+    "_link": ["Way"],
     "_measure": ["measure_outcomes", "measure_profile", "reference_profile"],
     "_numeric": ["NumericProfile"],
     "_parts": ["Profiled", "profile_snapshot"],
     "_profile": ["Profile", "merge_profiles"],
+    "_remote": ["Transfer", "check_name", "fetch_snapshot", "publish_name", "remote_snapshot", "send_snapshot"],
     "_rows": ["ColumnChange", "RowsChange", "compare_rows"],
     "_scores": ["OutcomeProfile", "ScoreProfile"],
-    "_table": ["count_rows", "load_file", "load_table"],
+    "_table": ["count_rows", "load_table"],
 }
 
 __all__ = [
     "CategoryProfile",
+    "CheckedOut",
+    "CheckoutRefused",
     "ColumnChange",
     "ContractResult",
     "DataEmpty",
     "DataMissing",
     "DataUnreadable",
     "Drift",
-    "EngineFailed",
+    "FilesChange",
     "Histogram",
     "NumericProfile",
     "OutcomeProfile",
     "Profile",
     "ProfileMismatch",
     "Profiled",
+    "RemoteAhead",
+    "RemoteEmpty",
     "RowsChange",
     "Sample",
     "ScoreProfile",
     "Snapshot",
     "Status",
-    "SuiteMalformed",
-    "SuiteUnsupported",
+    "Transfer",
     "Violation",
+    "Way",
+    "check_name",
+    "check_out",
+    "compare_files",
     "compare_rows",
+    "compare_snapshots",
     "count_rows",
-    "load_file",
+    "fetch_snapshot",
+    "files_on_disk",
     "load_table",
     "measure_contract",
     "measure_drift",
@@ -85,8 +102,11 @@ __all__ = [
     "measure_status",
     "merge_profiles",
     "profile_snapshot",
+    "publish_name",
     "reference_profile",
+    "remote_snapshot",
     "render_contract",
+    "send_snapshot",
     "snapshot_files",
     "take_snapshot",
     "verify_snapshot",

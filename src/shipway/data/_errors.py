@@ -29,19 +29,19 @@ class ProfileMismatch(ShipwayError):
     code = "data.profile-mismatch"
 
 
-class SuiteMalformed(ShipwayError):
-    """A file that is no expectation suite, or an expectation whose kwargs cannot mean anything."""
+class CheckoutRefused(ShipwayError):
+    """A folder cannot be made to hold a snapshot without a loss, or not on this file system."""
 
-    code = "data.suite-malformed"
-
-
-class SuiteUnsupported(ShipwayError):
-    """An expectation, or a use of one, that only Great Expectations itself can judge."""
-
-    code = "data.suite-unsupported"
+    code = "data.checkout-refused"
 
 
-class EngineFailed(ShipwayError):
-    """The Python that was named has no Great Expectations that runs, or it could not run this suite."""
+class RemoteEmpty(ShipwayError):
+    """A remote has not what is asked of it."""
 
-    code = "data.engine-failed"
+    code = "data.remote-empty"
+
+
+class RemoteAhead(ShipwayError):
+    """Two sides have each a snapshot of a data set that the other never had."""
+
+    code = "data.remote-ahead"

@@ -47,7 +47,7 @@ def take_snapshot(store: Store, path: Path, *, report: Callable[[str, int], None
 
 def snapshot_files(store: Store, digest: Digest) -> tuple[TreeFile, ...]:
     """The files of a snapshot in the order of their paths. Raises ObjectMissing, ObjectDamaged, ObjectUnexpected."""
-    return tuple(sorted(store.tree(_root(store, digest)), key=lambda file: file.path))
+    return tuple(sorted(store.tree(root_of(store, digest)), key=lambda file: file.path))
 
 
 def verify_snapshot(store: Store, digest: Digest, *, name: str) -> None:
@@ -108,7 +108,8 @@ def _check_place(store: Store, path: Path) -> None:
         )
 
 
-def _root(store: Store, digest: Digest) -> Digest:
+def root_of(store: Store, digest: Digest) -> Digest:
+    """The root of a snapshot's tree. Raises ObjectMissing, ObjectDamaged, ObjectUnexpected."""
     return Descriptor.from_json(store.get(digest, "snapshot")["root"]).digest
 
 

@@ -40,7 +40,7 @@ def measure_status(store: Store, digest: Digest | None, path: Path) -> Status:
     """
     check_exists(path)
     then = {file.path: file for file in snapshot_files(store, digest)} if digest else {}
-    now = dict(_files(path))
+    now = dict(files_below(path))
     try:
         same = {name for name in then.keys() & now.keys() if _is_same(store, now[name], then[name])}
     except OSError as problem:
@@ -65,7 +65,7 @@ def _is_same(store: Store, path: Path, file: TreeFile) -> bool:
     return store.digest_of(path) == file.digest
 
 
-def _files(path: Path) -> Iterator[tuple[str, Path]]:
+def files_below(path: Path) -> Iterator[tuple[str, Path]]:
     """Every file at `path` (itself, or those below the folder) with its path as a snapshot writes it."""
     if not path.is_dir():
         yield path.name, path

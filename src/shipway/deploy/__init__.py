@@ -13,6 +13,7 @@ from shipway.kernel.lazy import lazy_exports
 if TYPE_CHECKING:
     from shipway.deploy._argo import argo_template_name
     from shipway.deploy._errors import CannotExpress, NamesCollide, NothingToRender, RenderedDiffers, SecretLiteral
+    from shipway.deploy._stepfunctions import state_machine_name
     from shipway.deploy._subject import CATALOGUE, UNPINNED, Service, Subject, Task, Workload, make_subject
     from shipway.deploy._targets import TARGETS, render_target
     from shipway.deploy._text import Files
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _HOME = {
     "_argo": ["argo_template_name"],
     "_errors": ["CannotExpress", "NamesCollide", "NothingToRender", "RenderedDiffers", "SecretLiteral"],
+    "_stepfunctions": ["state_machine_name"],
     "_subject": ["CATALOGUE", "UNPINNED", "Service", "Subject", "Task", "Workload", "make_subject"],
     "_targets": ["TARGETS", "render_target"],
     "_text": ["Files"],
@@ -42,6 +44,7 @@ __all__ = [
     "argo_template_name",
     "make_subject",
     "render_target",
+    "state_machine_name",
 ]
 
 if not TYPE_CHECKING:

@@ -134,6 +134,26 @@ def run_task(words: str, *, size: FargateSize, retries: int, timeout: Seconds | 
     return state
 
 
+def run_job(words: str, *, job: str, definition: str, retries: int) -> JsonObject:
+    """A job of AWS Batch, followed to its end. Its time limit is in its definition, and begins when it has a machine."""
+    return {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::batch:submitJob.sync",
+        "Parameters": {
+            "JobName": job,
+            "JobQueue": "${job_queue}",
+            "JobDefinition": definition,
+            "ContainerOverrides": {"Command.$": words},
+            "RetryStrategy": {"Attempts": 1},  # the machine tries again
+        },
+        "Retry": [
+            _retry(["Batch.BatchException", "Batch.ServerException", "Batch.SdkClientException"], 5),
+            *([_retry(["States.TaskFailed"], retries)] if retries else []),
+        ],
+        "ResultPath": None,
+    }
+
+
 def _listed(value: Json) -> Sequence[Json]:
     assert isinstance(value, list)
     return value

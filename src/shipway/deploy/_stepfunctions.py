@@ -1,19 +1,23 @@
 """AWS Step Functions: the pipeline as a state machine that starts one ECS task a step, and EventBridge Scheduler's schedule.
 
+A step with a GPU is a job of AWS Batch.
+
 JSONPath, not JSONata. Nothing but the digest of the run plan travels from state to state; what a condition or a list is decided
 by is the step control that a task has written to the team's objects. `${name}` is filled in by Terraform's `templatefile`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import cast
 
-from shipway.deploy._asl import Chain, Control, choice, command, fail, parallel, read_control, repeat, run_task
+from shipway.deploy._asl import Chain, Control, choice, command, fail, parallel, read_control, repeat, run_job, run_task
 from shipway.deploy._aws_schedule import aws_expression
+from shipway.deploy._batch import blank_of, gpus_of, job_names
 from shipway.deploy._errors import CannotExpress, NothingToRender
 from shipway.deploy._fargate import fargate_size
-from shipway.deploy._names import label_name
+from shipway.deploy._names import label_names
 from shipway.deploy._subject import Subject, Workload
 from shipway.deploy._text import Files, json_text
 from shipway.deploy._units import Unit, levels_of, units_of
@@ -23,15 +27,20 @@ TARGET = "stepfunctions"
 MOST_BYTES = 1_000_000  # of a definition; AWS takes 1 MiB
 
 
+def state_machine_name(project: str) -> str:
+    """The name of a project's state machine, as the Terraform modules give it. Raises CannotExpress."""
+    return label_names([project], target=TARGET, what="project")[project]
+
+
 def compile_stepfunctions(subject: Subject) -> Files:
     """The state machine, and with a schedule the one that makes a plan first and the schedule itself.
 
-    Raises NothingToRender, CannotExpress (a GPU, a size that Fargate has not, a schedule, no `targets.objects`).
+    Raises NothingToRender, NamesCollide, CannotExpress (a size that Fargate has not, a schedule, no `targets.objects`).
     """
     workload = subject.workload
     if workload is None:
         raise NothingToRender(f"{subject.project} has no pipeline", mend="pipeline: FILE.py")
-    name = label_name(subject.project)
+    name = state_machine_name(subject.project)
     control = _control(subject)
     files = {f"{name}.asl.json": _definition(subject.project, _machine(workload, control))}
     if workload.schedule:
@@ -66,8 +75,10 @@ def _control(subject: Subject) -> Control:
 
 def _machine(workload: Workload, control: Control) -> JsonObject:
     chain = Chain()
-    for number, level in enumerate(levels_of(units_of(workload.tasks, target=TARGET)), 1):
-        branches = [_unit(unit, control) for unit in level]
+    units = units_of(workload.tasks, target=TARGET)
+    jobs = job_names(units, target=TARGET)
+    for number, level in enumerate(levels_of(units), 1):
+        branches = [_unit(unit, control, jobs) for unit in level]
         if len(branches) == 1:
             chain.extend(branches[0])
         else:
@@ -77,12 +88,8 @@ def _machine(workload: Workload, control: Control) -> JsonObject:
     return {"Comment": 'Input: the digest of a run plan, {"plan": "sha256:..."}', **chain.machine()}
 
 
-def _unit(unit: Unit, control: Control) -> Chain:
+def _unit(unit: Unit, control: Control, jobs: Mapping[str, str]) -> Chain:
     """Conditions first; then the elements, where it is repeated; then the task itself, whose failure names it."""
-    for task in unit.tasks:
-        if task.options.gpu:
-            what = f"{TARGET} runs the step {task.name} on Fargate, which has no GPU"
-            raise CannotExpress(what, mend="render argo, or let AWS Batch run it")
     chain = Chain(skip=f"{unit.name} skipped")
     for condition in unit.conditions:
         read = f"{unit.name}: read {condition.step}"
@@ -90,27 +97,35 @@ def _unit(unit: Unit, control: Control) -> Chain:
             read += " again"
         chain.add(read, read_control(control, condition.step))
         chain.add(f"{unit.name}: {condition.text}?", choice(condition, otherwise=f"{unit.name} skipped"))
-    size = fargate_size(unit.cpu, unit.memory, what=f"step {unit.name}")
-    limits = {"size": size, "retries": unit.retries, "timeout": unit.timeout}
+    start = _starter(unit, jobs)
     (first, *more) = unit.tasks
     if first.repeated and not more:
-        _elements(chain, unit, control, limits)
+        _elements(chain, unit, control, start)
     words = command("step", "run", *[task.name for task in unit.tasks], plan="$.plan", control=control.url(unit.tasks[-1].name))
     failed = f"{unit.name} failed"
-    chain.add(unit.name, {**run_task(words, **limits), **_caught(failed)}, end=True)  # type: ignore[arg-type]
+    chain.add(unit.name, {**start(words), **_caught(failed)}, end=True)
     chain.aside(failed, fail(unit.name))
     return chain
+
+
+def _starter(unit: Unit, jobs: Mapping[str, str]) -> Callable[[str], JsonObject]:
+    """The state that starts a unit with given words: an ECS task, or with a GPU a job."""
+    if gpus_of(unit):
+        job = jobs[unit.name]
+        return partial(run_job, job=job, definition=blank_of(job), retries=unit.retries)
+    size = fargate_size(unit.cpu, unit.memory, what=f"step {unit.name}")
+    return partial(run_task, size=size, retries=unit.retries, timeout=unit.timeout)
 
 
 def _caught(failed: str) -> JsonObject:
     return {"Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": failed}]}
 
 
-def _elements(chain: Chain, unit: Unit, control: Control, limits: dict[str, object]) -> None:
+def _elements(chain: Chain, unit: Unit, control: Control, start: Callable[[str], JsonObject]) -> None:
     """A Map over the numbers of the elements: known ones as they are, those of a step's list from its control."""
     (task,) = unit.tasks
     item = command("step", "run", task.name, plan="$.plan", item="$.item")
-    states = run_task(item, **limits)  # type: ignore[arg-type]
+    states = start(item)
     if task.elements is not None:
         numbers: Sequence[Json] = list(range(task.elements))
         chain.add(

@@ -12,6 +12,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 from shipway.deploy._aws_schedule import aws_expression
+from shipway.deploy._batch import gpus_of, job_names
 from shipway.deploy._errors import CannotExpress, NothingToRender
 from shipway.deploy._fargate import MIB, fargate_size
 from shipway.deploy._names import label_names
@@ -31,8 +32,8 @@ GPU_CORES, GPU_MEMORY = 4, 12 * 2**30  # for each GPU where a step says nothing:
 def compile_terraform(subject: Subject) -> Files:
     """The modules, the root that uses them, and `shipway.auto.tfvars.json`.
 
-    Raises NothingToRender, NamesCollide, CannotExpress (no `targets.objects` on S3, a size that Fargate has not, a schedule,
-    elements on a GPU).
+    Raises NothingToRender, NamesCollide, CannotExpress (no `targets.objects` on S3, a size that Fargate has not, a
+    schedule).
     """
     if subject.workload is None and not subject.services:
         raise NothingToRender(f"{subject.project} has no pipeline and has released nothing", mend="shipway release")
@@ -98,12 +99,10 @@ def _service(subject: Subject, service: Service) -> JsonObject:
 
 
 def _pipeline(name: str, workload: Workload, units: tuple[Unit, ...]) -> JsonObject:
-    """Files of the stepfunctions target, rendered beside this one; with a GPU there is none, for its tasks are Fargate's."""
+    """Files of the stepfunctions target, rendered beside this one."""
     for unit in units:
-        if not _gpus(unit):
+        if not gpus_of(unit):
             fargate_size(unit.cpu, unit.memory, what=f"step {unit.name}")
-    if any(_gpus(unit) for unit in units):
-        return {"machine": None, "scheduled": None, "schedule": None}
     schedule = workload.schedule
     return {
         "machine": f"../stepfunctions/{name}.asl.json",
@@ -114,21 +113,13 @@ def _pipeline(name: str, workload: Workload, units: tuple[Unit, ...]) -> JsonObj
     }
 
 
-def _gpus(unit: Unit) -> int:
-    return max(task.options.gpu for task in unit.tasks)
-
-
 def _gpu_steps(units: tuple[Unit, ...]) -> dict[str, Json]:
-    wanted = {unit.name: unit for unit in units if _gpus(unit)}
-    names = label_names(wanted, target=TARGET, what="step")
-    return {names[unit.name]: _gpu_step(unit) for unit in wanted.values()}
+    names = job_names(units, target=TARGET)
+    return {names[unit.name]: _gpu_step(unit) for unit in units if unit.name in names}
 
 
 def _gpu_step(unit: Unit) -> JsonObject:
-    if any(task.repeated for task in unit.tasks):
-        what = f"{TARGET} runs the step {unit.name} as a job of AWS Batch, which cannot repeat it over a list"
-        raise CannotExpress(what, mend="render argo, or go through the list inside the step")
-    gpus = _gpus(unit)
+    gpus = gpus_of(unit)
     return {
         "steps": [task.name for task in unit.tasks],
         "gpu": gpus,

@@ -12,7 +12,8 @@ class Serving:
     """A command line that serves one deployment, and how many processes of it are wanted.
 
     secrets: names of the variables that it gets besides the usual few; ready_seconds: that a process may take to start;
-    drain_seconds: that it may take to finish what it has accepted, more than it takes itself the time for.
+    drain_seconds: that it may take to finish what it has accepted, more than it takes itself the time for; files: what it
+    reads when it starts, as objects.
     """
 
     ref: str
@@ -23,3 +24,4 @@ class Serving:
     secrets: tuple[str, ...] = ()
     ready_seconds: float = 60.0
     drain_seconds: float = 35.0
+    files: tuple[Digest, ...] = ()

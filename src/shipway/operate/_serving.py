@@ -54,12 +54,18 @@ def prepare_serving(
     temporary.write_bytes(canonical_json(config))
     temporary.replace(file)
     command = overlay_command(python, overlay, "shipway.protocols.predictor", "--config", str(file))
-    return Serving(ref, deployment, release, tuple(command), workers_of(value))
+    files = _files(store.get(models[0].digest, "model"))
+    return Serving(ref, deployment, release, tuple(command), workers_of(value), files=files)
+
+
+def _files(model: JsonObject) -> tuple[Digest, Digest]:
+    """What a predictor reads: the model, and its golden rows."""
+    return Descriptor.from_json(model["file"]).digest, Descriptor.from_json(model["golden"]).digest
 
 
 def _config(store: Store, deployment: JsonObject, digest: Digest, release: Digest, name: str, model: Digest) -> JsonObject:
     manifest = store.get(model, "model")
-    file, golden = (Descriptor.from_json(manifest[key]).digest for key in ("file", "golden"))
+    file, golden = _files(manifest)
     return {
         "kind": "serving",
         "version": 1,

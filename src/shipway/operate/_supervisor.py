@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from shipway.kernel.canonical import JsonObject
@@ -17,6 +18,7 @@ from shipway.store import Store
 
 ENDPOINT = "endpoint"  # state rows: where a ref is served, by ref
 _NOTHING = Digest("")  # what runs behind an address whose first release did not start
+KEEP_SECONDS = 60.0  # copies of a bucket's objects go when nobody has used them for a day, or by hand
 RETRY_SECONDS = 5.0  # a release that does not start is tried again this often; what ran before goes on meanwhile
 
 
@@ -40,6 +42,7 @@ class Supervisor:
         self._store, self._cache, self._environ, self._report = store, cache, environ, report
         self._ports, self._only, self._secrets, self._host = ports, only, secrets or {}, host
         self._groups: dict[str, Group] = {}
+        self._kept = time.monotonic()
         self._failed: dict[tuple[str, Digest], float] = {}  # when to try again what did not start, by ref and deployment
 
     def step(self) -> None:
@@ -51,6 +54,7 @@ class Supervisor:
                 self._stop(action.ref)
             else:
                 self._start(action)
+        self._keep_files()
         for ref, group in self._groups.items():
             self._mend(ref, group)
             self._settle(ref, group, desired[ref])
@@ -86,6 +90,16 @@ class Supervisor:
         log = folder / (ref.removeprefix("deploy/").replace("/", "-") + ".log")
         group = self._groups[ref] = Group(ref, self._ports(ref), log, self._environ, self._secrets, self._host)
         return group
+
+    def _keep_files(self) -> None:
+        """What a worker reads when it starts is here, and used: one that died is replaced long after the first had read it."""
+        if self._store.objects.bucket is None or time.monotonic() < self._kept + KEEP_SECONDS:
+            return
+        self._kept = time.monotonic()
+        for group in self._groups.values():
+            for digest in group.serving.files if group.serving else ():
+                with suppress(ShipwayError, OSError):  # a worker that misses it will tell
+                    self._store.objects.path(digest)
 
     def _mend(self, ref: str, group: Group) -> None:
         """A new worker for each that died."""

@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from shipway.pipeline._score import rescore_reference, score_rows
     from shipway.pipeline._scored import load_scores
     from shipway.pipeline._scoring import ScoringFailed
+    from shipway.pipeline._states_client import EngineClientMissing, StatesClient
+    from shipway.pipeline._states_engine import StepFunctionsEngine
     from shipway.pipeline._step_value import StepControl, measure_control
     from shipway.pipeline._types import (
         Argument,
@@ -107,6 +109,8 @@ _HOME = {
     "_request": ["RunRequest", "RunResult", "StepOutcome", "recorded_options"],
     "_run": ["StepsRun", "pipeline_behind", "run_pipeline", "run_steps"],
     "_run_plan": ["RunPlan", "load_run_plan", "put_run_plan"],
+    "_states_client": ["EngineClientMissing", "StatesClient"],
+    "_states_engine": ["StepFunctionsEngine"],
     "_step_value": ["StepControl", "measure_control"],
     "_score": ["rescore_reference", "score_rows"],
     "_scored": ["load_scores"],
@@ -133,6 +137,7 @@ __all__ = [
     "Argument",
     "DataTaken",
     "Engine",
+    "EngineClientMissing",
     "EngineRefused",
     "EngineRun",
     "EngineRunFailed",
@@ -161,8 +166,10 @@ __all__ = [
     "ScoringFailed",
     "Silence",
     "State",
+    "StatesClient",
     "Step",
     "StepControl",
+    "StepFunctionsEngine",
     "StepOutcome",
     "StepSeen",
     "StepValueUnusable",

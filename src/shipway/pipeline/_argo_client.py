@@ -8,12 +8,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from functools import partial
 from http.client import HTTPException
 from typing import cast
 from urllib.parse import urlsplit
 
 from shipway.kernel.canonical import Json, JsonObject
-from shipway.pipeline._engine import EngineRefused, EngineUnreachable
+from shipway.pipeline._attempts import Away, Patience, one_line, retry_after
+from shipway.pipeline._engine import EngineRefused
 
 _LARGEST = 64 * 2**20  # bytes of an answer: the status of some ten thousand pods
 _TIMEOUT, _PATIENCE = 30.0, 300.0  # seconds: of one request, and of one thing that is asked again and again
@@ -48,7 +50,7 @@ class ArgoClient:
         self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if token:
             self._headers["Authorization"] = f"Bearer {token.removeprefix('Bearer ').strip()}"
-        self._timeout, self._patience, self._clock, self._pause = timeout, patience, clock, pause
+        self._timeout, self._patience = timeout, Patience(patience, clock, pause)
         direct = [urllib.request.ProxyHandler({})] if urlsplit(self.server).hostname in _LOOPBACK else []
         self._opener = urllib.request.build_opener(_Stay, *direct)
 
@@ -57,23 +59,15 @@ class ArgoClient:
 
         Raises EngineUnreachable, and EngineRefused for any other answer than success, and for one that is no JSON object.
         """
-        until, wait = self._clock() + self._patience, 1.0
-        while True:
-            try:
-                return self._once(method, path, body)
-            except EngineRefused as answer:
-                if answer.status not in _BUSY:
-                    raise
-                problem, asked = str(answer), answer.__cause__
-                wait_for = max(wait, _retry_after(asked))
-            except (OSError, HTTPException) as away:
-                problem, wait_for = _said_of(away), wait
-            if self._clock() + wait_for > until:
-                what = f"the Argo Server gave no answer in {self._patience:.0f} s, the last time: {problem}"
-                mend = "the same command follows the run when the server is back; is ARGO_SERVER right?"
-                raise EngineUnreachable(what, where=self.server, mend=mend)
-            self._pause(wait_for)
-            wait = min(wait * 2, 30.0)
+        mend = "the same command follows the run when the server is back; is ARGO_SERVER right?"
+        once = partial(self._attempt, method, path, body)
+        return self._patience.ask(once, who="the Argo Server", where=self.server, mend=mend)
+
+    def _attempt(self, method: str, path: str, body: JsonObject | None) -> JsonObject:
+        try:
+            return self._once(method, path, body)
+        except (OSError, HTTPException) as away:
+            raise Away(_said_of(away)) from away
 
     def _once(self, method: str, path: str, body: JsonObject | None) -> JsonObject:
         data = None if body is None else json.dumps(body).encode()
@@ -86,6 +80,8 @@ class ArgoClient:
             with problem:
                 said = _message(problem.read(65_536))
             what = f"the Argo Server answered {problem.code}{': ' + said if said else ''}"
+            if problem.code in _BUSY:
+                raise Away(what, wait=retry_after(problem.headers.get("Retry-After", ""))) from problem
             raise EngineRefused(what, where=url, mend=_mend(problem.code), status=problem.code) from problem
         if len(text) > _LARGEST:
             raise EngineRefused(f"the Argo Server's answer is larger than {_LARGEST:,} bytes", where=url)
@@ -126,19 +122,13 @@ def _message(text: bytes) -> str:
     except (ValueError, RecursionError):
         return ""
     said = found.get("message") if isinstance(found, Mapping) else None
-    return re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", said)[:300].strip() if isinstance(said, str) else ""
+    return one_line(said) if isinstance(said, str) else ""
 
 
 def _mend(status: int) -> str | None:
     if status in (401, 403):
         return "ARGO_TOKEN: of a service account that may create, get and update workflows there"
     return "look at the server's log" if status >= 500 else None
-
-
-def _retry_after(answer: BaseException | None) -> float:
-    """Seconds that a busy server asks for; a date is not heard."""
-    header = answer.headers.get("Retry-After", "") if isinstance(answer, urllib.error.HTTPError) else ""
-    return float(header) if re.fullmatch(r"[0-9]{1,6}", header) else 0.0
 
 
 def _said_of(problem: Exception) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import cast
 from urllib.parse import quote
 
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Digest
 from shipway.pipeline._argo_client import ArgoClient
+from shipway.pipeline._attempts import run_names, running, submit_once
 from shipway.pipeline._engine import EngineRefused, EngineRun, Phase, State, StepSeen
 
-_MOST_ATTEMPTS = 20
 _PHASES = {"Succeeded": Phase.SUCCEEDED, "Failed": Phase.FAILED, "Error": Phase.FAILED}
 _STATES = {"Succeeded": State.DONE, "Skipped": State.SKIPPED, "Failed": State.FAILED, "Error": State.FAILED}
 _STEP = "{{inputs.parameters.step}}"
@@ -26,13 +27,10 @@ class ArgoEngine:
 
     def submit(self, plan: Digest) -> str:
         """A run that is there already is followed; one that failed is followed by one of the next name."""
-        for run in self._names(plan):
-            if self._create(run, plan):
-                return run
-            if _phase(self._workflow(run, plan)) is not Phase.FAILED:
-                return run
-        what = f"{_MOST_ATTEMPTS} runs of this plan have failed"
-        raise EngineRefused(what, where=self.place(run), mend="read their logs; delete them there to try again")
+        create = partial(self._create, plan=plan)
+        return submit_once(
+            run_names(self._template, plan), create, lambda run: _phase(self._workflow(run, plan)), place=self.place
+        )
 
     def look(self, run: str) -> EngineRun:
         """Steps as far as they have been started or skipped; what puts elements together is not told of."""
@@ -43,15 +41,7 @@ class ArgoEngine:
 
     def stop(self, plan: Digest) -> str | None:
         """The newest run of the plan, unless it has ended."""
-        newest = None
-        for run in self._names(plan):
-            try:
-                found = self._workflow(run, plan)
-            except EngineRefused as answer:
-                if answer.status == 404:
-                    break
-                raise
-            newest = run if _phase(found) is Phase.RUNNING else None
+        newest = running(run_names(self._template, plan), partial(self._phase_if_there, plan=plan))
         if newest:
             body: JsonObject = {"name": newest, "namespace": self._namespace}
             self._client.ask("PUT", f"{self._path}/{newest}/terminate", body)
@@ -64,10 +54,13 @@ class ArgoEngine:
     def _path(self) -> str:
         return f"/api/v1/workflows/{quote(self._namespace, safe='')}"
 
-    def _names(self, plan: Digest) -> Iterator[str]:
-        first = f"{self._template}-{plan.removeprefix('sha256:')[:12]}"
-        yield first
-        yield from (f"{first}-{number}" for number in range(2, _MOST_ATTEMPTS + 1))
+    def _phase_if_there(self, run: str, plan: Digest) -> Phase | None:
+        try:
+            return _phase(self._workflow(run, plan))
+        except EngineRefused as answer:
+            if answer.status == 404:
+                return None
+            raise
 
     def _create(self, run: str, plan: Digest) -> bool:
         """Whether there was none of this name. Asked twice because no answer came, the second answer says that there is one."""

@@ -22,11 +22,11 @@ class EngineUnreachable(ShipwayError):
 
 
 class EngineRefused(ShipwayError):
-    """The engine answered, and does not do what it was asked. status: the number that it answered with, if it gave one."""
+    """The engine answered, and does not do what it was asked. status: the number that it answered with, or AWS's word."""
 
     code = "pipeline.engine-refused"
 
-    def __init__(self, what: str, *, where: str, mend: str | None = None, status: int | None = None) -> None:
+    def __init__(self, what: str, *, where: str, mend: str | None = None, status: int | str | None = None) -> None:
         super().__init__(what, where=where, mend=mend)
         self.status = status
 

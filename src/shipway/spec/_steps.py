@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Literal, cast
 
 import msgspec
 
 from shipway.kernel.canonical import Json
-from shipway.kernel.units import Seconds
+from shipway.kernel.units import Seconds, UnitMalformed, parse_bytes
 from shipway.spec._fields import count, duration, fields, group, number, text
 from shipway.spec._names import name_of, step_name
 from shipway.spec._node import Node
@@ -18,8 +19,6 @@ Operator = Literal["==", "!=", "<", "<=", ">", ">="]
 
 _CONDITION = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:\s*(==|!=|<=|>=|<|>)\s*(.+))?")
 _CONDITION_FORM = "as in `good`, `auc >= 0.7` or `verdict == pass`"
-_MEMORY = re.compile(r"([0-9]+)(Ki|Mi|Gi|Ti)")
-_UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 MOST_RETRIES = 20
 
@@ -134,10 +133,10 @@ def read_cpu(node: Node, what: str) -> float:
 
 def read_memory(node: Node, what: str) -> int:
     """Bytes of a text such as `4Gi`."""
-    match = _MEMORY.fullmatch(node.raw) if not isinstance(node.value, list | dict) else None
-    if match is None or int(match[1]) == 0:
-        raise node.fail(f"memory of {what} is not {node.shown()}", mend="as in 512Mi or 4Gi")
-    return int(match[1]) * _UNITS[match[2]]
+    with suppress(UnitMalformed):
+        if not isinstance(node.value, list | dict):
+            return parse_bytes(node.raw)
+    raise node.fail(f"memory of {what} is not {node.shown()}", mend="as in 512Mi or 4Gi")
 
 
 def _read_each(node: Node, what: str) -> Each:

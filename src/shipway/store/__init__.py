@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         encode_record,
     )
     from shipway.store._relocate import Destination, Relocated, relocate_store, where_store_is
+    from shipway.store._remote import Brought, Remote, bring
     from shipway.store._segment_format import (
         Counts,
         Frame,
@@ -94,6 +95,7 @@ _HOME = {
         "encode_record",
     ],
     "_relocate": ["Destination", "Relocated", "relocate_store", "where_store_is"],
+    "_remote": ["Brought", "Remote", "bring"],
     "_segment_format": [
         "Counts",
         "Frame",
@@ -153,6 +155,7 @@ __all__ = [
     "FOLDER",
     "TREE",
     "AuditRecord",
+    "Brought",
     "CallRecord",
     "CallSpan",
     "CatalogueAddress",
@@ -191,6 +194,7 @@ __all__ = [
     "RefMissing",
     "RefMoved",
     "Relocated",
+    "Remote",
     "RevocationArrived",
     "SegmentFile",
     "SegmentForeign",
@@ -209,6 +213,7 @@ __all__ = [
     "TextUnfit",
     "TreeFile",
     "WriterTaken",
+    "bring",
     "check_store",
     "damaged",
     "decode_record",

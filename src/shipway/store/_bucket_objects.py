@@ -15,6 +15,7 @@ from pathlib import Path
 from shipway.kernel import media
 from shipway.kernel.digest import Descriptor, Digest, digest_bytes, is_digest, parse_digest
 from shipway.store._bucket import Bucket, Content, Found
+from shipway.store._copies import Room
 from shipway.store._objects import FileObjects, Kept, damaged
 from shipway.store._types import ObjectDamaged, ObjectMissing, ObjectsDown
 
@@ -23,13 +24,16 @@ _COMPARED = 1 << 20  # bytes up to which a put looks at all that is there alread
 
 
 class BucketObjects:
-    """Objects below an address. cache: the folder of copies, which may go at any time. For use by several threads."""
+    """Objects below an address. For use by several threads.
 
-    def __init__(self, bucket: Bucket, cache: Path) -> None:
+    cache: the folder of copies, which may go at any time; bound: of the bytes of all copies beside it.
+    """
+
+    def __init__(self, bucket: Bucket, cache: Path, *, bound: int | None = None) -> None:
         self.root, self.where, self.variables = cache, bucket.where, bucket.variables
         self.bucket: Bucket | None = bucket
         self._bucket = bucket
-        self._copies = FileObjects(cache, at_once=True)
+        self._copies, self._room = FileObjects(cache, at_once=True), Room(cache.parent, bound)
 
     def path(self, digest: Digest) -> Path:
         """A copy, fetched and verified when there is none yet; a name without a file when the bucket has no such object.
@@ -37,7 +41,9 @@ class BucketObjects:
         Raises ObjectDamaged.
         """
         path = self._copies.path(digest)
-        if not path.is_file():
+        if path.is_file():
+            self._room.used(path)
+        else:
             with suppress(ObjectMissing):
                 self._fetch(digest)
         return path
@@ -49,7 +55,10 @@ class BucketObjects:
             raise self._missing(digest)
         path = self._copies.path(digest)
         current = found.tag and found.tag == self._tag(digest) and path.is_file()
-        return path if current else self._fetch(digest)
+        if not current:
+            return self._fetch(digest)
+        self._room.used(path)
+        return path
 
     def has(self, digest: Digest) -> bool:
         return self._bucket.look(_key(digest)) is not None
@@ -92,6 +101,7 @@ class BucketObjects:
     def put_file(self, source: Path, *, report: Callable[[int], None] | None = None) -> tuple[Digest, int]:
         """Keep a copy of a file, read once: digest and size in bytes. Raises FileUnreadable, StoreFull (of the copy)."""
         digest, size = self._copies.put_file(source, report=report)
+        self._room.received(size)
         if not self.keeps(digest, size):
             self._upload(digest, self._copies.path(digest), size)
         return digest, size
@@ -101,6 +111,7 @@ class BucketObjects:
         if self.keeps(wanted.digest, wanted.size):
             return False
         self._copies.receive(wanted, chunks)
+        self._room.received(wanted.size)
         self._upload(wanted.digest, self._copies.path(wanted.digest), wanted.size)
         return True
 
@@ -127,7 +138,9 @@ class BucketObjects:
             raise self._missing(digest)
         if found.tag and found.tag == self._tag(digest):
             with suppress(ObjectMissing, ObjectDamaged):  # a copy that went or rotted is fetched again
-                return self._copies.verify(digest)
+                path = self._copies.verify(digest)
+                self._room.used(path)
+                return path
         return self._fetch(digest, name=name)
 
     def confirm(self, digest: Digest) -> Kept:
@@ -175,6 +188,7 @@ class BucketObjects:
         except ObjectDamaged as problem:
             raise self._damaged(digest, None, name=name) from problem
         self._remember(digest, found)
+        self._room.received(found.size)
         return path
 
     def _upload(self, digest: Digest, data: bytes | Path, size: int) -> None:

@@ -326,6 +326,7 @@ def open_store(
     catalogue: str | None = None,
     objects: str | None = None,
     cache: Path | None = None,
+    cache_bytes: int | None = None,
     create: bool = False,
     clock: Clock | None = None,
     ids: Ids | None = None,
@@ -333,14 +334,14 @@ def open_store(
     """The store in `<root>/.shipway`, made or migrated when needed.
 
     catalogue: its address when it is in PostgreSQL; objects: theirs when they are in a bucket, which the folder remembers;
-    cache: where copies of those are. Raises StoreMissing, StoreNewer, StoreFull, StoreReadOnly, CatalogueDamaged,
-    CatalogueOther, CatalogueAddress, CatalogueRefused, CatalogueDown, ObjectsOther, ObjectsAddress, and when the bucket is new
-    to the folder ObjectsRefused, ObjectsDown. Without the address of a catalogue that is elsewhere the objects can be had, and
-    CatalogueOther is raised by whatever needs a row.
+    cache: where copies of those are, and cache_bytes how many bytes they may take. Raises StoreMissing, StoreNewer, StoreFull,
+    StoreReadOnly, CatalogueDamaged, CatalogueOther, CatalogueMoved, CatalogueAddress, CatalogueRefused, CatalogueDown,
+    ObjectsOther, ObjectsAddress, and when the bucket is new to the folder ObjectsRefused, ObjectsDown. Without the address of a
+    catalogue that is elsewhere the objects can be had, and CatalogueOther is raised by whatever needs a row.
     """
     folder = root / FOLDER
     rows = open_catalogue(folder, catalogue)
-    kept = open_objects(folder, objects, cache)
+    kept = open_objects(folder, objects, cache, cache_bytes)
     store = Store(folder, project, clock=clock or SystemClock(), ids=ids or RandomIds(), catalogue=rows, objects=kept)
     if isinstance(rows, Elsewhere):
         return store

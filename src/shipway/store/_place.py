@@ -101,11 +101,12 @@ def open_catalogue(folder: Path, url: str | None) -> Catalogue:
     return found
 
 
-def open_objects(folder: Path, url: str | None, cache: Path | None) -> Objects:
+def open_objects(folder: Path, url: str | None, cache: Path | None, bound: int | None = None) -> Objects:
     """The objects of a store's folder: those at `url`, else where the folder says that they are, else the files in it.
 
-    cache: the folder for copies, `cache/objects` of the store when it is not given. Makes nothing and asks nobody. Raises
-    ObjectsAddress, CatalogueDamaged for a mark that cannot be read, ObjectsOther when the folder belongs to another address.
+    cache: the folder for copies, `cache` of the store when it is not given; bound: of their bytes. Makes nothing and asks
+    nobody. Raises ObjectsAddress, CatalogueDamaged for a mark that cannot be read, ObjectsOther when the folder belongs to
+    another address.
     """
     marked = marked_at(folder, OBJECTS_MARK)
     if url is None and marked is None:
@@ -119,16 +120,16 @@ def open_objects(folder: Path, url: str | None, cache: Path | None) -> Objects:
     if marked not in (None, wanted):
         mend = f"name that address in {OBJECTS_VARIABLE}, or remove {OBJECTS_MARK} if the objects have moved"
         raise ObjectsOther(f"the objects of this store are in {marked}, not in {wanted}", where=str(folder), mend=mend)
-    return open_bucket(wanted, cache or folder / "cache")
+    return open_bucket(wanted, cache or folder / "cache", bound=bound)
 
 
-def open_bucket(url: str, cache: Path) -> BucketObjects:
-    """The objects at an address, with copies below `cache`. Asks nobody. Raises ObjectsAddress."""
+def open_bucket(url: str, cache: Path, *, bound: int | None = None) -> BucketObjects:
+    """The objects at an address, with copies below `cache`, in all of `bound` bytes. Asks nobody. Raises ObjectsAddress."""
     from shipway.store._bucket import Bucket
     from shipway.store._bucket_objects import BucketObjects
 
     bucket = Bucket(url)
-    return BucketObjects(bucket, cache / "objects" / digest_bytes(bucket.where.encode())[7:19])
+    return BucketObjects(bucket, cache / "objects" / digest_bytes(bucket.where.encode())[7:19], bound=bound)
 
 
 def has_objects(folder: Path) -> bool:

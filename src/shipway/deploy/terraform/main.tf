@@ -117,6 +117,11 @@ module "pipeline" {
   prefix               = var.prefix
   key_arn              = module.key.arn
   alarm_topic          = module.alarms.topic_arn
+
+  jobs = {
+    queue_arn       = one(module.batch[*].queue_arn)
+    definition_arns = merge(module.batch[*].job_definitions...)
+  }
 }
 
 module "batch" {

@@ -95,6 +95,42 @@ resource "aws_iam_role_policy" "machine" {
   })
 }
 
+resource "aws_iam_role_policy" "jobs" {
+  count = length(var.jobs.definition_arns) > 0 ? 1 : 0
+  name  = "run-jobs"
+  role  = aws_iam_role.machine.id
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid      = "SubmitJobs"
+        Effect   = "Allow"
+        Action   = ["batch:SubmitJob"]
+        Resource = concat([var.jobs.queue_arn], [for arn in values(var.jobs.definition_arns) : replace(arn, "/:[0-9]+$/", ":*")])
+      },
+      {
+        Sid      = "StopThem"
+        Effect   = "Allow"
+        Action   = ["batch:TerminateJob"]
+        Resource = ["arn:${format(local.own, "batch")}:job/*"]
+      },
+      {
+        Sid      = "FollowThem" # AWS has no narrower resource for it
+        Effect   = "Allow"
+        Action   = ["batch:DescribeJobs"]
+        Resource = "*"
+      },
+      {
+        Sid      = "HearThatTheyEnded"
+        Effect   = "Allow"
+        Action   = ["events:DescribeRule", "events:PutRule", "events:PutTargets"]
+        Resource = ["${local.events}/StepFunctionsGetEventsForBatchJobsRule"]
+      },
+    ]
+  })
+}
+
 resource "aws_iam_role" "schedule" {
   count = var.schedule == null ? 0 : 1
   name  = "${var.name}-schedule"

@@ -13,14 +13,17 @@ locals {
 
   machines = { for name, file in { "" = var.machine_file, "-scheduled" = var.scheduled_file } : "${var.name}${name}" => file if file != null }
 
-  blanks = {
+  jobs = { for name, arn in var.jobs.definition_arns : "job_${replace(name, "-", "_")}" => arn }
+
+  blanks = merge(local.jobs, {
+    job_queue       = var.jobs.queue_arn
     cluster         = var.cluster_arn
     task_definition = aws_ecs_task_definition.step.arn
     subnet_a        = var.subnets[0]
     subnet_b        = var.subnets[1]
     security_group  = var.tasks_security_group
     state_machine   = "${local.states}:stateMachine:${var.name}"
-  }
+  })
 }
 
 module "container" {
@@ -80,7 +83,7 @@ resource "aws_sfn_state_machine" "this" {
     enabled = true
   }
 
-  depends_on = [aws_iam_role_policy.machine]
+  depends_on = [aws_iam_role_policy.machine, aws_iam_role_policy.jobs]
 }
 
 resource "aws_scheduler_schedule" "this" {

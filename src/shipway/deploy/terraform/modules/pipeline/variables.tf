@@ -76,6 +76,11 @@ variable "log_group" {
   type        = string
 }
 
+variable "jobs" {
+  description = "Where jobs of steps with a GPU are submitted, and those jobs by the step's name as AWS takes it"
+  type        = object({ queue_arn = string, definition_arns = map(string) })
+}
+
 variable "bucket_arn" {
   description = "Where the team's objects lie"
   type        = string

@@ -1,0 +1,181 @@
+"""A remote: objects at an address that is not the store's own, and under a name for each data set the snapshot that was pushed.
+
+The layout is that of a store: `objects/<2 hex>/<62 hex>`. What is sent or fetched is hashed on the way; what refers comes after
+what it refers to, and the name last, so that a killed push or pull leaves no half of a snapshot under a name.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from shipway.kernel.canonical import JsonObject, canonical_json, parse_object
+from shipway.kernel.digest import Descriptor, Digest
+from shipway.store._faults import disk_fault
+from shipway.store._objects import FileObjects, Objects
+from shipway.store._place import OBJECTS, open_bucket
+from shipway.store._types import ObjectDamaged, ObjectMissing, ObjectsAddress
+
+_AT_ONCE = 8  # what waits for an object store waits for several answers
+_BATCH = 32  # objects between two syncs of a folder
+_LISTED = 500  # from so many on one listing is cheaper than a question each
+
+
+class Brought(NamedTuple):
+    """How many objects there were, those that were not there yet, and their bytes."""
+
+    objects: int
+    copied: int
+    bytes: int
+
+
+class Remote:
+    """What stands at `s3://`, `gs://`, `az://` or `file://`. For use by several threads. Raises ObjectsAddress.
+
+    cache: a folder of this machine. Asks nobody when it is opened; what it is asked raises ObjectsDown and ObjectsRefused.
+    """
+
+    def __init__(self, url: str, cache: Path) -> None:
+        self.folder = _folder(url)
+        self.objects: Objects = (
+            FileObjects(self.folder / OBJECTS, at_once=True) if self.folder else open_bucket(url, cache / "remote")
+        )
+        self.where = str(self.folder or self.objects.where)
+
+    def named(self, name: str) -> JsonObject | None:
+        """The document under a name, None when there is none. Raises NotCanonical for what is no JSON object."""
+        if self.folder:
+            path = self.folder / name
+            return parse_object(path.read_bytes()) if path.is_file() else None
+        assert self.objects.bucket is not None, "what is no folder is a bucket"
+        content = self.objects.bucket.read(name)
+        return parse_object(b"".join(content.chunks)) if content else None
+
+    def put_name(self, name: str, value: JsonObject) -> None:
+        """Write a document under a name, whatever is there."""
+        data = canonical_json(value)
+        if self.folder:
+            _replace(self.folder / name, data, self.folder)
+        else:
+            assert self.objects.bucket is not None, "what is no folder is a bucket"
+            self.objects.bucket.put(name, data, replace=True)
+
+
+def bring(
+    source: Objects,
+    target: Objects,
+    wanted: Sequence[Descriptor],
+    *,
+    verify: bool = False,
+    start: Callable[[int], Callable[[int], None]] | None = None,
+) -> Brought:
+    """Copy those of `wanted` that the target has not; each is hashed, and appears whole or not at all.
+
+    verify: hash what the target has, and bring anew what is damaged. start: is told how many bytes there are to bring and gives
+    whom to tell of each object. What came before an error stays. Raises ObjectMissing, ObjectDamaged (with where the bytes came
+    from), StoreFull, ObjectsDown, ObjectsRefused.
+    """
+    todo = _missing(target, wanted, verify=verify)
+    size = sum(one.size for one in todo)
+    tell = start(size) if start else None
+    _each(todo, lambda batch: _bring_batch(source.again(), target.again(), batch, tell))
+    return Brought(len(wanted), len(todo), size)
+
+
+def _missing(target: Objects, wanted: Sequence[Descriptor], *, verify: bool) -> list[Descriptor]:
+    distinct = list({one.digest: one for one in wanted}.values())
+    if target.bucket is not None and len(distinct) >= _LISTED and not verify:
+        there = {kept.digest: kept.size for kept in target.listing()}
+        return [one for one in distinct if there.get(one.digest) != one.size]
+    found: dict[Digest, bool] = {}
+
+    def look(batch: Sequence[Descriptor]) -> None:
+        objects = target.again()
+        there = (objects.keeps(one.digest, one.size) and (not verify or _is_whole(objects, one.digest)) for one in batch)
+        found.update((one.digest, is_there) for one, is_there in zip(batch, there, strict=True))
+        objects.sync()  # of a folder, what is there but not on the disk yet
+
+    _each(distinct, look)
+    return [one for one in distinct if not found[one.digest]]
+
+
+def _is_whole(objects: Objects, digest: Digest) -> bool:
+    try:
+        objects.confirm(digest)
+    except (ObjectDamaged, ObjectMissing):  # by now it is marked, and what comes takes its place
+        return False
+    return True
+
+
+def _bring_batch(source: Objects, target: Objects, batch: Sequence[Descriptor], tell: Callable[[int], None] | None) -> None:
+    for one in batch:
+        _bring_one(source, target, one)
+        if tell:
+            tell(one.size)
+    target.sync()
+
+
+def _bring_one(source: Objects, target: Objects, one: Descriptor) -> None:
+    from shipway.store._bucket_objects import BucketObjects
+
+    if isinstance(target, BucketObjects):
+        target.send(one.digest, source.verify(one.digest))
+        return
+    try:
+        target.put_stream(one, source.read(one.digest))
+    except ObjectDamaged as problem:
+        what = f"what came is damaged: it is not {one.digest}"
+        raise ObjectDamaged(
+            what, where=source.where, mend="push it there again with --verify from a machine that has it"
+        ) from problem
+
+
+def _each(items: Sequence[Descriptor], work: Callable[[Sequence[Descriptor]], None]) -> None:
+    if not items:
+        return
+    pool = ThreadPoolExecutor(_AT_ONCE)
+    try:
+        for _ in pool.map(work, _batches(items)):
+            pass
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _batches(items: Iterable[Descriptor]) -> Iterator[list[Descriptor]]:
+    rest = iter(items)
+    while batch := list(islice(rest, _BATCH)):
+        yield batch
+
+
+def _folder(url: str) -> Path | None:
+    """The folder of a `file://` address. Raises ObjectsAddress for one on another machine or without a whole path."""
+    if not url.startswith("file:"):
+        return None
+    parts = urlsplit(url)
+    path = Path(unquote(parts.path))
+    if parts.netloc not in ("", "localhost") or not path.is_absolute() or path == Path("/") or parts.query or parts.fragment:
+        raise ObjectsAddress("the address of the remote is no folder of this machine", mend="write it as file:///PATH")
+    return path
+
+
+def _replace(path: Path, data: bytes, folder: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, draft = tempfile.mkstemp(prefix="tmp-", dir=path.parent)
+        try:
+            with open(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(draft, path)
+        except BaseException:
+            Path(draft).unlink(missing_ok=True)
+            raise
+    except OSError as problem:
+        raise disk_fault(problem, folder) or problem from problem
