@@ -7,6 +7,7 @@ Its dictionaries are no place for two threads at once, as the branches of a mach
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import subprocess
@@ -65,6 +66,12 @@ def _synced(self: Any, *, env: Any, sync_resolver: Any, **_others: Any) -> Any:
             return ended
         time.sleep(PAUSE)
     return None
+
+
+@functools.cache
+def _session() -> boto3.Session:
+    """It keeps the descriptions of services that it has read."""
+    return boto3.Session()
 
 
 ONE_AT_A_TIME = threading.RLock()  # what moto asks of itself meanwhile comes from the thread that holds it
@@ -228,5 +235,6 @@ def aws(monkeypatch: Any, folder: Path, shipway: str, environ: Mapping[str, str]
     monkeypatch.setattr(StateTaskServiceCallback, "_eval_sync", _synced)
     monkeypatch.setattr(StateTaskServiceEcs, "_build_sync_resolver", checked)
     with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", _session())  # which moto has just taken away, with all it had read
         world.found()
         yield world
