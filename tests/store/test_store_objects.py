@@ -218,8 +218,8 @@ def test_the_size_in_a_tree_is_that_of_the_bytes_that_were_read(
     file.write_text("mo")
     real = store.objects.put_file
 
-    def late(source: Path) -> tuple[Digest, int]:
-        source.write_text("more")
+    def late(source: Path | str) -> tuple[Digest, int]:
+        Path(source).write_text("more")
         return real(source)
 
     monkeypatch.setattr(store.objects, "put_file", late)

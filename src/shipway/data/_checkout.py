@@ -103,7 +103,7 @@ class _Checkout:
             self._refuse_losses([*gone, *sorted((there.keys() & self._files.keys()) - equal)], there)
         todo = [(file, self._source(file)) for path, file in self._files.items() if path not in equal]
         for name in gone:
-            there[name].unlink()
+            os.unlink(there[name])
         self._make_folders()
         done = self._write(todo, way, report) if todo else way
         return CheckedOut(len(todo), len(gone), len(equal), sum(file.size for file, _ in todo), done)
@@ -115,39 +115,39 @@ class _Checkout:
             raise CheckoutRefused(what, where=str(self._root), mend="remove it, or check out elsewhere")
 
     def _source(self, file: TreeFile) -> Path:
-        source = object_file(self._store, file, name=self._root.name)
         if not self._store.objects.keeps(file.digest, file.size):
+            source = object_file(self._store, file, name=self._root.name)
             self._store.objects.verify(file.digest, name=file.path)  # says what is wrong with it
             what = f"{file.path} has not the {file.size:,} bytes in the store that its snapshot says"
             raise DataUnreadable(what, where=str(source), mend="take the snapshot again, or pull it")
-        return source
+        return self._store.objects.path(file.digest)
 
-    def _there(self) -> dict[str, Path]:
+    def _there(self) -> dict[str, bytes]:
         """Every file, link or other thing at the root, by path."""
         if self._only:
-            one = self._root / self._only
+            one = os.fsencode(self._root.absolute() / self._only)
             return {self._only: one} if os.path.lexists(one) else {}
         return {name: path for name, path in files_below(self._root) if not name.startswith(f"{_STAGING}/")}
 
-    def _is_equal(self, path: Path, file: TreeFile) -> bool:
-        status = path.lstat()
+    def _is_equal(self, path: bytes, file: TreeFile) -> bool:
+        status = os.lstat(path)
         if not stat.S_ISREG(status.st_mode) or status.st_size != file.size or bool(status.st_mode & 0o100) != file.executable:
             return False
-        return self._store.digest_of(path) == file.digest
+        return self._store.digest_of(path, status) == file.digest
 
-    def _refuse_losses(self, names: list[str], there: Mapping[str, Path]) -> None:
+    def _refuse_losses(self, names: list[str], there: Mapping[str, bytes]) -> None:
         lost = [name for name in names if not self._is_kept(there[name])]
         if lost:
             more = f" and {len(lost) - 1:,} more" if len(lost) > 1 else ""
             what = f"{lost[0]!r}{more} would be lost: no snapshot has the content"
             mend = "take a snapshot first (shipway data snapshot), or give --force"
-            raise CheckoutRefused(what, where=str(there[lost[0]]), mend=mend)
+            raise CheckoutRefused(what, where=os.fsdecode(there[lost[0]]), mend=mend)
 
-    def _is_kept(self, path: Path) -> bool:
-        status = path.lstat()
+    def _is_kept(self, path: bytes) -> bool:
+        status = os.lstat(path)
         if not stat.S_ISREG(status.st_mode):
             return False
-        return self._store.objects.keeps(self._store.digest_of(path), status.st_size)
+        return self._store.objects.keeps(self._store.digest_of(path, status), status.st_size)
 
     def _make_folders(self) -> None:
         """The folders of the snapshot, and no others; a file or link in the place of one was removed before."""
@@ -163,11 +163,11 @@ class _Checkout:
         done = way
         with _staging(self._root) as staging:
             _refuse_twins(staging, self._files)
-            bringer = Bringer(way, staging)
+            bringer, root = Bringer(way, staging), os.fspath(self._root)
 
             def bring(item: tuple[TreeFile, Path]) -> tuple[TreeFile, Way]:
                 file, source = item
-                return file, bringer.bring(source, self._root / file.path, executable=file.executable)
+                return file, bringer.bring(source, f"{root}/{file.path}", executable=file.executable)
 
             small = [item for item in todo if item[0].size < _LARGE]
             large = [item for item in todo if item[0].size >= _LARGE]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,10 +71,12 @@ def files_on_disk(store: Store, path: Path) -> dict[str, TreeFile]:
     found: dict[str, TreeFile] = {}
     try:
         for name, file in files_below(path):
-            status = file.lstat()
-            found[name] = TreeFile(name, store.digest_of(file), status.st_size, bool(status.st_mode & 0o100))
+            status = os.lstat(file)
+            found[name] = TreeFile(name, store.digest_of(file, status), status.st_size, bool(status.st_mode & 0o100))
     except OSError as problem:
-        raise DataUnreadable(f"cannot read {problem.filename}: {problem.strerror}", where=str(path)) from problem
+        raise DataUnreadable(
+            f"cannot read {os.fsdecode(problem.filename or path)}: {problem.strerror}", where=str(path)
+        ) from problem
     finally:
         store.save_digests()
     return found

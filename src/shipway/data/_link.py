@@ -37,20 +37,20 @@ class Bringer:
     def __init__(self, way: Way, staging: Path) -> None:
         self.way, self._staging = way, staging
 
-    def bring(self, source: Path, target: Path, *, executable: bool, report: Callable[[int], None] | None = None) -> Way:
+    def bring(self, source: Path, target: str, *, executable: bool, report: Callable[[int], None] | None = None) -> Way:
         """How it came. Replaces a file at the target. Raises OSError; EOPNOTSUPP where the file system cannot do as asked."""
         if self.way is Way.HARDLINK and not executable and self._hardlinked(source, target):
             return Way.HARDLINK
         draft = self._draft()
         try:
             done = self._fill(source, draft, mode=0o777 if executable else 0o666, report=report)
-            draft.replace(target)
+            os.replace(draft, target)
         except BaseException:
             draft.unlink(missing_ok=True)
             raise
         return done
 
-    def _hardlinked(self, source: Path, target: Path) -> bool:
+    def _hardlinked(self, source: Path, target: str) -> bool:
         """Not where the object has all the names that it can have (65,000 on ext4)."""
         try:
             try:
@@ -58,7 +58,7 @@ class Bringer:
             except FileExistsError:
                 draft = self._draft()
                 os.link(source, draft)
-                draft.replace(target)
+                os.replace(draft, target)
                 draft.unlink(missing_ok=True)  # a rename does nothing where both are one file already
         except OSError as problem:
             if problem.errno != errno.EMLINK:

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from shipway.data._errors import DataUnreadable
 from shipway.data._snapshot import check_exists, snapshot_files
@@ -44,7 +45,9 @@ def measure_status(store: Store, digest: Digest | None, path: Path) -> Status:
     try:
         same = {name for name in then.keys() & now.keys() if _is_same(store, now[name], then[name])}
     except OSError as problem:
-        raise DataUnreadable(f"cannot read {problem.filename}: {problem.strerror}", where=str(path)) from problem
+        raise DataUnreadable(
+            f"cannot read {os.fsdecode(problem.filename or path)}: {problem.strerror}", where=str(path)
+        ) from problem
     finally:
         store.save_digests()
     return Status(
@@ -55,27 +58,37 @@ def measure_status(store: Store, digest: Digest | None, path: Path) -> Status:
     )
 
 
-def _is_same(store: Store, path: Path, file: TreeFile) -> bool:
-    status = path.lstat()
+def _is_same(store: Store, path: bytes, file: TreeFile) -> bool:
+    status = os.lstat(path)
     if not stat.S_ISREG(status.st_mode) or (status.st_size, bool(status.st_mode & 0o100)) != (
         file.size,
         file.executable,
     ):
         return False
-    return store.digest_of(path) == file.digest
+    return store.digest_of(path, status) == file.digest
 
 
-def files_below(path: Path) -> Iterator[tuple[str, Path]]:
-    """Every file at `path` (itself, or those below the folder) with its path as a snapshot writes it."""
-    if not path.is_dir():
-        yield path.name, path
-        return
-    for folder, folders, names in os.walk(path, onerror=_raise):
-        below = os.path.relpath(folder, path)
-        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
-        for name in names + links:  # a link to a folder is no folder of this data set
-            yield (name if below == "." else f"{below}/{name}"), Path(folder, name)
+def files_below(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Every file at `path` (itself, or those below the folder): its path as a snapshot writes it, and its absolute one."""
+    if path.is_dir():
+        return _below(os.fsencode(path.absolute()), "")
+    return iter([(path.name, os.fsencode(path.absolute()))])
 
 
-def _raise(problem: OSError) -> None:
-    raise DataUnreadable(f"cannot list {problem.filename}: {problem.strerror}", where=str(problem.filename)) from problem
+def _below(folder: bytes, below: str) -> Iterator[tuple[str, bytes]]:
+    try:
+        with os.scandir(folder) as found:
+            children = list(found)
+    except OSError as problem:
+        _raise(problem)
+    for child in children:
+        name = below + os.fsdecode(child.name)
+        if child.is_dir(follow_symlinks=False):  # a link to a folder is no folder of this data set
+            yield from _below(child.path, f"{name}/")
+        else:
+            yield name, child.path
+
+
+def _raise(problem: OSError) -> NoReturn:
+    name = os.fsdecode(problem.filename)
+    raise DataUnreadable(f"cannot list {name}: {problem.strerror}", where=name) from problem

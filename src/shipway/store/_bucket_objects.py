@@ -98,7 +98,7 @@ class BucketObjects:
             self._upload(digest, data, len(data))
         return digest
 
-    def put_file(self, source: Path, *, report: Callable[[int], None] | None = None) -> tuple[Digest, int]:
+    def put_file(self, source: Path | str, *, report: Callable[[int], None] | None = None) -> tuple[Digest, int]:
         """Keep a copy of a file, read once: digest and size in bytes. Raises FileUnreadable, StoreFull (of the copy)."""
         digest, size = self._copies.put_file(source, report=report)
         self._room.received(size)

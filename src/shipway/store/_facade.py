@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -115,12 +116,15 @@ class Store:
         """The hash tree of these files, keyed by their path below its root."""
         return TreeWriter(self.objects, self._stat_cache).put_files(dict(files))
 
-    def digest_of(self, path: Path) -> Digest:
-        """The digest of a file on disk: known from its stat when nothing changed since it was last read, else read now."""
-        status = path.stat()
+    def digest_of(self, path: Path | bytes, status: os.stat_result | None = None) -> Digest:
+        """The digest of a file on disk: known from its stat when nothing changed since it was last read, else read now.
+
+        path: as bytes it is absolute; status: of it, taken just now.
+        """
+        status = status or os.stat(path)
         digest = self._stat_cache.find(path, status)
         if digest is None:
-            digest = hash_file(path)
+            digest = hash_file(Path(os.fsdecode(path)))
             self._stat_cache.add(path, status, digest)
         return digest
 

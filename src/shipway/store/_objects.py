@@ -12,9 +12,9 @@ import errno
 import fcntl
 import hashlib
 import io
+import itertools
 import os
 import stat
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -28,6 +28,7 @@ from shipway.store._types import FileUnreadable, ObjectDamaged, ObjectMissing
 if TYPE_CHECKING:
     from shipway.store._bucket import Bucket
 
+_DRAFT = "tmp-"  # begins the name of what is not whole yet
 _CHUNK = 1 << 20  # reads of 1 MiB: hashing then dominates the system calls
 _MANY = 64  # above this many new files one sync of the disk first is cheaper than one each
 _WHOLE, _DAMAGED = 0o444, 0o400  # modes of an object: as it was put, and as verify has marked it
@@ -64,7 +65,7 @@ class Objects(Protocol):
     def listing(self) -> Iterator[Kept]: ...
     def keeps(self, digest: Digest, size: int) -> bool: ...
     def put(self, data: bytes) -> Digest: ...
-    def put_file(self, source: Path, *, report: Callable[[int], None] | None = None) -> tuple[Digest, int]: ...
+    def put_file(self, source: Path | str, *, report: Callable[[int], None] | None = None) -> tuple[Digest, int]: ...
     def put_stream(self, wanted: Descriptor, chunks: Iterable[bytes | memoryview]) -> bool: ...
     def get(self, digest: Digest) -> bytes: ...
     def read(self, digest: Digest) -> Iterator[bytes]: ...
@@ -84,13 +85,18 @@ class FileObjects:
         self.root, self.where, self._at_once = root, str(root), at_once
         self.variables: tuple[str, ...] = ()
         self.bucket: Bucket | None = None
-        self._unsynced: dict[Path, None] = {}
-        self._swept = False
+        self._unsynced: dict[str, None] = {}
+        self._below = os.fspath(root)  # pathlib costs as much as the system call that it is for
+        self._drafts = itertools.count()
+        self._swept, self._prefix = False, ""
 
     def path(self, digest: Digest) -> Path:
         """Where the object is, whether it exists or not."""
-        name = parse_digest(digest).removeprefix("sha256:")
-        return self.root / name[:2] / name[2:]
+        return Path(self._name(digest))
+
+    def _name(self, digest: Digest) -> str:
+        name = parse_digest(digest)
+        return f"{self._below}/{name[7:9]}/{name[9:]}"
 
     def file(self, digest: Digest) -> Path:
         """Where its bytes are as they are kept now, for who hashes them. Raises ObjectMissing."""
@@ -140,9 +146,9 @@ class FileObjects:
 
     def keeps(self, digest: Digest, size: int) -> bool:
         """Whether the object is there with this size in bytes and not marked as damaged; the next sync includes a young one."""
-        path = self.path(digest)
+        path = self._name(digest)
         try:
-            status = path.lstat()  # a link is nothing that was put here
+            status = os.lstat(path)  # a link is nothing that was put here
         except OSError:
             return False
         found = stat.S_ISREG(status.st_mode) and status.st_size == size and stat.S_IMODE(status.st_mode) != _DAMAGED
@@ -162,7 +168,7 @@ class FileObjects:
             self._write(fill)
         return digest
 
-    def put_file(self, source: Path, *, report: Callable[[int], None] | None = None) -> tuple[Digest, int]:
+    def put_file(self, source: Path | str, *, report: Callable[[int], None] | None = None) -> tuple[Digest, int]:
         """Keep a copy of a file, read once: digest and size in bytes. Raises FileUnreadable, StoreFull."""
         return self._write(lambda out: _copy(source, out, report))
 
@@ -236,7 +242,7 @@ class FileObjects:
         for path in paths:
             with suppress(FileNotFoundError):  # somebody has removed it; reading it will tell
                 _fsync(path)
-        for folder in {self.root.parent, self.root, *(path.parent for path in paths)}:
+        for folder in {os.fspath(self.root.parent), self._below, *map(os.path.dirname, paths)}:
             _fsync(folder)
         for path in paths:
             self._unsynced.pop(path, None)
@@ -250,27 +256,24 @@ class FileObjects:
 
     def _write(self, fill: Callable[[int], tuple[Digest, int]]) -> tuple[Digest, int]:
         """Run `fill` on a temporary file and rename it to the digest that it returns."""
-        temporary, final = "", self.root
+        temporary, final = "", ""
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            self._sweep()
-            handle, temporary = tempfile.mkstemp(prefix="tmp-", dir=self.root)
+            handle, temporary = self._draft()
             try:
                 with suppress(OSError):  # a file system without locks: then age alone says who is dead
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 digest, size = fill(handle)
                 os.fchmod(handle, _WHOLE)
-                final = self.path(digest)
-                final.parent.mkdir(exist_ok=True)
-                if self._at_once or final.exists():  # a ref may name it: what takes its place must be on the disk first
+                final = self._name(digest)
+                if self._at_once or os.path.exists(final):  # a ref may name it: what replaces it must be on the disk first
                     os.fsync(handle)
-                os.replace(temporary, final)
+                _rename(temporary, final)
             finally:
                 os.close(handle)
         except OSError as problem:
             _discard(temporary)
-            if final != self.root and final.is_dir():
-                raise _no_file(final) from problem
+            if final and os.path.isdir(final):
+                raise _no_file(Path(final)) from problem
             raise disk_fault(problem, self.root.parent) or problem from problem
         except BaseException:
             _discard(temporary)
@@ -279,12 +282,26 @@ class FileObjects:
             self._unsynced[final] = None
         return digest, size
 
+    def _draft(self) -> tuple[int, str]:
+        """A new file that no other writer has."""
+        if not self._swept:
+            self.root.mkdir(parents=True, exist_ok=True)
+            self._sweep()
+            self._prefix = f"{self._below}/{_DRAFT}{os.getpid()}-{os.urandom(6).hex()}-"
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        name = f"{self._prefix}{next(self._drafts)}"
+        try:
+            return os.open(name, flags, 0o600), name
+        except FileNotFoundError:  # somebody has removed the folder meanwhile
+            self.root.mkdir(parents=True, exist_ok=True)
+            return os.open(name, flags, 0o600), name
+
     def _sweep(self) -> None:
         """Before the first write: remove what killed writers left, an hour old and held open by nobody."""
         if self._swept:
             return
         self._swept = True
-        for path in self.root.glob("tmp-*"):
+        for path in self.root.glob(f"{_DRAFT}*"):
             with suppress(OSError):  # gone meanwhile, or held: BlockingIOError
                 if time.time() - path.stat().st_mtime > _ABANDONED:
                     _remove_unheld(path)
@@ -338,27 +355,42 @@ def _write_all(out: int, data: bytes | memoryview) -> None:
         view = view[os.write(out, view) :]
 
 
-def _copy(source: Path, out: int, report: Callable[[int], None] | None) -> tuple[Digest, int]:
+def _copy(source: Path | str, out: int, report: Callable[[int], None] | None) -> tuple[Digest, int]:
     """Hash and copy in one pass; a file that changes meanwhile is refused."""
     hasher, size = hashlib.sha256(), 0
     try:
-        handle = source.open("rb", buffering=0)
+        handle = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as problem:
-        raise FileUnreadable(f"cannot read {source.name}: {problem.strerror}", where=str(source)) from problem
-    with handle:
-        before = os.fstat(handle.fileno())
-        while chunk := handle.read(_CHUNK):
+        raise _unreadable(source, problem) from problem
+    try:
+        before = os.fstat(handle)
+        while chunk := _read(handle, source):
             hasher.update(chunk)
             _write_all(out, chunk)
             size += len(chunk)
             if report:
                 report(len(chunk))
-        after = os.fstat(handle.fileno())
+            if size == before.st_size:  # what comes after it, if anything, shows in the next stat
+                break
+        after = os.fstat(handle)
+    finally:
+        os.close(handle)
     if _moment(before) != _moment(after) or size != after.st_size:
         raise FileUnreadable(
-            f"{source.name} changed while it was read", where=str(source), mend="run it again when it is still"
+            f"{Path(source).name} changed while it was read", where=str(source), mend="run it again when it is still"
         )
     return Digest("sha256:" + hasher.hexdigest()), size
+
+
+def _read(handle: int, source: Path | str) -> bytes:
+    try:
+        return os.read(handle, _CHUNK)
+    except OSError as problem:  # a folder, a disk that fails
+        raise _unreadable(source, problem) from problem
+
+
+def _unreadable(source: Path | str, problem: OSError) -> FileUnreadable:
+    return FileUnreadable(f"cannot read {Path(source).name}: {problem.strerror}", where=str(source))
 
 
 def _receive(wanted: Descriptor, chunks: Iterable[bytes | memoryview], out: int) -> tuple[Digest, int]:
@@ -397,12 +429,20 @@ def _remove_unheld(path: Path) -> None:
         os.close(handle)
 
 
+def _rename(temporary: str, final: str) -> None:
+    try:
+        os.replace(temporary, final)
+    except FileNotFoundError:  # the first object whose digits begin so
+        os.makedirs(os.path.dirname(final), exist_ok=True)
+        os.replace(temporary, final)
+
+
 def _discard(temporary: str) -> None:
     if temporary:
         Path(temporary).unlink(missing_ok=True)
 
 
-def _fsync(path: Path) -> None:
+def _fsync(path: str) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

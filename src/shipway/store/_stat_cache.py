@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from shipway.kernel.canonical import text_of_name
-from shipway.kernel.digest import Digest, is_digest, parse_digest
+from shipway.kernel.digest import Digest, is_digest
 
 _RACY_NS = 2_000_000_000  # a file changed this recently may change again within one tick of its timestamp: never trusted
 
@@ -25,12 +25,12 @@ class StatCache:
         self._new: dict[str, tuple[int, int, int, int, str]] = {}
         self._load()
 
-    def find(self, path: Path, status: os.stat_result) -> Digest | None:
-        """The digest of the file as it was last read, when nothing about it has changed since."""
+    def find(self, path: Path | bytes, status: os.stat_result) -> Digest | None:
+        """The digest of the file as it was last read, when nothing about it has changed since. path: bytes are absolute."""
         known = self._known.get(_name(path))
-        return parse_digest(known[1]) if known and known[0] == _key(status) and is_digest(known[1]) else None
+        return Digest(known[1]) if known and known[0] == _key(status) and is_digest(known[1]) else None
 
-    def add(self, path: Path, status: os.stat_result, digest: Digest) -> None:
+    def add(self, path: Path | bytes, status: os.stat_result, digest: Digest) -> None:
         """Remember what was read; `status` was taken before reading."""
         if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _RACY_NS:
             self._new[_name(path)] = (*_key(status), digest)
@@ -59,7 +59,7 @@ class StatCache:
                 rows = connection.execute("SELECT path, ino, size, mtime, ctime, digest FROM stat").fetchall()
         except sqlite3.Error:
             return
-        self._known = {row[0]: ((row[1], row[2], row[3], row[4]), row[5]) for row in rows}
+        self._known = {row[0]: (row[1:5], row[5]) for row in rows}
 
 
 _TABLE = (
@@ -72,5 +72,5 @@ def _key(status: os.stat_result) -> tuple[int, int, int, int]:
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _name(path: Path) -> str:
-    return text_of_name(os.fsencode(path.absolute()))
+def _name(path: Path | bytes) -> str:
+    return text_of_name(path if isinstance(path, bytes) else os.fsencode(path.absolute()))
