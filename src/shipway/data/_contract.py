@@ -12,6 +12,7 @@ from datetime import date, datetime
 
 import polars as pl
 
+from shipway.data._contract_query import count_rules, fetch_examples
 from shipway.data._contract_result import ContractResult, Sample, Violation
 from shipway.data._contract_rules import Rule, rules_of
 from shipway.data._errors import DataUnreadable
@@ -42,9 +43,9 @@ def measure_contract(contract: JsonObject, frame: pl.LazyFrame) -> ContractResul
     spec = ContractSpec.from_json(contract)
     try:
         rules = tuple(rules_of(spec, frame.collect_schema()))
-        rows, counts = _count(frame, rules)
+        rows, counts, _ = count_rules(frame, rules)
         judged = [*_judge_rows(spec, rows)]
-        judged += [_judge(rule, count, rows) for rule, count in zip(rules, counts, strict=True)]
+        judged += [_judge(rule, count.broken, rows) for rule, count in zip(rules, counts, strict=True)]
         broken = [item for item in judged if item.check.verdict is Verdict.FAIL]
         samples = _samples(frame, [item.rule for item in broken])
     except pl.exceptions.PolarsError as problem:
@@ -53,13 +54,6 @@ def measure_contract(contract: JsonObject, frame: pl.LazyFrame) -> ContractResul
     checks = (_overall(len(judged), len(broken), rows), *(item.check for item in judged))
     pairs = zip(broken, samples, strict=True)
     return ContractResult(checks, tuple(Violation(item.check.name, item.broken_rows, found) for item, found in pairs))
-
-
-def _count(frame: pl.LazyFrame, rules: Sequence[Rule]) -> tuple[int, list[int]]:
-    """Rows of the table, and for each rule the rows that break it."""
-    masks = {str(place): rule.mask.sum() for place, rule in enumerate(rules) if rule.mask is not None}
-    found = frame.select(pl.len().alias("rows"), **masks).collect(engine="streaming").row(0, named=True)
-    return found["rows"], [found.get(str(place)) or 0 for place in range(len(rules))]
 
 
 def _judge_rows(spec: ContractSpec, rows: int) -> Iterator[_Judged]:
@@ -91,24 +85,14 @@ def _overall(rules: int, broken: int, rows: int) -> Check:
 
 
 def _samples(frame: pl.LazyFrame, rules: Sequence[Rule | None]) -> list[tuple[Sample, ...]]:
-    """For each rule its first broken rows; none where the rule is about no row."""
-    columns: list[pl.Expr] = []
-    for place, rule in enumerate(rules):
-        if rule is not None and rule.mask is not None:
-            value = pl.struct(rule.columns) if len(rule.columns) > 1 else pl.col(rule.columns[0])
-            columns.append(rule.mask.arg_true().head(_SAMPLES).implode().alias(f"{place} rows"))
-            columns.append(value.filter(rule.mask).head(_SAMPLES).implode().alias(f"{place} values"))
-    if not columns:
-        return [() for _ in rules]
-    found = frame.select(columns).collect().row(0, named=True)
-    return [_pairs(found.get(f"{place} rows", ()), found.get(f"{place} values", ())) for place in range(len(rules))]
+    return [_pairs(found.rows, found.values) for found in fetch_examples(frame, rules, most=_SAMPLES)]
 
 
 def _pairs(rows: Sequence[int], values: Sequence[object]) -> tuple[Sample, ...]:
-    return tuple(Sample(row, _json(value)) for row, value in zip(rows, values, strict=True))
+    return tuple(Sample(row, json_of(value)) for row, value in zip(rows, values, strict=True))
 
 
-def _json(value: object) -> Json:
+def json_of(value: object) -> Json:
     """A cell as JSON; what JSON has no form for (NaN, a date, a decimal) as its text."""
     if value is None or isinstance(value, bool | int | str):
         return value
@@ -117,5 +101,5 @@ def _json(value: object) -> Json:
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, Mapping):
-        return {str(name): _json(item) for name, item in value.items()}
+        return {str(name): json_of(item) for name, item in value.items()}
     return str(value)

@@ -23,6 +23,8 @@ Value = bool | int | float | str
 class Rule:
     """`mask` marks the rows that break the rule, `allowed` is the share of rows that may.
 
+    scope: the rows that it is about, all without it; missing: those of them that have no value to judge.
+
     seen: the verdict when the schema alone decides it; says: then the finding, otherwise what a broken row is.
     """
 
@@ -32,6 +34,8 @@ class Rule:
     mask: pl.Expr | None = None
     allowed: float = 0.0
     seen: Verdict | None = None
+    scope: pl.Expr | None = None
+    missing: pl.Expr | None = None
 
 
 def rules_of(contract: ContractSpec, schema: pl.Schema) -> Iterator[Rule]:

@@ -45,3 +45,21 @@ class RemoteAhead(ShipwayError):
     """Two sides have each a snapshot of a data set that the other never had."""
 
     code = "data.remote-ahead"
+
+
+class SuiteMalformed(ShipwayError):
+    """A file that is no expectation suite, or an expectation whose kwargs cannot mean anything."""
+
+    code = "data.suite-malformed"
+
+
+class SuiteUnsupported(ShipwayError):
+    """An expectation, or a use of one, that only Great Expectations itself can judge."""
+
+    code = "data.suite-unsupported"
+
+
+class EngineFailed(ShipwayError):
+    """The Python that was named has no Great Expectations that runs, or it could not run this suite."""
+
+    code = "data.engine-failed"

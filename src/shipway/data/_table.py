@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from shipway.data._errors import DataEmpty, DataUnreadable
+from shipway.data._errors import DataEmpty, DataMissing, DataUnreadable
 from shipway.data._snapshot import object_file, snapshot_files
 from shipway.kernel.digest import Digest
 from shipway.store import ObjectMissing, Store
@@ -45,6 +45,18 @@ def load_table(store: Store, digest: Digest, *, name: str) -> pl.LazyFrame:
         _check_same(first, part)
     columns = first.schema.names()
     return pl.concat([part.scan([part.path]).select(columns) for part in parts], how="vertical_relaxed")
+
+
+def load_file(path: Path) -> pl.LazyFrame:
+    """The rows of one file that is in no store; raises DataMissing, DataUnreadable."""
+    if not path.is_file():
+        raise DataMissing(f"there is no file {path.name}", where=str(path), mend="correct the path")
+    scan = scan_of(path.name)
+    if scan is None:
+        raise DataUnreadable(
+            f"{path.name} is no table by its name", where=str(path), mend="a .parquet, .arrow, .csv or .jsonl file"
+        )
+    return _part(scan, path, path.name).scan([path])
 
 
 def count_rows(store: Store, digest: Digest, *, name: str) -> int | None:

@@ -1,0 +1,15 @@
+"""Suites of Great Expectations: read in both their forms, judged by the engine of our own contracts, answered in their JSON.
+
+What we cannot judge with exactly its meaning is refused by name: `--engine gx` then runs the suite in the user's own
+installation. Never imports Great Expectations or pandas here.
+"""
+
+from shipway.data.great_expectations._engine import run_suite
+from shipway.data.great_expectations._result import ResultFormat
+from shipway.data.great_expectations._suite import Suite, parse_suite
+from shipway.data.great_expectations._validate import COMPILERS, measure_suite
+
+EXPECTATIONS = tuple(sorted(COMPILERS))
+"""The names of all that is judged here."""
+
+__all__ = ["EXPECTATIONS", "ResultFormat", "Suite", "measure_suite", "parse_suite", "run_suite"]

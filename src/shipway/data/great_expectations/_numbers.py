@@ -1,0 +1,150 @@
+"""Expectations on a number of a whole column: expressions that join the one query, and what their values mean."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
+
+import polars as pl
+
+from shipway.data.great_expectations._asked import Ask, Asked, Found, Numbers, bounds, is_text, numeric, within
+from shipway.kernel.canonical import Json
+
+_MOST_VALUES = 20  # of a list of distinct values, as there
+
+
+def compile_number(ask: Ask) -> Asked:
+    """The numbers of an expectation named in BETWEEN, and its bounds."""
+    name = ask.text("column")
+    number = BETWEEN[ask.expectation.type](ask, name)
+    low, high = bounds(ask)
+    strict_min, strict_max = ask.flag("strict_min"), ask.flag("strict_max")
+
+    def judge(numbers: Numbers) -> Found:
+        value = cast("float | None", numbers["value"])
+        if value is None or math.isnan(value):
+            return Found(success=False, result={"observed_value": None})
+        good = within(value, low, high, strict_min=strict_min, strict_max=strict_max)
+        return Found(good, {"observed_value": value})
+
+    return Asked(numbers={"value": number}, judge=judge)
+
+
+def _numeric(measure: Callable[[pl.Expr], pl.Expr]) -> Callable[[Ask, str], pl.Expr]:
+    return lambda ask, name: measure(ask.only(numeric(ask, name)))
+
+
+def _distinct(ask: Ask, name: str) -> pl.Expr:
+    return ask.only(ask.column(name)[0]).drop_nulls().n_unique()
+
+
+def _proportion_unique(ask: Ask, name: str) -> pl.Expr:
+    values = ask.only(ask.column(name)[0]).drop_nulls()
+    return pl.when(values.len() > 0).then(values.n_unique() / values.len()).otherwise(0)
+
+
+def _proportion_non_null(ask: Ask, name: str) -> pl.Expr:
+    values = ask.only(ask.column(name)[0])
+    return pl.when(values.len() > 0).then(values.count() / values.len()).otherwise(0)
+
+
+def compile_quantiles(ask: Ask) -> Asked:
+    """The value nearest to each quantile, of two as near the one of even rank, as numpy takes it."""
+    ranges, method = ask.get("quantile_ranges"), ask.get("allow_relative_error")
+    if method not in (None, False, "nearest"):
+        ask.unsupported(f"with allow_relative_error {method!r}")
+    quantiles = ranges.get("quantiles") if isinstance(ranges, Mapping) else None
+    limits = ranges.get("value_ranges") if isinstance(ranges, Mapping) else None
+    if not isinstance(quantiles, list) or not isinstance(limits, list) or len(quantiles) != len(limits) or not quantiles:
+        ask.malformed("quantile_ranges has as many quantiles as value_ranges")
+    if not all(isinstance(q, int | float) and 0 <= q <= 1 for q in quantiles):
+        ask.malformed("a quantile is from 0 to 1")
+    pairs = [_pair(ask, limit) for limit in limits]
+    ranked = ask.only(numeric(ask, ask.text("column"))).drop_nulls().sort()
+    places = [((ranked.len() - 1).cast(pl.Float64) * float(q)).round(mode="half_to_even").cast(pl.Int64) for q in quantiles]
+    empty = ask.only(numeric(ask, ask.text("column"))).count() == 0
+    values = {str(n): pl.when(~empty).then(ranked.get(place, null_on_oob=True)) for n, place in enumerate(places)}
+
+    def judge(numbers: Numbers) -> Found:
+        found = [cast("float | None", numbers[str(n)]) for n in range(len(pairs))]
+        good = [value is not None and _in_range(value, *pair) for value, pair in zip(found, pairs, strict=True)]
+        observed: Json = {"quantiles": quantiles, "values": found}
+        return Found(all(good), {"observed_value": observed, "details": {"success_details": good}})
+
+    return Asked(numbers=values, judge=judge)
+
+
+def _pair(ask: Ask, limit: Json) -> tuple[float | None, float | None]:
+    if not isinstance(limit, list) or len(limit) != 2 or not all(end is None or type(end) in (int, float) for end in limit):
+        ask.malformed("a range of values is two numbers, or null for no end")
+    low, high = limit
+    return cast("float | None", low), cast("float | None", high)
+
+
+def _in_range(value: float, low: float | None, high: float | None) -> bool:
+    """Within, or as near to an end as Great Expectations allows: a ten-thousandth of it."""
+    near = any(end is not None and abs(value - end) <= 1e-8 + 1e-4 * abs(end) for end in (low, high))
+    return near or within(value, low, high, strict_min=False, strict_max=False)
+
+
+def compile_distinct(ask: Ask) -> Asked:
+    """The distinct values that are not in the set, and those of the set that the column has not."""
+    column, kind = ask.column(ask.text("column"))
+    if ask.get("value_set") is None:
+        ask.unsupported("without value_set")
+    known = list(dict.fromkeys(ask.items("value_set")))
+    wanted = (str,) if is_text(kind) else (int, float)
+    if not all(type(value) in wanted for value in known):
+        ask.unsupported(f"with values of another type than the column, {kind}")
+    subject = column.cast(pl.String) if is_text(kind) else numeric(ask, ask.text("column")).cast(pl.Float64)
+    values = ask.only(subject).drop_nulls()
+    members = pl.Series(known, dtype=pl.String if is_text(kind) else pl.Float64, strict=False)
+    others = values.filter(~values.is_in(members.implode())).unique()
+    numbers = {
+        "others": others.len(),
+        "some": others.sort().head(_MOST_VALUES).implode(),
+        "present": values.filter(values.is_in(members.implode())).unique().implode(),
+    }
+    word = ask.expectation.type.removeprefix("expect_column_distinct_values_to_")
+
+    def judge(found: Numbers) -> Found:
+        present = set(cast("Sequence[object]", found["present"]))
+        absent = [value for value in known if value not in present]
+        result: dict[str, Json] = {"observed_value": None}
+        if word != "contain_set":
+            result |= {"unexpected_count": cast("int", found["others"]), "partial_unexpected_list": cast("Json", found["some"])}
+        if word != "be_in_set":
+            result |= {"missing_count": len(absent), "partial_missing_list": absent[:_MOST_VALUES]}
+        good = (word == "contain_set" or not found["others"]) and (word == "be_in_set" or not absent)
+        return Found(good, result)
+
+    return Asked(numbers=numbers, judge=judge)
+
+
+def compile_most_common(ask: Ask) -> Asked:
+    """All the values that are as frequent as the most frequent one."""
+    column, kind = ask.column(ask.text("column"))
+    if not is_text(kind):
+        numeric(ask, ask.text("column"))
+    known, ties = set(ask.items("value_set")), ask.flag("ties_okay")
+
+    def judge(found: Numbers) -> Found:
+        most = cast("Sequence[Json]", found["value"])
+        met = len(known.intersection(most))
+        return Found(met > 0 if ties else len(most) == 1 and met == 1, {"observed_value": list(most)})
+
+    return Asked(numbers={"value": ask.only(column).drop_nulls().mode().sort().implode()}, judge=judge)
+
+
+BETWEEN: Mapping[str, Callable[[Ask, str], pl.Expr]] = {
+    "expect_column_min_to_be_between": _numeric(lambda values: values.min()),
+    "expect_column_max_to_be_between": _numeric(lambda values: values.max()),
+    "expect_column_mean_to_be_between": _numeric(lambda values: values.mean()),
+    "expect_column_median_to_be_between": _numeric(lambda values: values.median()),
+    "expect_column_stdev_to_be_between": _numeric(lambda values: values.std()),
+    "expect_column_sum_to_be_between": _numeric(lambda values: values.sum()),
+    "expect_column_unique_value_count_to_be_between": _distinct,
+    "expect_column_proportion_of_unique_values_to_be_between": _proportion_unique,
+    "expect_column_proportion_of_non_null_values_to_be_between": _proportion_non_null,
+}

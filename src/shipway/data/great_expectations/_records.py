@@ -1,0 +1,93 @@
+"""Expectations on several columns of one row: a rule on their values together, rows without them set aside as asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import reduce
+from itertools import combinations
+
+import polars as pl
+
+from shipway.data._contract_rules import Rule
+from shipway.data.great_expectations._asked import Ask, Asked, is_text, numeric
+
+_IGNORED: Mapping[str, str] = {
+    "both_values_are_missing": "all",
+    "all_values_are_missing": "all",
+    "either_value_is_missing": "any",
+    "any_value_is_missing": "any",
+    "neither": "none",
+    "never": "none",
+}
+
+
+def compile_record(ask: Ask) -> Asked:
+    """The rule of an expectation named in RECORDS."""
+    kind = ask.expectation.type
+    pair = "column_pair" in kind
+    names = [ask.text("column_A"), ask.text("column_B")] if pair else ask.texts("column_list")
+    if len(names) < 2 or len(set(names)) < len(names):
+        ask.malformed("column_list is at least two columns, each once")
+    nulls = [ask.column(name)[0].is_null() for name in names]
+    word = ask.get("ignore_row_if") or ("both_values_are_missing" if pair else "all_values_are_missing")
+    if word not in _IGNORED:
+        ask.malformed("ignore_row_if has no such value")
+    how = _IGNORED[str(word)]
+    missing = {"all": pl.all_horizontal(nulls), "any": pl.any_horizontal(nulls), "none": pl.lit(value=False)}[how]
+    seen = ask.inside(~missing)
+    broken = seen & RECORDS[kind](ask, names, seen).fill_null(value=True)
+    left_out = None if how == "none" else ask.inside(missing)
+    rule = Rule(kind, kind, tuple(names), broken, 1 - ask.mostly, scope=ask.scope, missing=left_out)
+    return Asked(rule=rule, mostly=ask.mostly)
+
+
+def _comparable(ask: Ask, names: list[str]) -> list[pl.Expr]:
+    """Columns in one type that compares: all numbers, or all texts."""
+    found = [ask.column(name) for name in names]
+    if all(is_text(kind) for _, kind in found):
+        return [column.cast(pl.String) for column, _ in found]
+    return [numeric(ask, name).cast(pl.Float64) for name in names]
+
+
+def _unequal(ask: Ask, names: list[str], _seen: pl.Expr) -> pl.Expr:
+    one, other = _comparable(ask, names)
+    return one != other
+
+
+def _not_greater(ask: Ask, names: list[str], _seen: pl.Expr) -> pl.Expr:
+    one, other = _comparable(ask, names)
+    return one < other if ask.flag("or_equal") else one <= other
+
+
+def _values_differ(ask: Ask, names: list[str], _seen: pl.Expr) -> pl.Expr:
+    """Null equals null here."""
+    first, *others = _comparable(ask, names)
+    return pl.any_horizontal([first.ne_missing(other) for other in others])
+
+
+def _sum_differs(ask: Ask, names: list[str], _seen: pl.Expr) -> pl.Expr:
+    total = ask.number("sum_total")
+    if total is None:
+        ask.malformed("sum_total is a number")
+    return reduce(lambda one, other: one + other, [numeric(ask, name).cast(pl.Float64) for name in names]) != total
+
+
+def _repeated(ask: Ask, names: list[str], seen: pl.Expr) -> pl.Expr:
+    """Null equals null here, and a row that is set aside repeats none."""
+    key = pl.struct([ask.column(name)[0] for name in names])
+    return pl.struct(key, seen.alias("seen")).is_duplicated()
+
+
+def _same_in_record(ask: Ask, names: list[str], _seen: pl.Expr) -> pl.Expr:
+    """Null equals null here too."""
+    return pl.any_horizontal([one.eq_missing(other) for one, other in combinations(_comparable(ask, names), 2)])
+
+
+RECORDS: Mapping[str, Callable[[Ask, list[str], pl.Expr], pl.Expr]] = {
+    "expect_column_pair_values_to_be_equal": _unequal,
+    "expect_column_pair_values_a_to_be_greater_than_b": _not_greater,
+    "expect_multicolumn_values_to_be_equal": _values_differ,
+    "expect_multicolumn_sum_to_equal": _sum_differs,
+    "expect_compound_columns_to_be_unique": _repeated,
+    "expect_select_column_values_to_be_unique_within_record": _same_in_record,
+}

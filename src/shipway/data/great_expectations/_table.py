@@ -1,0 +1,102 @@
+"""Expectations on the table: its rows, its columns, their types as pandas would have read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import cast
+
+import polars as pl
+
+from shipway.data.great_expectations._asked import Ask, Asked, Found, Numbers, bounds, within
+from shipway.kernel.canonical import Json
+
+_ALIASES = {"int": "int64", "float": "float64", "double": "float64", "single": "float32", "datetime64[ns]": "datetime64"}
+_TYPES = {
+    "str", "bool", "datetime64", "float32", "float64",
+    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+}  # fmt: skip
+
+
+def compile_row_count(ask: Ask) -> Asked:
+    if ask.expectation.type.endswith("_equal"):
+        value = ask.number("value")
+        low = high = ask.malformed("value is a number") if value is None else value
+    else:
+        low, high = bounds(ask)  # type: ignore[assignment]
+    strict_min, strict_max = ask.flag("strict_min"), ask.flag("strict_max")
+
+    def judge(numbers: Numbers) -> Found:
+        rows = cast("int", numbers["rows"])
+        return Found(within(rows, low, high, strict_min=strict_min, strict_max=strict_max), {"observed_value": rows})
+
+    return Asked(numbers={"rows": pl.len() if ask.scope is None else ask.scope.sum()}, judge=judge)
+
+
+def compile_column_count(ask: Ask) -> Asked:
+    columns = len(ask.schema)
+    if ask.expectation.type.endswith("_equal"):
+        return _known(columns == ask.number("value"), columns)
+    low, high = bounds(ask)
+    return _known(within(columns, low, high, strict_min=ask.flag("strict_min"), strict_max=ask.flag("strict_max")), columns)
+
+
+def compile_exists(ask: Ask) -> Asked:
+    name, place = ask.text("column"), ask.number("column_index")
+    names = ask.schema.names()
+    there = names[int(place) : int(place) + 1] == [name] if place else name in names
+    return Asked(judge=lambda _: Found(there, {}))
+
+
+def compile_columns_in_order(ask: Ask) -> Asked:
+    found = ask.schema.names()
+    asked = found if ask.get("column_list") is None else ask.texts("column_list")
+    wrong: list[Json] = [
+        {"Expected Column Position": place, "Expected": one, "Found": other}
+        for place, (one, other) in enumerate(zip_longest(asked, found))
+        if one != other
+    ]
+    return _known(not wrong, found, wrong)
+
+
+def compile_columns_in_set(ask: Ask) -> Asked:
+    found, exact = set(ask.schema.names()), ask.flag("exact_match", default=True)
+    asked: set[str] = set() if ask.get("column_set") is None else set(ask.texts("column_set"))
+    lists = {"unexpected": sorted(found - asked), "missing": sorted(asked - found)}
+    wrong: dict[str, Json] = {word: names for word, names in lists.items() if names}
+    return _known(not wrong or not (exact or lists["missing"]), sorted(found), wrong)
+
+
+def compile_type(ask: Ask) -> Asked:
+    """The type that pandas 3 reads: numbers with nulls are float64 there, times datetime64, texts str."""
+    name, many = ask.text("column"), ask.expectation.type.endswith("type_list")
+    column, kind = ask.column(name)
+    value = ask.get("type_list" if many else "type_")
+    asked = None if value is None else set(ask.texts("type_list") if many else [ask.text("type_")])
+    plain = _type_of(ask, kind)
+    if odd := [one for one in asked or () if _ALIASES.get(one, one) not in _TYPES]:
+        ask.unsupported(f"with the type {odd[0]}")
+    if many and ((kind == pl.Datetime) or (kind == pl.String)):
+        ask.unsupported(f"on a column of type {kind}")
+
+    def judge(numbers: Numbers) -> Found:
+        widened = plain if kind.is_float() or not kind.is_integer() or not numbers["nulls"] else "float64"
+        good = asked is None or widened in {_ALIASES.get(one, one) for one in asked}
+        return Found(good, {"observed_value": widened})
+
+    return Asked(numbers={"nulls": column.null_count()}, judge=judge)
+
+
+def _type_of(ask: Ask, kind: pl.DataType) -> str:
+    if kind == pl.String:
+        return "str"
+    if kind == pl.Datetime and getattr(kind, "time_zone", None) is None:
+        return "datetime64"
+    if (kind.is_integer() and kind != pl.Int128) or kind.is_float():
+        return str(kind).lower()
+    return ask.unsupported(f"on a column of type {kind}")
+
+
+def _known(good: bool, observed: Json, wrong: Sequence[Json] | dict[str, Json] | None = None) -> Asked:
+    details = {"details": {"mismatched": wrong}} if wrong else {}
+    return Asked(judge=lambda _: Found(good, {"observed_value": observed, **details}))

@@ -1,0 +1,44 @@
+"""`shipway contract check`: a file and a suite, without a project."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+SHIPWAY = str(Path(sys.prefix) / "bin" / "shipway")
+
+
+def shipway(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([SHIPWAY, "contract", "check", *words], cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_a_file_is_judged_without_a_project(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("i,s\n1,a\n2,b\n9,c\n")
+    kwargs = {"column": "i", "max_value": 5}
+    suite = {"name": "t", "expectations": [{"type": "expect_column_values_to_be_between", "kwargs": kwargs, "meta": {}}]}
+    (tmp_path / "s.json").write_text(json.dumps(suite))
+    told = shipway(tmp_path, "t.csv", "--suite", "s.json")
+    assert told.returncode == 1
+    assert "expect_column_values_to_be_between of i: 1 of 3 rows: 9" in told.stdout
+    assert told.stdout.splitlines()[-1].startswith("next: shipway ")
+    document = json.loads(shipway(tmp_path, "t.csv", "--suite", "s.json", "--result-format", "COMPLETE", "--json").stdout)
+    assert (document["kind"], document["version"], document["engine"]) == ("suite-result", 1, "shipway")
+    assert document["result"]["results"][0]["result"]["unexpected_list"] == [9]
+    kwargs["max_value"] = 9
+    (tmp_path / "s.json").write_text(json.dumps(suite))
+    assert shipway(tmp_path, "t.csv", "--suite", "s.json").returncode == 0
+
+
+def test_what_is_missing_or_unknown_is_one_error(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("i\n1\n")
+    (tmp_path / "s.json").write_text('{"expectations": [{"type": "expect_magic", "kwargs": {}}]}')
+    unknown = shipway(tmp_path, "t.csv", "--suite", "s.json")
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "expect_magic" in unknown.stderr
+    assert "--engine gx" in unknown.stderr
+    (tmp_path / "s.json").write_text('{"expectations": []}')
+    assert "data.missing" in shipway(tmp_path, "none.csv", "--suite", "s.json").stderr
+    assert "data.suite-malformed" in shipway(tmp_path, "t.csv", "--suite", "none.json").stderr
+    assert shipway(tmp_path, "t.csv", "--suite", "s.json", "--python", "python3").returncode == 64
