@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 
 from shipway.cli._output import Output
 
@@ -32,12 +33,37 @@ class RunReport:
         self._out.note(f"  {text}")
 
 
-class FileReport:
-    """A line on stderr that counts files and bytes while they are read; nothing when stderr is no terminal."""
+def progress_words(done: int, total: int | None, seconds: float) -> str:
+    """Bytes so far, how many a second, and how long what is left takes at that rate; total: None where nobody knows.
 
-    def __init__(self, name: str) -> None:
+    >>> progress_words(30_000_000, 90_000_000, 2.0)
+    '30 MB of 90 MB, 15 MB/s, 4 s left'
+    >>> progress_words(30_000_000, None, 2.0)
+    '30 MB, 15 MB/s'
+    """
+    rate = done / max(seconds, REDRAW_SECONDS)
+    whole = f" of {total / 1e6:,.0f} MB" if total else ""
+    left = f", {_span(max(0, total - done) / rate)} left" if total and rate else ""
+    return f"{done / 1e6:,.0f} MB{whole}, {rate / 1e6:,.0f} MB/s{left}"
+
+
+def _span(seconds: float) -> str:
+    """Whole seconds, minutes above two of them, hours above two of those."""
+    minutes = seconds / 60
+    return f"{seconds:.0f} s" if minutes < 2 else f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.0f} h"
+
+
+class FileReport:
+    """A line on stderr that counts files and bytes while they are read; nothing when stderr is no terminal.
+
+    total: asked for the bytes of all files, where that is worth a look at them; only when there is somebody to tell.
+    """
+
+    def __init__(self, name: str, total: Callable[[], int] | None = None) -> None:
         self._name, self._files, self._bytes, self._shown = name, 0, 0, 0.0
         self._live = sys.stderr.isatty()
+        self._total = total() if total and self._live else None
+        self._began = time.monotonic()
 
     def file(self, _path: str, size: int) -> None:
         """One file more."""
@@ -45,7 +71,8 @@ class FileReport:
         self._bytes += size
         if self._live and time.monotonic() - self._shown > REDRAW_SECONDS:
             self._shown = time.monotonic()
-            sys.stderr.write(f"\r{self._name}: {self._files:,} files, {self._bytes / 1e6:,.1f} MB ")
+            words = progress_words(self._bytes, self._total, self._shown - self._began)
+            sys.stderr.write(f"\r{self._name}: {self._files:,} files, {words}\033[K")
 
     def __enter__(self) -> FileReport:
         return self
@@ -68,8 +95,8 @@ class ByteReport:
         now = time.monotonic()
         if self._live and now - self._shown > REDRAW_SECONDS:
             self._shown = now
-            rate = self._done / 1e6 / max(now - self._began, REDRAW_SECONDS)
-            sys.stderr.write(f"\r{self._name}{self._bar()} {self._done / 1e6:,.0f} MB, {rate:,.0f} MB/s ")
+            words = progress_words(self._done, self._total or None, now - self._began)
+            sys.stderr.write(f"\r{self._name}{self._bar()} {words}\033[K")
 
     def _bar(self) -> str:
         """Nothing where it is not known how much there is."""

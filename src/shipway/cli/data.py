@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -37,13 +38,14 @@ command = LazyGroup(_BELOW, name="data", help="Snapshots of data sets: take, com
 def snapshot(settings: Settings, names: tuple[str, ...], why: str, as_json: bool) -> None:
     """Take a snapshot of data sets (all without NAMES) and point data/NAME at it. Unchanged files are not read again."""
     from shipway.cli._progress import FileReport
+    from shipway.data import bytes_below
     from shipway.kernel.digest import short
     from shipway.pipeline import snapshot_data
 
     project, out = Project(settings), Output(as_json)
     rows = []
     for data in chosen_data(project.spec, names):
-        with FileReport(data.name) as report:
+        with FileReport(data.name, partial(bytes_below, project.spec.root / data.path)) as report:
             taken = snapshot_data(project.hands, project.spec, data, report=report.file, why=why)
         found = taken.snapshot
         sizes = f"{found.files:,} files, {found.bytes:,} bytes, {found.read:,} read"

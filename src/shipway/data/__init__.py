@@ -21,7 +21,7 @@ from shipway.data._errors import (
     SuiteUnsupported,
 )
 from shipway.data._snapshot import Snapshot, snapshot_files, take_snapshot, verify_snapshot
-from shipway.data._status import Status, measure_status
+from shipway.data._status import Status, bytes_below, measure_status
 from shipway.kernel.lazy import lazy_exports
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ __all__ = [
     "Transfer",
     "Violation",
     "Way",
+    "bytes_below",
     "check_name",
     "check_out",
     "compare_files",

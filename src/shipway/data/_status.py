@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -66,6 +67,16 @@ def _is_same(store: Store, path: bytes, file: TreeFile) -> bool:
     ):
         return False
     return store.digest_of(path, status) == file.digest
+
+
+def bytes_below(path: Path) -> int:
+    """The size of all files at `path`, as far as they can be seen: for progress, so nothing is raised."""
+    total = 0
+    with suppress(DataUnreadable):
+        for _, file in files_below(path):
+            with suppress(OSError):
+                total += os.lstat(file).st_size
+    return total
 
 
 def files_below(path: Path) -> Iterator[tuple[str, bytes]]:
