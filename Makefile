@@ -32,7 +32,7 @@ lint: $(VENV)/.dev
 	$(VENV)/bin/ruff format --check src tests examples bench
 	$(VENV)/bin/mypy
 
-slow: $(VENV)/.dev
+slow: $(VENV)/.dev $(VENV)/great-expectations/.made
 	$(VENV)/bin/python -m pytest -m slow
 
 docs: $(VENV)/.dev
