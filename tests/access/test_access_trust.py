@@ -231,6 +231,11 @@ def test_a_role_is_a_word(tmp_path: Path, bob: tuple[LocalSigner, Path], roles: 
         trust_key(tmp_path / "keys", bob[1], name="bob", roles=roles, at=NOW)
 
 
+def test_a_role_that_a_policy_may_ask_for_can_be_given(tmp_path: Path, bob: tuple[LocalSigner, Path]) -> None:
+    kept = trust_key(tmp_path / "keys", bob[1], name="bob", roles=["release_manager"], at=NOW)
+    assert kept.roles == {"release_manager"}
+
+
 def test_somebody_elses_private_key_is_not_trusted_as_a_public_one(tmp_path: Path) -> None:
     file = tmp_path / "bob.pem"
     file.write_bytes(Ed25519PrivateKey.generate().private_bytes(PEM, PKCS8, PLAIN))

@@ -33,6 +33,17 @@ def test_a_forced_move_needs_a_reason_and_stays_red_in_the_history(project: Proj
     assert not project.ask("log", "policy/main")["history"][0]["forced"], "the policy's own gate allowed it"
 
 
+@pytest.mark.parametrize(
+    "words", [("approve", "--release", ""), ("apply", "--release", ""), ("approve", ""), ("apply", ""), ("apply", "a" * 300)]
+)
+def test_an_empty_word_or_one_that_names_nothing_is_not_the_newest_candidate(project: Project, words: tuple[str, ...]) -> None:
+    refused = project.cli(*words, "--json")
+    assert refused.code == 1
+    assert refused.document["error"]["code"] in ("cli.release-unknown", "cli.deployment-unknown")
+    assert project.store.ref("policy/main") is None
+    assert project.store.history("release/line")[0].outcome != "approved"
+
+
 @pytest.mark.slow
 def test_a_kept_plan_can_be_forced_too(project: Project) -> None:
     assert project.cli("plan", "-o", "next.json").code in (0, 1)

@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from gate_help import DATA, MODEL, NOW, RELEASE, approval, auc, facts, measured, policy_of, rule, written
+from gate_help import DATA, MODEL, NOW, RELEASE, approval, auc, facts, measured, policy_of, rule, said, written
 
-from shipway.gate import Before, Judgement, judge
+from shipway.gate import Before, Judgement, Statement, judge
+from shipway.kernel.canonical import JsonObject
 from shipway.kernel.check import Check, Verdict
 from shipway.spec import PolicyRule
 
@@ -154,3 +155,36 @@ def test_an_interval_of_another_tool_is_held_against_the_threshold_whole() -> No
     check = Check("import.latency_ms", Verdict.INCONCLUSIVE, 190.0, 170.0, 210.0)
     assert judged(written("import.latency_ms: at most 200"), measured(check)).verdict is Verdict.INCONCLUSIVE
     assert missing(written("import.latency_ms: at most 200")) == ("import.latency_ms at most 200: no evidence",)
+
+
+# monitors
+
+
+def window(*checks: Check, second: int = 0, verdict: Verdict = Verdict.PASS) -> Statement:
+    """What the watch of a deployment leaves about the release that answered."""
+    more: JsonObject = {"checks": [check.to_json() for check in checks], "window": {"verdict": verdict.value}}
+    return said({"check": Check("window", verdict, text="a week").to_json(), **more}, about=RELEASE, second=second)
+
+
+def test_what_a_monitor_said_in_its_window_can_be_asked_to_pass() -> None:
+    asked = rule("calibration: pass")
+    assert missing(asked) == ("calibration: no evidence",)
+    good, bad = (Check("calibration", verdict, 0.1, threshold=0.05) for verdict in (Verdict.PASS, Verdict.FAIL))
+    assert judged(asked, window(good)).allowed
+    assert judged(asked, window(good), window(bad, second=1)).verdict is Verdict.FAIL
+    assert missing(asked, window(Check("base_rate", Verdict.PASS, threshold=0.05))) == ("calibration: no evidence",)
+    assert missing(rule("auc: at least 0.6"), window(Check("auc", Verdict.PASS, 0.9, 0.8, 1.0))), "a window only reports it"
+
+
+def test_drift_passes_when_that_of_each_feature_does() -> None:
+    quiet, loud = (Check(f"drift.{name}", v, 0.1, threshold=0.2) for name, v in (("x", Verdict.PASS), ("y", Verdict.FAIL)))
+    assert judged(rule("drift: pass"), window(quiet)).allowed
+    assert judged(rule("drift: pass"), window(quiet, loud)).checks[0].text == "y"
+    assert not judged(rule("drift: pass"), window(loud, quiet)).allowed
+
+
+def test_only_approvals_that_count_say_whether_somebody_approved_alone() -> None:
+    asked = written("approvals: 1, evidence_within: 1h")
+    old, fresh = approval("bob"), approval("ann", second=12 * 3600 - 60)
+    assert judged(asked, fresh).self_approved
+    assert judged(asked, old, fresh).self_approved, "bob's is too old to count"

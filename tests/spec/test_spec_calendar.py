@@ -150,3 +150,9 @@ def test_what_hours_cannot_be_is_named_with_the_way_to_mend_it(text: str, mend: 
 def test_what_no_freeze_can_be_is_refused(text: str) -> None:
     with pytest.raises(SpecMalformed, match=r"span of time|has no offset|ends before"):
         parse_freeze(text)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00+05:00..2026-01-01", "2026-01-01..9999-12-31T23:00-05:00"])
+def test_an_instant_outside_the_calendar_is_no_span_of_time(text: str) -> None:
+    with pytest.raises(SpecMalformed, match="no span of time"):
+        parse_freeze(text)

@@ -127,6 +127,16 @@ def test_a_pattern_is_about_whole_parts_of_a_name() -> None:
     assert matches("model/delay", "model/delay@approved")
 
 
+@pytest.mark.parametrize("ref", ["model/delay", "model/delay@approved", "model/delay@champion"])
+def test_a_pattern_with_a_label_is_about_that_label_and_no_label_is_approved(ref: str) -> None:
+    approved = not ref.endswith("@champion")
+    assert matches("model/*@*", ref)
+    assert matches("model/delay@*", ref)
+    assert matches("model/*@approved", ref) is approved
+    assert matches("model/*@app*", ref) is approved
+    assert matches("model/*@champion", ref) is not approved
+
+
 # any policy
 
 REFS = st.sampled_from(["deploy/*@prod", "deploy/delay@*", "deploy/delay@prod", "model/*", "data/flights", "policy/main"])
@@ -141,7 +151,7 @@ LINES = st.sampled_from(
 )
 HOURS = st.sampled_from(["mon-fri 09:00-17:00 Europe/Berlin", "sat,mon 22:00-06:00 UTC", "sun-tue 00:00-24:00 Asia/Kathmandu"])
 FREEZES = st.sampled_from(["2026-12-20..2027-01-02", "2026-12-20..", "2026-12-20T18:00+01:00..2027-01-02T08:00Z"])
-SPANS = st.none() | st.sampled_from([60.0, 86_400.0, 2_592_000.0, 5_400.5])
+SPANS = st.none() | st.sampled_from([60.0, 86_400.0, 2_592_000.0, 5_400.5, 0.00001])
 RULES = st.builds(
     PolicyRule,
     ref=REFS,

@@ -15,7 +15,7 @@ from shipway.access._trust import changing, load_trust, save_trust, write_privat
 from shipway.kernel.clock import instant
 from shipway.kernel.errors import ShipwayError
 
-_ROLE = re.compile(r"[a-z][a-z0-9-]{0,39}")
+_ROLE = re.compile(r"[a-z][a-z0-9_-]{0,39}")  # as a policy may ask for
 
 
 class KeyUnknown(ShipwayError):

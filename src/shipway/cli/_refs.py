@@ -13,8 +13,13 @@ class DeploymentUnknown(ShipwayError):
 
 
 def find_deploy(spec: Spec, name: str | None) -> DeploySpec:
-    """The deployment of that name; the only one when no name is given. Raises DeploymentUnknown."""
+    """The deployment of that name; the only one when no name is given. Raises DeploymentUnknown.
+
+    An empty name is none of them: it is a variable of a script that was not set.
+    """
     wanted = (name or "").removeprefix("deploy/")
+    if name is not None and not wanted.strip():
+        raise DeploymentUnknown(f"{name!r} names no deployment", where=str(spec.path), mend="name one, or leave the word out")
     fitting = [deploy for deploy in spec.deploy.values() if wanted in ("", deploy.name, deploy.application)]
     if len(fitting) == 1:
         return fitting[0]

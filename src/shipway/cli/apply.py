@@ -46,7 +46,7 @@ def command(
     """
     project, out = Project(settings), Output(as_json)
     file = _plan_file(settings, deployment)
-    if file and release:
+    if file and release is not None:
         raise Misused("a plan says which release, so --release has no place beside it", mend=f"shipway apply {deployment}")
     if file:
         moved, document = _apply_file(project, file, why, force=force)
@@ -65,7 +65,10 @@ def command(
 def _plan_file(settings: Settings, name: str | None) -> Path | None:
     """The file that an argument means: one that is there, or whose name can be nothing else."""
     path = settings.directory / name if name else None
-    return path if path and (path.suffix == ".json" or path.is_file()) else None
+    try:
+        return path if path and (path.suffix == ".json" or path.is_file()) else None
+    except OSError:  # longer than a file's name can be
+        return None
 
 
 def _apply_file(project: Project, file: Path, why: str, *, force: bool) -> tuple[Moved, JsonObject]:
@@ -87,7 +90,7 @@ def _apply_candidate(
     from shipway.release import apply_release
 
     deploy = find_deploy(project.spec, deployment)
-    chosen = find_release(project.store, release) if release else None
+    chosen = find_release(project.store, release) if release is not None else None
     plan, moved = apply_release(
         project.store,
         project.keys,

@@ -38,7 +38,7 @@ def command(settings: Settings, what: str | None, release: str | None, why: str,
     """
     project, out = Project(settings), Output(as_json)
     if what and (what.startswith(("sha256:", *_COMPONENTS)) or what == "policy/main"):
-        if release:
+        if release is not None:
             raise Misused(f"{what} says what is approved, so --release has no place beside it", mend=f"shipway approve {what}")
         _approve_object(project, out, what, why)
     else:
@@ -50,7 +50,7 @@ def _approve_candidate(project: Project, out: Output, deployment: str | None, re
     from shipway.release import candidate_of
 
     deploy = find_deploy(project.spec, deployment)
-    chosen = find_release(project.store, release) if release else candidate_of(project.store, deploy)
+    chosen = find_release(project.store, release) if release is not None else candidate_of(project.store, deploy)
     _approve_release(project, out, deploy.application, chosen, why, then=f"shipway apply {deploy.name}")
 
 

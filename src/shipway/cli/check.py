@@ -48,7 +48,7 @@ def alone(
 
     project, out = Project(settings), Output(as_json)
     deploy = find_deploy(project.spec, deployment)
-    chosen = find_release(project.store, release) if release else candidate_of(project.store, deploy)
+    chosen = find_release(project.store, release) if release is not None else candidate_of(project.store, deploy)
     report = RunReport(out)
     if release_answers(project.store, chosen):
         world = world_of(project.hands, project.spec, environ=settings.environ)

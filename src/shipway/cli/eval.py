@@ -38,7 +38,7 @@ def command(
 
     project, out = Project(settings), Output(as_json)
     deploy = find_deploy(project.spec, deployment)
-    chosen = find_release(project.store, release) if release else None
+    chosen = find_release(project.store, release) if release is not None else None
     world = world_of(project.hands, project.spec, environ=settings.environ, again=again)
     found = evaluate_candidate(
         project.hands, project.spec, deploy, world=world, release=chosen, only=only, report=RunReport(out)

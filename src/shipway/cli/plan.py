@@ -35,11 +35,11 @@ def command(settings: Settings, deployment: str | None, release: str | None, fil
 
     project, out = Project(settings), Output(as_json)
     deploy = find_deploy(project.spec, deployment)
-    chosen = find_release(project.store, release) if release else None
+    chosen = find_release(project.store, release) if release is not None else None
     plan = plan_of(project, deploy, chosen)
     say_plan(out, plan)
     _say_lock_outs(project, out, plan)
-    kept = _keep(project, out, plan, settings.directory / file) if file else {"plan": None, "file": None}
+    kept = _keep(project, out, plan, settings.directory / file) if file is not None else {"plan": None, "file": None}
     word = next_word(plan.judged.judgement)
     named = file if file and word == "apply" else deploy.name
     out.end("plan", {**plan_document(plan), **kept}, then=f"shipway {word} {named}")

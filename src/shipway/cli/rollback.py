@@ -30,7 +30,7 @@ def command(settings: Settings, deployment: str | None, release: str | None, why
     project.use_store_alone()
     whole = deployment is not None and deployment.startswith("deploy/")
     ref = deployment if deployment and whole else deploy_ref(find_deploy(project.spec, deployment))
-    chosen = find_release(project.store, release) if release else None
+    chosen = find_release(project.store, release) if release is not None else None
     moved = roll_back(project.store, project.keys, project.actor, ref, release=chosen, why=why)
     source = release_of(project.store, moved.source) if moved.source else None
     target = release_of(project.store, moved.target)

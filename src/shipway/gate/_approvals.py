@@ -12,8 +12,8 @@ from shipway.kernel.check import Check, Verdict
 from shipway.spec import PolicyRule
 
 
-def judge_approvals(rule: PolicyRule, facts: Facts, outcome: Outcome) -> int:
-    """Hold the approvals against the rule; how many people approved."""
+def judge_approvals(rule: PolicyRule, facts: Facts, outcome: Outcome) -> list[Statement]:
+    """Hold the approvals against the rule; those that count."""
     every = approvals_of(facts)
     fresh = [one for one in every if not is_old(one, rule, facts)]
     counted = fresh if rule.author_approves else _by_others(fresh, facts.authors)
@@ -23,7 +23,7 @@ def judge_approvals(rule: PolicyRule, facts: Facts, outcome: Outcome) -> int:
     for role, number in sorted(rule.roles.items()):
         of_role = [statement for statement in counted if role in statement.key.roles]
         _judge_number(f"approvals by {role}", number, of_role, left_out, outcome)
-    return people(counted)
+    return counted
 
 
 def _judge_number(name: str, number: int, statements: list[Statement], left_out: str, outcome: Outcome) -> None:

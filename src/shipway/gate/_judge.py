@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from shipway.gate._approvals import approvals_of, approver, is_old, judge_approvals
+from shipway.gate._approvals import approver, is_old, judge_approvals, people
 from shipway.gate._facts import Facts, Found, Judgement, Outcome
+from shipway.gate._monitors import monitors_in
 from shipway.gate._policy import Policy
 from shipway.gate._revocation import said_of, standing
 from shipway.gate._subjects import Subject
@@ -52,11 +53,11 @@ def _judge_rule(rule: PolicyRule, policy: Policy, facts: Facts, found: Sequence[
     measured = worst([check.verdict for check in outcome.checks])
     _judge_revoked(facts, outcome)
     judge_timing(rule, facts, outcome)
-    given = judge_approvals(rule, facts, outcome)
+    approved = judge_approvals(rule, facts, outcome)
+    given = people(approved)
     verdict = worst([check.verdict for check in outcome.checks])
     tolerated = rule.inconclusive == "warn" or (rule.inconclusive == "ask" and given >= max(1, rule.approvals))
     allowed = verdict is Verdict.PASS or (verdict is measured is Verdict.INCONCLUSIVE and tolerated)
-    approved = approvals_of(facts)
     alone = given > 0 and ({*map(approver, approved)} == {facts.actor} or {one.signer for one in approved} == {facts.own_key})
     return Judgement(tuple(outcome.checks), tuple(outcome.missing), tuple(outcome.evidence), verdict, allowed, alone)
 
@@ -219,11 +220,13 @@ def _newest(outcome: Outcome, wanted: Callable[[Found], bool]) -> Found | None:
 
 def _checks(facts: Facts) -> list[Found]:
     """The check evidence about the candidate; a statement whose check cannot be read says nothing."""
-    found = []
+    found: list[Found] = []
     for subject, statement in facts.about():
         record = statement.predicate.get("check")
         if statement.predicate_type != media.CHECK_PREDICATE or not isinstance(record, Mapping):
             continue
         with suppress(CheckMalformed):
-            found.append(Found(subject, statement, Check.from_json(record)))
+            check = Check.from_json(record)
+            found.append(Found(subject, statement, check))
+            found += [Found(subject, statement, said) for said in monitors_in(check, statement.predicate)]
     return found

@@ -13,7 +13,7 @@ from shipway.spec._files import find_spec, load_spec
 from shipway.spec._gateway import BudgetSpec, GatewayKeySpec, GatewaySpec
 from shipway.spec._indexes import IndexSpec
 from shipway.spec._models import ModelSpec, OutcomeSpec
-from shipway.spec._monitors import MonitorSpec, default_monitors
+from shipway.spec._monitors import MONITORS, MonitorSpec, default_monitors
 from shipway.spec._names import is_pattern, matches
 from shipway.spec._origins import OriginSpec
 from shipway.spec._policy import policy_from_json, policy_to_json
@@ -43,6 +43,7 @@ __all__ = [
     "COMPARED",
     "LOWER_IS_BETTER",
     "METRICS",
+    "MONITORS",
     "AlertsSpec",
     "AtLeast",
     "AtMost",

@@ -180,8 +180,9 @@ def _moment(text: str, zone: str, whole: str, *, after: bool = False) -> str:
             day = date.fromisoformat(text) + timedelta(days=1 if after else 0)
             return instant(datetime.combine(day, time(), _zone(zone)))
         moment = datetime.fromisoformat(text)
+        at = instant(moment)
     except (ValueError, OverflowError):
         raise SpecMalformed(f"{shown(whole)} is no span of time", mend=_FREEZE_FORM) from None
     if moment.tzinfo is None:
         raise SpecMalformed(f"{shown(text)} has no offset", mend="as in 2026-12-20T18:00+01:00")
-    return instant(moment)
+    return at

@@ -38,6 +38,9 @@ GATEWAY_MONITORS: Mapping[str, MonitorSpec] = {
     "sentinel": MonitorSpec(name="sentinel", page=0.1, window=parse_duration("1h")),
 }
 
+MONITORS: frozenset[str] = frozenset({*DEFAULT_MONITORS, *GATEWAY_MONITORS})
+"""The names of all monitors; a policy may ask each to pass."""
+
 
 def default_monitors(target: str, *, indexed: bool = True) -> dict[str, MonitorSpec]:
     """What watches a deployment that says nothing of monitors; indexed: whether the project has an index at all."""

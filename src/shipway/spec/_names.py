@@ -81,10 +81,12 @@ def matches(pattern: str, ref: str) -> bool:
     (True, False)
     >>> matches("model/*", "model/delay@champion"), matches("data/flights@approved", "data/flights")
     (True, True)
+    >>> matches("model/*@*", "model/delay"), matches("model/*@approved", "model/delay@champion")
+    (True, False)
     """
-    if ref.startswith("deploy/"):
-        return _fits(pattern, ref)
-    return _fits(pattern.removesuffix("@approved"), ref.removesuffix("@approved"))
+    if "@" in pattern and not ref.startswith("deploy/"):  # with a label it is about refs of such labels alone
+        return _fits(pattern, ref if "@" in ref else f"{ref}@approved")
+    return _fits(pattern, ref if ref.startswith("deploy/") else ref.removesuffix("@approved"))
 
 
 def _fits(pattern: str, ref: str) -> bool:

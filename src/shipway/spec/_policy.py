@@ -13,7 +13,7 @@ from shipway.spec._calendar import Freeze, Hours, parse_freeze, parse_hours
 from shipway.spec._deploy import DeploySpec
 from shipway.spec._errors import SpecMalformed
 from shipway.spec._fields import T, choice, count, duration, fields, group, listed, meant, named, text
-from shipway.spec._monitors import DEFAULT_MONITORS, GATEWAY_MONITORS
+from shipway.spec._monitors import MONITORS
 from shipway.spec._names import is_pattern, matches, policy_ref
 from shipway.spec._node import Node, node_of, shown
 from shipway.spec._requirement import FORMS, Pass, Requirement, is_foreign, parse_requirement
@@ -176,7 +176,7 @@ def check_passes(node: Node, policy: Mapping[str, PolicyRule], evals: Collection
 
     evals: those that are declared; their metrics are numbers, which `check_metrics` says.
     """
-    known = ["contract", *DEFAULT_MONITORS, *GATEWAY_MONITORS]
+    known = ["contract", *sorted(MONITORS)]
     for ref, rule in policy.items():
         for name in [line.name for line in rule.require if isinstance(line, Pass)]:
             if name in known or is_foreign(name) or name.partition(".")[0] in evals:

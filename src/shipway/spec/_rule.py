@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import cast
 
 import msgspec
@@ -107,7 +108,7 @@ def section_of(record: Mapping[str, Json]) -> dict[str, Json]:
             section[name] = record[name]
     for name in ("evidence_within", "soak"):
         if f"{name}_seconds" in record:
-            section[name] = f"{record[f'{name}_seconds']}s"
+            section[name] = f"{Decimal(str(record[f'{name}_seconds'])):f}s"  # never 1e-05, which no duration is
     if "hours" in record:
         section["hours"] = record["hours"]
     if "freeze" in record:
