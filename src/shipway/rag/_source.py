@@ -1,7 +1,8 @@
-"""Where documents come from: a folder, a file, or a tree of a Git repository; what is no readable text is named, not lost."""
+"""Where documents come from: a folder, a file, a tree of a Git repository, a bucket; what is no text is named, not lost."""
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,10 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from shipway.kernel.digest import Digest, digest_bytes
+from shipway.rag._bucket import SCHEMES, BucketPlace, digests_of
 from shipway.rag._errors import SourceEmpty, SourceUnreadable
 from shipway.rag._git import GitBlob, list_tree, read_blobs
 from shipway.rag._globs import matcher
-from shipway.store import Store
+from shipway.store import SourceBucket, Store
 
 MAX_BYTES = 16 << 20  # a larger text is a dump or a log, whose chunks would drown the documents
 GIT = "git:"
@@ -25,14 +27,15 @@ class SourceFile:
     """One document of a source. key: its path below the source; size in bytes.
 
     changed: seconds of the Unix epoch when it came to be as it is here: the later of mtime and ctime, because a copied or
-    unpacked file keeps an mtime from long before; for Git the time of the revision, at the latest (commit_times knows more).
+    unpacked file keeps an mtime from long before; for Git the time of the revision, at the latest (commit_times knows more);
+    in a bucket when it was put.
     """
 
     key: str
     digest: Digest
     size: int
     changed: float
-    place: Path | GitBlob
+    place: Path | GitBlob | BucketPlace
 
 
 class Unreadable(NamedTuple):
@@ -64,17 +67,22 @@ class Document(NamedTuple):
 
 
 def list_source(store: Store, source: str, include: Iterable[str] = (), *, root: Path) -> Listing:
-    """The documents at `source`: a folder or file below `root` (or an absolute path), or `git:REPOSITORY[@REVISION]`.
+    """The documents at `source`: a folder or file below `root` (or an absolute path), `git:REPOSITORY[@REVISION]`, or
+    `s3://BUCKET/PREFIX`.
 
-    include: globs over keys, all when empty. Files that the store's stat cache knows are not read. Links are followed to
-    files inside the source only. Raises SourceEmpty when nothing is there, SourceUnreadable when it cannot be listed.
+    include: globs over keys, all when empty. Files that the store's stat cache knows are not read, nor what a bucket has under
+    a tag that was seen here. Links are followed to files inside the source only. Raises SourceEmpty when nothing is there,
+    SourceUnreadable when it cannot be listed; of a bucket ObjectsAddress, ObjectsDown, ObjectsRefused.
     """
-    wanted = matcher(include)
-    listing = _list_git(source, wanted, root) if source.startswith(GIT) else _list_files(store, root / source, wanted)
+    wanted, elsewhere = matcher(include), source.startswith((GIT, *SCHEMES))
+    if source.startswith(SCHEMES):
+        listing = _list_bucket(store, source, wanted)
+    else:
+        listing = _list_git(source, wanted, root) if elsewhere else _list_files(store, root / source, wanted)
     if not listing.files and not listing.unreadable:
         raise SourceEmpty(
             f"{source} lists no document",
-            where=str(root / source) if not source.startswith(GIT) else source,
+            where=source if elsewhere else str(root / source),
             mend="correct source and include; an index is never emptied by an empty listing",
         )
     return listing
@@ -85,12 +93,21 @@ def read_source(files: Sequence[SourceFile]) -> Iterator[Document | Unreadable]:
     blobs = read_blobs([file.place for file in files if isinstance(file.place, GitBlob)])
     for file in files:
         try:
-            data = next(blobs) if isinstance(file.place, GitBlob) else file.place.read_bytes()
+            data = next(blobs) if isinstance(file.place, GitBlob) else _bytes(file.place)
         except OSError as problem:
             yield Unreached(file.key, problem.strerror or "cannot be read")
             continue
         reason = why_no_text(data)
         yield Unreadable(file.key, reason) if reason else Document(file.key, digest_bytes(data), data)
+
+
+def _bytes(place: Path | BucketPlace) -> bytes:
+    if isinstance(place, Path):
+        return place.read_bytes()
+    data = place.read()
+    if data is None:
+        raise FileNotFoundError(errno.ENOENT, "gone since it was listed")
+    return data
 
 
 def why_no_text(data: bytes) -> str | None:
@@ -180,6 +197,20 @@ def _list_git(source: str, wanted: Callable[[str], bool], root: Path) -> Listing
         for blob, data in zip(blobs, read_blobs(blobs), strict=True)
     ]
     return Listing(tuple(sorted(files, key=lambda file: file.key)), tuple(sorted(unreadable)))
+
+
+def _list_bucket(store: Store, source: str, wanted: Callable[[str], bool]) -> Listing:
+    bucket = SourceBucket(source)
+    listed = [found for found in bucket.list() if wanted(found.key)]
+    small = [found for found in listed if found.size <= MAX_BYTES]
+    digests = digests_of(bucket, small, cache=store.root / "cache" / "tags")
+    files = [
+        SourceFile(found.key, digests[found.key], found.size, found.changed, BucketPlace(bucket, found.key))
+        for found in small
+        if found.key in digests
+    ]
+    large = [Unreadable(found.key, _too_large(found.size)) for found in listed if found.size > MAX_BYTES]
+    return Listing(tuple(sorted(files, key=lambda file: file.key)), tuple(sorted(large)))
 
 
 def _why_no_blob(entry: GitBlob) -> str | None:

@@ -101,6 +101,7 @@ def sync_index(
             members, new, embedded, version = work.build(present, corpus)
             with _step(work.report, f"{work.ref} write"):
                 _write(store, backend, version, members)
+            _check_still(store, present, work.ref)
             why = f"sync of {index.source}: {new} new chunks"
             moved = move_ref(store, keys, actor, ref=work.ref, target=version.digest, why=why).changed
         silent = [Unreadable(key, NO_TEXT) for key in without_chunks(store, corpus, members)]
@@ -219,17 +220,32 @@ def _write(store: Store, backend: IndexStore | None, version: IndexVersion, memb
 
 @contextmanager
 def _alone(store: Store, name: str) -> Iterator[None]:
-    """One sync of an index at a time; the kernel forgets the lock of a process that died."""
+    """One sync of an index at a time, here and on every machine of one catalogue; the lock of a process that died is forgotten.
+
+    Taken before the source is listed: of two syncs the later one has seen all that the earlier one published, and more.
+    """
     path = store.root / "index" / f"{name}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise SyncRunning(
-                f"another sync of index {name} is running", where=str(path), mend="wait until it has ended"
-            ) from None
-        yield
+            raise _running(name, str(path)) from None
+        with store.hold(f"index/{name}") as held:
+            if not held:
+                raise _running(name, "another machine")
+            yield
+
+
+def _running(name: str, where: str) -> SyncRunning:
+    return SyncRunning(f"another sync of index {name} is running", where=where, mend="wait until it has ended")
+
+
+def _check_still(store: Store, present: Present, ref: str) -> None:
+    """The ref is where it was when the source was listed: a lock may have been lost with its connection."""
+    found = store.ref(ref)
+    if (found.digest if found else None) != (present.version.digest if present.version else None):
+        raise _running(ref.removeprefix("index/"), ref)
 
 
 @contextmanager

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from shipway.store._segment_recovery import recover_writers
     from shipway.store._segment_writer import SegmentWriter
     from shipway.store._share import Shared
+    from shipway.store._source_bucket import SourceBucket, SourceObject
     from shipway.store._tree import TREE, Node, TreeFile, read_node
     from shipway.store._types import (
         AuditRecord,
@@ -112,6 +113,7 @@ _HOME = {
     "_segment_recovery": ["recover_writers"],
     "_segment_writer": ["SegmentWriter"],
     "_share": ["Shared"],
+    "_source_bucket": ["SourceBucket", "SourceObject"],
     "_tree": ["TREE", "Node", "TreeFile", "read_node"],
     "_types": [
         "AuditRecord",
@@ -201,6 +203,8 @@ __all__ = [
     "SegmentRead",
     "SegmentWriter",
     "Shared",
+    "SourceBucket",
+    "SourceObject",
     "StateConflict",
     "StateRow",
     "Store",

@@ -35,11 +35,15 @@ _ADDRESS = re.compile(rf"(s3|gs|az)://([a-z0-9][a-z0-9._-]{{1,220}})((?:/{_NAME}
 
 
 class Found(NamedTuple):
-    """What stands under a key. size: in bytes; tag: changes whenever the bytes do, None where the server tells none."""
+    """What stands under a key. size: in bytes; tag: changes whenever the bytes do, None where the server tells none.
+
+    changed: seconds of the Unix epoch when it was put, of a listing; else 0.
+    """
 
     key: str
     size: int
     tag: str | None
+    changed: float = 0.0
 
 
 class Content(NamedTuple):
@@ -103,7 +107,8 @@ class Bucket:
         """What stands below a prefix that ends where a name ends."""
         with self._told(prefix):
             for page in self._made.list(prefix, chunk_size=1000):
-                yield from (Found(meta["path"], meta["size"], meta["e_tag"]) for meta in page)
+                for meta in page:
+                    yield Found(meta["path"], meta["size"], meta["e_tag"], meta["last_modified"].timestamp())
 
     def remove(self, key: str) -> None:
         """No error when it was not there."""

@@ -7,6 +7,7 @@ import re
 from shipway.kernel.errors import ShipwayError
 from shipway.store._types import ObjectsDown, ObjectsRefused
 
+_KEY = re.compile(r'path: "(.*?)"', re.DOTALL)
 _NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "specified bucket does not exist")
 _NO_CREDENTIALS = re.compile(  # the library ends its search at the machine's own role
     r"169\.254\.(169\.254|170\.2)|/latest/(api/token|meta-data)|metadata\.google|[Mm]issing credentials|no credentials"
@@ -24,11 +25,15 @@ def is_missing(problem: Exception) -> bool:
 
 def fault_of(problem: Exception, *, where: str) -> ShipwayError | None:
     """The error for what obstore raised; None for a fault of ours. where: bucket and key."""
-    from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+    from obstore.exceptions import BaseError, InvalidPathError, PermissionDeniedError, UnauthenticatedError
 
     if not isinstance(problem, BaseError | FileNotFoundError | PermissionError):
         return None
     said = str(problem)
+    if isinstance(problem, InvalidPathError):  # of a listing: our own keys are paths
+        named = _KEY.search(said)
+        mend = "give it another name: without //, and without a part that is . or .."
+        return ObjectsRefused(f"a key there is no path: {named[1] if named else '?'}", where=where, mend=mend)
     if any(words in said for words in _NO_BUCKET):
         return ObjectsRefused("there is no such bucket", where=where, mend="make it first, or correct SHIPWAY_OBJECTS")
     if _NO_CREDENTIALS.search(said):

@@ -145,14 +145,14 @@ class BucketObjects:
 
     def confirm(self, digest: Digest) -> Kept:
         """What the bucket has now, after hashing all of it; no copy is kept. Raises ObjectMissing, ObjectDamaged."""
-        (_, size, tag), chunks = self._open(digest)
+        kept, chunks = self._open(digest)
         hasher = hashlib.sha256()
         for chunk in chunks:
             hasher.update(chunk)
         found = Digest("sha256:" + hasher.hexdigest())
         if found != digest:
             raise self._damaged(digest, found)
-        return Kept(digest, size, tag)
+        return Kept(digest, kept.size, kept.tag)
 
     def send(self, digest: Digest, file: Path) -> None:
         """Put a file that was verified under this digest, whatever is there; no copy is kept. Raises ObjectsDown."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -279,6 +279,14 @@ class Store:
             return Shared(0, 0)
         prefix, today = f"logs/{self.project}/{stream}", self.clock.now().date()
         return share_files(self.objects.bucket, folder, prefix, suffix=suffix, today=today)
+
+    def hold(self, name: str) -> AbstractContextManager[bool]:
+        """Whether no other machine does what this names; held until the end of the block or of this process.
+
+        Of a catalogue in a file always True: it is one machine's, and a lock on a file serves its processes. Raises
+        CatalogueDown, CatalogueRefused.
+        """
+        return self._catalogue.hold(f"shipway {self.project} {name}")
 
     def again(self) -> Store:
         """A second handle on this store, for another thread."""

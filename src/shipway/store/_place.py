@@ -43,6 +43,7 @@ class Catalogue(Protocol):
     def revision(self) -> str | None: ...  # None when there are no tables yet
     def migrate(self, objects: Path) -> None: ...
     def transaction(self, *, alone: bool) -> AbstractContextManager[Connection]: ...  # all rows of one moment; alone: to write
+    def hold(self, name: str) -> AbstractContextManager[bool]: ...  # as Store.hold
     def again(self) -> Catalogue: ...  # a second handle, for another thread
     def close(self) -> None: ...
 
@@ -66,6 +67,9 @@ class Elsewhere:
         self._refuse()
 
     def transaction(self, *, alone: bool) -> NoReturn:  # noqa: ARG002
+        self._refuse()
+
+    def hold(self, name: str) -> NoReturn:  # noqa: ARG002
         self._refuse()
 
     def again(self) -> Elsewhere:

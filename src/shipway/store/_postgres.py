@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -76,6 +76,19 @@ class PostgresCatalogue:
             connection.exec_driver_sql(_ALONE if alone else _SNAPSHOT)
             yield connection
 
+    @contextmanager
+    def hold(self, name: str) -> Iterator[bool]:
+        """On a connection of its own, so that the name is free again when this process is gone, in a minute at the latest."""
+        import psycopg
+
+        with self._told():
+            made = psycopg.connect(**self._address.settings, autocommit=True)  # type: ignore[arg-type]
+        with closing(made):
+            with self._told():
+                made.execute(_NOTICED)
+                found = made.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [name]).fetchone()
+            yield found == (True,)
+
     def again(self) -> PostgresCatalogue:
         return PostgresCatalogue(self._url)
 
@@ -130,6 +143,10 @@ class PostgresCatalogue:
 
 # READ COMMITTED is enough because a transaction holds its project's lock from its first statement: see design 028
 _LIMITS = f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'; SET LOCAL idle_in_transaction_session_timeout = '60s'"
+
+
+# how soon the server sees that a machine is gone which said no goodbye
+_NOTICED = "SET tcp_keepalives_idle = 20; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 4"
 
 
 # a long transaction of all rows, which waits for another catalogue in between
