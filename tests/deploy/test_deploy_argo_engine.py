@@ -367,6 +367,7 @@ def lines(text: str) -> list[str]:
     return sorted(line.partition(":")[0] if line.endswith(" s") else line for line in told)
 
 
+@pytest.mark.slow
 def test_a_run_on_argo_gives_what_a_run_here_gives_also_when_it_was_killed_while_following(
     project: Project, argo: ArgoServer, tmp_path: Path
 ) -> None:
