@@ -10,7 +10,7 @@ import pytest
 from gate_help import REF, Bench, Ticking, rule, written
 
 from shipway.access import Actor, Forbidden, KeyRing, TrustedKey, open_keys
-from shipway.gate import POLICY_REF, MoveRefused, PolicyLocksOut, ReasonMissing, revoke, revoked
+from shipway.gate import POLICY_REF, MoveRefused, PolicyLocksOut, ReasonMissing, policy_object, revoke, revoked
 from shipway.kernel import media
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.check import Check, Verdict
@@ -337,3 +337,36 @@ def test_an_observed_refusal_is_in_the_verdict_and_lets_pass(bench: Bench) -> No
     observed = verdict["observed"]
     assert isinstance(observed, list)
     assert [(check["name"], check["verdict"]) for check in observed if isinstance(check, dict)] == [("import.tests", "fail")]
+
+
+# what the judgement needs and cannot read
+
+
+def lose(bench: Bench, digest: Digest) -> None:
+    bench.store.objects.path(digest).unlink()
+
+
+def test_a_policy_that_cannot_be_read_allows_nothing_and_a_mended_one_is_forced_in(bench: Bench) -> None:
+    one = bench.deployment(bench.release("one"))
+    bench.move(REF, one)
+    policy = bench.publish(rule("import.tests: pass")).target
+    lose(bench, policy)
+    with pytest.raises(MoveRefused, match="the policy in force cannot be read"):
+        bench.move(REF, bench.deployment(bench.release("two")))
+    with pytest.raises(MoveRefused, match="the policy in force cannot be read"):
+        bench.publish(rule())
+    mended = bench.store.put(policy_object(bench.store, {REF: rule()}, {}))
+    moved = bench.move(POLICY_REF, mended, why="the old one is lost", force=True)
+    assert (moved.forced, bench.store.resolve(POLICY_REF)) == (True, mended)
+    assert bench.move(REF, bench.deployment(bench.release("two"))).changed
+
+
+def test_what_must_be_compared_with_what_cannot_be_read_does_not_pass(bench: Bench) -> None:
+    live = bench.release("one")
+    bench.move(REF, bench.deployment(live))
+    bench.publish(rule("auc: not worse by 0.02"))
+    lose(bench, live)
+    two = bench.deployment(bench.release("two"))
+    with pytest.raises(MoveRefused, match="what is live cannot be read"):
+        bench.move(REF, two)
+    assert bench.move(REF, two, why="nothing else is left", force=True).forced

@@ -29,7 +29,8 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that a judgement may look at. statements: by subject digest; live: what the ref's present target locks.
+    """All that a judgement may look at. statements: by subject digest; live: what the ref's present target locks, None
+    when that cannot be read.
 
     at: the time of the judgement; own_key: the key of the machine that judges; after: the environment that this one comes
     after, if any; authors: who made what would move, where a rule asks.
@@ -37,7 +38,7 @@ class Facts:
 
     ref: str
     subjects: tuple[Subject, ...]
-    live: tuple[Subject, ...]
+    live: tuple[Subject, ...] | None
     statements: Mapping[Digest, list[Statement]]
     actor: str
     at: datetime

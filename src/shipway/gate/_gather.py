@@ -56,13 +56,13 @@ def _was_live(store: Store, ref: str, source: Digest, target: Digest, release: D
     return False
 
 
-def _live_subjects(store: Store, source: Digest | None) -> tuple[Subject, ...]:
-    """What is live now; nothing when it cannot be read any more: that must not bar the way to what can."""
+def _live_subjects(store: Store, source: Digest | None) -> tuple[Subject, ...] | None:
+    """What is live now; None when it cannot be read any more: that bars what has to be compared with it, and nothing else."""
     if source is None:
         return ()
     with suppress(ObjectMissing, ObjectDamaged):
         return subjects_of(store, source)
-    return ()
+    return None
 
 
 def _after(store: Store, policy: Policy, ref: str, target: Digest, at: datetime) -> Before | None:

@@ -170,6 +170,9 @@ def _judge_against_live(
     requirement: NotWorseBy, subject: Subject, rule: PolicyRule, policy: Policy, facts: Facts, outcome: Outcome
 ) -> None:
     name = f"{requirement.name} against live"
+    if facts.live is None:
+        outcome.miss(name, f"{requirement.name} {requirement.text} against live: what is live cannot be read to compare with")
+        return
     live = [other.digest for other in facts.live if (other.kind, other.name) == (subject.kind, subject.name)]
     if not live or subject.digest in live:
         why = f"the same {subject.kind} is live" if live else "nothing is live to compare with"

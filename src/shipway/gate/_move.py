@@ -26,6 +26,7 @@ from shipway.store import NewAudit, RefMoved, RevocationArrived, Store
 _LOOKS = 3  # at a move while revocations arrive: the second look mostly refuses it, and nobody may keep it waiting for ever
 FORCED = "forced"
 LOCK_OUT = "lock-out"
+UNREADABLE = "policy"
 _PERMISSION = {"move": Action.MOVE, "return": Action.RETURN, FORCED: Action.FORCE}
 
 
@@ -117,11 +118,22 @@ def judge_move(store: Store, keys: KeyRing, actor: Actor, *, ref: str, target: D
     if returns(store, keys, ref=ref, source=source, target=target):  # not even an unreadable policy stands in the way back
         allowed = Judgement((), (), (), Verdict.PASS, allowed=True)
         return Judged(ref, source, target, policy.digest if policy else policy_digest(store), allowed, returning=True)
-    policy, at = policy or policy_in_force(store), store.clock.now()
+    at = store.clock.now()
+    if policy is None:
+        try:
+            policy = policy_in_force(store)
+        except ShipwayError as problem:
+            return Judged(ref, source, target, policy_digest(store), _without_policy(problem), returning=False)
     judgement = judge(policy, gather_facts(store, keys, actor, policy, ref=ref, target=target, source=source, at=at))
     if ref == POLICY_REF:
         judgement = _with_lock_out(store, keys, target, judgement, at)
     return Judged(ref, source, target, policy.digest, judgement, returning=False)
+
+
+def _without_policy(problem: ShipwayError) -> Judgement:
+    """Where the policy in force cannot be read nothing is allowed; a mended one is forced in, by who may force."""
+    text = f"the policy in force cannot be read: {problem.what}"
+    return Judgement((Check(UNREADABLE, Verdict.FAIL, text=text),), (text,), (), Verdict.FAIL, allowed=False)
 
 
 def _with_lock_out(store: Store, keys: KeyRing, target: Digest, judgement: Judgement, at: datetime) -> Judgement:
