@@ -400,6 +400,7 @@ def lines(text: str) -> list[str]:
     return sorted(line.partition(":")[0] if line.endswith(" s") else line for line in told)
 
 
+@pytest.mark.slow
 def test_a_run_on_step_functions_gives_what_a_run_here_gives_also_when_it_was_killed_while_following(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environ: None
 ) -> None:

@@ -120,9 +120,18 @@ def quote_name(name: str) -> str:
     return '"' + name.replace(" ", "\\ ") + '"'
 
 
-@functools.cache
 def s3_environ() -> Mapping[str, str]:
-    """One S3 for the whole run of the tests, in a thread of this process on the loopback, with one bucket in it."""
+    """One S3 for the whole run of the tests, in a thread of this process on the loopback, with one bucket in it.
+
+    Another test's moto in this process empties this one too: the bucket is made again for whoever asks next.
+    """
+    environ, client = _s3()
+    client.create_bucket(Bucket=BUCKET)  # no error where it is there, in this region
+    return environ
+
+
+@functools.cache
+def _s3() -> tuple[Mapping[str, str], Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for module in ("obstore", "moto.server"):
@@ -140,8 +149,7 @@ def s3_environ() -> Mapping[str, str]:
         "AWS_SECRET_ACCESS_KEY": "not a secret",
         "AWS_REGION": "us-east-1",
     }
-    s3_client(environ).create_bucket(Bucket=BUCKET)
-    return environ
+    return environ, s3_client(environ)
 
 
 def s3_client(environ: Mapping[str, str]) -> Any:
