@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+import pytest
 from cli_project import make_project
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "store"))  # the S3 that the store is tested with
@@ -15,6 +16,7 @@ from store_help import BUCKET, Place, s3_client, s3_environ
 from shipway.kernel.digest import Digest
 
 
+@pytest.mark.slow
 def test_a_pipeline_runs_over_a_bucket_and_makes_anew_what_somebody_removed(tmp_path: Path) -> None:
     project = make_project(tmp_path / "project", tmp_path / "keys")
     url = f"s3://{BUCKET}/cli/{tmp_path.name}"

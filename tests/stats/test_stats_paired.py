@@ -95,7 +95,7 @@ def test_mcnemar_is_statsmodels(one: int, other: int) -> None:
     assert mcnemar_exact(one, other) == pytest.approx(exact, rel=1e-9)
 
 
-@settings(max_examples=50)
+@settings(max_examples=15)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_is_statsmodels(p_values: list[float]) -> None:
     assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1], rel=1e-9, abs=1e-12)
