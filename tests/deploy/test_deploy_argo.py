@@ -285,6 +285,24 @@ def test_secrets_and_places_stand_as_references(make_project: Make) -> None:
     assert {"name": "store", "persistentVolumeClaim": {"claimName": "sample-store"}} in step["volumes"]
 
 
+def test_every_pod_has_the_token_that_argo_tells_the_end_of_a_step_by(everything: Files) -> None:
+    """The ServiceAccount that the Kubernetes files make mounts none, and a workflow that says nothing goes by it."""
+    for made in objects(everything):
+        spec = made["spec"].get("workflowSpec", made["spec"])
+        assert spec["automountServiceAccountToken"] is True
+
+
+def test_with_a_bucket_every_pod_takes_its_credentials_from_a_secret_that_may_be_missing(make_project: Make) -> None:
+    lines = 'targets: {objects: "s3://example-ml/shipway"}\nschedule: {every: 6h}\n'
+    files = render_target("argo", make_project(lines, "def fit() -> dict: ...\n"))
+    specs = [made["spec"].get("workflowSpec", made["spec"]) for made in objects(files)]
+    boxes = [one["container"] for spec in specs for one in spec["templates"] if "container" in one]
+    assert len(boxes) == 3
+    for box in boxes:
+        assert box["envFrom"] == [{"secretRef": {"name": "sample-objects", "optional": True}}]
+    assert [problem for made in objects(files) for problem in typed_problems(made)] == []
+
+
 def chain(count: int) -> str:
     return "def step_0000() -> int: ...\n" + "".join(
         f"def step_{n:04}(step_{n - 1:04}: int) -> int: ...\n" for n in range(1, count)

@@ -11,10 +11,12 @@ import kubernetes_validate
 import pytest
 import yaml
 from deploy_subjects import IMAGE, Golden
+from kube_world import of_kind
 
 from shipway.cli._main import group
 from shipway.deploy import CannotExpress, NothingToRender, Subject, render_target
 from shipway.deploy._kuberay import RAY_VERSION
+from shipway.spec import TargetsSpec
 
 pytest_plugins = ["deploy_fixtures"]
 
@@ -119,6 +121,29 @@ def test_the_image_is_pinned_and_the_command_exists_with_that_option(flights: Su
 
 def test_the_version_that_is_asked_for_is_the_one_that_the_tests_ran() -> None:
     assert version("ray") == RAY_VERSION
+
+
+def test_no_network_policy_keeps_head_workers_and_operator_from_each_other(flights: Subject) -> None:
+    (job,) = jobs_of(flights).values()
+    cluster = job["spec"]["rayClusterSpec"]
+    for pod in (cluster["headGroupSpec"]["template"], cluster["workerGroupSpecs"][0]["template"]):
+        for policy in of_kind(render_target("kubernetes", flights), "NetworkPolicy"):
+            chosen = policy["spec"]["podSelector"]["matchLabels"]
+            assert not chosen.items() <= pod["metadata"]["labels"].items(), policy["metadata"]["name"]
+
+
+def test_copies_of_a_buckets_objects_lie_where_head_and_workers_find_them(flights: Subject) -> None:
+    """A part is a path: the head fetches the object, and the worker opens the copy."""
+    (job,) = jobs_of(replace(flights, targets=TargetsSpec(objects="s3://example-ml/shipway"))).values()
+    check(job, SHAPE)
+    cluster = job["spec"]["rayClusterSpec"]
+    for pod in (cluster["headGroupSpec"]["template"], cluster["workerGroupSpecs"][0]["template"]):
+        (box,) = pod["spec"]["containers"]
+        (cache,) = (entry["value"] for entry in box["env"] if entry["name"] == "SHIPWAY_CACHE")
+        (store,) = (volume for volume in pod["spec"]["volumes"] if volume["name"] == "store")
+        assert "persistentVolumeClaim" in store
+        assert cache.startswith(next(mount["mountPath"] for mount in box["volumeMounts"] if mount["name"] == "store"))
+        assert box["envFrom"] == [{"secretRef": {"name": "flights-objects", "optional": True}}]
 
 
 def test_a_project_without_data_and_indexes_has_no_job(flights: Subject) -> None:

@@ -184,6 +184,57 @@ def test_a_policy_selects_every_pod_that_is_rendered(flights: Subject, assistant
             assert document["spec"]["selector"]["matchLabels"].items() <= labels.items()
 
 
+def reached(subject: Subject, component: str) -> list[dict[str, Any]]:
+    """What pods of a component may talk to, of all policies that select them."""
+    labels = {"app.kubernetes.io/part-of": subject.project, "app.kubernetes.io/component": component}
+    found = []
+    for policy in of_kind(render_target("kubernetes", subject), "NetworkPolicy"):
+        chosen = policy["spec"]["podSelector"]
+        named = [one["values"] for one in chosen.get("matchExpressions", ())]
+        if chosen["matchLabels"].items() <= labels.items() and all(component in values for values in named):
+            found += policy["spec"].get("egress", [])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("objects", "places"),
+    [
+        ("s3://example-ml/shipway", {("169.254.170.23/32", 80)}),
+        ("gs://example-ml/shipway", {("169.254.169.254/32", 80), ("169.254.169.252/32", 988)}),
+        ("az://example-ml/shipway", set()),
+    ],
+)
+def test_with_a_bucket_every_pod_reaches_it_and_what_says_who_it_is(
+    flights: Subject, objects: str, places: set[tuple[str, int]]
+) -> None:
+    subject = replace(flights, targets=TargetsSpec(objects=objects))
+    for component in ("predictor", "control"):
+        rules = reached(subject, component)
+        assert {"ports": [{"protocol": "TCP", "port": 443}]} in rules
+        blocks = {
+            (place["ipBlock"]["cidr"], rule["ports"][0]["port"])
+            for rule in rules
+            for place in rule.get("to", ())
+            if "ipBlock" in place
+        }
+        assert blocks - {("169.254.0.0/16", 53)} == places
+    boxes = [box for pod in pods(rendered(subject)) for box in pod["containers"]]
+    assert [box["envFrom"] for box in boxes] == [[{"secretRef": {"name": "flights-objects", "optional": True}}]] * 2
+    for document in rendered(subject):
+        check(document)
+
+
+def test_names_are_asked_of_the_node_where_it_keeps_them(flights: Subject) -> None:
+    (names,) = (rule for rule in reached(flights, "predictor") if rule["ports"][0]["port"] == 53)
+    assert {"ipBlock": {"cidr": "169.254.0.0/16"}} in names["to"]
+
+
+def test_the_control_plane_reaches_the_providers_that_it_evaluates_with(assistant: Subject, flights: Subject) -> None:
+    for component in ("gateway", "control"):
+        assert {"ports": [{"protocol": "TCP", "port": 443}]} in reached(assistant, component)
+    assert {"ports": [{"protocol": "TCP", "port": 443}]} not in reached(flights, "control")
+
+
 def test_without_a_release_there_is_nothing_to_render(flights: Subject) -> None:
     with pytest.raises(NothingToRender, match="released nothing"):
         render_target("kubernetes", replace(flights, services=()))

@@ -13,6 +13,7 @@ from shipway.deploy._argo_draw import draw
 from shipway.deploy._argo_pod import USER, plan_template
 from shipway.deploy._argo_tasks import TARGET, Drawn
 from shipway.deploy._errors import CannotExpress, NothingToRender
+from shipway.deploy._kubernetes_jobs import cron_expression
 from shipway.deploy._names import label_names
 from shipway.deploy._subject import PLAN as FIRST
 from shipway.deploy._subject import Subject, Workload
@@ -105,7 +106,7 @@ def cron_workflow(subject: Subject, name: str, schedule: ScheduleSpec) -> JsonOb
         "kind": "CronWorkflow",
         "metadata": _metadata(subject, f"{name}-scheduled"),
         "spec": {
-            "schedules": [cron_expression(schedule)],
+            "schedules": [cron_expression(schedule, target=TARGET)],
             "timezone": schedule.timezone,
             "concurrencyPolicy": "Forbid",
             "startingDeadlineSeconds": 3600,
@@ -120,27 +121,6 @@ def cron_workflow(subject: Subject, name: str, schedule: ScheduleSpec) -> JsonOb
     }
 
 
-def cron_expression(schedule: ScheduleSpec) -> str:
-    """Five fields. Raises CannotExpress for what comes every so often and is no part of an hour or a day.
-
-    >>> from shipway.kernel.units import Seconds
-    >>> cron_expression(ScheduleSpec(every=Seconds(6 * 3600.0)))
-    '0 */6 * * *'
-    """
-    if schedule.every is None:
-        return schedule.cron or ""
-    minutes = int(schedule.every) // 60
-    hours, rest = divmod(minutes, 60)
-    if minutes < 60 and 60 % minutes == 0:
-        return f"*/{minutes} * * * *" if minutes > 1 else "* * * * *"
-    if rest == 0 and hours < 24 and 24 % hours == 0:
-        return f"0 */{hours} * * *" if hours > 1 else "0 * * * *"
-    if hours == 24 and rest == 0:
-        return "0 0 * * *"
-    what = f"{TARGET} cannot start a run every {minutes} minutes: that is no part of an hour or a day"
-    raise CannotExpress(what, mend="write schedule.cron")
-
-
 def _metadata(subject: Subject, name: str) -> JsonObject:
     return {"name": name, "namespace": subject.targets.kubernetes.namespace, "labels": _labels(name)}
 
@@ -153,6 +133,8 @@ def _frame(subject: Subject, name: str) -> JsonObject:
     """How long a run and its pods are kept, and as whom they run."""
     return {
         "serviceAccountName": subject.targets.kubernetes.service_account,
+        # our ServiceAccount says no, and without its token Argo's container beside ours cannot tell how a step ended
+        "automountServiceAccountToken": True,
         "podMetadata": {"labels": _labels(name)},
         "securityContext": {
             "runAsNonRoot": True,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from shipway.deploy._names import label_name
-from shipway.deploy._pod import environment
+from shipway.deploy._pod import cores, credentials, environment, quantity
 from shipway.deploy._subject import Subject
 from shipway.deploy._units import Unit
 from shipway.kernel.canonical import Json, JsonObject
@@ -124,6 +124,7 @@ def _container(subject: Subject, words: Sequence[str], limits: Limits, *, keys: 
         "command": ["shipway"],  # Argo would ask the registry for the image's own
         "args": list(words),
         "env": [*environment(subject, subject.secrets[1:]), *own],
+        **credentials(subject),
         "resources": _resources(limits),
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -167,23 +168,3 @@ def _resources(limits: Limits) -> JsonObject:
     asked: JsonObject = {"cpu": cores(limits.cpu or _CPU), "memory": quantity(limits.memory or _MEMORY), **device}
     most: JsonObject = {**({"memory": quantity(limits.memory)} if limits.memory else {}), **device}
     return {"requests": asked, **({"limits": most} if most else {})}
-
-
-def cores(cpu: float) -> str:
-    """
-    >>> cores(0.5), cores(2), cores(0.0101)
-    ('500m', '2', '11m')
-    """
-    thousandths = math.ceil(round(cpu * 1000, 6))
-    return str(thousandths // 1000) if thousandths % 1000 == 0 else f"{thousandths}m"
-
-
-def quantity(size: int) -> str:
-    """
-    >>> quantity(2**30), quantity(1536 * 2**20), quantity(1000)
-    ('1Gi', '1536Mi', '1000')
-    """
-    for unit, ending in ((2**30, "Gi"), (2**20, "Mi"), (2**10, "Ki")):
-        if size % unit == 0:
-            return f"{size // unit}{ending}"
-    return str(size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from shipway.deploy._errors import NothingToRender
 from shipway.deploy._image import CACHE, KEYS, STORE
 from shipway.deploy._names import label_name, label_names
-from shipway.deploy._pod import environment
+from shipway.deploy._pod import credentials, environment
 from shipway.deploy._subject import Subject
 from shipway.deploy._text import Files, yaml_text
 from shipway.kernel.canonical import Json, JsonObject
@@ -72,7 +72,8 @@ def _job(subject: Subject, name: str, entrypoint: str) -> JsonObject:
 
 
 def _labels(subject: Subject) -> JsonObject:
-    return {"app.kubernetes.io/part-of": label_name(subject.project), "app.kubernetes.io/managed-by": "shipway"}
+    """Not those of the project's other pods: their network policies would keep head, workers and operator from each other."""
+    return {"app.kubernetes.io/part-of": f"{label_name(subject.project)}-ray", "app.kubernetes.io/managed-by": "shipway"}
 
 
 def _pod(subject: Subject, name: str, *, cpu: str, memory: str) -> JsonObject:
@@ -82,10 +83,13 @@ def _pod(subject: Subject, name: str, *, cpu: str, memory: str) -> JsonObject:
     keys: list[Json] = [{"name": "keys", "secret": {"secretName": f"{project}-keys"}}] if head else []
     mounts: list[Json] = [{"name": "keys", "mountPath": KEYS, "readOnly": True}] if head else []
     variables: list[Json] = [{"name": "SHIPWAY_KEYS", "value": KEYS}] if head else []
+    if subject.targets.objects:  # the head names copies to the workers by their paths, so they lie where both find them
+        variables.append({"name": "SHIPWAY_CACHE", "value": f"{STORE}/cache"})
     container: JsonObject = {
         "name": name,
         "image": subject.image,
         "env": [*environment(subject, subject.secrets[1:]), *variables, {"name": "RAY_USAGE_STATS_ENABLED", "value": "0"}],
+        **credentials(subject),
         "resources": {"requests": sizes, "limits": sizes},
         "securityContext": {
             "allowPrivilegeEscalation": False,

@@ -10,13 +10,16 @@ from shipway.kernel.canonical import Json, JsonObject
 
 _NAMESPACE = "kubernetes.io/metadata.name"
 _POSTGRES, _HTTPS, _DNS = 5432, 443, 53
+_NODE = "169.254.0.0/16"  # addresses of the node itself: names that it keeps (NodeLocal DNSCache, Cloud DNS), identities
+# where a pod gets the identity that reads the bucket: EKS Pod Identity; the metadata servers of GKE
+_IDENTITY = {"s3": {"169.254.170.23/32": 80}, "gs": {"169.254.169.254/32": 80, "169.254.169.252/32": 988}}
 
 
 def network_policies(subject: Subject, project: str) -> list[Json]:
     """Policies add up: the first lets nothing through, each of the others a little."""
     ours: JsonObject = {"matchLabels": {"app.kubernetes.io/part-of": project}}
     names: JsonObject = {
-        "to": [{"namespaceSelector": {"matchLabels": {_NAMESPACE: "kube-system"}}}],
+        "to": [{"namespaceSelector": {"matchLabels": {_NAMESPACE: "kube-system"}}}, {"ipBlock": {"cidr": _NODE}}],
         "ports": [{"protocol": "UDP", "port": _DNS}, {"protocol": "TCP", "port": _DNS}],
     }
     return [
@@ -24,29 +27,37 @@ def network_policies(subject: Subject, project: str) -> list[Json]:
         _policy(subject, f"{project}-names", ours, ("Egress",), egress=[names]),
         _policy(subject, f"{project}-catalogue", ours, ("Egress",), egress=[_to_port(_POSTGRES)]),
         *_elsewhere(subject, project),
-        _policy(subject, f"{project}-callers", _serving(project), ("Ingress",), ingress=[_callers(subject)]),
+        _policy(
+            subject,
+            f"{project}-callers",
+            _components(project, "predictor", "gateway"),
+            ("Ingress",),
+            ingress=[_callers(subject)],
+        ),
     ]
 
 
 def _elsewhere(subject: Subject, project: str) -> list[Json]:
-    """HTTPS: to objects for all, otherwise to providers for gateways alone."""
+    """HTTPS: to objects for all, otherwise to providers for gateways and for the control plane, which evaluates."""
     if subject.targets.objects:
         ours: JsonObject = {"matchLabels": {"app.kubernetes.io/part-of": project}}
-        return [_policy(subject, f"{project}-objects", ours, ("Egress",), egress=[_to_port(_HTTPS)])]
+        egress = [_to_port(_HTTPS), *_identities(subject.targets.objects)]
+        return [_policy(subject, f"{project}-objects", ours, ("Egress",), egress=egress)]
     if not any(service.kind == "gateway" for service in subject.services):
         return []
-    gateways: JsonObject = {
-        "matchLabels": {"app.kubernetes.io/part-of": project, "app.kubernetes.io/component": "gateway"},
-    }
-    return [_policy(subject, f"{project}-providers", gateways, ("Egress",), egress=[_to_port(_HTTPS)])]
+    asking = _components(project, "gateway", "control")
+    return [_policy(subject, f"{project}-providers", asking, ("Egress",), egress=[_to_port(_HTTPS)])]
 
 
-def _serving(project: str) -> JsonObject:
+def _identities(objects: str) -> list[Json]:
+    places = _IDENTITY.get(objects.partition("://")[0], {})
+    return [{"to": [{"ipBlock": {"cidr": cidr}}], **_to_port(port)} for cidr, port in places.items()]
+
+
+def _components(project: str, *names: str) -> JsonObject:
     return {
         "matchLabels": {"app.kubernetes.io/part-of": project},
-        "matchExpressions": [
-            {"key": "app.kubernetes.io/component", "operator": "In", "values": ["predictor", "gateway"]},
-        ],
+        "matchExpressions": [{"key": "app.kubernetes.io/component", "operator": "In", "values": list[Json](names)}],
     }
 
 

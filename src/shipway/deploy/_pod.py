@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from shipway.deploy._names import label_name, label_names
@@ -101,6 +102,7 @@ def container(
         "image": subject.image,
         "args": list(args),
         "env": environment(subject, secrets, more={"SHIPWAY_KEYS": KEYS, **(variables or {})}),
+        **credentials(subject),
         "securityContext": confined(),
         "volumeMounts": [*mounts, *more],
     }
@@ -167,6 +169,13 @@ def environment(
     return plain + [{"name": name, "valueFrom": {"secretKeyRef": {"name": source, "key": name}}} for name in names]
 
 
+def credentials(subject: Subject) -> JsonObject:
+    """The bucket's, from a Secret that may be missing: where the service account has an identity of the cloud it needs none."""
+    if subject.targets.objects is None:
+        return {}
+    return {"envFrom": [{"secretRef": {"name": f"{label_name(subject.project)}-objects", "optional": True}}]}
+
+
 def resources(*, cpu: float, memory: int, gpu: int = 0) -> JsonObject:
     """What is asked for. Memory and devices are also the limit; cores are not, since a limit makes answers wait."""
     device: JsonObject = {"nvidia.com/gpu": gpu} if gpu else {}
@@ -184,10 +193,10 @@ def serving_resources(subject: Subject, service: Service) -> JsonObject:
 
 def cores(cpu: float) -> str:
     """
-    >>> cores(0.5), cores(2), cores(0.0101)
-    ('500m', '2', '11m')
+    >>> cores(0.5), cores(2), cores(0.0101), cores(0.07)
+    ('500m', '2', '11m', '70m')
     """
-    thousandths = -int(-cpu * 1000 // 1)
+    thousandths = math.ceil(round(cpu * 1000, 6))
     return str(thousandths // 1000) if thousandths % 1000 == 0 else f"{thousandths}m"
 
 
