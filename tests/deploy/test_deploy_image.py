@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -10,7 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,18 @@ def test_the_compose_files_are_what_the_compose_specification_says(
     assert done.returncode == 0, done.stdout
     places[0].write_text(places[0].read_text().replace("read_only:", "readonly:"))
     assert subprocess.run([*check, str(places[0])], capture_output=True, check=False).returncode != 0
+
+
+def test_a_lock_lies_in_the_image_where_it_lies_in_the_project(flights: Subject, tmp_path: Path) -> None:
+    """Otherwise `lock --install` does not find it while the image is built."""
+    dockerfile = render_target("image", replace(flights, lock="envs/of prod/requirements.lock"))["Dockerfile"]
+    (tmp_path / "context/envs/of prod").mkdir(parents=True)
+    (tmp_path / "context/envs/of prod/requirements.lock").write_text("")
+    (tmp_path / "context/shipway.yaml").write_text("project: flights\n")
+    build = [line for line in dockerfile.splitlines() if line.startswith("COPY [")]
+    carry_out("\n".join(build), tmp_path / "context", tmp_path / "root")
+    assert (tmp_path / "root/app/envs/of prod/requirements.lock").is_file()
+    assert (tmp_path / "root/app/shipway.yaml").is_file()
 
 
 def test_every_container_of_ours_is_closed_and_only_loopback_is_published(flights: Subject, assistant: Subject) -> None:
@@ -106,8 +119,8 @@ def carry_out(dockerfile: str, context: Path, root: Path) -> Built:
         elif word == "ENV":
             built.environ |= dict(pair.split("=", 1) for pair in built.mapped(rest).split())
         elif word == "COPY" and "--from=" not in rest:
-            *sources, target = [part for part in rest.split() if not part.startswith("--")]
-            copy(context, sources, Path(built.mapped(target)))
+            *sources, target = json.loads(rest) if rest.startswith("[") else [p for p in rest.split() if not p.startswith("--")]
+            copy(context, sources, Path(built.mapped(target)), whole=target.endswith("/"))
         elif word == "RUN":
             environ = {**os.environ, **built.environ}
             environ.pop("PIP_NO_CACHE_DIR", None), environ.pop("UV_NO_CACHE", None)  # the caches of this machine
@@ -118,8 +131,9 @@ def carry_out(dockerfile: str, context: Path, root: Path) -> Built:
     return built
 
 
-def copy(context: Path, sources: list[str], target: Path) -> None:
-    target.mkdir(parents=True, exist_ok=True)
+def copy(context: Path, sources: list[str], target: Path, *, whole: bool) -> None:
+    """whole: whether the target is a folder, as its last `/` says."""
+    (target if whole else target.parent).mkdir(parents=True, exist_ok=True)
     for source in sources:
         place = context / source
         if place.is_dir():

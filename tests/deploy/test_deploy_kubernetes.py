@@ -224,6 +224,24 @@ def test_with_a_bucket_every_pod_reaches_it_and_what_says_who_it_is(
         check(document)
 
 
+def test_with_a_bucket_only_what_keeps_budgets_or_outcomes_needs_the_claim(
+    flights: Subject, assistant: Subject, make_project: Callable[[str, str], Subject]
+) -> None:
+    targets = TargetsSpec(objects="s3://example-ml/shipway")
+    claims: dict[str, bool] = {}
+    for subject in (flights, assistant, make_project(SCHEDULED, SOURCE)):
+        for one in (*pods(rendered(replace(subject, targets=targets))), *pods(rollouts_of(replace(subject, targets=targets)))):
+            (store,) = (volume for volume in one["volumes"] if volume["name"] == "store")
+            claims[one["containers"][0]["name"]] = "persistentVolumeClaim" in store
+    assert claims == {"predictor": False, "run": False, "gate": False, "control": True, "gateway": True}
+
+
+def rollouts_of(subject: Subject) -> list[dict[str, Any]]:
+    if not any(service.kind == "predictor" for service in subject.services):
+        return []
+    return documents(render_target("rollouts", subject))
+
+
 def test_names_are_asked_of_the_node_where_it_keeps_them(flights: Subject) -> None:
     (names,) = (rule for rule in reached(flights, "predictor") if rule["ports"][0]["port"] == 53)
     assert {"ipBlock": {"cidr": "169.254.0.0/16"}} in names["to"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +16,10 @@ from pathlib import Path
 
 import pytest
 from operate_help import REF, Project, descendants, endpoint, infer, move, releases, runs
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "store"))  # the S3 that the store is tested with
+
+from store_help import BUCKET, s3_client, s3_environ
 
 from shipway.kernel.digest import Digest, short
 
@@ -129,6 +135,19 @@ def test_a_pinned_release_stays_when_its_ref_moves(live: Project) -> None:
         assert endpoint(live) == {}  # nobody is told that this is where the ref is served
         child.send_signal(signal.SIGTERM)
         assert child.wait(timeout=60) == 0
+
+
+def test_what_a_container_records_is_in_the_teams_bucket_when_it_ends(live: Project) -> None:
+    """Its disk ends with it, and nobody else compacts what lies there."""
+    prefix, release = f"pinned/{os.getpid()}", releases(live)[0]
+    live.more |= {**s3_environ(), "SHIPWAY_OBJECTS": f"s3://{BUCKET}/{prefix}"}
+    live.ask("store", "migrate")
+    with serving(live, "line@prod", "--release", release) as (child, url):
+        infer(url)
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(timeout=60) == 0
+    found = s3_client(s3_environ()).list_objects_v2(Bucket=BUCKET, Prefix=f"{prefix}/logs/").get("Contents", [])
+    assert [each["Key"] for each in found if "/predictions/" in each["Key"]]
 
 
 def test_a_release_that_the_gate_never_let_in_is_not_served(live: Project) -> None:

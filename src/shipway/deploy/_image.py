@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from importlib.resources import files
 
@@ -40,7 +41,8 @@ def _blanks(subject: Subject) -> dict[str, str]:
         "project": subject.project,
         "repository": subject.image.partition("@")[0],
         "python_image": f"docker.io/library/python:{subject.python}-slim-bookworm@{UNPINNED}",
-        "lock_sources": " ".join(sources),
+        # each where it lies in the project, as JSON: a path may have blanks
+        "copy_sources": "\n".join(f"COPY {json.dumps([path, '/app/' + path])}" for path in sources),
         "install": "lock --install" if subject.lock else "--version",
     }
 

@@ -30,7 +30,7 @@ def control_plane(subject: Subject, name: str) -> list[Json]:
     }
     template: JsonObject = {
         "metadata": {"labels": labels(subject, name, "control")},
-        "spec": {**pod(subject, [box], keys=signing_keys(subject)), "terminationGracePeriodSeconds": 60},
+        "spec": {**pod(subject, [box], keys=signing_keys(subject), lasting=True), "terminationGracePeriodSeconds": 60},
     }
     return [
         {

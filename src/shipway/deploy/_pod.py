@@ -15,6 +15,7 @@ STORE, CACHE, KEYS = "/app/.shipway", "/var/cache/shipway", "/etc/shipway/keys"
 LONGEST_PROJECT = 45  # with our endings it still names a CronJob, whose jobs get eleven characters more
 _READY_SECONDS, _PERIOD = 180, 2  # a gateway that loads a model of its own may take 130
 _DRAIN = {"predictor": 35, "gateway": 65}  # what a worker may take to finish what it has accepted (operate's Serving)
+_SEND_SECONDS = 15  # to bring the last of the logs to the bucket
 _UNROUTE_SECONDS = 5  # until no other machine of the cluster sends here any more
 
 
@@ -45,7 +46,7 @@ def labels(subject: Subject, name: str, component: str, *, release: str | None =
 
 def serving_pod(subject: Subject, service: Service, name: str) -> JsonObject:
     """The pod that serves one release of an application from the team's store."""
-    drain = _DRAIN[service.kind] + _UNROUTE_SECONDS + 5
+    drain = _DRAIN[service.kind] + _UNROUTE_SECONDS + 5 + (_SEND_SECONDS if subject.targets.objects else 0)
     args = ["serve", service.name, "--release", service.release, *listening()]
     box: JsonObject = {
         **container(subject, service.kind, args, secrets=service.secrets),
@@ -64,7 +65,11 @@ def serving_pod(subject: Subject, service: Service, name: str) -> JsonObject:
                 "prometheus.io/path": "/metrics",
             },
         },
-        "spec": {**pod(subject, [box]), "terminationGracePeriodSeconds": drain, "topologySpreadConstraints": _spread(name)},
+        "spec": {
+            **pod(subject, [box], lasting=service.kind == "gateway"),
+            "terminationGracePeriodSeconds": drain,
+            "topologySpreadConstraints": _spread(name),
+        },
     }
 
 
@@ -122,10 +127,19 @@ def confined() -> JsonObject:
 
 
 def pod(
-    subject: Subject, containers: Sequence[Json], *, keys: JsonObject | None = None, more: Iterable[Json] = ()
+    subject: Subject,
+    containers: Sequence[Json],
+    *,
+    keys: JsonObject | None = None,
+    more: Iterable[Json] = (),
+    lasting: bool = False,
 ) -> JsonObject:
-    """A pod without a token of the cluster. keys: the volume of keys, otherwise the trusted ones alone."""
-    project = label_name(subject.project)
+    """A pod without a token of the cluster. keys: the volume of keys, otherwise the trusted ones alone.
+
+    lasting: whether it keeps what no bucket has, budgets or outcomes; the others need the claim only where there is no bucket.
+    """
+    claim: JsonObject = {"persistentVolumeClaim": {"claimName": f"{label_name(subject.project)}-store"}}
+    store: JsonObject = claim if lasting or subject.targets.objects is None else {"emptyDir": {}}
     return {
         "serviceAccountName": subject.targets.kubernetes.service_account,
         "automountServiceAccountToken": False,
@@ -142,7 +156,7 @@ def pod(
         "volumes": [
             {"name": "tmp", "emptyDir": {}},
             {"name": "cache", "emptyDir": {}},
-            {"name": "store", "persistentVolumeClaim": {"claimName": f"{project}-store"}},
+            {"name": "store", **store},
             keys or trusted_keys(subject),
             *more,
         ],

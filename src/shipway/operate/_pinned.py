@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from shipway.kernel.digest import Digest, short
+from shipway.kernel.errors import ShipwayError
+from shipway.operate._control import SHARE_SECONDS, gather
 from shipway.operate._group import LOOPBACK, Group
 from shipway.operate._serving import prepare_serving
 from shipway.store import Store
@@ -30,6 +33,8 @@ def serve_pinned(
 ) -> None:
     """Serve until told to stop, then drain. environ, secrets: as in Supervisor; log: whether predictions are recorded.
 
+    What was recorded goes to the team's bucket, where objects are in one: the disk of a container ends with it.
+
     Raises what keeps it from starting or from replacing a worker that died (NotServable, EnvironmentFailed, PredictorFailed,
     PortTaken): whoever started this process starts it again.
     """
@@ -38,11 +43,40 @@ def serve_pinned(
     folder.mkdir(exist_ok=True)
     name = ref.removeprefix("deploy/").replace("/", "-")
     group = Group(ref, port, folder / f"{name}.{short(deployment)}.log", environ, secrets, host)
+    logs = _Logs(store, report) if log and store.objects.bucket is not None else None
     try:
         group.switch(serving)
         report(f"{ref} serves {short(serving.release)} at {group.url}")
         while not stop.wait(_TURN_SECONDS):
             if replaced := group.replace_dead():
                 report(f"{ref}: {replaced} predictor died and was replaced")
+            if logs:
+                logs.step()
     finally:
         group.stop()
+        if logs:
+            logs.send()
+
+
+class _Logs:
+    """Brings to the bucket what predictors have recorded. A fault is told once and tried again: serving goes on."""
+
+    def __init__(self, store: Store, report: Callable[[str], None]) -> None:
+        self._store, self._report = store, report
+        self._next, self._told = time.monotonic() + SHARE_SECONDS, ""
+
+    def step(self) -> None:
+        if time.monotonic() >= self._next:
+            self.send()
+            self._next = time.monotonic() + SHARE_SECONDS
+
+    def send(self) -> None:
+        try:
+            gather(self._store)
+        except Exception as problem:
+            said = f"logs: {problem.what if isinstance(problem, ShipwayError) else problem}"
+            if said != self._told:
+                self._report(said)
+            self._told = said
+        else:
+            self._told = ""
