@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from shipway.data import DataEmpty, DataMissing, DataUnreadable, snapshot_files, take_snapshot, verify_snapshot
 from shipway.kernel.digest import Descriptor
-from shipway.store import FileUnreadable, ObjectDamaged, ObjectMissing, Store, _objects
+from shipway.store import FileUnreadable, ObjectDamaged, ObjectMissing, Store, _hashed
 
 
 @pytest.fixture
@@ -129,15 +129,15 @@ def test_a_file_that_changes_while_it_is_read_is_refused_and_the_next_try_succee
 ) -> None:
     path = tmp_path / "growing.csv"
     path.write_text("a\n1\n")
-    write_all = _objects._write_all
+    write_all = _hashed.write_all
 
     def grow_meanwhile(out: int, data: bytes) -> None:
         with path.open("a") as file:
             file.write("2\n")
-        monkeypatch.setattr(_objects, "_write_all", write_all)
+        monkeypatch.setattr(_hashed, "write_all", write_all)
         write_all(out, data)
 
-    monkeypatch.setattr(_objects, "_write_all", grow_meanwhile)
+    monkeypatch.setattr(_hashed, "write_all", grow_meanwhile)
     with pytest.raises(FileUnreadable, match=r"growing\.csv changed while it was read"):
         take_snapshot(store, path)
     assert take_snapshot(store, path).bytes == path.stat().st_size

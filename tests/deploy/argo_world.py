@@ -22,6 +22,7 @@ _TAG = re.compile(r"\{\{([^=}][^}]*)\}\}")
 _DONE = ("Succeeded", "Failed", "Error", "Skipped", "Omitted")
 _WORKFLOW = {
     "entrypoint", "arguments", "templates", "serviceAccountName", "podMetadata", "securityContext", "ttlStrategy", "podGC",
+    "automountServiceAccountToken",
 }  # fmt: skip
 _TASK = {"name", "template", "templateRef", "arguments", "depends", "when", "withItems", "withParam", "withSequence"}
 
@@ -66,6 +67,8 @@ class Run:
     def __init__(self, cluster: Cluster, spec: Spec, arguments: Mapping[str, str], *, name: str = "run") -> None:
         if unknown := spec.keys() - _WORKFLOW:
             raise Unknown(str(unknown))
+        if spec.get("automountServiceAccountToken") is not True:
+            raise Unknown("our service account mounts no token by itself, and without one no step's end is ever told")
         self._cluster, self._spec, self._name = cluster, spec, name
         self._given = {one["name"]: one.get("value") for one in spec.get("arguments", {}).get("parameters", [])}
         self._given |= arguments

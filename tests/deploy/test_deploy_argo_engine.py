@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import socket
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ import yaml
 from argo_server import TOKEN, ArgoServer, Fault, serving
 from argo_world import Cluster
 from deploy_subjects import PLAN, project_subject
+from engine_help import Clock, lines, real_steps, wait_for
 
 from shipway.deploy import render_target
 from shipway.pipeline import (
@@ -36,33 +35,18 @@ from shipway.pipeline import (
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))  # the small project that the command line is tested with
 
-from cli_project import SHIPWAY, Project, make_project
+from cli_project import SHIPWAY, Project
 
 TEMPLATE = "points"
 RUN = f"{TEMPLATE}-{'2e' * 6}"
 
 
-class Clock:
-    """Time that passes while somebody waits."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.waits: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now
-
-    def pause(self, seconds: float) -> None:
-        self.waits.append(seconds)
-        self.now += seconds
+SIMPLE = "def fit() -> dict: ...\ndef end(fit: dict) -> dict: ...\n"
 
 
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
-
-
-SIMPLE = "def fit() -> dict: ...\ndef end(fit: dict) -> dict: ...\n"
 
 
 @pytest.fixture
@@ -337,11 +321,7 @@ def never(bad: bool) -> int:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    made = make_project(tmp_path / "project", tmp_path / "keys")
-    file = made.root / "steps.py"
-    file.write_text(file.read_text().replace('"at": time.time_ns(), ', "") + SOURCE)
-    (made.root / "shipway.yaml").write_text((made.root / "shipway.yaml").read_text() + STEPS)
-    return made
+    return real_steps(tmp_path, SOURCE, STEPS)
 
 
 @pytest.fixture
@@ -351,20 +331,6 @@ def argo(project: Project, tmp_path: Path) -> Iterator[ArgoServer]:
     with serving(cluster) as found:
         project.more |= {"ARGO_SERVER": found.url, "ARGO_TOKEN": TOKEN}
         yield found
-
-
-def wait_for(what: Callable[[], object]) -> None:
-    for _ in range(600):
-        if what():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not come")
-
-
-def lines(text: str) -> list[str]:
-    """What is told of steps, without seconds."""
-    told = re.findall(r"^  (\S+(?: \.\.\.|: skipped|: cached|: [0-9.]+ s))$", text, re.M)
-    return sorted(line.partition(":")[0] if line.endswith(" s") else line for line in told)
 
 
 @pytest.mark.slow

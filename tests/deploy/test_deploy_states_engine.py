@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import socket
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from asl_world import REGION, World, aws
 from deploy_subjects import PLAN, project_subject
+from engine_help import Clock, lines, real_steps, wait_for
 from states_server import SECRET, Fault, StatesServer, serving
 
 from shipway.deploy import render_target
@@ -33,25 +32,10 @@ from shipway.pipeline._states_history import Event, steps_of, tasks_of
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))  # the small project that the command line is tested with
 
-from cli_project import SHIPWAY, Project, make_project
+from cli_project import SHIPWAY, Project
 
 RUN = f"points-{'2e' * 6}"
 OBJECTS = 'targets: {objects: "s3://example-ml/shipway"}\n'
-
-
-class Clock:
-    """Time that passes while somebody waits."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.waits: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now
-
-    def pause(self, seconds: float) -> None:
-        self.waits.append(seconds)
-        self.now += seconds
 
 
 @pytest.fixture
@@ -104,14 +88,6 @@ def engine(clock: Clock, *, machine: str = "points", timeout: float = 5.0, patie
 
 def until_over(there: StepFunctionsEngine, run: str) -> None:
     wait_for(lambda: there.look(run).phase is not Phase.RUNNING)
-
-
-def wait_for(what: Callable[[], object]) -> None:
-    for _ in range(1200):
-        if what():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not come")
 
 
 def test_a_run_is_started_once_by_the_name_of_its_plan_found_again_and_read_page_by_page(
@@ -387,17 +363,7 @@ def ribbon(boxed: dict) -> dict:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    made = make_project(tmp_path / "project", tmp_path / "keys")
-    file = made.root / "steps.py"
-    file.write_text(file.read_text().replace('"at": time.time_ns(), ', "") + SOURCE)
-    (made.root / "shipway.yaml").write_text((made.root / "shipway.yaml").read_text() + OBJECTS + STEPS)
-    return made
-
-
-def lines(text: str) -> list[str]:
-    """What is told of steps, without seconds."""
-    told = re.findall(r"^  (\S+(?: \.\.\.|: skipped|: cached|: [0-9.]+ s))$", text, re.M)
-    return sorted(line.partition(":")[0] if line.endswith(" s") else line for line in told)
+    return real_steps(tmp_path, SOURCE, OBJECTS + STEPS)
 
 
 @pytest.mark.slow

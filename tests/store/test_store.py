@@ -148,7 +148,7 @@ def hold(source, out, report):
     print(next(Path(sys.argv[1]).glob("tmp-*")), flush=True)
     time.sleep(60)
 
-_objects._copy = hold
+_objects.copy_hashed = hold
 _objects.FileObjects(Path(sys.argv[1])).put_file(Path("x"))
 """
 

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from shipway.cli._output import Misused, Output, json_option
 from shipway.cli._settings import Project, Settings
+from shipway.kernel.digest import short
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shipway.kernel.canonical import Json
+    from shipway.pipeline import DataTaken, ProjectRun
 
 
 @click.command(name="run")
@@ -31,8 +40,7 @@ def command(settings: Settings, again: bool, engine: str | None, stop: bool, why
     from shipway.cli._engines import open_engine
     from shipway.cli._lineage_out import told_to_catalogue
     from shipway.cli._progress import RunReport
-    from shipway.kernel.digest import short
-    from shipway.pipeline import ProjectIncomplete, measure_evaluation, run_elsewhere, run_project
+    from shipway.pipeline import ProjectIncomplete, run_elsewhere, run_project
 
     if (again and engine) or (stop and not engine):
         raise Misused("--again is of a run on this machine, --stop of one elsewhere", mend="shipway run --on argo --stop")
@@ -50,11 +58,29 @@ def command(settings: Settings, again: bool, engine: str | None, stop: bool, why
             run, there = run_elsewhere(hands, spec, open_engine(project, engine), report=report, environ=environ, why=why)
         else:
             run = run_project(project.hands, project.spec, report=report, environ=environ, reuse=not again, why=why)
-    for taken in run.data:
+    _say_data(out, run.data)
+    models = _say_models(out, project, run)
+    steps = [{"name": s.name, "cached": s.cached, "seconds": s.seconds, "output": s.output.digest} for s in run.result.steps]
+    data = [{"name": t.name, "digest": t.snapshot.digest, "read": t.snapshot.read, "bytes": t.snapshot.bytes} for t in run.data]
+    document = {"data": data, "steps": steps, "models": models, "pipeline": run.result.pipeline, "python": str(run.python)}
+    document |= {"skipped": list(run.result.skipped), "not_made": dict(run.not_made)}
+    if there:
+        document |= {"on": {"engine": engine, "run": there}}
+    out.end("run", document, then="shipway release")
+
+
+def _say_data(out: Output, data: Sequence[DataTaken]) -> None:
+    for taken in data:
         snapshot = taken.snapshot
         sizes = f"{snapshot.files:,} files, {snapshot.bytes:,} bytes, {snapshot.read:,} read"
         out.say(f"data/{taken.name:<12} {short(snapshot.digest)}  {sizes}")
-    models = {}
+
+
+def _say_models(out: Output, project: Project, run: ProjectRun) -> dict[str, Json]:
+    """What the document says of each model, after a person has been told."""
+    from shipway.pipeline import measure_evaluation
+
+    models: dict[str, Json] = {}
     for name, made in run.models.items():
         out.say(f"model/{name:<11} {short(made.model)}  {made.rows:,} held-out rows")
         metrics = measure_evaluation(project.store, made.scores)
@@ -68,13 +94,7 @@ def command(settings: Settings, again: bool, engine: str | None, stop: bool, why
         }
     for name, step in run.not_made.items():
         out.say(f"model/{name:<11} not made: step {step} was skipped")
-    steps = [{"name": s.name, "cached": s.cached, "seconds": s.seconds, "output": s.output.digest} for s in run.result.steps]
-    data = [{"name": t.name, "digest": t.snapshot.digest, "read": t.snapshot.read, "bytes": t.snapshot.bytes} for t in run.data]
-    document = {"data": data, "steps": steps, "models": models, "pipeline": run.result.pipeline, "python": str(run.python)}
-    document |= {"skipped": list(run.result.skipped), "not_made": dict(run.not_made)}
-    if there:
-        document |= {"on": {"engine": engine, "run": there}}
-    out.end("run", document, then="shipway release")
+    return models
 
 
 def _stop(project: Project, out: Output, engine: str) -> None:

@@ -105,7 +105,6 @@ def sync_index(
             why = f"sync of {index.source}: {new} new chunks"
             moved = move_ref(store, keys, actor, ref=work.ref, target=version.digest, why=why).changed
         silent = [Unreadable(key, NO_TEXT) for key in without_chunks(store, corpus, members)]
-    before, after = present.documents, corpus.documents
     return Synced(
         ref=work.ref,
         index=version.digest,
@@ -114,12 +113,17 @@ def sync_index(
         new_chunks=new,
         embedded=embedded,
         seconds=time.perf_counter() - started,
-        added=len(after.keys() - before.keys()),
-        changed=sum(before[key] != after[key] for key in before.keys() & after.keys()),
-        removed=len(before.keys() - after.keys()),
+        **_counted(present, corpus),
         unreadable=tuple(sorted([*corpus.unreadable, *silent])),
         changed_ref=moved,
     )
+
+
+def _counted(present: Present, corpus: Corpus) -> dict[str, int]:
+    """How many documents came, changed and went against the version before."""
+    before, after = present.documents, corpus.documents
+    changed = sum(before[key] != after[key] for key in before.keys() & after.keys())
+    return {"added": len(after.keys() - before.keys()), "changed": changed, "removed": len(before.keys() - after.keys())}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from shipway.store._bucket import upload
     from shipway.store._check import Fault, StoreChecked, check_store
     from shipway.store._facade import FOLDER, Store, list_projects, open_store
-    from shipway.store._objects import Objects, damaged, hash_file
+    from shipway.store._hashed import damaged, hash_file
+    from shipway.store._objects import Objects
     from shipway.store._records import (
         CallRecord,
         CallSpan,
@@ -85,7 +86,8 @@ _HOME = {
     "_bucket": ["upload"],
     "_check": ["Fault", "StoreChecked", "check_store"],
     "_facade": ["FOLDER", "Store", "list_projects", "open_store"],
-    "_objects": ["Objects", "damaged", "hash_file"],
+    "_hashed": ["damaged", "hash_file"],
+    "_objects": ["Objects"],
     "_records": [
         "CallRecord",
         "CallSpan",

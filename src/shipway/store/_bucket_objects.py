@@ -16,7 +16,8 @@ from shipway.kernel import media
 from shipway.kernel.digest import Descriptor, Digest, digest_bytes, is_digest, parse_digest
 from shipway.store._bucket import Bucket, Content, Found
 from shipway.store._copies import Room
-from shipway.store._objects import FileObjects, Kept, damaged
+from shipway.store._hashed import damaged
+from shipway.store._objects import FileObjects, Kept
 from shipway.store._types import ObjectDamaged, ObjectMissing, ObjectsDown
 
 _PREFIX = "objects"

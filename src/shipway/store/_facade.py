@@ -18,9 +18,10 @@ from shipway.kernel.digest import Descriptor, Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.store import _reader as reader
 from shipway.store._faults import disk_fault
+from shipway.store._hashed import hash_file
 from shipway.store._justify import allows
 from shipway.store._migrations import HEAD, KNOWN
-from shipway.store._objects import FileObjects, Objects, hash_file
+from shipway.store._objects import FileObjects, Objects
 from shipway.store._place import (
     MARK,
     OBJECTS_MARK,

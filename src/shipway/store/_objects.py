@@ -8,10 +8,7 @@ marked as damaged, so that taking a snapshot again mends a store.
 
 from __future__ import annotations
 
-import errno
 import fcntl
-import hashlib
-import io
 import itertools
 import os
 import stat
@@ -23,13 +20,27 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from shipway.kernel.digest import Descriptor, Digest, digest_bytes, is_digest, parse_digest
 from shipway.store._faults import disk_fault
-from shipway.store._types import FileUnreadable, ObjectDamaged, ObjectMissing
+from shipway.store._hashed import (
+    CHUNK,
+    copy_hashed,
+    damaged,
+    discard,
+    fsync,
+    hash_open,
+    holds,
+    no_file,
+    open_object,
+    receive_hashed,
+    remove_unheld,
+    rename,
+    write_all,
+)
+from shipway.store._types import ObjectMissing
 
 if TYPE_CHECKING:
     from shipway.store._bucket import Bucket
 
 _DRAFT = "tmp-"  # begins the name of what is not whole yet
-_CHUNK = 1 << 20  # reads of 1 MiB: hashing then dominates the system calls
 _MANY = 64  # above this many new files one sync of the disk first is cheaper than one each
 _WHOLE, _DAMAGED = 0o444, 0o400  # modes of an object: as it was put, and as verify has marked it
 _SETTLED = 300.0  # seconds: ten times what Linux lets written bytes wait for the disk, so an older object is there
@@ -159,10 +170,10 @@ class FileObjects:
     def put(self, data: bytes) -> Digest:
         """Keep these bytes; putting twice is no error, and mends an object that is not as it was. Raises StoreFull."""
         digest = digest_bytes(data)
-        if not (self.keeps(digest, len(data)) and _holds(self.path(digest), data)):
+        if not (self.keeps(digest, len(data)) and holds(self.path(digest), data)):
 
             def fill(out: int) -> tuple[Digest, int]:
-                _write_all(out, data)
+                write_all(out, data)
                 return digest, len(data)
 
             self._write(fill)
@@ -170,7 +181,7 @@ class FileObjects:
 
     def put_file(self, source: Path | str, *, report: Callable[[int], None] | None = None) -> tuple[Digest, int]:
         """Keep a copy of a file, read once: digest and size in bytes. Raises FileUnreadable, StoreFull."""
-        return self._write(lambda out: _copy(source, out, report))
+        return self._write(lambda out: copy_hashed(source, out, report))
 
     def put_stream(self, wanted: Descriptor, chunks: Iterable[bytes | memoryview]) -> bool:
         """Keep bytes that come from elsewhere under the name that they should have, read once and never past their size.
@@ -185,13 +196,13 @@ class FileObjects:
 
     def receive(self, wanted: Descriptor, chunks: Iterable[bytes | memoryview]) -> None:
         """As put_stream, whatever is there already."""
-        self._write(lambda out: _receive(wanted, chunks, out))
+        self._write(lambda out: receive_hashed(wanted, chunks, out))
 
     def get(self, digest: Digest) -> bytes:
         """The bytes, verified. Raises ObjectMissing, ObjectDamaged."""
         path = self.path(digest)
         try:
-            with _open_object(path) as file:
+            with open_object(path) as file:
                 data = file.read()
         except FileNotFoundError:
             raise self._missing(digest) from None
@@ -203,8 +214,8 @@ class FileObjects:
     def read(self, digest: Digest) -> Iterator[bytes]:
         """The bytes in chunks, unverified: for who hashes them. Raises ObjectMissing, ObjectDamaged for what is no file."""
         try:
-            with _open_object(self.path(digest)) as source:
-                while chunk := source.read(_CHUNK):
+            with open_object(self.path(digest)) as source:
+                while chunk := source.read(CHUNK):
                     yield chunk
         except FileNotFoundError:
             raise self._missing(digest) from None
@@ -216,8 +227,8 @@ class FileObjects:
         """
         path = self.path(digest)
         try:
-            with _open_object(path) as file:
-                found = _hash(file)
+            with open_object(path) as file:
+                found = hash_open(file)
         except FileNotFoundError:
             raise self._missing(digest) from None
         if found != digest:
@@ -241,9 +252,9 @@ class FileObjects:
             os.sync()  # all at once; what follows then finds them clean, and hears of errors, which this does not
         for path in paths:
             with suppress(FileNotFoundError):  # somebody has removed it; reading it will tell
-                _fsync(path)
+                fsync(path)
         for folder in {os.fspath(self.root.parent), self._below, *map(os.path.dirname, paths)}:
-            _fsync(folder)
+            fsync(folder)
         for path in paths:
             self._unsynced.pop(path, None)
 
@@ -267,16 +278,16 @@ class FileObjects:
                 final = self._name(digest)
                 if self._at_once or os.path.exists(final):  # a ref may name it: what replaces it must be on the disk first
                     os.fsync(handle)
-                _rename(temporary, final)
+                rename(temporary, final)
             finally:
                 os.close(handle)
         except OSError as problem:
-            _discard(temporary)
+            discard(temporary)
             if final and os.path.isdir(final):
-                raise _no_file(Path(final)) from problem
+                raise no_file(Path(final)) from problem
             raise disk_fault(problem, self.root.parent) or problem from problem
         except BaseException:
-            _discard(temporary)
+            discard(temporary)
             raise
         if not self._at_once:
             self._unsynced[final] = None
@@ -304,147 +315,4 @@ class FileObjects:
         for path in self.root.glob(f"{_DRAFT}*"):
             with suppress(OSError):  # gone meanwhile, or held: BlockingIOError
                 if time.time() - path.stat().st_mtime > _ABANDONED:
-                    _remove_unheld(path)
-
-
-def damaged(path: Path | str, expected: Digest, found: Digest, *, name: str | None = None) -> ObjectDamaged:
-    """The error for bytes that are not what their name says; `name` is the user's own name for the file."""
-    what = f"{name} is damaged" if name else "an object is damaged"
-    return ObjectDamaged(
-        f"{what}: its content is {found}, not {expected}",
-        where=str(path),
-        mend="restore this file from a backup or take the snapshot again",
-    )
-
-
-def hash_file(path: Path) -> Digest:
-    """The digest of a file's content, read in chunks."""
-    with path.open("rb", buffering=0) as source:
-        return _hash(source)
-
-
-def _hash(source: io.FileIO) -> Digest:
-    hasher = hashlib.sha256()
-    while chunk := source.read(_CHUNK):
-        hasher.update(chunk)
-    return Digest("sha256:" + hasher.hexdigest())
-
-
-def _open_object(path: Path) -> io.FileIO:
-    """The file of an object. Raises FileNotFoundError, and ObjectDamaged for what is no file: a pipe would be waited for."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as problem:
-        if problem.errno in (errno.ELOOP, errno.ENXIO):  # links in a circle, a socket
-            raise _no_file(path) from None
-        raise
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise _no_file(path)
-    return io.FileIO(handle, "rb")
-
-
-def _no_file(path: Path) -> ObjectDamaged:
-    what = "what stands in the place of an object is no file"
-    return ObjectDamaged(what, where=str(path), mend="remove it, then restore the file from a backup or make it again")
-
-
-def _write_all(out: int, data: bytes | memoryview) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(out, view) :]
-
-
-def _copy(source: Path | str, out: int, report: Callable[[int], None] | None) -> tuple[Digest, int]:
-    """Hash and copy in one pass; a file that changes meanwhile is refused."""
-    hasher, size = hashlib.sha256(), 0
-    try:
-        handle = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as problem:
-        raise _unreadable(source, problem) from problem
-    try:
-        before = os.fstat(handle)
-        while chunk := _read(handle, source):
-            hasher.update(chunk)
-            _write_all(out, chunk)
-            size += len(chunk)
-            if report:
-                report(len(chunk))
-            if size == before.st_size:  # what comes after it, if anything, shows in the next stat
-                break
-        after = os.fstat(handle)
-    finally:
-        os.close(handle)
-    if _moment(before) != _moment(after) or size != after.st_size:
-        raise FileUnreadable(
-            f"{Path(source).name} changed while it was read", where=str(source), mend="run it again when it is still"
-        )
-    return Digest("sha256:" + hasher.hexdigest()), size
-
-
-def _read(handle: int, source: Path | str) -> bytes:
-    try:
-        return os.read(handle, _CHUNK)
-    except OSError as problem:  # a folder, a disk that fails
-        raise _unreadable(source, problem) from problem
-
-
-def _unreadable(source: Path | str, problem: OSError) -> FileUnreadable:
-    return FileUnreadable(f"cannot read {Path(source).name}: {problem.strerror}", where=str(source))
-
-
-def _receive(wanted: Descriptor, chunks: Iterable[bytes | memoryview], out: int) -> tuple[Digest, int]:
-    hasher, size = hashlib.sha256(), 0
-    for chunk in chunks:
-        size += len(chunk)
-        if size > wanted.size:
-            raise ObjectDamaged(f"{wanted.digest} is longer than the {wanted.size} bytes that it should have")
-        hasher.update(chunk)
-        _write_all(out, chunk)
-    found = Digest("sha256:" + hasher.hexdigest())
-    if (found, size) != (wanted.digest, wanted.size):
-        raise ObjectDamaged(f"{size} bytes are {found}, not the {wanted.size} of {wanted.digest}")
-    return found, size
-
-
-def _moment(status: os.stat_result) -> tuple[int, int, int]:
-    """What a write changes; ctime also where a writer puts the old mtime back."""
-    return status.st_mtime_ns, status.st_ctime_ns, status.st_size
-
-
-def _holds(path: Path, data: bytes) -> bool:
-    try:
-        return path.read_bytes() == data
-    except OSError:
-        return False
-
-
-def _remove_unheld(path: Path) -> None:
-    """Raises BlockingIOError when a writer holds the file: the kernel forgets the locks of the dead."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        path.unlink()
-    finally:
-        os.close(handle)
-
-
-def _rename(temporary: str, final: str) -> None:
-    try:
-        os.replace(temporary, final)
-    except FileNotFoundError:  # the first object whose digits begin so
-        os.makedirs(os.path.dirname(final), exist_ok=True)
-        os.replace(temporary, final)
-
-
-def _discard(temporary: str) -> None:
-    if temporary:
-        Path(temporary).unlink(missing_ok=True)
-
-
-def _fsync(path: str) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+                    remove_unheld(path)

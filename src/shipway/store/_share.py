@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from shipway.store._bucket import Bucket, Found
-from shipway.store._objects import hash_file
+from shipway.store._hashed import hash_file
 from shipway.store._types import ObjectDamaged
 
 _KEY = re.compile(r"(\d{4}-\d{2}-\d{2})/([A-Za-z0-9_][A-Za-z0-9_.-]*)\.([0-9a-f]{64})\.([a-z]+)")

@@ -1,0 +1,160 @@
+"""Bytes between files and memory, hashed on the way: what objects are kept with, and knows no store."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import io
+import os
+import stat
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from shipway.kernel.digest import Descriptor, Digest
+from shipway.store._types import FileUnreadable, ObjectDamaged
+
+CHUNK = 1 << 20  # reads of 1 MiB: hashing then dominates the system calls
+
+
+def damaged(path: Path | str, expected: Digest, found: Digest, *, name: str | None = None) -> ObjectDamaged:
+    """The error for bytes that are not what their name says; `name` is the user's own name for the file."""
+    what = f"{name} is damaged" if name else "an object is damaged"
+    return ObjectDamaged(
+        f"{what}: its content is {found}, not {expected}",
+        where=str(path),
+        mend="restore this file from a backup or take the snapshot again",
+    )
+
+
+def hash_file(path: Path) -> Digest:
+    """The digest of a file's content, read in chunks."""
+    with path.open("rb", buffering=0) as source:
+        return hash_open(source)
+
+
+def hash_open(source: io.FileIO) -> Digest:
+    hasher = hashlib.sha256()
+    while chunk := source.read(CHUNK):
+        hasher.update(chunk)
+    return Digest("sha256:" + hasher.hexdigest())
+
+
+def open_object(path: Path) -> io.FileIO:
+    """The file of an object. Raises FileNotFoundError, and ObjectDamaged for what is no file: a pipe would be waited for."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as problem:
+        if problem.errno in (errno.ELOOP, errno.ENXIO):  # links in a circle, a socket
+            raise no_file(path) from None
+        raise
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise no_file(path)
+    return io.FileIO(handle, "rb")
+
+
+def no_file(path: Path) -> ObjectDamaged:
+    what = "what stands in the place of an object is no file"
+    return ObjectDamaged(what, where=str(path), mend="remove it, then restore the file from a backup or make it again")
+
+
+def write_all(out: int, data: bytes | memoryview) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(out, view) :]
+
+
+def copy_hashed(source: Path | str, out: int, report: Callable[[int], None] | None) -> tuple[Digest, int]:
+    """Hash and copy in one pass; a file that changes meanwhile is refused."""
+    hasher, size = hashlib.sha256(), 0
+    try:
+        handle = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as problem:
+        raise _unreadable(source, problem) from problem
+    try:
+        before = os.fstat(handle)
+        while chunk := _read(handle, source):
+            hasher.update(chunk)
+            write_all(out, chunk)
+            size += len(chunk)
+            if report:
+                report(len(chunk))
+            if size == before.st_size:  # what comes after it, if anything, shows in the next stat
+                break
+        after = os.fstat(handle)
+    finally:
+        os.close(handle)
+    if _moment(before) != _moment(after) or size != after.st_size:
+        raise FileUnreadable(
+            f"{Path(source).name} changed while it was read", where=str(source), mend="run it again when it is still"
+        )
+    return Digest("sha256:" + hasher.hexdigest()), size
+
+
+def _read(handle: int, source: Path | str) -> bytes:
+    try:
+        return os.read(handle, CHUNK)
+    except OSError as problem:  # a folder, a disk that fails
+        raise _unreadable(source, problem) from problem
+
+
+def _unreadable(source: Path | str, problem: OSError) -> FileUnreadable:
+    return FileUnreadable(f"cannot read {Path(source).name}: {problem.strerror}", where=str(source))
+
+
+def receive_hashed(wanted: Descriptor, chunks: Iterable[bytes | memoryview], out: int) -> tuple[Digest, int]:
+    hasher, size = hashlib.sha256(), 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > wanted.size:
+            raise ObjectDamaged(f"{wanted.digest} is longer than the {wanted.size} bytes that it should have")
+        hasher.update(chunk)
+        write_all(out, chunk)
+    found = Digest("sha256:" + hasher.hexdigest())
+    if (found, size) != (wanted.digest, wanted.size):
+        raise ObjectDamaged(f"{size} bytes are {found}, not the {wanted.size} of {wanted.digest}")
+    return found, size
+
+
+def _moment(status: os.stat_result) -> tuple[int, int, int]:
+    """What a write changes; ctime also where a writer puts the old mtime back."""
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size
+
+
+def holds(path: Path, data: bytes) -> bool:
+    try:
+        return path.read_bytes() == data
+    except OSError:
+        return False
+
+
+def remove_unheld(path: Path) -> None:
+    """Raises BlockingIOError when a writer holds the file: the kernel forgets the locks of the dead."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+    finally:
+        os.close(handle)
+
+
+def rename(temporary: str, final: str) -> None:
+    try:
+        os.replace(temporary, final)
+    except FileNotFoundError:  # the first object whose digits begin so
+        os.makedirs(os.path.dirname(final), exist_ok=True)
+        os.replace(temporary, final)
+
+
+def discard(temporary: str) -> None:
+    if temporary:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def fsync(path: str) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
