@@ -212,9 +212,8 @@ def test_spans_are_exact_in_order_without_overlap_and_not_too_long(text: str, fo
 @settings(max_examples=200, deadline=None)
 @given(text=st.text(alphabet="ab .\n\tü", max_size=600), form=st.sampled_from(["rest", "markdown"]))
 def test_without_headings_every_character_of_the_text_is_in_a_chunk(text: str, form: str) -> None:
-    assume(
-        not re.search(r"^\.\.+\s*$", text, re.MULTILINE)
-    )  # a rule of dots makes the line above it a heading, for docutils too
+    # a rule of dots makes the line above it a heading, for docutils too
+    assume(not re.search(r"^\.\.+\s*$", text, re.MULTILINE))
     data = text.encode()
     left = bytearray(data)
     for chunk in chunk_document(data, form=form, characters=60):

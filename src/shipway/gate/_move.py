@@ -21,12 +21,22 @@ from shipway.kernel.check import Check, Verdict
 from shipway.kernel.clock import instant
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
-from shipway.store import NewAudit, RefMoved, RevocationArrived, Store
+from shipway.spec import SpecMalformed
+from shipway.store import (
+    NewAudit,
+    ObjectDamaged,
+    ObjectMissing,
+    ObjectUnexpected,
+    RefMoved,
+    RevocationArrived,
+    Store,
+)
 
 _LOOKS = 3  # at a move while revocations arrive: the second look mostly refuses it, and nobody may keep it waiting for ever
 FORCED = "forced"
 LOCK_OUT = "lock-out"
-UNREADABLE = "policy"
+POLICY_READ = "policy"
+_UNREADABLE = (ObjectMissing, ObjectDamaged, ObjectUnexpected, SpecMalformed)
 _PERMISSION = {"move": Action.MOVE, "return": Action.RETURN, FORCED: Action.FORCE}
 
 
@@ -122,7 +132,7 @@ def judge_move(store: Store, keys: KeyRing, actor: Actor, *, ref: str, target: D
     if policy is None:
         try:
             policy = policy_in_force(store)
-        except ShipwayError as problem:
+        except _UNREADABLE as problem:  # a store that is only away is asked again by whoever moves
             return Judged(ref, source, target, policy_digest(store), _without_policy(problem), returning=False)
     judgement = judge(policy, gather_facts(store, keys, actor, policy, ref=ref, target=target, source=source, at=at))
     if ref == POLICY_REF:
@@ -133,7 +143,7 @@ def judge_move(store: Store, keys: KeyRing, actor: Actor, *, ref: str, target: D
 def _without_policy(problem: ShipwayError) -> Judgement:
     """Where the policy in force cannot be read nothing is allowed; a mended one is forced in, by who may force."""
     text = f"the policy in force cannot be read: {problem.what}"
-    return Judgement((Check(UNREADABLE, Verdict.FAIL, text=text),), (text,), (), Verdict.FAIL, allowed=False)
+    return Judgement((Check(POLICY_READ, Verdict.FAIL, text=text),), (text,), (), Verdict.FAIL, allowed=False)
 
 
 def _with_lock_out(store: Store, keys: KeyRing, target: Digest, judgement: Judgement, at: datetime) -> Judgement:
