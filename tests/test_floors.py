@@ -53,7 +53,9 @@ LIBRARY_ROOMS = {
     "obstore": {"store"},
     "ray": {"operate"},  # the others work for whatever Workers they are given
     "boto3": {"pipeline"},
-    "botocore": {"pipeline"},  # asks Step Functions
+    "botocore": {"pipeline", "cli"},  # asks Step Functions; reads a function's settings in Secrets Manager
+    "awslambdaric": set(),  # starts us
+    "mangum": {"cli"},
     "polars": {"data", "pipeline", "monitor", "operate"},
     "skops": {"models", "environment"},
     "sklearn": {"models", "environment"},

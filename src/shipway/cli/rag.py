@@ -63,7 +63,7 @@ def sync(settings: Settings, names: tuple[str, ...], allow_shrink: bool, on: str
                 allow_shrink=allow_shrink,
                 elsewhere=elsewhere,
             )
-            rows.append(_told(out, index.name, found, _version(project, found.ref)))
+            rows.append(told(out, index.name, found, version_of(project, found.ref)))
     out.end("synced", {"indexes": rows}, then="shipway eval")
 
 
@@ -139,7 +139,7 @@ def search(settings: Settings, question: str, name: str | None, count: int, grou
     out.end("passages", {"index": chosen.name, "passages": rows, "degraded": list(found.degraded)}, then="shipway eval")
 
 
-def _told(out: Output, name: str, found: Synced, version: int) -> dict[str, object]:
+def told(out: Output, name: str, found: Synced, version: int) -> dict[str, object]:
     """What a sync did, in a line and as JSON."""
     from shipway.kernel.digest import short
 
@@ -160,7 +160,7 @@ def _told(out: Output, name: str, found: Synced, version: int) -> dict[str, obje
     }
 
 
-def _version(project: Project, ref: str) -> int:
+def version_of(project: Project, ref: str) -> int:
     """How many versions an index has had, this one included."""
     return len({record.target for record in project.store.lives(ref)})
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from shipway.operate._evaluate import EVALUATED, Evaluated, golden_sets, load_evaluated
     from shipway.operate._follow import Followed, follow
     from shipway.operate._group import PortTaken, PredictorFailed, bind_port
+    from shipway.operate._in_time import TimeUp, sync_in_time
     from shipway.operate._indexes import backend_of, open_named_index
     from shipway.operate._lone_gateway import LoneGateway, NothingToPass, lone_gateway
     from shipway.operate._meant import Ambiguous, Meant, NothingKnown, find_meant
@@ -66,6 +67,7 @@ _HOME = {
     "_embedders": ["embed_elsewhere", "embedder_from_spec"],
     "_evaluate": ["EVALUATED", "Evaluated", "golden_sets", "load_evaluated"],
     "_follow": ["Followed", "follow"],
+    "_in_time": ["TimeUp", "sync_in_time"],
     "_indexes": ["backend_of", "open_named_index"],
     "_lone_gateway": ["LoneGateway", "NothingToPass", "lone_gateway"],
     "_meant": ["Ambiguous", "Meant", "NothingKnown", "find_meant"],
@@ -114,6 +116,7 @@ __all__ = [
     "Start",
     "Stop",
     "Supervisor",
+    "TimeUp",
     "World",
     "backend_of",
     "bind_port",
@@ -149,6 +152,7 @@ __all__ = [
     "release_answers",
     "serve_pinned",
     "standing_of",
+    "sync_in_time",
     "take_prompts",
     "tracking_url",
     "wait_until_live",

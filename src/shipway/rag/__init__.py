@@ -13,6 +13,7 @@ from shipway.kernel.lazy import lazy_exports
 if TYPE_CHECKING:
     from shipway.rag._application import Answered, Application, Prepared, render_without_model
     from shipway.rag._backends import BackendUnknown, open_backend
+    from shipway.rag._bucket import is_of_source
     from shipway.rag._chunk import Chunk, chunk_document, chunker_record, embedded_text, extractor_record, format_of
     from shipway.rag._corpus import corpus_documents
     from shipway.rag._embed import EmbedBatches
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 _HOME = {
     "_application": ["Answered", "Application", "Prepared", "render_without_model"],
     "_backends": ["BackendUnknown", "open_backend"],
+    "_bucket": ["is_of_source"],
     "_chunk": ["Chunk", "chunk_document", "chunker_record", "embedded_text", "extractor_record", "format_of"],
     "_corpus": ["corpus_documents"],
     "_errors": [
@@ -113,6 +115,7 @@ __all__ = [
     "extractor_record",
     "format_of",
     "fuse",
+    "is_of_source",
     "list_source",
     "load_members",
     "load_vectors",

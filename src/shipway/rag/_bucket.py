@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from shipway.kernel.digest import Digest, digest_bytes, parse_digest
+from shipway.rag._globs import matcher
 from shipway.store import SourceBucket, SourceObject
 
 SCHEMES = ("s3://", "gs://", "az://")
@@ -32,6 +33,16 @@ class BucketPlace:
     def read(self) -> bytes | None:
         """Its bytes as they are now; None when it is gone."""
         return self.bucket.read(self.key)
+
+
+def is_of_source(source: str, include: Iterable[str], address: str) -> bool:
+    """Whether an object, there or gone, is a document of a source. address: as in s3://BUCKET/KEY.
+
+    >>> is_of_source("s3://acme/docs/", ["**/*.md"], "s3://acme/docs/a/b.md")
+    True
+    """
+    below = source.rstrip("/") + "/"
+    return source.startswith(SCHEMES) and address.startswith(below) and matcher(include)(address.removeprefix(below))
 
 
 def digests_of(bucket: SourceBucket, listed: Sequence[SourceObject], *, cache: Path) -> dict[str, Digest]:
