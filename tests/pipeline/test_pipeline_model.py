@@ -6,6 +6,7 @@ import io
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,13 +17,14 @@ from shipway import stats
 from shipway.data import Profile
 from shipway.environment import default_cache
 from shipway.kernel import media
-from shipway.kernel.canonical import parse_object
-from shipway.kernel.digest import Descriptor
+from shipway.kernel.canonical import JsonObject, parse_object
+from shipway.kernel.digest import Descriptor, Digest, digest_bytes
 from shipway.models import GoldenMismatch, Signature
 from shipway.pipeline import (
     EvaluationImpossible,
     ModelMade,
     ModelRefused,
+    Origins,
     RunResult,
     ScoringFailed,
     Silence,
@@ -30,6 +32,8 @@ from shipway.pipeline import (
     make_model,
     measure_evaluation,
 )
+from shipway.pipeline._made import STATE_KIND, find_made, model_key
+from shipway.pipeline._scoring import Scoring
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,15 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, RunResult, M
     return project, result, make(project, result)
 
 
-def make(project: Project, result: RunResult, model: Declared | None = None) -> ModelMade:
+def make(project: Project, result: RunResult, model: Declared | None = None, *, environment: Digest | None = None) -> ModelMade:
     return make_model(
-        project.store, result, model or Declared(), python=project.python(), cache=default_cache(), report=Silence()
+        project.store,
+        result,
+        model or Declared(),
+        python=project.python(),
+        cache=default_cache(),
+        report=Silence(),
+        environment=environment,
     )
 
 
@@ -83,6 +93,61 @@ def test_the_model_names_its_file_its_signature_and_what_is_not_fed(ran: tuple[P
 def test_the_same_run_gives_the_same_model_profile_and_scores(ran: tuple[Project, RunResult, ModelMade]) -> None:
     project, result, made = ran
     assert make(project, result) == made
+
+
+@pytest.fixture(scope="module")
+def known(ran: tuple[Project, RunResult, ModelMade], tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, ModelMade]:
+    """A copy of the project whose store remembers the model."""
+    project = ran[0].copy(tmp_path_factory.mktemp("known") / "project")
+    return project, make(project, ran[1], environment=project.environment())
+
+
+def test_a_model_of_the_same_values_is_asked_nothing_again(
+    ran: tuple[Project, RunResult, ModelMade], known: tuple[Project, ModelMade], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, made = known
+
+    def asked(*_: object) -> None:
+        raise AssertionError("a process of the model is started")
+
+    monkeypatch.setattr(Scoring, "_ask", asked)
+    assert make(project, ran[1], environment=project.environment()) == made == ran[2]
+    with pytest.raises(AssertionError, match="is started"):
+        make(project, ran[1])
+
+
+@pytest.mark.parametrize("gone", ["model", "profile", "golden", "scores"])
+def test_a_model_of_which_something_is_gone_is_not_taken(known: tuple[Project, ModelMade], gone: str) -> None:
+    project, made = known
+    (row,) = project.store.states(STATE_KIND)
+    golden = Descriptor.from_json(project.store.get(made.model, "model")["golden"]).digest
+    parts = {"model": made.model, "profile": made.profile, "golden": golden, "scores": made.scores.digest}
+    assert find_made(project.store, Digest(row.key)) == made
+    data = project.store.objects.get(parts[gone])
+    project.store.objects.path(parts[gone]).unlink()
+    assert find_made(project.store, Digest(row.key)) is None
+    project.store.objects.put(data)
+    assert find_made(project.store, Digest(row.key)) == made
+
+
+def test_a_model_of_other_values_declarations_or_surroundings_is_another() -> None:
+    one, other = (Descriptor(media.SKOPS, digest_bytes(text), 1) for text in (b"one", b"other"))
+    asked: dict[str, Any] = {
+        "file": one, "reference": one, "environment": one.digest, "overlay": Path("cache/one"), "origins": Origins(),
+    }  # fmt: skip
+    base: JsonObject = {"name": "base", "digest": one.digest}
+    changed: list[dict[str, Any]] = [
+        {"file": other}, {"reference": other}, {"environment": other.digest}, {"overlay": Path("cache/other")},
+        {"origins": Origins(base)}, {"origins": Origins(None, (base,))},
+    ]  # fmt: skip
+    declared = [
+        Declared(step="a"), Declared(reference="a"), Declared(target="a"), Declared(key=("a",)), Declared(time=None),
+    ]  # fmt: skip
+    first = model_key(Declared(), **asked)
+    keys = {first, *(model_key(Declared(), **{**asked, **change}) for change in changed)}
+    keys |= {model_key(model, **asked) for model in declared}
+    assert len(keys) == 1 + len(changed) + len(declared)
+    assert model_key(Declared(name="another"), **{**asked, "overlay": Path("elsewhere/one")}) == first
 
 
 def test_the_scored_reference_has_key_time_score_and_label(ran: tuple[Project, RunResult, ModelMade]) -> None:

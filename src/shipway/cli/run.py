@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="run")
-@click.option("--again", is_flag=True, help="Run every step, also those whose results are cached.")
+@click.option("--again", is_flag=True, help="Run every step and make every model, also those that are cached.")
 @click.option(
     "--on",
     "engine",

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from shipway.pipeline._environment import open_environment, open_overlay
     from shipway.pipeline._evaluation import EvaluationImpossible, Metric, measure_evaluation
     from shipway.pipeline._graph import resolve
-    from shipway.pipeline._model import GOLDEN, ModelMade, Origins, make_model, origins_of
+    from shipway.pipeline._made import ModelMade, Origins
+    from shipway.pipeline._model import GOLDEN, make_model, origins_of
     from shipway.pipeline._model_rows import ModelDeclared, ModelRefused
     from shipway.pipeline._project import (
         MADE,
@@ -90,7 +91,8 @@ _HOME = {
     "_environment": ["open_environment", "open_overlay"],
     "_evaluation": ["EvaluationImpossible", "Metric", "measure_evaluation"],
     "_graph": ["resolve"],
-    "_model": ["GOLDEN", "ModelMade", "Origins", "make_model", "origins_of"],
+    "_made": ["ModelMade", "Origins"],
+    "_model": ["GOLDEN", "make_model", "origins_of"],
     "_model_rows": ["ModelDeclared", "ModelRefused"],
     "_project": [
         "DataTaken",

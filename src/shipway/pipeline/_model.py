@@ -16,6 +16,7 @@ from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.models import Array, Signature, check_golden, golden_blob, model_object
 from shipway.pipeline._environment import open_overlay
+from shipway.pipeline._made import ModelMade, Origins, find_made, model_key, record_made
 from shipway.pipeline._model_rows import (
     LABEL,
     SCORE,
@@ -38,24 +39,6 @@ GOLDEN = media.media_type("golden")
 _ANSWER = "probability"  # what a classifier of two classes answers; the profile and the metrics are those of one
 
 
-@dataclass(frozen=True, slots=True)
-class ModelMade:
-    """The model and its reference profile as objects; `scores` is the scored reference (Parquet) of `rows` rows."""
-
-    model: Digest
-    profile: Digest
-    scores: Descriptor
-    rows: int
-
-
-@dataclass(frozen=True, slots=True)
-class Origins:
-    """Of a fine-tuned model, the records of its base model and its adapters as the model object holds them."""
-
-    base: JsonObject | None = None
-    adapters: tuple[JsonObject, ...] = ()
-
-
 NO_ORIGINS = Origins()
 
 
@@ -68,17 +51,39 @@ def make_model(
     cache: Path,
     report: Report,
     origins: Origins = NO_ORIGINS,
+    environment: Digest | None = None,
 ) -> ModelMade:
     """Puts the model of a run. python: the project's, as ensure_environment gave it. Equal values give equal digests.
 
-    Raises ModelRefused (the steps' values make no model of two classes), ScoringFailed, GoldenMismatch (a fresh process
+    environment: the object that python is of; where it is given, a model that was made there of the same values is taken as
+    it is. Raises ModelRefused (the steps' values make no model of two classes), ScoringFailed, GoldenMismatch (a fresh process
     answers otherwise), ObjectDamaged, ObjectMissing, EnvironmentFailed.
     """
     file = _leaf(result, model.step, media.SKOPS, f"model {model.name}")
     reference = _leaf(result, model.reference, media.PARQUET, f"the reference of model {model.name}")
+    overlay = open_overlay(store, python, cache=cache, report=report.note)
+    if environment is None:
+        return _make(store, model, file, reference, python=python, overlay=overlay, cache=cache, origins=origins)
+    key = model_key(model, file=file, reference=reference, environment=environment, overlay=overlay, origins=origins)
+    if (made := find_made(store, key)) is None:
+        made = _make(store, model, file, reference, python=python, overlay=overlay, cache=cache, origins=origins)
+        record_made(store, key, made)
+    return made
+
+
+def _make(
+    store: Store,
+    model: ModelDeclared,
+    file: Descriptor,
+    reference: Descriptor,
+    *,
+    python: Path,
+    overlay: Path,
+    cache: Path,
+    origins: Origins,
+) -> ModelMade:
     table = read_reference(store.objects.verify(reference.digest), model)
     inputs = model_inputs(table, model)
-    overlay = open_overlay(store, python, cache=cache, report=report.note)
     with open_work(cache) as work:
         scoring = Scoring(python, overlay, store.objects.verify(file.digest), work)
         described = _describe(scoring, inputs, model)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Digest
-from shipway.pipeline._model import Origins
+from shipway.pipeline._made import Origins
 from shipway.pipeline._model_rows import ModelRefused
 from shipway.spec import ModelSpec, OriginSpec
 from shipway.store import Store

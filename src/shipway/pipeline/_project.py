@@ -29,7 +29,7 @@ from shipway.spec import DataSpec, EnvironmentSpec, ModelSpec, Spec
 from shipway.store import Edge, Store
 
 if TYPE_CHECKING:
-    from shipway.pipeline._model import ModelMade
+    from shipway.pipeline._made import ModelMade
 
 MADE = "made"  # state rows: what made a model, by the model's digest
 
@@ -137,7 +137,8 @@ def run_plan(
     spec: Path | None = None,
     started: datetime | None = None,
 ) -> ProjectRun:
-    """Run what of a plan is not cached, make every model and move its ref; a model of a skipped step is not made.
+    """Run what of a plan is not cached, make every model that is not made yet and move its ref; a model of a skipped step is
+    not made.
 
     root: the project's folder, whose commit the provenance tells; spec: where the models are declared; started: when what is
     told as one run began. Raises StepFailed, and what running steps and making models raises.
@@ -154,6 +155,7 @@ def run_plan(
         result,
         python=python,
         report=report,
+        reuse=reuse,
         started=started,
         why=why,
         root=root,
@@ -174,6 +176,7 @@ def _make_models(
     *,
     python: Path,
     report: Report,
+    reuse: bool,
     started: datetime,
     why: str,
     root: Path | None,
@@ -188,7 +191,16 @@ def _make_models(
         known = {f"model/{other}": one.model for other, one in made.items()}
         known |= {f"data/{data}": digest for data, digest in plan.request.data.items()}
         origins = find_origins(hands.store, model, known)
-        made[name] = make_model(hands.store, result, model, python=python, cache=hands.cache, report=report, origins=origins)
+        made[name] = make_model(
+            hands.store,
+            result,
+            model,
+            python=python,
+            cache=hands.cache,
+            report=report,
+            origins=origins,
+            environment=plan.request.environment if reuse else None,
+        )
         _record(hands, plan, result, made[name], name=name, started=started, root=root)
         move_ref(hands.store, hands.keys, hands.actor, ref=f"model/{name}", target=made[name].model, why=why)
     return made
