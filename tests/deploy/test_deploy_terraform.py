@@ -95,6 +95,24 @@ def flights_plan(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any
     return planned(on_s3(project_subject(ROOT / "examples" / "flights")), tmp_path_factory.mktemp("flights"))
 
 
+ECR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/assistant@sha256:" + "1f" * 32
+
+
+def with_documents(assistant: Subject) -> Subject:
+    """The assistant with documents in two buckets, from an image that functions can have."""
+    return replace(
+        on_s3(assistant), image=ECR, sources=("s3://acme-docs/handbook", "s3://acme-docs/wiki/team", "s3://acme-faq")
+    )
+
+
+@pytest.fixture(scope="module")
+def assistant_plan(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    from deploy_subjects import project_subject
+
+    subject = with_documents(project_subject(ROOT / "examples" / "assistant"))
+    return planned(subject, tmp_path_factory.mktemp("assistant"))
+
+
 def test_the_variables_of_both_examples_are_as_a_person_reviewed_them(
     flights: Subject, assistant: Subject, golden: Golden
 ) -> None:
@@ -118,13 +136,89 @@ def test_terraform_plans_the_flights_project(flights_plan: list[dict[str, Any]])
     assert definition["States"]["examples"]["Parameters"]["TaskDefinition"].startswith("arn:")
 
 
-def test_terraform_plans_the_assistant_without_a_pipeline(assistant: Subject, tmp_path: Path) -> None:
-    resources = planned(on_s3(assistant), tmp_path)
-    kinds = {item["type"] for item in resources}
+def test_terraform_plans_the_assistant_without_a_pipeline(assistant_plan: list[dict[str, Any]]) -> None:
+    kinds = {item["type"] for item in assistant_plan}
     assert "aws_ecs_service" in kinds
     assert "aws_sfn_state_machine" not in kinds
-    names = {secret["name"] for secret in of_type(resources, "aws_secretsmanager_secret")}
+    names = {secret["name"] for secret in of_type(assistant_plan, "aws_secretsmanager_secret")}
     assert names == {"assistant/SHIPWAY_CATALOGUE", "assistant/ASSISTANT_KEY"}
+
+
+def test_a_function_is_the_one_image_by_digest_with_the_client_of_the_runtime(assistant_plan: list[dict[str, Any]]) -> None:
+    import shipway.cli.functions
+
+    (function,) = of_type(assistant_plan, "aws_lambda_function")
+    assert (function["package_type"], function["image_uri"]) == ("Image", ECR)
+    (config,) = function["image_config"]
+    assert config["entry_point"] == ["/opt/shipway/venv/bin/python", "-m", "awslambdaric"]
+    module, _, name = config["command"][0].rpartition(".")
+    assert module == shipway.cli.functions.__name__
+    assert callable(getattr(shipway.cli.functions, name))
+    image = (ROOT / "src/shipway/deploy/image/Dockerfile").read_text()
+    assert "python -m venv /opt/shipway/venv" in image
+    assert f"WORKDIR {config['working_directory']}\n" in image
+
+
+def test_a_function_writes_below_tmp_alone_and_reads_its_secrets_by_itself(assistant_plan: list[dict[str, Any]]) -> None:
+    from shipway.kernel.units import parse_bytes
+
+    (function,) = of_type(assistant_plan, "aws_lambda_function")
+    variables = function["environment"][0]["variables"]
+    assert variables["SHIPWAY_OBJECTS"] == "s3://example-ml/shipway"
+    assert variables["SHIPWAY_CACHE"].startswith("/tmp/")
+    assert parse_bytes(variables["SHIPWAY_CACHE_SIZE"]) == function["ephemeral_storage"][0]["size"] * 2**20 / 2
+    secrets = json.loads(variables["SHIPWAY_SECRETS"])
+    assert set(secrets) == {"SHIPWAY_CATALOGUE", "ASSISTANT_KEY"}
+    assert all(value.startswith("arn:") for value in secrets.values())
+
+
+def test_what_changes_in_a_bucket_comes_through_a_queue_and_what_fails_comes_again(
+    assistant_plan: list[dict[str, Any]],
+) -> None:
+    said = {item["bucket"]: item["queue"] for item in of_type(assistant_plan, "aws_s3_bucket_notification")}
+    assert {bucket: {one["filter_prefix"] for one in queues} for bucket, queues in said.items()} == {
+        "acme-docs": {"handbook/", "wiki/team/"},
+        "acme-faq": {""},
+    }
+    assert {event.rpartition(":")[0] for queues in said.values() for one in queues for event in one["events"]} >= {
+        "s3:ObjectCreated",
+        "s3:ObjectRemoved",
+    }
+    (source,) = of_type(assistant_plan, "aws_lambda_event_source_mapping")
+    assert source["function_response_types"] == ["ReportBatchItemFailures"]
+    assert source["scaling_config"][0]["maximum_concurrency"] >= 2
+    (function,) = of_type(assistant_plan, "aws_lambda_function")
+    assert function["reserved_concurrent_executions"] >= source["scaling_config"][0]["maximum_concurrency"]
+    queue, dead = sorted(of_type(assistant_plan, "aws_sqs_queue"), key=lambda found: len(found["name"]))
+    assert queue["visibility_timeout_seconds"] > function["timeout"]
+    assert json.loads(queue["redrive_policy"])["maxReceiveCount"] == 5
+    heard = {alarm["dimensions"].get("QueueName") for alarm in of_type(assistant_plan, "aws_cloudwatch_metric_alarm")}
+    assert {queue["name"], dead["name"]} <= heard
+
+
+def test_documents_are_read_and_nothing_else_of_their_buckets(assistant_plan: list[dict[str, Any]]) -> None:
+    found = [one for address, one in statements(assistant_plan) if "module.documents[0].aws_iam_role_policy.this" in address]
+    objects = next(one["Resource"] for one in found if listed(one["Action"]) == ["s3:GetObject"])
+    assert set(objects) == {
+        "arn:aws:s3:::acme-docs/handbook/*",
+        "arn:aws:s3:::acme-docs/wiki/team/*",
+        "arn:aws:s3:::acme-faq/*",
+    }
+    assert not [one for one in found for action in listed(one["Action"]) if action.startswith("s3:Put")]
+
+
+def test_without_documents_in_a_bucket_there_is_no_function(flights_plan: list[dict[str, Any]], assistant: Subject) -> None:
+    assert not of_type(flights_plan, "aws_lambda_function")
+    within = replace(with_documents(assistant), sources=("s3://acme-docs", "s3://acme-docs/handbook"))
+    variables = json.loads(render_target("terraform", within)["shipway.auto.tfvars.json"])
+    assert variables["documents"] == {"acme-docs": [""]}, "S3 takes an object to one notification"
+
+
+def test_documents_among_the_objects_of_the_store_are_refused(assistant: Subject) -> None:
+    """Each sync writes objects, and each of them would be an event."""
+    for source in ("s3://example-ml", "s3://example-ml/shipway"):
+        with pytest.raises(CannotExpress, match="objects are among the documents"):
+            render_target("terraform", replace(with_documents(assistant), sources=(source,)))
 
 
 GPU = """
@@ -227,9 +321,11 @@ def listed(value: object) -> list[str]:
     return [str(item) for item in value] if isinstance(value, list) else [str(value)]
 
 
-def test_roles_may_do_what_they_need_and_to_what_they_need_it(flights_plan: list[dict[str, Any]]) -> None:
+def test_roles_may_do_what_they_need_and_to_what_they_need_it(
+    flights_plan: list[dict[str, Any]], assistant_plan: list[dict[str, Any]]
+) -> None:
     seen = 0
-    for address, statement in statements(flights_plan):
+    for address, statement in (*statements(flights_plan), *statements(assistant_plan)):
         if statement["Effect"] != "Allow":
             continue
         seen += 1

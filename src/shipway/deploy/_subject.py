@@ -87,6 +87,8 @@ class Service:
 class Subject:
     """A project for a compiler. image: `repository@sha256:...`; indexed: has indexes; lock: of its environment.
 
+    sources: where documents of indexes are in S3, as in s3://BUCKET/PREFIX.
+
     data: where data sets lie, relative to the project; environ: plain variables of every container.
     """
 
@@ -96,6 +98,7 @@ class Subject:
     workload: Workload | None = None
     services: tuple[Service, ...] = ()
     indexed: bool = False
+    sources: tuple[str, ...] = ()
     lock: str | None = None
     python: str = "3.11"
     data: tuple[str, ...] = ()
@@ -130,6 +133,7 @@ def make_subject(
             _service(spec, deploy, known[name], before.get(name)) for name, deploy in spec.deploy.items() if name in known
         ),
         indexed=bool(spec.indexes),
+        sources=tuple(sorted({index.source for index in spec.indexes.values() if index.source.startswith("s3://")})),
         lock=(spec.environment or EnvironmentSpec()).lock if spec.pipeline else None,
         python=(spec.environment.python if spec.environment else None) or "3.11",
         data=tuple(data.path for data in spec.data.values() if not data.path.startswith(("/", "~", ".."))),

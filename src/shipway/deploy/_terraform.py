@@ -65,6 +65,7 @@ def _variables(subject: Subject) -> JsonObject:
         "services": _services(subject),
         "pipeline": _pipeline(name, subject.workload, units) if subject.workload else None,
         "gpu_steps": _gpu_steps(units),
+        "documents": _documents(subject.sources, f"s3://{bucket}/{prefix}"),
         "github_environments": ["plan", "release", *dict.fromkeys(service.environment for service in subject.services)],
     }
 
@@ -75,6 +76,22 @@ def _place(subject: Subject) -> tuple[str, str]:
         raise CannotExpress(f"{TARGET} has no place where tasks find the store", mend="targets: {objects: s3://BUCKET/PREFIX}")
     bucket, _, prefix = objects.removeprefix("s3://").partition("/")
     return bucket, f"{prefix}/" if prefix else ""
+
+
+def _documents(sources: tuple[str, ...], objects: str) -> dict[str, Json]:
+    """Buckets to prefixes that end with a slash, none below another: S3 refuses two notifications of one object.
+
+    Raises CannotExpress where the store's own objects are among the documents: each sync would cause the next.
+    """
+    found: dict[str, list[str]] = {}
+    for source in sorted(f"{source.rstrip('/')}/" for source in sources):  # what is below another comes after it
+        if objects.startswith(source):
+            mend = "keep documents below a prefix, or in a bucket, where targets.objects is not"
+            raise CannotExpress(f"{TARGET}: the store's own objects are among the documents at {source}", mend=mend)
+        bucket, _, prefix = source.removeprefix("s3://").partition("/")
+        if not any(prefix.startswith(other) for other in found.setdefault(bucket, [])):
+            found[bucket].append(prefix)
+    return {bucket: list[Json](prefixes) for bucket, prefixes in found.items()}
 
 
 def _services(subject: Subject) -> dict[str, Json]:

@@ -52,9 +52,13 @@ module "database" {
   name        = var.name
   vpc         = var.vpc
   subnets     = var.private_subnets
-  clients     = { tasks = module.compute.security_group }
   key_arn     = module.key.arn
   alarm_topic = module.alarms.topic_arn
+
+  clients = merge(
+    { tasks = module.compute.security_group },
+    { for group in module.documents[*].security_group : "documents" => group },
+  )
 }
 
 module "balancer" {
@@ -139,6 +143,24 @@ module "batch" {
   execution_role_arn   = module.compute.execution_role_arn
   task_role_arn        = module.compute.task_role_arn
   log_group            = module.compute.log_group
+}
+
+module "documents" {
+  source = "./modules/documents"
+  count  = length(var.documents) > 0 ? 1 : 0
+
+  name               = "${var.name}-documents"
+  documents          = var.documents
+  documents_key_arns = var.documents_key_arns
+  notify             = var.documents_notify
+  image              = var.image
+  environ            = var.environ
+  secret_arns        = module.secrets.arns
+  objects_policy     = module.compute.objects_policy
+  vpc                = var.vpc
+  subnets            = var.private_subnets
+  key_arn            = module.key.arn
+  alarm_topic        = module.alarms.topic_arn
 }
 
 module "github" {

@@ -23,6 +23,11 @@ output "machines" {
   value       = one(module.pipeline[*].machine_arns)
 }
 
+output "documents" {
+  description = "The queue that notifications of buckets go to, and the one with messages that failed"
+  value       = one([for documents in module.documents : { queue = documents.queue_arn, dead = documents.dead_queue_url }])
+}
+
 output "github_role" {
   description = "SHIPWAY_ROLE_ARN of the repository's environments"
   value       = one(module.github[*].role_arn)

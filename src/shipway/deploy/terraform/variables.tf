@@ -48,6 +48,18 @@ variable "github_repository" {
   default     = null
 }
 
+variable "documents_notify" {
+  description = "Whether the notifications of the buckets of `documents` are made here; a bucket has one set of them, so false where something else makes it"
+  type        = bool
+  default     = true
+}
+
+variable "documents_key_arns" {
+  description = "Keys of your own by which the buckets of `documents` are encrypted"
+  type        = list(string)
+  default     = []
+}
+
 # from here on what Shipway writes
 
 variable "project" {
@@ -136,6 +148,12 @@ variable "gpu_steps" {
     timeout = optional(number)
   }))
   default = {}
+}
+
+variable "documents" {
+  description = "Buckets with documents of indexes, and below what in them"
+  type        = map(list(string))
+  default     = {}
 }
 
 variable "github_environments" {
