@@ -2,11 +2,11 @@
 # reads by itself. Its disk is /tmp alone, and gone when AWS takes it away.
 
 locals {
-  cache = "/tmp/cache"
+  home = "/tmp"
 
   variables = {
-    HOME               = "/tmp"
-    SHIPWAY_CACHE      = local.cache
+    HOME               = local.home
+    SHIPWAY_CACHE      = "${local.home}/cache"
     SHIPWAY_CACHE_SIZE = "${floor(var.disk / 2)}Mi"
     SHIPWAY_SECRETS    = jsonencode(var.secret_arns)
   }
