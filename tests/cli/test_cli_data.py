@@ -91,3 +91,22 @@ def test_a_snapshot_goes_to_another_machine_and_comes_back_changed(project: Proj
     assert taken["moved"]
     assert project.cli("data", "log", name, "--json").document["snapshots"][0]["digest"] == taken["digest"]
     assert project.cli("data", "push", environ={"SHIPWAY_REMOTE": ""}).err.count("cli.remote-unset") == 1
+
+
+def test_what_nobody_needs_is_shown_then_removed_and_named_when_asked_for(project: Project) -> None:
+    (row,) = project.cli("data", "status", "--json").document["data"]
+    name, folder = row["name"], project.root / project.spec.data[row["name"]].path
+    (folder / "more.txt").write_text("of a day")
+    (old,) = project.cli("data", "snapshot", name, "--json").document["data"]
+    (folder / "more.txt").unlink()
+    project.cli("data", "snapshot", name)
+    assert project.cli("data", "gc", "--json").document["objects"] == 0, "all of the history counts"
+    shown = project.cli("data", "gc", "--keep", "1")
+    assert (shown.code, shown.last) == (0, "next: shipway data gc --keep 1 --remove")
+    found = project.cli("data", "gc", "--keep-for", "0s", "--keep", "1", "--remove", "--json").document
+    assert (found["kind"], found["removed"]) == ("data-gc", True)
+    assert found["snapshots"] == [{"digest": old["digest"], "names": [f"data/{name}"]}], "what the model came from stays"
+    asked = project.cli("data", "get", f"{name}~1", "out")
+    assert (asked.code, "was removed by" in asked.err) == (1, True)
+    assert project.cli("store", "check", "--deep").code == 0
+    assert "removed" in project.cli("log", f"data/{name}").out

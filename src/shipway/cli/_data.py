@@ -7,6 +7,7 @@ from shipway.cli._settings import Project
 from shipway.kernel.digest import Digest, is_digest, parse_digest
 from shipway.kernel.errors import ShipwayError, nearest
 from shipway.spec import DataSpec, Spec
+from shipway.store import REMOVED
 
 
 class DataUnknown(ShipwayError):
@@ -34,10 +35,20 @@ def chosen_data(spec: Spec, names: tuple[str, ...]) -> list[DataSpec]:
 def find_snapshot(project: Project, text: str) -> Digest:
     """The snapshot of `NAME`, of `NAME~2` (two moves before), of `RELEASE:NAME`, of a digest or its first digits.
 
-    Raises SnapshotUnknown, ReleaseUnknown, ReleaseMalformed, RefMissing.
+    Raises SnapshotUnknown (also for one that `data gc` removed), ReleaseUnknown, ReleaseMalformed, RefMissing.
     """
+    digest = _find(project, text)
+    removed = None if project.store.objects.has(digest) else project.store.state(REMOVED, digest)
+    if removed:
+        what = f"the snapshot {text} was removed by {removed.value.get('by')} on {str(removed.value.get('at'))[:10]}"
+        raise SnapshotUnknown(what, where=digest, mend=f"where a remote has it: shipway data pull --at {digest}")
+    return digest
+
+
+def _find(project: Project, text: str) -> Digest:
     if is_digest(text):
-        return _checked(project, parse_digest(text))
+        digest = parse_digest(text)
+        return _checked(project, digest) if project.store.objects.has(digest) else digest
     release, colon, name = text.removeprefix("sha256:").rpartition(":")
     if colon:
         return _in_release(project, release, name)

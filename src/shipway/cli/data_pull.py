@@ -42,9 +42,10 @@ def command(
     for name in [] if at else [data.name for data in chosen_data(project.spec, names)]:
         wanted[name] = _pushed(project, there, name)
     for name, digest in wanted.items():
-        with progress(name) as start:
-            done = fetch_snapshot(project.store, there, digest, start=start)
-        moved = False if at else _move(project, there, name, digest, why=why, force=force)
+        with project.store.working():
+            with progress(name) as start:
+                done = fetch_snapshot(project.store, there, digest, start=start)
+            moved = False if at else _move(project, there, name, digest, why=why, force=force)
         out.say(f"{name:<12} {short(digest)}  {told(done)}{', moved' if moved else ''}")
         rows.append({**row(name, done), "moved": moved})
     then = f"shipway data get {at} FOLDER" if at else "shipway data checkout"

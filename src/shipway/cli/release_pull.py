@@ -28,16 +28,17 @@ def command(settings: Settings, target: str, application: str | None, plain_http
     project, out = Project(settings), Output(as_json)
     place = parse_target(target, plain=plain_http)
     credentials = find_credentials(place.host, settings.environ)
-    with Registry(place, credentials) as registry, ByteReport("pull", 0) as report:
-        done = pull_freight(project.store, registry, report=report.bytes)
-    statements, refs = name_freight(
-        project.store,
-        project.keys,
-        project.actor,
-        done.freight,
-        application=application,
-        why=why or f"pulled from {target}",
-    )
+    with project.store.working():
+        with Registry(place, credentials) as registry, ByteReport("pull", 0) as report:
+            done = pull_freight(project.store, registry, report=report.bytes)
+        statements, refs = name_freight(
+            project.store,
+            project.keys,
+            project.actor,
+            done.freight,
+            application=application,
+            why=why or f"pulled from {target}",
+        )
     release = done.freight.release.digest
     out.say(f"release {short(release)}: {statements} statements, {', '.join(refs)}")
     out.say(f"  new: {done.new_blobs} blobs, {done.new_bytes:,} bytes")

@@ -27,6 +27,7 @@ from shipway.kernel.lazy import lazy_exports
 if TYPE_CHECKING:
     from shipway.data._category import CategoryProfile
     from shipway.data._checkout import CheckedOut, check_out
+    from shipway.data._collect import Keep, Unneeded, find_unneeded, remove_unneeded
     from shipway.data._compare import FilesChange, compare_files, compare_snapshots, files_on_disk
     from shipway.data._contract import measure_contract
     from shipway.data._contract_result import ContractResult, Sample, Violation, render_contract
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 _HOME = {
     "_category": ["CategoryProfile"],
     "_checkout": ["CheckedOut", "check_out"],
+    "_collect": ["Keep", "Unneeded", "find_unneeded", "remove_unneeded"],
     "_compare": ["FilesChange", "compare_files", "compare_snapshots", "files_on_disk"],
     "_contract": ["measure_contract"],
     "_contract_result": ["ContractResult", "Sample", "Violation", "render_contract"],
@@ -74,6 +76,7 @@ __all__ = [
     "EngineFailed",
     "FilesChange",
     "Histogram",
+    "Keep",
     "NumericProfile",
     "OutcomeProfile",
     "Profile",
@@ -89,6 +92,7 @@ __all__ = [
     "SuiteMalformed",
     "SuiteUnsupported",
     "Transfer",
+    "Unneeded",
     "Violation",
     "Way",
     "bytes_below",
@@ -100,6 +104,7 @@ __all__ = [
     "count_rows",
     "fetch_snapshot",
     "files_on_disk",
+    "find_unneeded",
     "load_file",
     "load_table",
     "measure_contract",
@@ -113,6 +118,7 @@ __all__ = [
     "publish_name",
     "reference_profile",
     "remote_snapshot",
+    "remove_unneeded",
     "render_contract",
     "send_snapshot",
     "snapshot_files",

@@ -23,7 +23,7 @@ from shipway.data._link import Bringer, Way
 from shipway.data._snapshot import object_file, snapshot_files
 from shipway.data._status import files_below
 from shipway.kernel.digest import Digest
-from shipway.store import Store, StoreFull, TreeFile
+from shipway.store import Store, StoreFull, TreeFile, while_working
 
 _LARGE = 4 << 20  # bytes from which the copy of one file is worth a thread
 _THREADS = 4
@@ -43,6 +43,7 @@ class CheckedOut:
     way: Way
 
 
+@while_working
 def check_out(
     store: Store, digest: Digest, path: Path, *, way: Way = Way.AUTO, force: bool = False, report: Report | None = None
 ) -> CheckedOut:

@@ -10,7 +10,7 @@ from shipway.data._snapshot import root_of
 from shipway.kernel import media
 from shipway.kernel.canonical import JsonObject, NotCanonical
 from shipway.kernel.digest import Descriptor, Digest, is_digest
-from shipway.store import TREE, Brought, Node, ObjectDamaged, ObjectMissing, Remote, Store, bring, read_node
+from shipway.store import TREE, Brought, Node, ObjectDamaged, ObjectMissing, Remote, Store, bring, read_node, while_working
 
 Start = Callable[[int], Callable[[int], None]]
 _SNAPSHOT = media.media_type("snapshot")
@@ -42,6 +42,7 @@ def remote_snapshot(remote: Remote, project: str, name: str) -> Digest | None:
     return Digest(found)
 
 
+@while_working
 def send_snapshot(
     store: Store, remote: Remote, snapshot: Digest, *, verify: bool = False, start: Start | None = None
 ) -> Transfer:
@@ -58,6 +59,7 @@ def send_snapshot(
     return Transfer(snapshot, *done)
 
 
+@while_working
 def fetch_snapshot(store: Store, remote: Remote, snapshot: Digest, *, start: Start | None = None) -> Transfer:
     """Copy from the remote what of a snapshot is not here, each byte hashed; the snapshot comes last.
 

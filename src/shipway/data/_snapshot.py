@@ -10,7 +10,7 @@ from typing import cast
 
 from shipway.data._errors import DataEmpty, DataMissing, DataUnreadable
 from shipway.kernel.digest import Descriptor, Digest
-from shipway.store import ObjectDamaged, ObjectMissing, Store, TreeFile
+from shipway.store import ObjectDamaged, ObjectMissing, Store, TreeFile, while_working
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
 _PARQUET_BYTES = tuple(map(str.encode, PARQUET_SUFFIXES))
@@ -28,6 +28,7 @@ class Snapshot:
     read: int
 
 
+@while_working
 def take_snapshot(store: Store, path: Path, *, report: Callable[[str, int], None] | None = None) -> Snapshot:
     """Keep the files at `path` (a folder, or one file); files that the stat cache knows are not read again.
 

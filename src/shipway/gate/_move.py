@@ -30,6 +30,7 @@ from shipway.store import (
     RefMoved,
     RevocationArrived,
     Store,
+    while_working,
 )
 
 _LOOKS = 3  # at a move while revocations arrive: the second look mostly refuses it, and nobody may keep it waiting for ever
@@ -162,6 +163,7 @@ def _with_lock_out(store: Store, keys: KeyRing, target: Digest, judgement: Judge
     )
 
 
+@while_working
 def move_ref(
     store: Store,
     keys: KeyRing,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +27,7 @@ from shipway.pipeline._request import RunRequest, RunResult
 from shipway.pipeline._run import pipeline_behind, run_pipeline
 from shipway.pipeline._run_plan import RunPlan
 from shipway.spec import DataSpec, EnvironmentSpec, ModelSpec, Spec
-from shipway.store import Edge, Store
+from shipway.store import Edge, Store, while_working
 
 if TYPE_CHECKING:
     from shipway.pipeline._made import ModelMade
@@ -70,7 +71,12 @@ class Hands:
     def __init__(self, store: Store, signer: Signer, keys: KeyRing, actor: Actor, cache: Path) -> None:
         self.store, self.signer, self.keys, self.actor, self.cache = store, signer, keys, actor, cache
 
+    def working(self) -> AbstractContextManager[None]:
+        """As Store.working."""
+        return self.store.working()
 
+
+@while_working
 def snapshot_data(
     hands: Hands, spec: Spec, data: DataSpec, *, report: Callable[[str, int], None] | None = None, why: str = ""
 ) -> DataTaken:
@@ -95,6 +101,7 @@ def put_environment(store: Store, spec: Spec) -> Digest:
     return store.put(environment_object(lock=store.put_bytes(lock, media.TEXT), python=environment.python or "3.11"))
 
 
+@while_working
 def run_project(
     hands: Hands, spec: Spec, *, report: Report, environ: Mapping[str, str], reuse: bool = True, why: str = ""
 ) -> ProjectRun:
@@ -111,6 +118,7 @@ def run_project(
     return replace(run, data=data)
 
 
+@while_working
 def take_request(hands: Hands, spec: Spec, *, why: str = "") -> tuple[tuple[DataTaken, ...], RunRequest]:
     """Snapshot every data set and put code and environment: what a run of the project now is asked for.
 
@@ -125,6 +133,7 @@ def take_request(hands: Hands, spec: Spec, *, why: str = "") -> tuple[tuple[Data
     return data, RunRequest(code, digests, environment, spec.parameters, options=spec.steps)
 
 
+@while_working
 def run_plan(
     hands: Hands,
     plan: RunPlan,

@@ -36,9 +36,10 @@ from shipway.pipeline._request import (
 from shipway.pipeline._types import Argument, Graph, Input, InputKind, InputMissing, Node, Pipeline, StepValueUnusable
 from shipway.pipeline._values import data_input, keep_value, parameter_input, step_input
 from shipway.pipeline._work import open_work
-from shipway.store import Edge, Store
+from shipway.store import Edge, Store, while_working
 
 
+@while_working
 def run_pipeline(
     store: Store, request: RunRequest, *, cache: Path, report: Report, environ: Mapping[str, str], reuse: bool = True
 ) -> RunResult:
@@ -66,6 +67,7 @@ class StepsRun:
     skipped: tuple[str, ...]
 
 
+@while_working
 def run_steps(
     store: Store,
     request: RunRequest,

@@ -36,7 +36,7 @@ from shipway.rag._local import LocalStore
 from shipway.rag._progress import Progress, Silence
 from shipway.rag._source import Unreadable
 from shipway.rag._types import IndexStore, Member
-from shipway.store import Store
+from shipway.store import Store, while_working
 
 if TYPE_CHECKING:
     from shipway.llm import Embedder
@@ -67,6 +67,7 @@ class Synced:
     changed_ref: bool
 
 
+@while_working
 def sync_index(
     store: Store,
     keys: KeyRing,

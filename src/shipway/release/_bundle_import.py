@@ -22,7 +22,7 @@ from shipway.release._bundle import WHEELS, BundleDamaged, Freight
 from shipway.release._layout import Bundle
 from shipway.release._layout_source import chunks_of
 from shipway.release._wheels import restore_wheels
-from shipway.store import EvidenceRow, ObjectDamaged, Store, StoreFull
+from shipway.store import EvidenceRow, ObjectDamaged, Store, StoreFull, while_working
 
 _RELEASE_REF = "release/"
 _APPLICATION = re.compile(r"[a-z][a-z0-9_-]{0,199}")  # as a spec has it: a ref stands in every list and history from then on
@@ -165,6 +165,7 @@ def _reported(chunks: Iterator[memoryview], report: Callable[[int], None] | None
         yield chunk
 
 
+@while_working
 def import_bundle(
     store: Store,
     keys: KeyRing,

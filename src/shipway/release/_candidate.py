@@ -14,7 +14,7 @@ from shipway.pipeline import MADE
 from shipway.release._answering import NothingToRelease, Weights, answers_prompt, components_of_prompt
 from shipway.release._manifest import Component, put_release
 from shipway.spec import DeploySpec, Spec
-from shipway.store import Store
+from shipway.store import Store, while_working
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class Candidate:
     notes: tuple[str, ...]
 
 
+@while_working
 def make_release(
     store: Store,
     keys: KeyRing,

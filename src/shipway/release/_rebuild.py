@@ -30,9 +30,10 @@ from shipway.release._rebuild_folder import (
 from shipway.release._rebuild_model import ModelRebuild
 from shipway.release._rebuild_show import Difference
 from shipway.release._rebuilt import Equality, Rebuilt
-from shipway.store import Store, open_store
+from shipway.store import Store, open_store, while_working
 
 
+@while_working
 def rebuild_release(
     store: Store,
     release: Digest,

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from shipway.store._source_bucket import SourceBucket, SourceObject
     from shipway.store._tree import TREE, Node, TreeFile, read_node
     from shipway.store._types import (
+        REMOVED,
         AuditRecord,
         CatalogueAddress,
         CatalogueDamaged,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
         FileUnreadable,
         HistoryOther,
         MoveUnjustified,
+        Named,
         NewAudit,
         ObjectDamaged,
         ObjectMissing,
@@ -81,6 +83,7 @@ if TYPE_CHECKING:
         StoreReadOnly,
         TextUnfit,
     )
+    from shipway.store._work import while_working
 
 _HOME = {
     "_bucket": ["upload"],
@@ -118,6 +121,7 @@ _HOME = {
     "_source_bucket": ["SourceBucket", "SourceObject"],
     "_tree": ["TREE", "Node", "TreeFile", "read_node"],
     "_types": [
+        "REMOVED",
         "AuditRecord",
         "CatalogueAddress",
         "CatalogueDamaged",
@@ -131,6 +135,7 @@ _HOME = {
         "FileUnreadable",
         "HistoryOther",
         "MoveUnjustified",
+        "Named",
         "NewAudit",
         "ObjectDamaged",
         "ObjectMissing",
@@ -153,10 +158,12 @@ _HOME = {
         "StoreReadOnly",
         "TextUnfit",
     ],
+    "_work": ["while_working"],
 }
 
 __all__ = [
     "FOLDER",
+    "REMOVED",
     "TREE",
     "AuditRecord",
     "Brought",
@@ -180,6 +187,7 @@ __all__ = [
     "HistoryOther",
     "LogNotWritten",
     "MoveUnjustified",
+    "Named",
     "NewAudit",
     "Node",
     "ObjectDamaged",
@@ -235,6 +243,7 @@ __all__ = [
     "relocate_store",
     "upload",
     "where_store_is",
+    "while_working",
 ]
 
 if not TYPE_CHECKING:

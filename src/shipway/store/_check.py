@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from shipway.kernel.digest import Digest
 from shipway.store._justify import allows
-from shipway.store._types import AuditRecord, ObjectDamaged, ObjectMissing, ObjectUnexpected, Ref
+from shipway.store._types import REMOVED, AuditRecord, ObjectDamaged, ObjectMissing, ObjectUnexpected, Ref
 
 if TYPE_CHECKING:
     from shipway.store._facade import Store
@@ -43,7 +43,8 @@ def check_store(store: Store, *, deep: bool = False) -> StoreChecked:
     refs, moves, last = _still(store)
     faults = [*_replay(refs, moves), *_verdicts(store, moves)]
     named = _named(store, moves)
-    missing = {digest: why for digest, why in named.items() if not store.objects.has(digest)}
+    removed = {row.key for row in store.states(REMOVED)}
+    missing = {digest: why for digest, why in named.items() if digest not in removed and not store.objects.has(digest)}
     faults += [Fault(digest, f"the object is missing; {why} names it") for digest, why in missing.items()]
     if deep:
         faults += _damaged(store)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -42,7 +42,9 @@ from shipway.store._types import (
     EvidenceRow,
     EvidenceSeen,
     MoveUnjustified,
+    Named,
     NewAudit,
+    ObjectsOther,
     ObjectUnexpected,
     Place,
     Ref,
@@ -52,6 +54,7 @@ from shipway.store._types import (
     newer,
     refuse_unfit,
 )
+from shipway.store._work import Work
 
 if TYPE_CHECKING:
     from shipway.store._catalogue import Writer
@@ -67,6 +70,7 @@ class Store:
         self.root, self.project, self.clock, self.ids = root, project, clock, ids
         self.objects = objects
         self._catalogue = catalogue
+        self._work = Work(root)
 
     # objects
 
@@ -74,14 +78,17 @@ class Store:
         """Keep an object: its canonical JSON, with `kind` and `version` inside."""
         if not {"kind", "version"} <= value.keys() and "schemaVersion" not in value:
             raise ObjectUnexpected("an object carries its kind and version", mend="add kind and version")
+        self._work.begin()
         return self.objects.put(canonical_json(value))
 
     def put_bytes(self, data: bytes, media_type: str = media.BYTES) -> Descriptor:
         """Keep bytes as a leaf."""
+        self._work.begin()
         return Descriptor(media_type, self.objects.put(data), len(data))
 
     def put_file(self, path: Path, media_type: str = media.BYTES) -> Descriptor:
         """Keep a file as a leaf, read once."""
+        self._work.begin()
         digest, size = self.objects.put_file(path)
         return Descriptor(media_type, digest, size)
 
@@ -107,6 +114,7 @@ class Store:
 
     def put_tree(self, folder: Path, *, report: Callable[[str, int], None] | None = None) -> tuple[Descriptor, TreeWriter]:
         """The hash tree of a folder or a file; the writer says how many files and bytes there were and were read."""
+        self._work.begin()
         writer = TreeWriter(self.objects, self._stat_cache, report)
         try:
             return writer.put(folder), writer
@@ -115,6 +123,7 @@ class Store:
 
     def put_files(self, files: Mapping[str, Path]) -> Descriptor:
         """The hash tree of these files, keyed by their path below its root."""
+        self._work.begin()
         return TreeWriter(self.objects, self._stat_cache).put_files(dict(files))
 
     def digest_of(self, path: Path | bytes, status: os.stat_result | None = None) -> Digest:
@@ -207,8 +216,8 @@ class Store:
         seen: the evidence before whoever judged. Raises MoveUnjustified, RefMoved, RevocationArrived.
         """
         policy = self._justify(record, expected)
-        self.objects.sync()
-        return self._writer.move(record, expected=expected, policy=policy, seen=seen)
+        with self._committed():
+            return self._writer.move(record, expected=expected, policy=policy, seen=seen)
 
     def record(self, record: NewAudit) -> int:
         """Keep an audit record that moves nothing."""
@@ -217,8 +226,8 @@ class Store:
     # evidence, state, lineage
 
     def add_evidence(self, row: EvidenceRow) -> None:
-        self.objects.sync()
-        self._writer.add_evidence(row)
+        with self._committed():
+            self._writer.add_evidence(row)
 
     def evidence(self, subject: Digest, *, predicate: str | None = None) -> list[EvidenceRow]:
         """Statements about one digest, oldest first; predicate: those of that type, or of one that could not be read."""
@@ -241,13 +250,13 @@ class Store:
 
     def put_state(self, kind: str, key: str, value: JsonObject, *, expected: int | None = None) -> None:
         """Write one row; `expected` is the version it must have (0: none yet). Raises StateConflict."""
-        self.objects.sync()
-        self._writer.put_state(kind, {key: value}, now=instant(self.clock.now()), expected=expected)
+        with self._committed():
+            self._writer.put_state(kind, {key: value}, now=instant(self.clock.now()), expected=expected)
 
     def put_states(self, kind: str, rows: Mapping[str, JsonObject]) -> None:
         """Write many rows of one kind in one transaction."""
-        self.objects.sync()
-        self._writer.put_state(kind, rows, now=instant(self.clock.now()), expected=None)
+        with self._committed():
+            self._writer.put_state(kind, rows, now=instant(self.clock.now()), expected=None)
 
     def delete_state(self, kind: str, key: str) -> None:
         self._writer.delete_state(kind, key)
@@ -289,16 +298,44 @@ class Store:
         """
         return self._catalogue.hold(f"shipway {self.project} {name}")
 
+    def remove_objects(self, digests: Iterable[Digest]) -> None:
+        """Take objects away, one after the other, inside of `alone`. Raises ObjectsOther where they are in a bucket."""
+        if not isinstance(self.objects, FileObjects):
+            what = "objects in a bucket are not removed: other machines may be about to name them"
+            raise ObjectsOther(what, where=self.objects.where, mend="remove old snapshots where the objects are files")
+        for digest in digests:
+            self.objects.remove(digest)
+
+    def working(self) -> AbstractContextManager[None]:
+        """No object is removed until the end of the block: for work of several steps. Raises StoreBusy."""
+        return self._work.shared()
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Nobody else puts, copies or runs until the end of the block: for who removes objects. Raises StoreBusy."""
+        return self._work.alone()
+
+    def named(self) -> Iterator[Named]:
+        """Every digest that a row of any project names, but for edges, which remember and need nothing."""
+        return reader.list_named(self._query)
+
     def again(self) -> Store:
         """A second handle on this store, for another thread."""
         rows, objects = self._catalogue.again(), self.objects.again()
         return Store(self.root, self.project, clock=self.clock, ids=self.ids, catalogue=rows, objects=objects)
 
     def close(self) -> None:
+        self._work.end()
         self.__dict__.pop("_writer", None)
         self._catalogue.close()
 
     # inside
+
+    @contextmanager
+    def _committed(self) -> Iterator[None]:
+        """A row that names objects: they are on the disk before it, and safe from removal until it is there."""
+        self.objects.sync()
+        yield
+        self._work.end()
 
     @cached_property
     def _stat_cache(self) -> StatCache:

@@ -137,10 +137,17 @@ class FileObjects:
 
     def all(self) -> Iterator[Digest]:
         """Every object, in order."""
-        for path in sorted(self.root.glob("??/*")):
-            name = f"sha256:{path.parent.name}{path.name}"
-            if is_digest(name):
-                yield Digest(name)
+        for folder in self._names(self._below):
+            for rest in self._names(f"{self._below}/{folder}") if len(folder) == 2 else ():
+                if is_digest(name := f"sha256:{folder}{rest}"):
+                    yield Digest(name)
+
+    @staticmethod
+    def _names(folder: str) -> list[str]:
+        try:
+            return sorted(os.listdir(folder))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
 
     def listing(self) -> Iterator[Kept]:
         """Every object with its size and tag, in order."""
@@ -257,6 +264,11 @@ class FileObjects:
             fsync(folder)
         for path in paths:
             self._unsynced.pop(path, None)
+
+    def remove(self, digest: Digest) -> None:
+        """Take an object away; none is no error. Only for who is alone with the store."""
+        Path(self._name(digest)).unlink(missing_ok=True)
+        self._unsynced.pop(self._name(digest), None)
 
     def again(self) -> FileObjects:
         """The same folder, for another thread."""

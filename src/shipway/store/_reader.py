@@ -5,13 +5,14 @@ The text runs on the driver at hand, `sqlite3` or psycopg, so that reading costs
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, cast
 
 from shipway.kernel.canonical import parse_object
 from shipway.kernel.clock import parse_instant
 from shipway.kernel.digest import Digest
-from shipway.store._types import AuditRecord, Edge, EvidenceRow, Ref, StateRow
+from shipway.store._types import AuditRecord, Edge, EvidenceRow, Named, Ref, StateRow
 
 Value = str | int | None
 
@@ -22,6 +23,7 @@ class Query(Protocol):
     def __call__(self, sql: str, parameters: Mapping[str, Value]) -> Sequence[Sequence[Value]]: ...
 
 
+_DIGITS = re.compile("(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 _LAST = "\U0010ffff"  # no text that begins with a prefix comes after the prefix with this
 _AUDIT = "SELECT id, at, actor, action, resource, outcome, source, target, verdict, why, release FROM audit"
 
@@ -169,6 +171,21 @@ def list_edges(query: Query, project: str, *, source: Digest | None, target: Dig
     sql = f"SELECT source, target, role FROM edge WHERE project = :project AND {where} ORDER BY role, source, target"
     rows = query(sql, {"project": project, "digest": source or target})
     return [Edge(Digest(str(row[0])), Digest(str(row[1])), str(row[2])) for row in rows]
+
+
+def list_named(query: Query) -> Iterator[Named]:
+    """Every digest of every project's refs, history, evidence and state, in the order of the tables."""
+    for project, name, digest in query("SELECT project, name, digest FROM ref", {}):
+        yield Named(str(project), "ref", str(name), Digest(str(digest)))
+    for project, resource, *digests in query("SELECT project, resource, source, target, verdict, release FROM audit", {}):
+        for table, digest in zip(("move", "move", "audit", "audit"), digests, strict=True):
+            if digest:
+                yield Named(str(project), table, str(resource), Digest(str(digest)))
+    for project, envelope, subject in query("SELECT project, envelope, subject FROM evidence", {}):
+        yield from (Named(str(project), "evidence", str(subject), Digest(str(one))) for one in (envelope, subject))
+    for project, kind, key, value in query("SELECT project, kind, key, value FROM state", {}):
+        found = dict.fromkeys(_DIGITS.findall(f"{key} {value}"))
+        yield from (Named(str(project), "state", f"{kind}/{key}", Digest(f"sha256:{one}")) for one in found)
 
 
 def _ref(row: Sequence[Value]) -> Ref:

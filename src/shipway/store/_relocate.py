@@ -36,6 +36,7 @@ from shipway.store._relocate_objects import Copied, Journal, Report, copy_object
 from shipway.store._relocate_rows import Rows, compare, fence, lift, list_owners, publish
 from shipway.store._sqlite import SqliteCatalogue
 from shipway.store._types import CatalogueOther, StoreBusy, StoreMissing, newer
+from shipway.store._work import Work
 
 Guard = Callable[[Store], AbstractContextManager[None]]
 
@@ -84,7 +85,7 @@ def relocate_store(
     folder, copies = root / FOLDER, cache or root / FOLDER / "cache"
     if not folder.is_dir():
         raise StoreMissing(f"no store in {root}", where=str(folder), mend="shipway init")
-    with _alone(folder), ExitStack() as stack:
+    with _alone(folder), Work(folder).shared(), ExitStack() as stack:
         here = _home(folder, _now(folder, catalogue), copies, stack)
         there = _home(folder, to, copies, stack)
         projects = _prepare_source(here)

@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.store._migrations import MOVED
 
+REMOVED = "removed"  # the kind of state that says which snapshots a person had removed
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -71,6 +73,19 @@ class NewAudit:
     verdict: Digest | None = None
     why: str = ""
     release: Digest | None = None
+
+
+class Named(NamedTuple):
+    """A digest in a row. by: the ref, the resource, the subject, `KIND/KEY`.
+
+    table: `ref`, `move` (where a record says that a ref was or came to, or would have), `audit` (what else it names),
+    `evidence`, `state`.
+    """
+
+    project: str
+    table: str
+    by: str
+    digest: Digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +164,7 @@ class StoreNewer(ShipwayError):
 
 
 class StoreBusy(ShipwayError):
-    """Another process holds the catalogue for too long."""
+    """Another process holds the catalogue, or works with the objects, for too long."""
 
     code = "store.busy"
     retry = True
