@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -91,7 +92,11 @@ def series(name: str, values: str, **labels: str) -> dict[str, str]:
 
 
 REF, BOT = "deploy/delay@prod", "deploy/assistant@prod"
-UP = [series("up", "1x60", job="shipway-control", instance="control:4780")]
+UP = [series("up", "1x60", job="shipway-control", instance="control:9464")]
+SERVED = [
+    series("up", "1x180", job="shipway-predictor", ref="deploy/delay@prod", instance="another:8080"),
+    series("up", "1x180", job="shipway-gateway", ref="deploy/assistant@prod", instance="another:8080"),
+]
 P, G = {"ref": REF, "instance": "delay-prod:8080"}, {"ref": BOT, "instance": "assistant-prod:8080"}
 MONITORED = {"ref": REF, "monitor": "calibration"}
 
@@ -102,8 +107,8 @@ FIRES: dict[str, tuple[list[dict[str, str]], dict[str, str]]] = {
     "ShipwayMonitorTicket": (
         [series("shipway_alert_open", "1x60", severity="ticket", **MONITORED)], {"severity": "ticket", **MONITORED}),
     "ShipwayControlDown": (
-        [series("up", "1x10 0x50", job="shipway-control", instance="control:4780")],
-        {"severity": "page", "job": "shipway-control", "instance": "control:4780"}),
+        [series("up", "1x10 0x50", job="shipway-control", instance="control:9464")],
+        {"severity": "page", "job": "shipway-control", "instance": "control:9464"}),
     "ShipwayPredictorDown": (
         [series("up", "1x10 0x50", job="shipway-predictor", **P)], {"severity": "page", "job": "shipway-predictor", **P}),
     "ShipwayPredictorErrors": (
@@ -118,8 +123,12 @@ FIRES: dict[str, tuple[list[dict[str, str]], dict[str, str]]] = {
         [series("shipway_log_dropped_rows_total", "0+1x60", **P)], {"severity": "ticket", **P}),
     "ShipwayPredictorServesAnother": (
         [series("shipway_predictor_info", "1x60", release="sha256:aa", **P),
-         series("shipway_live_info", "1x60", release="sha256:bb", ref=REF, instance="control:4780")],
-        {"severity": "ticket", "release": "sha256:aa", **P}),
+         series("shipway_live_info", "1x60", release="sha256:bb", ref=REF, instance="control:9464")],
+        {"severity": "ticket", "release": "sha256:aa", "ref": REF}),
+    "ShipwayPredictorMissing": (
+        [series("up", "1x60", job="shipway-predictor", **{**P, "ref": "deploy/other@prod"})],
+        {"severity": "page", "job": "shipway-predictor", "ref": REF}),
+    "ShipwayGatewayMissing": ([], {"severity": "page", "job": "shipway-gateway", "ref": BOT}),
     "ShipwayDaysSilent": (
         [series("shipway_judged_timestamp_seconds", "-300000x60", ref=REF)], {"severity": "ticket", "ref": REF}),
     "ShipwayReadingsSilent": (
@@ -174,8 +183,10 @@ QUIET: dict[str, list[dict[str, str]]] = {
     "ShipwayPredictorDropsRecords": [series("shipway_log_dropped_rows_total", "7x60", **P)],
     "ShipwayPredictorServesAnother": [
         series("shipway_predictor_info", "1x60", release="sha256:bb", **P),
-        series("shipway_live_info", "1x60", release="sha256:bb", ref=REF, instance="control:4780"),
+        series("shipway_live_info", "1x60", release="sha256:bb", ref=REF, instance="control:9464"),
     ],
+    "ShipwayPredictorMissing": [series("up", "0x60", job="shipway-predictor", **P)],
+    "ShipwayGatewayMissing": [series("up", "1x10 _x4 1x46", job="shipway-gateway", **G)],
     "ShipwayDaysSilent": [series("shipway_judged_timestamp_seconds", "-100000x60", ref=REF)],
     "ShipwayReadingsSilent": [
         series("shipway_reading_timestamp_seconds", "0+60x60", ref=BOT, monitor="freshness"),
@@ -207,6 +218,8 @@ def run_rules(home: Path, subject: Subject, cases: list[dict[str, Any]], code: i
 
 def case(alert: str, given: list[dict[str, str]], expected: list[dict[str, Any]]) -> dict[str, Any]:
     control = [] if alert == "ShipwayControlDown" and given else UP
+    if not alert.endswith("Missing"):
+        control = [*control, *SERVED]
     asked = {"eval_time": "1h", "alertname": alert, "exp_alerts": expected}
     return {"name": alert, "interval": "1m", "input_series": [*control, *given], "alert_rule_test": [asked]}
 
@@ -231,6 +244,86 @@ def test_every_alert_fires_on_its_series_and_says_what_to_type_next(
 
 def test_no_alert_fires_on_series_that_only_come_near(flights: Subject, assistant: Subject, tmp_path: Path) -> None:
     run_rules(tmp_path, both(flights, assistant), [case(name, given, []) for name, given in QUIET.items()])
+
+
+def test_a_rollout_rings_nobody_and_what_stays_behind_after_it_does(
+    flights: Subject, assistant: Subject, tmp_path: Path
+) -> None:
+    """Two bakes of ten minutes and their analyses; then a pod that keeps the release before, whatever it is called."""
+
+    def served(values: str, release: str, pod: str) -> dict[str, str]:
+        return series("shipway_predictor_info", values, release=release, ref=REF, instance=pod)
+
+    moved = [
+        series("shipway_live_info", "1x9", release="sha256:aa", ref=REF, instance="control:9464"),
+        series("shipway_live_info", "_x10 1x180", release="sha256:bb", ref=REF, instance="control:9464"),
+    ]
+    rolled = [
+        served("1x40", "sha256:aa", "old:1"),
+        served("1x55", "sha256:aa", "old:2"),
+        served("_x12 1x180", "sha256:bb", "n"),
+    ]
+    kept = [served("1x50", "sha256:aa", "old:1"), served("_x45 1x180", "sha256:aa", "old:2")]
+    unknown = [served("1x180", "sha256:aa", "old:1"), moved[0]]  # nobody says any more what is live
+    fires = {"exp_labels": {"project": "both", "severity": "ticket", "ref": REF, "release": "sha256:aa"}}
+    said = {
+        "summary": f"1 predictors of {REF} serve sha256:aa, which is not live there",
+        "next": f"shipway log {REF}",
+    }
+    for name, given, expected in (
+        ("rolled", [*moved, *rolled], []),
+        ("kept", [*moved, *kept], [{**fires, "exp_annotations": said}]),
+        ("unknown", unknown, []),
+    ):
+        one = case("ShipwayPredictorServesAnother", given, expected)
+        one["alert_rule_test"][0]["eval_time"] = "2h"
+        run_rules(tmp_path / name, both(flights, assistant), [{**one, "name": name}])
+
+
+def test_pods_are_found_by_what_is_rendered_for_them(flights: Subject, assistant: Subject, tmp_path: Path) -> None:
+    """Debian's Prometheus has no discovery of Kubernetes: it is told what that would say of the pods that we render."""
+    subject = both(flights, assistant)
+    config = without_discovery(render_target("prometheus", subject)["kubernetes.yml"], pods_of(subject))
+    file = tmp_path / "prometheus.yml"
+    file.write_text(yaml.safe_dump(config))
+    assert "SUCCESS" in said("promtool", "check", "config", str(file))
+    for job, port, ref in (
+        ("shipway-control", 9464, None),
+        ("shipway-predictor", 8080, REF),
+        ("shipway-gateway", 8080, BOT),
+    ):
+        text = said("promtool", "check", "service-discovery", "--timeout=100ms", str(file), job)
+        kept = [one["labels"] for one in json.loads(text) if one["labels"]]
+        assert [labels["instance"] for labels in kept] == [f"10.0.0.9:{port}"]
+        assert {name: kept[0].get(name) for name in ("project", "ref", "pod")} == {"project": "both", "ref": ref, "pod": "p-1"}
+
+
+def without_discovery(text: str, pods: list[dict[str, str]]) -> dict[str, Any]:
+    config: dict[str, Any] = yaml.safe_load(text)
+    for scrape in config["scrape_configs"]:
+        assert scrape.pop("kubernetes_sd_configs") == [{"role": "pod", "namespaces": {"names": ["default"]}}]
+        addresses = [{**pod} for pod in pods]
+        scrape["static_configs"] = [{"targets": [pod.pop("__address__")], "labels": pod} for pod in addresses]
+    return config
+
+
+def pods_of(subject: Subject) -> list[dict[str, str]]:
+    """What a discovery of pods says of each pod of a project, of a stranger's, and of one that still loads."""
+    found = []
+    for path, text in render_target("kubernetes", subject).items():
+        for document in yaml.safe_load_all(text) if path != "kustomization.yaml" else ():
+            if document["kind"] == "Deployment":
+                told = document["spec"]["template"]["metadata"]
+                (box,) = document["spec"]["template"]["spec"]["containers"]
+                pod = {f"{kind}_{key}": value for kind in ("label", "annotation") for key, value in told[f"{kind}s"].items()}
+                named = {re.sub(r"[^a-z0-9_]", "_", key): value for key, value in pod.items()}
+                plain = {"phase": "Running", "ready": "true", "name": "p-1"}
+                meta = {f"__meta_kubernetes_pod_{key}": value for key, value in {**named, **plain}.items()}
+                found.append({"__address__": f"10.0.0.9:{box['ports'][0]['containerPort']}", **meta})
+    predictor = next(pod for pod in found if pod["__meta_kubernetes_pod_label_app_kubernetes_io_component"] == "predictor")
+    loading = {**predictor, "__address__": "10.0.0.10:8080", "__meta_kubernetes_pod_ready": "false"}
+    stranger = {**predictor, "__address__": "10.0.0.11:8080", "__meta_kubernetes_pod_annotation_shipway_dev_project": "other"}
+    return [*found, loading, stranger]
 
 
 def test_a_monitor_that_pages_shows_its_interval_and_its_limit(flights: Subject, assistant: Subject, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from prometheus_tools import (
 
 from shipway.deploy import Subject, render_target
 from shipway.spec import AlertsSpec
-from shipway.web import make_app
+from shipway.web import Counters, make_metrics_app
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "web"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "serve"))
@@ -65,7 +65,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     for name in ("model", "log"):
         (base / name).mkdir()
     served = make_served(base / "model", TEXT_INPUTS).logging_to(base / "log")
-    control = make_app(project.open, links={}, endpoints=dict, record_outcomes=len)
+    control = make_metrics_app(project.open, Counters())  # what `up --metrics-port` listens with
     flights, assistant = (project_subject(EXAMPLES / name) for name in ("flights", "assistant"))
     with upstream() as up, serving_page(control) as page, serving(served.config()) as predictor, Webhook() as pages:
         up.plan()

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -79,18 +80,24 @@ def page(url: str, path: str) -> bytes:
         return bytes(answer.read())
 
 
-def address(child: subprocess.Popen[str]) -> str:
-    """Where `up` says that it is."""
+def address(child: subprocess.Popen[str]) -> list[str]:
+    """Where `up` says that it is, and then its neighbours."""
     assert child.stdout is not None
     line = child.stdout.readline()
     assert line.startswith("shipway up: http://127.0.0.1:"), (line, child.stderr.read() if child.stderr and not line else "")
-    return line.removeprefix("shipway up: ").split(",")[0].strip()
+    return line.removeprefix("shipway up: ").strip().split(", ")
 
 
 def test_up_without_mlflow_serves_page_api_and_predictors_and_ends_on_sigterm(live: Project) -> None:
-    with running(live, "up", "--no-mlflow", "--port", "0") as child:
-        url = address(child)
+    metrics = ("--metrics-host", "127.0.0.2", "--metrics-port", "0")  # another address, and no other machine reaches it
+    with running(live, "up", "--no-mlflow", "--port", "0", *metrics) as child:
+        url, watched = address(child)
+        assert watched.startswith("metrics: http://127.0.0.2:")
         wait_for(lambda: endpoint(live))
+        text = page(watched.removeprefix("metrics: "), "")
+        assert b"shipway_live_info{" in text
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            page(watched.removeprefix("metrics: ").removesuffix("/metrics"), "/api/v1/deployments")
         answered = infer(str(endpoint(live)["url"]))
         assert b"line" in page(url, "/")
         (deployment,) = json.loads(page(url, "/api/v1/deployments"))["deployments"]
@@ -128,7 +135,7 @@ def test_up_takes_over_where_a_killed_one_was(live: Project) -> None:
 
 def test_up_of_a_project_that_has_nothing_live_runs_all_the_same_and_ends_on_ctrl_c(project: Project) -> None:
     with running(project, "up", "--no-mlflow", "--port", "0") as child:
-        assert json.loads(page(address(child), "/api/v1/deployments"))["deployments"] == []
+        assert json.loads(page(address(child)[0], "/api/v1/deployments"))["deployments"] == []
         assert ended(child, signal.SIGINT)[0] == 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from contextlib import ExitStack
-from socket import socket
 from typing import TYPE_CHECKING
 
 import click
@@ -15,12 +14,12 @@ from shipway.cli._settings import Project, Settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shipway.monitor import OutcomeLog
     from shipway.operate import Round, World
     from shipway.pipeline import Hands
     from shipway.spec import Spec
-    from shipway.store import Store
     from shipway.tracking import Tracking
+
+SCRAPERS = 32  # connections to the metrics at a time: each answer reads the catalogue
 
 
 @click.command(name="up")
@@ -35,23 +34,43 @@ if TYPE_CHECKING:
 @click.option(
     "--name", "names", multiple=True, metavar="HOST", help="A host name that it answers to, beside this machine's own."
 )
+@click.option(
+    "--metrics-port",
+    type=PORT,
+    default=None,
+    help="Another port, where /metrics, /healthz and /readyz answer and nothing else; none when left out.",
+)
+@click.option("--metrics-host", default="127.0.0.1", show_default=True, help="What --metrics-port binds to.")
 @click.option("--no-serving", is_flag=True, help="Start no predictor and no gateway: they are containers of their own.")
 @click.option("--no-mlflow", is_flag=True, help="Do not start MLflow.")
 @json_option
 @click.pass_obj
 def command(
-    settings: Settings, port: int, host: str, names: tuple[str, ...], no_serving: bool, no_mlflow: bool, as_json: bool
+    settings: Settings,
+    port: int,
+    host: str,
+    names: tuple[str, ...],
+    metrics_port: int | None,
+    metrics_host: str,
+    no_serving: bool,
+    no_mlflow: bool,
+    as_json: bool,
 ) -> None:
     """Start the control plane: page, API, predictors, MLflow.
 
     Every deployment gets its predictors. Everything binds to loopback, unless --host says otherwise of the page and the API:
-    whoever reaches them acts as the one who has started this. The predictors are processes of their own: this one
+    whoever reaches them acts as the one who has started this. Where Prometheus comes from another machine, --metrics-port
+    gives it the metrics and nothing else. The predictors are processes of their own: this one
     is never on the way of a prediction. Ends with Ctrl-C or SIGTERM; what was accepted is finished first.
     """
     from shipway.cli._serving import stop_on_signals
+    from shipway.cli._site import Listening, make_site
     from shipway.monitor import OutcomeLog
     from shipway.operate import bind_port, forget_control, hold_control, note_control
+    from shipway.web import Counters, make_metrics_app
 
+    if metrics_port is None and metrics_host != "127.0.0.1":
+        raise click.UsageError("--metrics-host is of --metrics-port, which is missing")
     project, out = Project(settings), Output(as_json)
     if host != "127.0.0.1":
         out.note(f"binds to {host}: whoever reaches it can approve and apply as {project.actor.name}")
@@ -59,13 +78,21 @@ def command(
         running.enter_context(hold_control(project.store, alone=True))
         stop = stop_on_signals()
         listener = running.enter_context(bind_port(port, host=host))
+        second = None
+        if metrics_port is not None:
+            second = running.enter_context(bind_port(metrics_port, host=metrics_host, exact=True))
+        watched = f"http://{metrics_host}:{second.getsockname()[1]}/metrics" if second else None
         chosen = int(listener.getsockname()[1])
         url = f"http://127.0.0.1:{chosen}"
         tracking = None if no_mlflow else _start_tracking(project, out)
         if tracking:
             running.callback(tracking.stop)
         outcomes = running.enter_context(OutcomeLog(project.store))
-        running.enter_context(_Web(settings, project.store, listener, stop, tracking, outcomes, names))
+        counters, links = Counters(), {"MLflow": tracking.url} if tracking else {}
+        site = make_site(settings, project.store, links=links, outcomes=outcomes, names=names, counters=counters)
+        running.enter_context(Listening(site, listener, stop))
+        if second:
+            running.enter_context(Listening(make_metrics_app(project.store.again, counters), second, stop, most=SCRAPERS))
         control = threading.Thread(target=_control, args=(settings, out, chosen, stop, not no_serving), name="control")
         control.start()
         running.callback(control.join)
@@ -77,9 +104,10 @@ def command(
             tracking.wait(stop)
         running.callback(forget_control, project.store)
         note_control(project.store, url=url, tracking=tracking.url if tracking else None)
-        out.say(f"shipway up: {url}" + (f", MLflow: {tracking.url}" if tracking else ""))
+        neighbours = {"MLflow": tracking.url if tracking else None, "metrics": watched}
+        out.say(", ".join([f"shipway up: {url}", *(f"{name}: {at}" for name, at in neighbours.items() if at)]))
         stop.wait()
-    out.end("up", {"url": url}, then="shipway log")
+    out.end("up", {"url": url, "metrics": watched}, then="shipway log")
 
 
 def _start_tracking(project: Project, out: Output) -> Tracking | None:
@@ -182,73 +210,3 @@ class _SpecNow:
         if not problem and self._told:
             self._out.note("shipway.yaml can be used again")
         self._told = problem
-
-
-class _Web:
-    """The page and the API under uvicorn in a thread; when it ends, so does everything else.
-
-    The store is found once: editing shipway.yaml while it runs neither breaks the page nor shows another project.
-    """
-
-    def __init__(
-        self,
-        settings: Settings,
-        store: Store,
-        listener: socket,
-        stop: threading.Event,
-        tracking: Tracking | None,
-        outcomes: OutcomeLog,
-        names: tuple[str, ...],
-    ) -> None:
-        import uvicorn
-
-        from shipway.cli._desk import open_desk
-        from shipway.web import make_app
-
-        app = make_app(
-            store.again,
-            links={"MLflow": tracking.url} if tracking else {},
-            endpoints=lambda: _endpoints(store.again()),
-            record_outcomes=outcomes.record,
-            rate_review=lambda key, value: _rate(settings, key, value),
-            desk=open_desk(settings, store),
-            hosts=names,
-        )
-        self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
-        self._listener, self._stop = listener, stop
-        self._thread = threading.Thread(target=self._run, name="web")
-
-    def __enter__(self) -> _Web:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_problem: object) -> None:
-        self._server.should_exit = True
-        self._thread.join()
-
-    def _run(self) -> None:
-        try:
-            self._server.run(sockets=[self._listener])
-        finally:
-            self._stop.set()
-
-
-def _rate(settings: Settings, key: str, value: int | str) -> None:
-    """A person's rating, by whoever has started `up`: nobody else reaches a page on loopback."""
-    from shipway.operate import rate_review
-
-    project = Project(settings)
-    try:
-        rate_review(project.hands, key, value)
-    finally:
-        project.store.close()
-
-
-def _endpoints(store: Store) -> dict[str, str]:
-    """Where each deployment's predictor answers."""
-    from shipway.operate import ENDPOINT
-
-    try:
-        return {row.key: str(row.value["url"]) for row in store.states(ENDPOINT) if row.value.get("url")}
-    finally:
-        store.close()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 from shipway.deploy._names import label_names
-from shipway.deploy._scrapes import CONTROL, CONTROL_PORT, PORT, static_scrapes
+from shipway.deploy._scrapes import CONTROL, CONTROL_PORT, METRICS_PORT, PORT, metrics_listening, static_scrapes
 from shipway.deploy._subject import UNPINNED, Service, Subject
 from shipway.deploy._text import HEADER, Files, yaml_text
 from shipway.kernel.canonical import JsonObject
@@ -96,9 +96,10 @@ def _ours(
 
 
 def _control(subject: Subject) -> JsonObject:
-    command = ["up", "--host", "0.0.0.0", "--port", str(CONTROL_PORT), "--name", CONTROL, "--no-serving", "--no-mlflow"]  # noqa: S104
+    page = ["--host", "0.0.0.0", "--port", str(CONTROL_PORT), "--name", CONTROL]  # noqa: S104
+    command = ["up", *page, *metrics_listening(), "--no-serving", "--no-mlflow"]
     tracking: JsonObject = {"MLFLOW_TRACKING_URI": "http://mlflow:5000"}
-    box = _ours(subject, command, port=CONTROL_PORT, secrets=subject.secrets, more=tracking)
+    box = _ours(subject, command, port=METRICS_PORT, secrets=subject.secrets, more=tracking)
     return {**box, "ports": [f"127.0.0.1:{CONTROL_PORT}:{CONTROL_PORT}"]}
 
 

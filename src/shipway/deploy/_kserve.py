@@ -21,6 +21,7 @@ from shipway.deploy._pod import (
     listening,
     metadata,
     probes,
+    scraped,
     serving_resources,
     trusted_keys,
 )
@@ -84,7 +85,10 @@ def _inference_service(subject: Subject, service: Service, name: str) -> JsonObj
         **labels(subject, name, service.kind, release=service.release),
         "app.kubernetes.io/part-of": f"{label_name(subject.project)}-kserve",
     }
-    mode: JsonObject = {"serving.kserve.io/deploymentMode": _MODES[given.kserve]}
+    mode: JsonObject = {
+        "serving.kserve.io/deploymentMode": _MODES[given.kserve],
+        **scraped(subject, port=PORT, ref=service.ref),
+    }
     return {
         "apiVersion": "serving.kserve.io/v1beta1",
         "kind": "InferenceService",

@@ -4,32 +4,33 @@ from __future__ import annotations
 
 from shipway.deploy._errors import CannotExpress
 from shipway.deploy._names import label_name
-from shipway.deploy._pod import container, labels, metadata, pod, resources, signing_keys
+from shipway.deploy._pod import asking, container, labels, metadata, pod, resources, scraped, signing_keys
+from shipway.deploy._scrapes import CONTROL_PORT, METRICS_PORT, metrics_listening
 from shipway.deploy._subject import Subject, Workload
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.spec import ScheduleSpec
 
-CONTROL_PORT = 4780
-_ALIVE = f"import urllib.request; urllib.request.urlopen('http://127.0.0.1:{CONTROL_PORT}/healthz', timeout=4)"
 _STEP_MEMORY = 2 * 2**30  # of a run whose steps do not say
 
 
 def control_plane(subject: Subject, name: str) -> list[Json]:
     """`shipway up` without predictors: it judges days, follows, and shows the page.
 
-    The page asks nobody who they are, so that it listens on the pod's own loopback: `kubectl port-forward` leads there.
+    The page asks nobody who they are, so that it listens on the pod's own loopback: `kubectl port-forward` leads there. Its
+    metrics answer at a port of their own, and so do probes.
     """
-    args = ["up", "--port", str(CONTROL_PORT), "--no-serving", "--no-mlflow"]
-    alive: JsonObject = {"exec": {"command": ["python", "-c", _ALIVE]}, "periodSeconds": 20, "timeoutSeconds": 10}
-    box = {
+    args = ["up", "--port", str(CONTROL_PORT), *metrics_listening(), "--no-serving", "--no-mlflow"]
+    alive: JsonObject = {**asking("/healthz", port=METRICS_PORT), "periodSeconds": 20, "timeoutSeconds": 10}
+    box: JsonObject = {
         **container(subject, "control", args, secrets=subject.secrets, variables={"SHIPWAY_ACTOR": name}),
+        "ports": [{"name": "metrics", "containerPort": METRICS_PORT}],
         "resources": resources(cpu=0.25, memory=2**30),
         "startupProbe": {**alive, "periodSeconds": 5, "failureThreshold": 24},
-        "readinessProbe": alive,
+        "readinessProbe": {**alive, **asking("/readyz", port=METRICS_PORT)},
         "livenessProbe": alive,
     }
     template: JsonObject = {
-        "metadata": {"labels": labels(subject, name, "control")},
+        "metadata": {"labels": labels(subject, name, "control"), "annotations": scraped(subject, port=METRICS_PORT)},
         "spec": {**pod(subject, [box], keys=signing_keys(subject), lasting=True), "terminationGracePeriodSeconds": 60},
     }
     return [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shipway.deploy._pod import PORT, metadata
+from shipway.deploy._scrapes import METRICS_PORT
 from shipway.deploy._subject import Subject
 from shipway.kernel.canonical import Json, JsonObject
 
@@ -34,6 +35,7 @@ def network_policies(subject: Subject, project: str) -> list[Json]:
             ("Ingress",),
             ingress=[_callers(subject)],
         ),
+        _policy(subject, f"{project}-metrics", _components(project, "control"), ("Ingress",), ingress=[_monitoring(subject)]),
     ]
 
 
@@ -68,6 +70,12 @@ def _callers(subject: Subject) -> JsonObject:
         {"namespaceSelector": {"matchLabels": {_NAMESPACE: name}}} for name in dict.fromkeys((*given.callers, given.monitoring))
     ]
     return {"from": [{"podSelector": {}}, *named], "ports": [{"protocol": "TCP", "port": PORT}]}
+
+
+def _monitoring(subject: Subject) -> JsonObject:
+    """Of the control plane its metrics alone, for the namespace that Prometheus is in."""
+    watching = {"namespaceSelector": {"matchLabels": {_NAMESPACE: subject.targets.kubernetes.monitoring}}}
+    return {"from": [watching], "ports": [{"protocol": "TCP", "port": METRICS_PORT}]}
 
 
 def _to_port(port: int) -> JsonObject:

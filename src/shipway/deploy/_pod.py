@@ -58,12 +58,7 @@ def serving_pod(subject: Subject, service: Service, name: str) -> JsonObject:
     return {
         "metadata": {
             "labels": labels(subject, name, service.kind, release=service.release),
-            "annotations": {
-                "shipway.dev/release": service.release,
-                "prometheus.io/scrape": "true",
-                "prometheus.io/port": str(PORT),
-                "prometheus.io/path": "/metrics",
-            },
+            "annotations": {"shipway.dev/release": service.release, **scraped(subject, port=PORT, ref=service.ref)},
         },
         "spec": {
             **pod(subject, [box], lasting=service.kind == "gateway"),
@@ -71,6 +66,17 @@ def serving_pod(subject: Subject, service: Service, name: str) -> JsonObject:
             "topologySpreadConstraints": _spread(name),
         },
     }
+
+
+def scraped(subject: Subject, *, port: int, ref: str | None = None) -> JsonObject:
+    """Annotations by which a pod is found and named: rules and dashboards know things by `project` and `ref`."""
+    found: JsonObject = {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": str(port),
+        "prometheus.io/path": "/metrics",
+        "shipway.dev/project": subject.project,
+    }
+    return {**found, "shipway.dev/ref": ref} if ref else found
 
 
 def _spread(name: str) -> list[Json]:
@@ -228,15 +234,16 @@ def quantity(size: int) -> str:
 def probes(*, startup: bool = True) -> JsonObject:
     """Ready once golden rows reproduced; alive as long as it answers."""
     found: JsonObject = {
-        "readinessProbe": {**_asking("/readyz"), "periodSeconds": 5, "timeoutSeconds": 2, "failureThreshold": 2},
-        "livenessProbe": {**_asking("/healthz"), "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6},
+        "readinessProbe": {**asking("/readyz"), "periodSeconds": 5, "timeoutSeconds": 2, "failureThreshold": 2},
+        "livenessProbe": {**asking("/healthz"), "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6},
     }
     if startup:
         rounds = _READY_SECONDS // _PERIOD
-        start = {**_asking("/readyz"), "periodSeconds": _PERIOD, "timeoutSeconds": 2, "failureThreshold": rounds}
+        start = {**asking("/readyz"), "periodSeconds": _PERIOD, "timeoutSeconds": 2, "failureThreshold": rounds}
         found = {"startupProbe": start, **found}
     return found
 
 
-def _asking(path: str) -> JsonObject:
-    return {"httpGet": {"path": path, "port": PORT}}
+def asking(path: str, *, port: int = PORT) -> JsonObject:
+    """The question of a probe."""
+    return {"httpGet": {"path": path, "port": port}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shipway.deploy._rules import alert_rules, recording_rules
-from shipway.deploy._scrapes import jobs_of, target_groups
+from shipway.deploy._scrapes import jobs_of, pod_scrapes, target_groups
 from shipway.deploy._subject import Subject
 from shipway.deploy._text import Files, yaml_text
 from shipway.kernel.canonical import Json, JsonObject
@@ -13,7 +13,11 @@ INTERVAL = "15s"
 
 
 def compile_prometheus(subject: Subject) -> Files:
-    """prometheus.yml, a file of targets for each job, the rules of the project. Raises NamesCollide, CannotExpress."""
+    """prometheus.yml, a file of targets for each job, kubernetes.yml, which finds pods instead, and the rules of the project.
+
+    Raises NamesCollide, CannotExpress.
+    """
+    files: list[Json] = [{"job_name": job, "file_sd_configs": [{"files": [f"targets/{job}.yml"]}]} for job in jobs_of(subject)]
     targets = {
         f"targets/{job}.yml": yaml_text([groups], target=TARGET)
         for job, groups in target_groups(subject, target=TARGET).items()
@@ -25,16 +29,14 @@ def compile_prometheus(subject: Subject) -> Files:
         ]
     }
     return {
-        "prometheus.yml": yaml_text([_config(subject)], target=TARGET),
+        "prometheus.yml": yaml_text([_config(files)], target=TARGET),
+        "kubernetes.yml": yaml_text([_config(pod_scrapes(subject))], target=TARGET),
         f"rules/{subject.project}.yml": yaml_text([rules], target=TARGET),
         **targets,
     }
 
 
-def _config(subject: Subject) -> JsonObject:
-    scrapes: list[Json] = [
-        {"job_name": job, "file_sd_configs": [{"files": [f"targets/{job}.yml"]}]} for job in jobs_of(subject)
-    ]
+def _config(scrapes: list[Json]) -> JsonObject:
     return {
         "global": {"scrape_interval": INTERVAL, "evaluation_interval": INTERVAL},
         "rule_files": ["rules/*.yml"],

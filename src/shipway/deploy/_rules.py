@@ -15,6 +15,7 @@ LEAST_RATE = 0.1  # requests a second: 30 in five minutes; of fewer, one failure
 ERROR_SHARE = 0.05
 SLOW_SECONDS = {"predictor": 0.5, "gateway": 60.0}  # 99th percentile; an answer of a language model takes its time
 BUDGET_SHARE = 0.9
+ROLLED = "1h"  # by then a rollout with two bakes of ten minutes, its analyses and the start of its pods is over
 JUDGED_SECONDS = 3 * 86_400  # a day is judged once a day; a weekend without traffic is no fault
 READ_SECONDS = 6 * 3_600  # a reading, unless its monitor looks less often: three of its windows then
 
@@ -62,7 +63,7 @@ def alert_rules(subject: Subject) -> list[Json]:
     mine = f'project="{subject.project}"'
     found = [*_judged(mine), _control_down(mine)]
     for kind in kinds_of(subject):
-        found += _service_alerts(kind, mine)
+        found += [*_service_alerts(kind, mine), _missing(subject, kind)]
     if "predictor" in kinds_of(subject):
         found.append(_silent_days(mine))
     if "gateway" in kinds_of(subject):
@@ -140,15 +141,36 @@ def _service_alerts(kind: str, mine: str) -> list[Json]:
         ),
     ]
     if kind == "predictor":
-        found.append(_alert(
-            "ShipwayPredictorServesAnother",
-            f"shipway_predictor_info{{{mine}}} unless on (project, ref, release) shipway_live_info{{{mine}}}",
-            severity="ticket",
-            lasting="10m",
-            summary="{{ $labels.instance }} serves {{ $labels.release }}, which is not live at {{ $labels.ref }}",
-            then="shipway log {{ $labels.ref }}",
-        ))  # fmt: skip
+        found.append(_serves_another(mine))
     return found
+
+
+def _serves_another(mine: str) -> Json:
+    """Counted by release: pods come and go. While nobody says what is live, nothing is another release."""
+    live = f"shipway_live_info{{{mine}}}"
+    others = f"shipway_predictor_info{{{mine}}} unless on (project, ref, release) {live}"
+    return _alert(
+        "ShipwayPredictorServesAnother",
+        f"count by (project, ref, release) ({others}) and on (project, ref) {live}",
+        severity="ticket",
+        lasting=ROLLED,
+        summary="{{ $value }} predictors of {{ $labels.ref }} serve {{ $labels.release }}, which is not live there",
+        then="shipway log {{ $labels.ref }}",
+    )
+
+
+def _missing(subject: Subject, kind: str) -> Json:
+    """Where targets are discovered, what is down is no target any more."""
+    refs = [service.ref for service in subject.services if service.kind == kind]
+    gone = " or ".join(f'absent(up{{job="{JOBS[kind]}",project="{subject.project}",ref="{ref}"}})' for ref in refs)
+    return _alert(
+        f"Shipway{kind.capitalize()}Missing",
+        gone,
+        severity="page",
+        lasting="5m",
+        summary=f"nothing is scraped that serves {{{{ $labels.ref }}}}: no {kind} of it is ready, or none is looked for",
+        then="shipway log {{ $labels.ref }}",
+    )
 
 
 def _silent_days(mine: str) -> Json:

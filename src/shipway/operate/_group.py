@@ -31,16 +31,16 @@ class PortTaken(ShipwayError):
     code = "operate.port-taken"
 
 
-def bind_port(port: int, *, host: str = LOOPBACK) -> socket.socket:
-    """A listening socket; on loopback any free port when the wanted one is taken. Raises PortTaken elsewhere."""
+def bind_port(port: int, *, host: str = LOOPBACK, exact: bool = False) -> socket.socket:
+    """A listening socket; on loopback any free port when that one is taken, unless it is to be exact. Raises PortTaken."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((host, port))
     except OSError as problem:
-        if host != LOOPBACK:
+        if exact or host != LOOPBACK:
             sock.close()
-            raise PortTaken(f"cannot listen at {host}:{port}: {problem.strerror}", mend="another --host or --port") from problem
+            raise PortTaken(f"cannot listen at {host}:{port}: {problem.strerror}", mend="another host or port") from problem
         sock.bind((host, 0))
     sock.listen(1024)
     return sock

@@ -48,15 +48,17 @@ async def answer_refused(request: Request, problem: Exception) -> Response:
     return error_response(problem)
 
 
-async def answer_not_here(request: Request, problem: Exception) -> Response:
-    """An address or a method that no route has."""
+async def answer_not_here(
+    request: Request, problem: Exception, *, mend: str = "/api/v1/deployments, or the page at /"
+) -> Response:
+    """An address or a method that no route has. mend: what is there."""
     assert isinstance(problem, HTTPException)
     path = request.url.path[:200]
     if problem.status_code == 405:
         allowed = (problem.headers or {}).get("Allow", "")
         found: ShipwayError = MethodWrong(f"{path!r} does not answer {request.method}", where=path, mend=f"use {allowed}")
     elif problem.status_code == 404:
-        found = NotHere(f"nothing at {path!r}", where=path, mend="/api/v1/deployments, or the page at /")
+        found = NotHere(f"nothing at {path!r}", where=path, mend=mend)
     else:
         found = Internal(problem.detail, where=path)
     answer = error_response(found)

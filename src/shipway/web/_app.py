@@ -11,7 +11,7 @@ from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -21,12 +21,12 @@ from shipway.web import _documents as documents
 from shipway.web._answers import Counting, answer_broken, answer_not_here, answer_refused
 from shipway.web._desk import Desk
 from shipway.web._errors import MediaTypeUnknown, ReadOnly
-from shipway.web._gauges import read_gauges
 from shipway.web._guard import HOSTS, Guard
-from shipway.web._metrics import CONTENT_TYPE, Counters, render_metrics
+from shipway.web._metrics import Counters
 from shipway.web._outcomes import BODY_BYTES, RecordOutcomes, check_media_type, parse_rows, read_body
 from shipway.web._pages import STATIC, render_page, render_review
 from shipway.web._params import check_known, read_choice
+from shipway.web._probes import Probes
 from shipway.web._query import load_project
 from shipway.web._release_site import ReleaseSite
 from shipway.web._reviews import (
@@ -56,6 +56,7 @@ def make_app(
     desk: Desk | None = None,
     body_bytes: int = BODY_BYTES,
     hosts: Collection[str] = (),
+    counters: Counters | None = None,
 ) -> Starlette:
     """The pages and `/api/v1` over one project's store, to be bound to a loopback address unless a person says otherwise.
 
@@ -64,8 +65,9 @@ def make_app(
     durable before it returns, all or none; threads call it. rate_review: keeps a person's rating, called by threads too;
     without it reviews are only shown. desk: makes plans, approves and applies; without it there are none, and no key
     is trusted. body_bytes: the largest body of outcomes. hosts: names that it answers to beside those of this machine.
+    counters: of its answers, where `make_metrics_app` shows them too.
     """
-    site = _Site(open_store, links, endpoints, record_outcomes, rate_review, desk, body_bytes)
+    site = _Site(open_store, links, endpoints, record_outcomes, rate_review, desk, body_bytes, counters or Counters())
     return Starlette(
         routes=site.routes(),
         middleware=[
@@ -88,10 +90,11 @@ class _Site:
         rate_review: RateReview | None,
         desk: Desk | None,
         body_bytes: int,
+        counters: Counters,
     ) -> None:
         self._open_store, self._links, self._endpoints = open_store, links, endpoints
         self._record_outcomes, self._rate_review, self._body_bytes = record_outcomes, rate_review, body_bytes
-        self.counters = Counters()
+        self.counters, self._probes = counters, Probes(open_store, counters)
         self._releases, self._plans = ReleaseSite(self._store, desk), desk is not None
 
     def routes(self) -> list[Route | Mount]:
@@ -115,9 +118,7 @@ class _Site:
             Route("/review", self.review_page),
             Route("/review/{id}", self.review_form, methods=["POST"]),
             *self._releases.routes(),
-            Route("/healthz", self.healthz),
-            Route("/readyz", self.readyz),
-            Route("/metrics", self.metrics),
+            *self._probes.routes(),
             Mount("/static", StaticFiles(directory=STATIC)),
         ]
 
@@ -173,24 +174,6 @@ class _Site:
         await run_in_threadpool(rate, str(request.path_params["id"]), value)
         self.counters.rated()
         return value
-
-    async def healthz(self, _request: Request) -> Response:
-        """This process runs."""
-        return JSONResponse({"live": True})
-
-    def readyz(self, _request: Request) -> Response:
-        """The catalogue can be read."""
-        try:
-            with self._store() as store:
-                store.refs("deploy/")
-        except Exception as problem:  # whatever it is, it is a reason
-            return JSONResponse({"live": True, "ready": False, "why": str(problem)}, 503)
-        return JSONResponse({"live": True, "ready": True})
-
-    def metrics(self, _request: Request) -> Response:
-        with self._store() as store:
-            gauges = read_gauges(store)
-        return PlainTextResponse(render_metrics({**self.counters.samples(), **gauges}), media_type=CONTENT_TYPE)
 
     def _reading(self, read: Read) -> Callable[[Request], Response]:
         def endpoint(request: Request) -> Response:

@@ -46,14 +46,23 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
-        async def send_guarded(message: Message) -> None:
+        refusal = refusal_of(str(scope["method"]), Headers(scope=scope), self._hosts)
+        await Headed(error_response(refusal) if refusal else self._app)(scope, receive, send)
+
+
+class Headed:
+    """An ASGI application whose answers carry the safe headers, whoever asked."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_headed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 add_security(MutableHeaders(scope=message), str(scope["path"]))
             await send(message)
 
-        refusal = refusal_of(str(scope["method"]), Headers(scope=scope), self._hosts)
-        app = error_response(refusal) if refusal else self._app
-        await app(scope, receive, send_guarded)
+        await self._app(scope, receive, send_headed if scope["type"] == "http" else send)
 
 
 def add_security(headers: MutableHeaders, path: str) -> None:

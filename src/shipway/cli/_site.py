@@ -1,0 +1,91 @@
+"""The site of `shipway up`, and what it needs to listen."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Mapping
+from socket import socket
+from typing import TYPE_CHECKING
+
+from shipway.cli._settings import Project, Settings
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from shipway.monitor import OutcomeLog
+    from shipway.store import Store
+    from shipway.web import Counters
+
+
+def make_site(
+    settings: Settings,
+    store: Store,
+    *,
+    links: Mapping[str, str],
+    outcomes: OutcomeLog,
+    names: Collection[str],
+    counters: Counters,
+) -> Starlette:
+    """The page and the API.
+
+    The store is found once: editing shipway.yaml while it runs neither breaks the page nor shows another project.
+    """
+    from shipway.cli._desk import open_desk
+    from shipway.web import make_app
+
+    return make_app(
+        store.again,
+        links=links,
+        endpoints=lambda: _endpoints(store.again()),
+        record_outcomes=outcomes.record,
+        rate_review=lambda key, value: _rate(settings, key, value),
+        desk=open_desk(settings, store),
+        hosts=names,
+        counters=counters,
+    )
+
+
+class Listening:
+    """An application under uvicorn in a thread; when it ends, so does everything else. most: connections at a time."""
+
+    def __init__(self, app: Starlette, listener: socket, stop: threading.Event, *, most: int | None = None) -> None:
+        import uvicorn
+
+        self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, limit_concurrency=most))
+        self._listener, self._stop = listener, stop
+        self._thread = threading.Thread(target=self._run, name="web")
+
+    def __enter__(self) -> Listening:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_problem: object) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._server.run(sockets=[self._listener])
+        finally:
+            self._stop.set()
+
+
+def _rate(settings: Settings, key: str, value: int | str) -> None:
+    """A person's rating, by whoever has started `up`: nobody else reaches a page on loopback."""
+    from shipway.operate import rate_review
+
+    project = Project(settings)
+    try:
+        rate_review(project.hands, key, value)
+    finally:
+        project.store.close()
+
+
+def _endpoints(store: Store) -> dict[str, str]:
+    """Where each deployment's predictor answers."""
+    from shipway.operate import ENDPOINT
+
+    try:
+        return {row.key: str(row.value["url"]) for row in store.states(ENDPOINT) if row.value.get("url")}
+    finally:
+        store.close()
