@@ -61,12 +61,12 @@ def write(files: Files, folder: Path) -> Path:
     return folder
 
 
-def planned(subject: Subject, home: Path) -> list[dict[str, Any]]:
+def planned(subject: Subject, home: Path, **own: object) -> list[dict[str, Any]]:
     """Every resource of the plan with its values, of a subject rendered as a team would have it."""
     if subject.workload:
         write(render_target("stepfunctions", subject), home / "stepfunctions")
     folder = write(render_target("terraform", subject), home / "terraform")
-    (folder / "terraform.tfvars.json").write_text(json.dumps(OWN))
+    (folder / "terraform.tfvars.json").write_text(json.dumps({**OWN, **own}))
     results = terraform(folder, *PLAN)
     assert [result["code"] for result in results] == [0] * len(PLAN), results[-1]["out"]
     plan = json.loads(results[-1]["out"])
@@ -110,7 +110,14 @@ def assistant_plan(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, A
     from deploy_subjects import project_subject
 
     subject = with_documents(project_subject(ROOT / "examples" / "assistant"))
-    return planned(subject, tmp_path_factory.mktemp("assistant"))
+    (service,) = subject.services
+    both = replace(subject, services=(service, replace(service, environment="staging")))
+    return planned(both, tmp_path_factory.mktemp("assistant"), answer_functions=["assistant-prod"])
+
+
+def function_of(resources: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    (found,) = [one for one in of_type(resources, "aws_lambda_function") if one["function_name"] == name]
+    return found
 
 
 def test_the_variables_of_both_examples_are_as_a_person_reviewed_them(
@@ -147,22 +154,22 @@ def test_terraform_plans_the_assistant_without_a_pipeline(assistant_plan: list[d
 def test_a_function_is_the_one_image_by_digest_with_the_client_of_the_runtime(assistant_plan: list[dict[str, Any]]) -> None:
     import shipway.cli.functions
 
-    (function,) = of_type(assistant_plan, "aws_lambda_function")
-    assert (function["package_type"], function["image_uri"]) == ("Image", ECR)
-    (config,) = function["image_config"]
-    assert config["entry_point"] == ["/opt/shipway/venv/bin/python", "-m", "awslambdaric"]
-    module, _, name = config["command"][0].rpartition(".")
-    assert module == shipway.cli.functions.__name__
-    assert callable(getattr(shipway.cli.functions, name))
     image = (ROOT / "src/shipway/deploy/image/Dockerfile").read_text()
     assert "python -m venv /opt/shipway/venv" in image
-    assert f"WORKDIR {config['working_directory']}\n" in image
+    for function in of_type(assistant_plan, "aws_lambda_function"):
+        assert (function["package_type"], function["image_uri"]) == ("Image", ECR)
+        (config,) = function["image_config"]
+        assert config["entry_point"] == ["/opt/shipway/venv/bin/python", "-m", "awslambdaric"]
+        module, _, name = config["command"][0].rpartition(".")
+        assert module == shipway.cli.functions.__name__
+        assert callable(getattr(shipway.cli.functions, name))
+        assert f"WORKDIR {config['working_directory']}\n" in image
 
 
 def test_a_function_writes_below_tmp_alone_and_reads_its_secrets_by_itself(assistant_plan: list[dict[str, Any]]) -> None:
     from shipway.kernel.units import parse_bytes
 
-    (function,) = of_type(assistant_plan, "aws_lambda_function")
+    function = function_of(assistant_plan, "assistant-documents")
     variables = function["environment"][0]["variables"]
     assert variables["SHIPWAY_OBJECTS"] == "s3://example-ml/shipway"
     assert variables["SHIPWAY_CACHE"].startswith("/tmp/")
@@ -187,13 +194,26 @@ def test_what_changes_in_a_bucket_comes_through_a_queue_and_what_fails_comes_aga
     (source,) = of_type(assistant_plan, "aws_lambda_event_source_mapping")
     assert source["function_response_types"] == ["ReportBatchItemFailures"]
     assert source["scaling_config"][0]["maximum_concurrency"] >= 2
-    (function,) = of_type(assistant_plan, "aws_lambda_function")
+    function = function_of(assistant_plan, "assistant-documents")
     assert function["reserved_concurrent_executions"] >= source["scaling_config"][0]["maximum_concurrency"]
     queue, dead = sorted(of_type(assistant_plan, "aws_sqs_queue"), key=lambda found: len(found["name"]))
     assert queue["visibility_timeout_seconds"] > function["timeout"]
     assert json.loads(queue["redrive_policy"])["maxReceiveCount"] == 5
     heard = {alarm["dimensions"].get("QueueName") for alarm in of_type(assistant_plan, "aws_cloudwatch_metric_alarm")}
     assert {queue["name"], dead["name"]} <= heard
+
+
+def test_an_application_may_answer_from_a_function_at_its_host_name(assistant_plan: list[dict[str, Any]]) -> None:
+    (service,) = of_type(assistant_plan, "aws_ecs_service")
+    assert service["name"] == "assistant-staging", "the other one has no container"
+    variables = function_of(assistant_plan, "assistant-prod")["environment"][0]["variables"]
+    assert (variables["SHIPWAY_DEPLOYMENT"], variables["SHIPWAY_RELEASE"]) == ("assistant@prod", RELEASE)
+    rules = {rule["condition"][0]["host_header"][0]["values"][0] for rule in of_type(assistant_plan, "aws_lb_listener_rule")}
+    assert rules == {"assistant-prod.ml.example.com", "assistant-staging.ml.example.com"}
+    (allowed,) = of_type(assistant_plan, "aws_lambda_permission")
+    assert (allowed["principal"], allowed["function_name"]) == ("elasticloadbalancing.amazonaws.com", "assistant-prod")
+    groups = [group["name"] for group in of_type(assistant_plan, "aws_lb_target_group") if group["target_type"] == "lambda"]
+    assert groups == ["assistant-prod-calls"]
 
 
 def test_documents_are_read_and_nothing_else_of_their_buckets(assistant_plan: list[dict[str, Any]]) -> None:
