@@ -174,7 +174,7 @@ module "documents" {
   notify             = var.documents_notify
   image              = var.image
   environ            = var.environ
-  secret_arns        = module.secrets.arns
+  secret_arns        = { for name, arn in module.secrets.arns : name => arn if name != "SHIPWAY_SIGNING_KEY" } # it signs nothing
   objects_policy     = module.compute.objects_policy
   vpc                = var.vpc
   subnets            = var.private_subnets
@@ -191,4 +191,5 @@ module "github" {
   environments   = var.github_environments
   objects_policy = module.compute.objects_policy
   repository_arn = module.registry.arn
+  machine_arns   = { for name, arn in merge(module.pipeline[*].machine_arns...) : name => arn if name == var.name } # not the scheduled one
 }
