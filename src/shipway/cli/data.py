@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _BELOW = {
     "checkout": "data_checkout",
     "diff": "data_diff",
+    "export": "data_export",
     "gc": "data_gc",
     "get": "data_get",
     "log": "data_log",

@@ -37,7 +37,8 @@ def take_snapshot(store: Store, path: Path, *, report: Callable[[str, int], None
     Parquet file), FileUnreadable (a link, no permission, changed while it was read), StoreFull.
     """
     _check_place(store, path)
-    tree, writer = store.put_tree(path, report=report)
+    tracked = path.with_name(f"{path.name}.dvc").exists()  # then DVC asks for the MD5 of the same bytes
+    tree, writer = store.put_tree(path, report=report, md5=tracked)
     if writer.files == 0:
         raise DataEmpty(f"{path.name or path} holds no files", where=str(path), mend="put the data there, or correct its path")
     # Judged on the kept bytes, not on the user's: those may change between a look and the copy.

@@ -17,7 +17,6 @@ from shipway.operate._process import (
 
 if TYPE_CHECKING:
     from shipway.operate._answering import release_answers
-    from shipway.operate._answering_here import AnsweringHere, AnswersNotHere, open_answering
     from shipway.operate._applications import (
         check_application,
         evaluate_candidate,
@@ -52,7 +51,6 @@ if TYPE_CHECKING:
     from shipway.operate._why import explain
 
 _HOME = {
-    "_answering_here": ["AnsweringHere", "AnswersNotHere", "open_answering"],
     "_applications": [
         "check_application",
         "evaluate_candidate",
@@ -94,8 +92,6 @@ __all__ = [
     "EVALUATED",
     "Action",
     "Ambiguous",
-    "AnsweringHere",
-    "AnswersNotHere",
     "ComparisonImpossible",
     "Control",
     "ControlRunning",
@@ -148,7 +144,6 @@ __all__ = [
     "make_supervisor",
     "measured_of",
     "note_control",
-    "open_answering",
     "open_named_index",
     "open_ray",
     "prompt_object",

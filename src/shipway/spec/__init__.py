@@ -14,7 +14,8 @@ from shipway.spec._gateway import BudgetSpec, GatewayKeySpec, GatewaySpec
 from shipway.spec._indexes import IndexSpec
 from shipway.spec._models import ModelSpec, OutcomeSpec
 from shipway.spec._monitors import MONITORS, MonitorSpec, default_monitors
-from shipway.spec._names import is_pattern, matches
+from shipway.spec._names import is_pattern, legal_form, matches
+from shipway.spec._node import Node as YamlNode
 from shipway.spec._origins import OriginSpec
 from shipway.spec._policy import policy_from_json, policy_to_json
 from shipway.spec._prompts import PromptSpec
@@ -38,6 +39,7 @@ from shipway.spec._schedule import Cron, ScheduleSpec, parse_cron
 from shipway.spec._spec import Spec, parse_spec
 from shipway.spec._steps import Condition, Each, StepSpec
 from shipway.spec._targets import AlertsSpec, AwsSpec, KubernetesSpec, TargetsSpec
+from shipway.spec._yaml import parse_document
 
 __all__ = [
     "COMPARED",
@@ -80,17 +82,20 @@ __all__ = [
     "SpecMissing",
     "StepSpec",
     "TargetsSpec",
+    "YamlNode",
     "default_monitors",
     "evaluation_of",
     "find_spec",
     "is_foreign",
     "is_pattern",
+    "legal_form",
     "load_spec",
     "lower_is_better",
     "matches",
     "opening",
     "parse_contract",
     "parse_cron",
+    "parse_document",
     "parse_requirement",
     "parse_spec",
     "policy_from_json",

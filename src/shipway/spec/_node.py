@@ -14,12 +14,16 @@ Scalar = None | bool | int | float | str
 
 
 class Node(msgspec.Struct, frozen=True):
-    """A scalar, a list or a mapping of nodes; `raw` is a scalar as written, `keys` are a mapping's keys as nodes."""
+    """A scalar, a list or a mapping of nodes; `raw` is a scalar as written, `keys` are a mapping's keys as nodes.
+
+    bare: a scalar without quotes.
+    """
 
     value: Scalar | list[Node] | dict[str, Node]
     where: str
     raw: str = ""
     keys: Mapping[str, Node] = {}
+    bare: bool = False
 
     def fail(self, what: str, *, mend: str | None = None) -> SpecMalformed:
         """The error that points here; the caller raises it."""

@@ -16,6 +16,7 @@ from shipway.spec._errors import SpecMalformed
 from shipway.spec._node import Node, Scalar, shown
 
 LIMIT = 1_000_000  # bytes; a spec is written by hand, and the largest seen have some thousand lines
+_FOREIGN_LIMIT = 20_000_000  # bytes of another tool's file, which a machine may have written
 _DEPTH = 64  # ten times what any section needs, far below Python's recursion limit
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # YAML 1.2, 5.1
@@ -31,19 +32,33 @@ _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 def parse_yaml(text: str, *, path: str) -> Node:
     """The top mapping of a YAML text; raises SpecMalformed at `path:line:column`, counted from 1."""
-    text = text.removeprefix("\ufeff")
-    _refuse_unreadable(text, path)
-    try:
-        root = _Composer(yaml.parse(text, Loader=_LOADER), path).document()
-    except yaml.MarkedYAMLError as problem:
-        raise _syntax_error(problem, text, path) from problem
-    except (yaml.YAMLError, ValueError, OverflowError) as problem:
-        raise SpecMalformed(f"not YAML: {problem}".splitlines()[0], where=path) from problem
+    root = _compose(text, path, LIMIT)
     if root.value is None:
         raise root.fail(f"{path} is empty", mend="its first line is `project: NAME`; `shipway init` writes one")
     if not isinstance(root.value, dict):
         raise root.fail(f"{path} holds {root.shown()}, not keys and values", mend="begin with `project: NAME`")
     return root
+
+
+def parse_document(text: str, *, path: str) -> Node:
+    """As parse_yaml, of a file that is another tool's, at most 20 MB: nothing at all is a mapping without keys."""
+    root = _compose(text, path, _FOREIGN_LIMIT)
+    if root.value is None:
+        return Node({}, root.where)
+    if not isinstance(root.value, dict):
+        raise root.fail(f"{path} holds {root.shown()}, not keys and values")
+    return root
+
+
+def _compose(text: str, path: str, limit: int) -> Node:
+    text = text.removeprefix("\ufeff")
+    _refuse_unreadable(text, path, limit)
+    try:
+        return _Composer(yaml.parse(text, Loader=_LOADER), path).document()
+    except yaml.MarkedYAMLError as problem:
+        raise _syntax_error(problem, text, path) from problem
+    except (yaml.YAMLError, ValueError, OverflowError) as problem:
+        raise SpecMalformed(f"not YAML: {problem}".splitlines()[0], where=path) from problem
 
 
 class _Composer:
@@ -60,7 +75,7 @@ class _Composer:
         next(self.events)  # the document ends
         after = next(self.events)
         if not isinstance(after, yaml.StreamEndEvent):
-            raise SpecMalformed("a second YAML document", where=self.place(after), mend="one file holds one spec")
+            raise SpecMalformed("a second YAML document", where=self.place(after), mend="one file holds one document")
         return root
 
     def place(self, event: yaml.Event) -> str:
@@ -107,7 +122,7 @@ def _scalar(event: yaml.ScalarEvent, where: str) -> Node:
         raise node.fail(f"the character U+{ord(bad[0]):04X} is not text")
     if not event.implicit[0]:  # quoted, or a block
         return node
-    return Node(_resolve(node), where, raw=text)
+    return Node(_resolve(node), where, raw=text, bare=True)
 
 
 def _resolve(node: Node) -> Scalar:
@@ -126,9 +141,10 @@ def _resolve(node: Node) -> Scalar:
     return text
 
 
-def _refuse_unreadable(text: str, path: str) -> None:
-    if len(text) > LIMIT:
-        raise SpecMalformed("larger than 1 MB", where=path, mend="a spec names data, it does not hold them")
+def _refuse_unreadable(text: str, path: str, limit: int) -> None:
+    if len(text) > limit:
+        what, mend = f"larger than {limit // 1_000_000} MB", "a spec names data, it does not hold them"
+        raise SpecMalformed(what, where=path, mend=mend if limit == LIMIT else None)
     if bad := _UNPRINTABLE.search(text):
         line, column = text.count("\n", 0, bad.start()) + 1, bad.start() - text.rfind("\n", 0, bad.start())
         raise SpecMalformed(f"the character U+{ord(bad[0]):04X} is not text", where=f"{path}:{line}:{column}")

@@ -99,13 +99,23 @@ class BucketObjects:
             self._upload(digest, data, len(data))
         return digest
 
-    def put_file(self, source: Path | str, *, report: Callable[[int], None] | None = None) -> tuple[Digest, int]:
+    def put_file(
+        self,
+        source: Path | str,
+        *,
+        report: Callable[[int], None] | None = None,
+        also: Callable[[bytes], None] | None = None,
+    ) -> tuple[Digest, int]:
         """Keep a copy of a file, read once: digest and size in bytes. Raises FileUnreadable, StoreFull (of the copy)."""
-        digest, size = self._copies.put_file(source, report=report)
+        digest, size = self._copies.put_file(source, report=report, also=also)
         self._room.received(size)
         if not self.keeps(digest, size):
             self._upload(digest, self._copies.path(digest), size)
         return digest, size
+
+    def adopt(self, source: Path, *, also: Callable[[bytes], None] | None = None) -> tuple[Digest, int]:
+        """As put_file: the bucket has its own copy of everything."""
+        return self.put_file(source, also=also)
 
     def put_stream(self, wanted: Descriptor, chunks: Iterable[bytes | memoryview]) -> bool:
         """As of FileObjects: nothing is put in the bucket before all of it is here and is what it should be."""

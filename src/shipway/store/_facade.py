@@ -34,7 +34,8 @@ from shipway.store._place import (
     open_objects,
 )
 from shipway.store._stat_cache import StatCache
-from shipway.store._tree import TreeFile, TreeWriter, tree_nodes, walk_tree
+from shipway.store._sums import Sums
+from shipway.store._tree import TreeFile, TreeWriter, put_listing, tree_nodes, walk_tree
 from shipway.store._types import (
     AuditRecord,
     CatalogueDamaged,
@@ -112,19 +113,36 @@ class Store:
 
     # trees
 
-    def put_tree(self, folder: Path, *, report: Callable[[str, int], None] | None = None) -> tuple[Descriptor, TreeWriter]:
-        """The hash tree of a folder or a file; the writer says how many files and bytes there were and were read."""
+    def put_tree(
+        self, folder: Path, *, report: Callable[[str, int], None] | None = None, md5: bool = False
+    ) -> tuple[Descriptor, TreeWriter]:
+        """The hash tree of a folder or a file; the writer says how many files and bytes there were and were read.
+
+        md5: also keep the MD5 of each file that is read, out of the same pass.
+        """
         self._work.begin()
-        writer = TreeWriter(self.objects, self._stat_cache, report)
+        sums: dict[Digest, str] = {}
+        writer = TreeWriter(self.objects, self._stat_cache, report, md5s=sums if md5 else None)
         try:
             return writer.put(folder), writer
         finally:
             self._stat_cache.save()
+            self.sums.add(sums)
 
-    def put_files(self, files: Mapping[str, Path]) -> Descriptor:
-        """The hash tree of these files, keyed by their path below its root."""
+    def put_files(self, files: Mapping[str, Path], *, md5: bool = False) -> Descriptor:
+        """The hash tree of these files, keyed by their path below its root. md5: as of put_tree."""
         self._work.begin()
-        return TreeWriter(self.objects, self._stat_cache).put_files(dict(files))
+        sums: dict[Digest, str] = {}
+        try:
+            return TreeWriter(self.objects, self._stat_cache, md5s=sums if md5 else None).put_files(dict(files))
+        finally:
+            self._stat_cache.save()
+            self.sums.add(sums)
+
+    def put_listing(self, files: Iterable[TreeFile]) -> Descriptor:
+        """The hash tree of files whose bytes are objects already. No files: an empty folder."""
+        self._work.begin()
+        return put_listing(self.objects, files)
 
     def digest_of(self, path: Path | bytes, status: os.stat_result | None = None) -> Digest:
         """The digest of a file on disk: known from its stat when nothing changed since it was last read, else read now.
@@ -336,6 +354,11 @@ class Store:
         self.objects.sync()
         yield
         self._work.end()
+
+    @cached_property
+    def sums(self) -> Sums:
+        """The MD5 of objects that another tool knows by it."""
+        return Sums(self.root / "cache" / "md5.sqlite")
 
     @cached_property
     def _stat_cache(self) -> StatCache:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import filecmp
 import hashlib
 import io
 import os
@@ -65,8 +66,13 @@ def write_all(out: int, data: bytes | memoryview) -> None:
         view = view[os.write(out, view) :]
 
 
-def copy_hashed(source: Path | str, out: int, report: Callable[[int], None] | None) -> tuple[Digest, int]:
-    """Hash and copy in one pass; a file that changes meanwhile is refused."""
+def copy_hashed(
+    source: Path | str,
+    out: int | None,
+    report: Callable[[int], None] | None,
+    also: Callable[[bytes], None] | None = None,
+) -> tuple[Digest, int]:
+    """Hash and copy in one pass; a file that changes meanwhile is refused. out: None to hash alone; also: sees every byte."""
     hasher, size = hashlib.sha256(), 0
     try:
         handle = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
@@ -76,7 +82,10 @@ def copy_hashed(source: Path | str, out: int, report: Callable[[int], None] | No
         before = os.fstat(handle)
         while chunk := _read(handle, source):
             hasher.update(chunk)
-            write_all(out, chunk)
+            if also:
+                also(chunk)
+            if out is not None:
+                write_all(out, chunk)
             size += len(chunk)
             if report:
                 report(len(chunk))
@@ -127,6 +136,16 @@ def holds(path: Path, data: bytes) -> bool:
         return path.read_bytes() == data
     except OSError:
         return False
+
+
+def is_shared_copy(path: str, other: str, size: int) -> bool:
+    """Whether a whole object with another name somewhere, as of another tool's cache, has the bytes of another file."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    shared = stat.S_ISREG(status.st_mode) and status.st_nlink > 1 and stat.S_IMODE(status.st_mode) == 0o444
+    return shared and status.st_size == size and filecmp.cmp(path, other, shallow=False)
 
 
 def remove_unheld(path: Path) -> None:

@@ -28,6 +28,7 @@ from shipway.store._hashed import (
     fsync,
     hash_open,
     holds,
+    is_shared_copy,
     no_file,
     open_object,
     receive_hashed,
@@ -76,7 +77,14 @@ class Objects(Protocol):
     def listing(self) -> Iterator[Kept]: ...
     def keeps(self, digest: Digest, size: int) -> bool: ...
     def put(self, data: bytes) -> Digest: ...
-    def put_file(self, source: Path | str, *, report: Callable[[int], None] | None = None) -> tuple[Digest, int]: ...
+    def put_file(
+        self,
+        source: Path | str,
+        *,
+        report: Callable[[int], None] | None = None,
+        also: Callable[[bytes], None] | None = None,
+    ) -> tuple[Digest, int]: ...
+    def adopt(self, source: Path, *, also: Callable[[bytes], None] | None = None) -> tuple[Digest, int]: ...
     def put_stream(self, wanted: Descriptor, chunks: Iterable[bytes | memoryview]) -> bool: ...
     def get(self, digest: Digest) -> bytes: ...
     def read(self, digest: Digest) -> Iterator[bytes]: ...
@@ -186,9 +194,41 @@ class FileObjects:
             self._write(fill)
         return digest
 
-    def put_file(self, source: Path | str, *, report: Callable[[int], None] | None = None) -> tuple[Digest, int]:
-        """Keep a copy of a file, read once: digest and size in bytes. Raises FileUnreadable, StoreFull."""
-        return self._write(lambda out: copy_hashed(source, out, report))
+    def put_file(
+        self,
+        source: Path | str,
+        *,
+        report: Callable[[int], None] | None = None,
+        also: Callable[[bytes], None] | None = None,
+    ) -> tuple[Digest, int]:
+        """Keep a copy of a file, read once: digest and size. also: sees every byte. Raises FileUnreadable, StoreFull."""
+        return self._write(lambda out: copy_hashed(source, out, report, also))
+
+    def adopt(self, source: Path, *, also: Callable[[bytes], None] | None = None) -> tuple[Digest, int]:
+        """As put_file, of a file that another tool keeps read-only for ever: by a second name for it where that can be."""
+        if not self._may_link(source):
+            return self.put_file(source, also=also)
+        digest, size = copy_hashed(source, None, None, also)
+        if not self.keeps(digest, size):
+            final = self._name(digest)
+            handle, draft = self._draft()
+            os.close(handle)
+            os.unlink(draft)  # the name is ours
+            try:
+                os.link(source, draft)
+                rename(draft, final)
+            except OSError:  # another file system after all, or all the names that a file can have
+                discard(draft)
+                return self.put_file(source)
+            discard(draft)
+            self._unsynced[final] = None
+        return digest, size
+
+    def _may_link(self, source: Path) -> bool:
+        self.root.mkdir(parents=True, exist_ok=True)
+        status = os.lstat(source)
+        same = status.st_dev == os.stat(self.root).st_dev and stat.S_ISREG(status.st_mode)
+        return same and not status.st_mode & 0o333 and not self._at_once  # who could write to it would change the object
 
     def put_stream(self, wanted: Descriptor, chunks: Iterable[bytes | memoryview]) -> bool:
         """Keep bytes that come from elsewhere under the name that they should have, read once and never past their size.
@@ -288,9 +328,12 @@ class FileObjects:
                 digest, size = fill(handle)
                 os.fchmod(handle, _WHOLE)
                 final = self._name(digest)
-                if self._at_once or os.path.exists(final):  # a ref may name it: what replaces it must be on the disk first
-                    os.fsync(handle)
-                rename(temporary, final)
+                if is_shared_copy(final, temporary, size):  # to replace it would keep the same bytes twice
+                    discard(temporary)
+                else:
+                    if self._at_once or os.path.exists(final):  # a ref may name it: what replaces it must be on the disk first
+                        os.fsync(handle)
+                    rename(temporary, final)
             finally:
                 os.close(handle)
         except OSError as problem:

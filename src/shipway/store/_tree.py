@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -44,11 +45,18 @@ class _Source(NamedTuple):
 class TreeWriter:
     """Puts folders and files into the store; files that the stat cache knows are not read again.
 
-    listed: each file that was put, by its path below the root, and its digest.
+    listed: each file that was put, by its path below the root, and its digest. md5s: is given the MD5 of each that is read.
     """
 
-    def __init__(self, objects: Objects, cache: StatCache, report: Callable[[str, int], None] | None = None) -> None:
-        self._objects, self._cache, self._report = objects, cache, report
+    def __init__(
+        self,
+        objects: Objects,
+        cache: StatCache,
+        report: Callable[[str, int], None] | None = None,
+        *,
+        md5s: dict[Digest, str] | None = None,
+    ) -> None:
+        self._objects, self._cache, self._report, self._md5s = objects, cache, report, md5s
         self._new: list[tuple[bytes, os.stat_result, Digest]] = []
         self.listed: list[tuple[bytes, Digest]] = []
         self.files = self.bytes = self.read = 0
@@ -139,7 +147,7 @@ class TreeWriter:
             return [self._file(source) for source in sources]
         with ThreadPoolExecutor(min(len(sources), os.cpu_count() or 1)) as pool:
             try:
-                read = list(pool.map(lambda source: self._objects.put_file(os.fsdecode(source.path)), sources))
+                read = list(pool.map(self._put, sources))
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
@@ -148,8 +156,17 @@ class TreeWriter:
     def _file(self, source: _Source) -> JsonObject:
         """The entry of one file; its size is that of the bytes that were read, which may have grown since the stat."""
         if source.digest is None:
-            return self._entry(source, *self._objects.put_file(os.fsdecode(source.path)))
+            return self._entry(source, *self._put(source))
         return self._entry(source, source.digest, source.status.st_size)
+
+    def _put(self, source: _Source) -> tuple[Digest, int]:
+        path = os.fsdecode(source.path)
+        if self._md5s is None:
+            return self._objects.put_file(path)
+        md5 = hashlib.md5(usedforsecurity=False)
+        digest, size = self._objects.put_file(path, also=md5.update)
+        self._md5s[digest] = md5.hexdigest()
+        return digest, size
 
     def _entry(self, source: _Source, digest: Digest, size: int) -> JsonObject:
         if source.digest is None:
@@ -183,6 +200,24 @@ class Node(NamedTuple):
 
     files: tuple[TreeFile, ...]
     folders: Mapping[str, Descriptor]
+
+
+def put_listing(objects: Objects, files: Iterable[TreeFile]) -> Descriptor:
+    """The tree of files whose bytes are objects already."""
+    inside: dict[str, list[TreeFile]] = {}
+    entries: list[JsonObject] = []
+    for file in files:
+        head, _, rest = file.path.partition("/")
+        if rest:
+            inside.setdefault(head, []).append(replace(file, path=rest))
+        else:
+            name = text_of_name(os.fsencode(head))
+            entries.append(
+                {"digest": file.digest, "executable": file.executable, "name": name, "size": file.size, "type": "file"}
+            )
+    entries += [_folder_entry(os.fsencode(name), put_listing(objects, below)) for name, below in inside.items()]
+    data = node_bytes(sorted(entries, key=lambda entry: name_of_text(str(entry["name"]))))
+    return Descriptor(TREE, objects.put(data), len(data))
 
 
 def read_node(data: bytes) -> Node:

@@ -15,7 +15,7 @@ output "balancer" {
 
 output "hosts" {
   description = "Where applications answer"
-  value       = { for name, application in merge(module.service, module.answers) : name => application.host }
+  value       = { for name, service in module.service : name => service.host }
 }
 
 output "machines" {

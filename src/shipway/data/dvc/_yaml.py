@@ -1,0 +1,125 @@
+"""YAML as DVC reads and writes it: nothing is constructed, no aliases; written in the style of its own writer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import yaml
+
+from shipway.data.dvc._errors import DvcMalformed
+from shipway.kernel.canonical import Json
+from shipway.spec import SpecMalformed, YamlNode, parse_document
+
+_CONFLICT = re.compile(r"^(<{7}|={7}|>{7}|\|{7})( |$)", re.MULTILINE)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+class Date(str):
+    """A day as YAML has it without quotes; DVC reads it as one, and writes it back without quotes."""
+
+    __slots__ = ()
+
+
+def read_yaml(text: str, path: str) -> YamlNode:
+    """The top mapping of a file. Raises DvcMalformed at `path:line:column`."""
+    if found := _CONFLICT.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        what = f"{path} holds the markers of a merge conflict"
+        raise DvcMalformed(what, where=f"{path}:{line}", mend="resolve it: git checkout --ours or --theirs, then dvc checkout")
+    try:
+        return parse_document(text, path=path)
+    except SpecMalformed as problem:
+        raise DvcMalformed(problem.what, where=problem.where, mend=problem.mend) from problem
+
+
+def fail(node: YamlNode, what: str, *, mend: str | None = None) -> DvcMalformed:
+    """The error that points at a node."""
+    return DvcMalformed(what, where=node.where, mend=mend)
+
+
+def plain(node: YamlNode) -> Json:
+    """The value without its places; a day stays one."""
+    value = node.value
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, str) and node.bare and _DATE.fullmatch(value):
+        return Date(value)
+    return value
+
+
+def render_yaml(value: Mapping[str, Json]) -> str:
+    """A document in the style of DVC's own writer.
+
+    >>> render_yaml({"outs": [{"md5": "0" * 4, "path": "no"}], "x": None})
+    "outs:\\n- md5: '0000'\\n  path: no\\nx:\\n"
+    """
+    text = yaml.dump(value, Dumper=_Dumper, default_flow_style=False, allow_unicode=True, sort_keys=False, width=80, indent=2)
+    assert isinstance(text, str)
+    return text
+
+
+class _Dumper(yaml.SafeDumper):
+    """The writer of PyYAML with the words of YAML 1.2: `no` and `12:30` are text there and stand without quotes."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - as the base class has it
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - the base class asks
+        return True
+
+    def represent_none(self, data: None) -> yaml.ScalarNode:  # noqa: ARG002
+        return self.represent_scalar("tag:yaml.org,2002:null", "")
+
+    def represent_float(self, data: float) -> yaml.ScalarNode:
+        return self.represent_scalar("tag:yaml.org,2002:float", repr(data).lower())
+
+    def represent_day(self, data: Date) -> yaml.ScalarNode:
+        return self.represent_scalar("tag:yaml.org,2002:timestamp", str.__str__(data))
+
+
+_Dumper.add_representer(type(None), _Dumper.represent_none)
+_Dumper.add_representer(float, _Dumper.represent_float)
+_Dumper.add_representer(Date, _Dumper.represent_day)
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    (
+        "float",
+        r"[-+]?(?:[0-9][0-9_]*)\.[0-9_]*(?:[eE][-+]?[0-9]+)?|[-+]?(?:[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)"
+        r"|[-+]?\.[0-9_]+(?:[eE][-+][0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        "-+0123456789.",
+    ),
+    ("int", r"[-+]?0b[0-1_]+|[-+]?0o?[0-7_]+|[-+]?[0-9_]+|[-+]?0x[0-9a-fA-F_]+", "-+0123456789"),
+    ("merge", r"<<", "<"),
+    ("null", r"~|null|Null|NULL|", "~nN\0"),
+    (
+        "timestamp",
+        r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+        r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt]|[ \t]+)[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]*)?"
+        r"(?:[ \t]*(?:Z|[-+][0-9]{1,2}(?::[0-9]{2})?))?",
+        "0123456789",
+    ),
+    ("value", r"=", "="),
+):
+    _Dumper.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), ["" if c == "\0" else c for c in _first]
+    )
+
+
+def as_sequence(node: YamlNode, what: str) -> Sequence[YamlNode]:
+    """The items of a list; nothing at all is an empty one. Raises DvcMalformed."""
+    if node.value is None:
+        return ()
+    if not isinstance(node.value, list):
+        raise fail(node, f"{what} is a list, not {node.shown()}")
+    return node.value
+
+
+def as_group(node: YamlNode, what: str) -> Mapping[str, YamlNode]:
+    """The entries of a mapping; nothing at all is an empty one. Raises DvcMalformed."""
+    if node.value is None:
+        return {}
+    if not isinstance(node.value, dict):
+        raise fail(node, f"{what} is a group of keys, not {node.shown()}")
+    return node.value
