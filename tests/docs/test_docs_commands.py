@@ -66,7 +66,7 @@ def test_the_options_before_a_command_are_on_the_page() -> None:
 @pytest.mark.parametrize("name", sorted(ALL))
 def test_the_arguments_of_a_command_are_in_its_usage(name: str) -> None:
     arguments = [parameter for parameter in ALL[name].params if isinstance(parameter, click.Argument)]
-    shown = [(argument.name or "").upper() for argument in arguments]
+    shown = [argument.metavar or (argument.name or "").upper() for argument in arguments]
     words = [word if argument.required else f"[{word}]" for word, argument in zip(shown, arguments, strict=True)]
     assert " ".join([name, *words]) in section(PAGE, name).text or not words
 

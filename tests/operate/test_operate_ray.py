@@ -17,13 +17,19 @@ import polars as pl
 import pytest
 import ray_work
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
+
+from cli_project import Project
+
 from shipway.data import DataUnreadable, profile_snapshot, take_snapshot
+from shipway.environment import default_cache
 from shipway.kernel.canonical import canonical_json
 from shipway.kernel.workers import Threads
 from shipway.llm import EmbedderMissing, open_minilm
-from shipway.operate import RayFailed, RayUnreachable, RayWorkers, embed_elsewhere, open_ray
+from shipway.operate import RayFailed, RayUnreachable, RayWorkers, embed_elsewhere, open_ray, score_files, score_task
 from shipway.store import open_store
 
+pytest_plugins = ["cli_fixtures"]
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
 
 
@@ -69,6 +75,29 @@ def test_vectors_made_on_ray_are_bit_for_bit_those_of_one_process(cluster: RayWo
     assert elsewhere is not None
     for made, expected in zip(elsewhere(batches), map(here.embed, batches), strict=True):
         np.testing.assert_array_equal(made, expected)
+
+
+def test_rows_scored_on_ray_are_byte_for_byte_those_of_one_process(
+    cluster: RayWorkers, project: Project, tmp_path: Path
+) -> None:
+    random, given = np.random.default_rng(1), tmp_path / "rows.parquet"
+    pl.DataFrame({"point": range(1000), "x": random.normal(size=1000), "y": random.normal(size=1000)}).write_parquet(given)
+    (release,) = project.store.targets("release/", "sha256:")
+    environ = {"PATH": os.environ["PATH"]}
+    task = score_task(
+        project.store,
+        release,
+        model=None,
+        keep=("point",),
+        batch=90,
+        environ=environ,
+        cache=default_cache(),
+        report=print,
+    )
+    for name, workers in (("one", Threads()), ("ray", cluster)):
+        done = score_files(task, given, tmp_path / f"{name}.parquet", workers=workers, tell=lambda *_: None, report=print)
+        assert (done.rows, done.batches) == (1000, 12)
+    assert (tmp_path / "ray.parquet").read_bytes() == (tmp_path / "one.parquet").read_bytes()
 
 
 def test_a_worker_killed_in_the_middle_changes_nothing(cluster: RayWorkers, tmp_path: Path) -> None:

@@ -111,3 +111,30 @@ class ByteReport:
     def __exit__(self, *_problem: object) -> None:
         if self._shown:
             sys.stderr.write("\r\033[K")
+
+
+class RowReport:
+    """A line on stderr that counts rows of a known whole; nothing when stderr is no terminal."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._first, self._shown = name, -1, 0.0
+        self._began, self._live = time.monotonic(), sys.stderr.isatty()
+
+    def rows(self, done: int, total: int) -> None:
+        """So many are done. Those that were done before count for the bar and not for the rate."""
+        self._first = done if self._first < 0 else self._first
+        now = time.monotonic()
+        if not self._live or (now - self._shown <= REDRAW_SECONDS and done < total):
+            return
+        self._shown = now
+        rate = (done - self._first) / max(now - self._began, REDRAW_SECONDS)
+        left = f", {rate:,.0f}/s, {_span((total - done) / rate)} left" if rate else ""
+        bar = f"[{'#' * int(done / max(total, 1) * 30):<30}]"
+        sys.stderr.write(f"\r{self._name} {bar} {done:,} of {total:,} rows{left}\033[K")
+
+    def __enter__(self) -> RowReport:
+        return self
+
+    def __exit__(self, *_problem: object) -> None:
+        if self._shown:
+            sys.stderr.write("\r\033[K")

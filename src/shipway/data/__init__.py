@@ -25,6 +25,7 @@ from shipway.data._status import Status, bytes_below, measure_status
 from shipway.kernel.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from shipway.data._batches import TableFile, open_tables, table_names
     from shipway.data._category import CategoryProfile
     from shipway.data._checkout import CheckedOut, check_out
     from shipway.data._collect import Keep, Unneeded, find_unneeded, remove_unneeded
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from shipway.data._link import Way
     from shipway.data._measure import measure_outcomes, measure_profile, reference_profile
     from shipway.data._numeric import NumericProfile
-    from shipway.data._parts import Profiled, profile_snapshot
+    from shipway.data._parts import Part, Profiled, profile_snapshot, read_part
     from shipway.data._profile import Profile, merge_profiles
     from shipway.data._remote import Transfer, check_name, fetch_snapshot, publish_name, remote_snapshot, send_snapshot
     from shipway.data._rows import ColumnChange, RowsChange, compare_rows
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from shipway.data._table import count_rows, load_file, load_table
 
 _HOME = {
+    "_batches": ["TableFile", "open_tables", "table_names"],
     "_category": ["CategoryProfile"],
     "_checkout": ["CheckedOut", "check_out"],
     "_collect": ["Keep", "Unneeded", "find_unneeded", "remove_unneeded"],
@@ -55,7 +57,7 @@ _HOME = {
     "_link": ["Way"],
     "_measure": ["measure_outcomes", "measure_profile", "reference_profile"],
     "_numeric": ["NumericProfile"],
-    "_parts": ["Profiled", "profile_snapshot"],
+    "_parts": ["Part", "Profiled", "profile_snapshot", "read_part"],
     "_profile": ["Profile", "merge_profiles"],
     "_remote": ["Transfer", "check_name", "fetch_snapshot", "publish_name", "remote_snapshot", "send_snapshot"],
     "_rows": ["ColumnChange", "RowsChange", "compare_rows"],
@@ -79,6 +81,7 @@ __all__ = [
     "Keep",
     "NumericProfile",
     "OutcomeProfile",
+    "Part",
     "Profile",
     "ProfileMismatch",
     "Profiled",
@@ -91,6 +94,7 @@ __all__ = [
     "Status",
     "SuiteMalformed",
     "SuiteUnsupported",
+    "TableFile",
     "Transfer",
     "Unneeded",
     "Violation",
@@ -114,14 +118,17 @@ __all__ = [
     "measure_score_drift",
     "measure_status",
     "merge_profiles",
+    "open_tables",
     "profile_snapshot",
     "publish_name",
+    "read_part",
     "reference_profile",
     "remote_snapshot",
     "remove_unneeded",
     "render_contract",
     "send_snapshot",
     "snapshot_files",
+    "table_names",
     "take_snapshot",
     "verify_snapshot",
 ]

@@ -6,7 +6,7 @@ a file, so they depend on the snapshot alone and never on how many work.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from shipway.kernel.workers import Workers
 from shipway.store import Store
 
 PART_ROWS = 500_000  # some 4 MB a column: enough that starting a part is nothing, few enough that eight fit anywhere
-_SLICED = (".parquet", ".pq", ".arrow", ".feather")  # of which a slice is read without what is before it
+SLICED = (".parquet", ".pq", ".arrow", ".feather")  # of which a slice is read without what is before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def profile_snapshot(
     total, rest = Profile(0), parts
     if reference is None:
         empty = pl.DataFrame(schema=kept)
-        total = reference = reference_profile(_read(kept, parts[0]) if parts else empty)
+        total = reference = reference_profile(read_part(kept, parts[0]) if parts else empty)
         rest = parts[1:]
     for one in workers.map(partial(_measure, reference, kept), rest):
         total = merge_profiles(total, one)
@@ -75,7 +75,7 @@ def _parts(store: Store, digest: Digest, name: str, most: int) -> Iterator[Part]
         if scan is None:
             continue
         path, shown = object_file(store, file, name=name), f"{name}/{file.path}"
-        if not file.path.lower().endswith(_SLICED):
+        if not file.path.lower().endswith(SLICED):
             yield Part(shown, path, 0, None)
             continue
         rows = int(scan([path]).select(pl.len()).collect().item())
@@ -84,11 +84,14 @@ def _parts(store: Store, digest: Digest, name: str, most: int) -> Iterator[Part]
 
 
 def _measure(reference: Profile, kept: dict[str, pl.DataType], part: Part) -> Profile:
-    return measure_profile(reference, _read(kept, part))
+    return measure_profile(reference, read_part(kept, part))
 
 
-def _read(kept: dict[str, pl.DataType], part: Part) -> pl.DataFrame:
-    """The rows of a part. A column without a value has the type of the whole, so that the first part may begin with one."""
+def read_part(kept: Mapping[str, pl.DataType], part: Part) -> pl.DataFrame:
+    """These columns of the rows of a part. Raises DataUnreadable.
+
+    A column without a value has the type of the whole, so that the first part may begin with one.
+    """
     scan = scan_of(part.name)
     assert scan is not None
     try:

@@ -40,11 +40,13 @@ if TYPE_CHECKING:
     from shipway.operate._meant import Ambiguous, Meant, NothingKnown, find_meant
     from shipway.operate._measured import Measured
     from shipway.operate._pinned import serve_pinned
+    from shipway.operate._piped import ScoringFailed
     from shipway.operate._prompts import PromptTaken, PromptUnreadable, prompt_object, take_prompts
     from shipway.operate._ray import RayFailed, RayMissing, RayUnreachable, RayWorkers, open_ray
     from shipway.operate._reconcile import Action, Start, Stop, reconcile
     from shipway.operate._reviews import rate_review
     from shipway.operate._rounds import Round, follow_round, look_round
+    from shipway.operate._score import BATCH, OutputRefused, Scored, ScoreTask, score_files, score_task
     from shipway.operate._serving import NotServable
     from shipway.operate._supervisor import ENDPOINT, Supervisor
     from shipway.operate._surroundings import watch_surroundings
@@ -81,12 +83,15 @@ _HOME = {
     "_control": ["Control", "compact", "gather", "make_supervisor", "watch_all", "watch_ref"],
     "_group": ["PortTaken", "PredictorFailed", "bind_port"],
     "_reconcile": ["Action", "Start", "Stop", "reconcile"],
+    "_score": ["BATCH", "OutputRefused", "ScoreTask", "Scored", "score_files", "score_task"],
+    "_piped": ["ScoringFailed"],
     "_serving": ["NotServable"],
     "_supervisor": ["ENDPOINT", "Supervisor"],
     "_why": ["explain"],
 }
 
 __all__ = [
+    "BATCH",
     "CONTROL",
     "ENDPOINT",
     "EVALUATED",
@@ -103,6 +108,7 @@ __all__ = [
     "NotServable",
     "NothingKnown",
     "NothingToPass",
+    "OutputRefused",
     "PortTaken",
     "PredictorFailed",
     "PromptTaken",
@@ -112,6 +118,9 @@ __all__ = [
     "RayUnreachable",
     "RayWorkers",
     "Round",
+    "ScoreTask",
+    "Scored",
+    "ScoringFailed",
     "Standing",
     "Start",
     "Stop",
@@ -150,6 +159,8 @@ __all__ = [
     "rate_review",
     "reconcile",
     "release_answers",
+    "score_files",
+    "score_task",
     "serve_pinned",
     "standing_of",
     "sync_in_time",

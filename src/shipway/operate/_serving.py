@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from shipway.kernel.errors import ShipwayError
 from shipway.operate._gateway import prepare_gateway
 from shipway.operate._serve import Serving
 from shipway.pipeline import open_environment, open_overlay
-from shipway.release import find_component, load_components, release_descriptor, workers_of
+from shipway.release import Component, find_component, load_components, release_descriptor, workers_of
 from shipway.store import Store
 
 
@@ -44,15 +45,10 @@ def prepare_serving(
     environment = find_component(components, "environment").digest
     python = open_environment(store, environment, cache=cache, report=report)
     overlay = open_overlay(store, python, cache=cache, report=report)
-    config = _config(store, value, deployment, release, models[0].name, models[0].digest)
+    config = _config(store, value, deployment, release, models[0])
     if not log:
         config = {**config, "log_directory": None}
-    folder = store.root / "serving" / short(deployment)
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "serving.json"
-    temporary = file.with_suffix(".tmp")
-    temporary.write_bytes(canonical_json(config))
-    temporary.replace(file)
+    file = _written(store.root / "serving" / short(deployment), config)
     command = overlay_command(python, overlay, "shipway.protocols.predictor", "--config", str(file))
     files = _files(store.get(models[0].digest, "model"))
     return Serving(ref, deployment, release, tuple(command), workers_of(value), files=files)
@@ -63,8 +59,34 @@ def _files(model: JsonObject) -> tuple[Digest, Digest]:
     return Descriptor.from_json(model["file"]).digest, Descriptor.from_json(model["golden"]).digest
 
 
-def _config(store: Store, deployment: JsonObject, digest: Digest, release: Digest, name: str, model: Digest) -> JsonObject:
-    manifest = store.get(model, "model")
+def piped_words(
+    store: Store, release: Digest, model: Component, environment: Digest, *, cache: Path, report: Callable[[str], None]
+) -> tuple[str, ...]:
+    """The words that start a predictor of a model: a predictor without a deployment, a log and a wire.
+
+    Raises EnvironmentFailed, ObjectDamaged.
+    """
+    python = open_environment(store, environment, cache=cache, report=report)
+    overlay = open_overlay(store, python, cache=cache, report=report)
+    value = {"application": model.name, "environment": "batch"}
+    for digest in _files(store.get(model.digest, "model")):
+        store.objects.verify(digest)
+    config = {**_config(store, value, release, release, model), "log_directory": None}
+    file = _written(store.root / "serving" / f"batch-{short(release)}-{short(model.digest)}", config)
+    return tuple(overlay_command(python, overlay, "shipway.serve.piped", "--config", str(file)))
+
+
+def _written(folder: Path, config: JsonObject) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "serving.json"
+    temporary = folder / f"serving.{os.getpid()}.tmp"
+    temporary.write_bytes(canonical_json(config))
+    temporary.replace(file)
+    return file
+
+
+def _config(store: Store, deployment: JsonObject, digest: Digest, release: Digest, model: Component) -> JsonObject:
+    manifest = store.get(model.digest, "model")
     file, golden = _files(manifest)
     return {
         "kind": "serving",
@@ -77,7 +99,7 @@ def _config(store: Store, deployment: JsonObject, digest: Digest, release: Diges
         "model": manifest,
         "model_file": str(store.objects.path(file)),
         "golden_file": str(store.objects.path(golden)),
-        "model_name": name,
+        "model_name": model.name,
         "log_directory": str(store.log_folder("predictions")),
         "key": manifest["key"],
         "time": manifest["time"],

@@ -1,0 +1,90 @@
+"""`shipway score`: batch scoring."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from shipway.cli._output import Output, json_option
+from shipway.cli._settings import Project, Settings
+from shipway.cli._workers import cores, on_option, workers_on
+from shipway.kernel.digest import Digest
+
+
+@click.command(name="score")
+@click.argument("release")
+@click.argument("given", metavar="IN", type=click.Path(path_type=Path))
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--model", default=None, metavar="NAME", help="Which one, where the release has several.")
+@click.option("--keep", multiple=True, metavar="COLUMN", help="A column of IN to stand beside the answers; may be repeated.")
+@click.option("--batch", default=None, type=click.IntRange(1, 10_000_000), metavar="N", help="Rows at a time; 50000.")
+@click.option("--again", is_flag=True, help="Replace OUT, and what another scoring had begun there.")
+@on_option
+@click.option("--workers", default=None, type=click.IntRange(1, 1024), metavar="N", help="How many work here; one a core.")
+@json_option
+@click.pass_obj
+def command(
+    settings: Settings,
+    release: str,
+    given: Path,
+    out: Path,
+    model: str | None,
+    keep: tuple[str, ...],
+    batch: int | None,
+    again: bool,
+    on: str,
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    """Score the rows of files with a model of a release. Exits 1 when the model fails on some of them.
+
+    RELEASE is a digest, its first digits, or a deployment, which means what is live there. IN is a Parquet, Arrow, CSV or JSON
+    lines file, or a folder of them; OUT ends in .parquet, .arrow, .csv or .jsonl. OUT has the number of each row, the columns
+    kept, the answers and the release. A scoring that was killed goes on when it is run again.
+    """
+    from shipway.cli._progress import RowReport
+    from shipway.cli._serving import predictor_environ
+    from shipway.kernel.digest import short
+    from shipway.operate import BATCH, score_files, score_task
+
+    project, said, began = Project(settings), Output(as_json), time.perf_counter()
+    digest = _find(project, release)
+    task = score_task(
+        project.store,
+        digest,
+        model=model,
+        keep=keep,
+        batch=batch or BATCH,
+        environ=predictor_environ(project.settings.environ),
+        cache=project.cache,
+        report=said.note,
+    )
+    source, target = settings.directory / given, settings.directory / out
+    with workers_on(settings, on, workers or cores()) as hands, RowReport(given.name) as report:
+        found = score_files(task, source, target, workers=hands, tell=report.rows, report=said.note, replace=again)
+    took = time.perf_counter() - began
+    words = f"{found.rows:,} rows by {short(digest)} in {out}, {took:.1f} s"
+    said.say(words + (f", of which {found.again:,} stood from before" if found.again else ""))
+    if found.failed:
+        said.say(f"{found.failed:,} rows have an error in place of an answer")
+    record = {"release": digest, "model": task.model, "on": on, "rows": found.rows, "failed": found.failed}
+    said.end(
+        "scored",
+        {**record, "again": found.again, "out": str(out), "seconds": round(took, 3)},
+        then=f"shipway release show {short(digest)}",
+    )
+    if found.failed:
+        raise click.exceptions.Exit(1)
+
+
+def _find(project: Project, text: str) -> Digest:
+    """The release that is named, or is live at the deployment that is."""
+    from shipway.cli._digests import find_release
+    from shipway.cli._refs import find_deploy
+    from shipway.release import deploy_ref
+
+    if text in project.spec.deploy or text in {deploy.application for deploy in project.spec.deploy.values()}:
+        return find_release(project.store, deploy_ref(find_deploy(project.spec, text)))
+    return find_release(project.store, text)

@@ -1,0 +1,313 @@
+"""Batch scoring: a model's answers to the rows of files, batch by batch, each kept when it is there, so that a kill costs one.
+
+Batches are cut by the input, never by the number of workers, and each is answered by the predictor that a server is made of: so
+what comes out is the same whoever works.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from shipway.data import DataEmpty, Part, TableFile, open_tables, read_part, table_names
+from shipway.kernel.canonical import JsonObject, canonical_json
+from shipway.kernel.digest import Digest
+from shipway.kernel.errors import ShipwayError
+from shipway.kernel.workers import Workers
+from shipway.models import Column, InputMismatch, Signature
+from shipway.operate._piped import PipedCommand, ScoringFailed, close_predictors, predictor_of_thread
+from shipway.operate._score_rows import check_columns, input_arrays, output_series
+from shipway.operate._serving import NotServable, piped_words
+from shipway.release import find_component, load_components
+from shipway.store import Store
+
+BATCH = 50_000  # rows: 8 MB of twenty numbers; calls cost nothing any more, and a kill loses little
+ROW, RELEASE, ERROR = "row", "release", "error"
+_WRITERS = {".parquet": "sink_parquet", ".csv": "sink_csv", ".arrow": "sink_ipc", ".jsonl": "sink_ndjson"}
+_AGAIN = 2  # predictors that may die over one batch
+
+
+class OutputRefused(ShipwayError):
+    """The output is there already, is of no format that is written, or another scoring is under way there."""
+
+    code = "operate.output-refused"
+
+
+def score_task(
+    store: Store,
+    release: Digest,
+    *,
+    model: str | None,
+    keep: tuple[str, ...],
+    batch: int,
+    environ: Mapping[str, str],
+    cache: Path,
+    report: Callable[[str], None],
+) -> ScoreTask:
+    """What scores with a model of a release; model None: its only one. environ: all that the predictor gets.
+
+    Raises NotServable, ReleaseMalformed, EnvironmentFailed, ObjectDamaged, ObjectMissing.
+    """
+    components = load_components(store, release)
+    models = {component.name: component for component in components if component.kind == "model"}
+    if model is None and len(models) == 1:
+        (model,) = models
+    if model not in models:
+        what = f"the release has no model {model}" if model else f"the release has {len(models)} models"
+        raise NotServable(what, where=release, mend=f"--model {' or '.join(models)}" if models else "a release with a model")
+    found, environment = models[model], find_component(components, "environment").digest
+    words = piped_words(store, release, found, environment, cache=cache, report=report)
+    signature = Signature.from_json(store.get(found.digest, "model")["signature"])
+    return ScoreTask(release, found.digest, signature, PipedCommand(words, tuple(sorted(environ.items()))), keep, batch)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreTask:
+    """What is scored by what. command starts a predictor; keep: columns that go along; batch: rows."""
+
+    release: Digest
+    model: Digest
+    signature: Signature
+    command: PipedCommand
+    keep: tuple[str, ...] = ()
+    batch: int = BATCH
+
+
+class Scored(NamedTuple):
+    """What came of it. again: rows that an earlier scoring had left; failed: rows that have an error in place of an answer."""
+
+    rows: int
+    batches: int
+    again: int
+    failed: int
+
+
+def score_files(
+    task: ScoreTask,
+    given: Path,
+    out: Path,
+    *,
+    workers: Workers,
+    tell: Callable[[int, int], None],
+    report: Callable[[str], None],
+    replace: bool = False,
+) -> Scored:
+    """Score the rows of the tables at `given` into the file `out`: `row`, the columns kept, the outputs, `release`.
+
+    row counts from 0 through all files in their order. What is done stands in a folder beside `out` until all is there; run
+    again, it goes on. tell: hears rows done and rows in all. Raises OutputRefused, InputMismatch, ScoringFailed, DataMissing,
+    DataEmpty, DataUnreadable.
+    """
+    _check_out(given, out, replace)
+    work = out.with_name(f".{out.name}.scoring")
+    with _alone(work):
+        _begin(work, _fingerprint(task, given), replace)
+        try:
+            return _finish(task, given, out, work, workers=workers, tell=tell, report=report)
+        finally:
+            close_predictors()
+            if not any(work.glob("batch-*.parquet")):  # all is done, or nothing was begun
+                shutil.rmtree(work)
+
+
+def _finish(
+    task: ScoreTask,
+    given: Path,
+    out: Path,
+    work: Path,
+    *,
+    workers: Workers,
+    tell: Callable[[int, int], None],
+    report: Callable[[str], None],
+) -> Scored:
+    tables = list(open_tables(given, work / "tables", report))
+    kept, jobs = _kept(task, tables), list(_jobs(tables, task.batch))
+    if not jobs:
+        raise DataEmpty(f"{given.name} holds no rows", where=str(given), mend="nothing is there to score")
+    total = sum(job.rows for job in jobs)
+    left = [job for job in jobs if not _stands(work / job.file)]
+    done = again = total - sum(job.rows for job in left)
+    tell(done, total)
+    for job, frame in zip(left, workers.map(partial(score_batch, task, kept), left), strict=True):
+        _write(frame, work / job.file)
+        done += job.rows
+        tell(done, total)
+    files = [work / job.file for job in jobs]
+    failed = _assemble(task, files, out)
+    for file in files:
+        file.unlink()
+    return Scored(total, len(jobs), again, failed)
+
+
+class Job(NamedTuple):
+    """One batch. row: the number of its first row among all."""
+
+    part: Part
+    row: int
+
+    @property
+    def rows(self) -> int:
+        return self.part.rows or 0
+
+    @property
+    def file(self) -> str:
+        return f"batch-{self.row:014d}.parquet"
+
+
+def _jobs(tables: list[TableFile], batch: int) -> Iterator[Job]:
+    row = 0
+    for table in tables:
+        for part in table.batches(batch):
+            yield Job(part, row)
+            row += part.rows or 0
+
+
+def score_batch(task: ScoreTask, kept: Mapping[str, pl.DataType], job: Job) -> pl.DataFrame:
+    """The answers to one batch; what a worker does. Raises InputMismatch, ScoringFailed, DataUnreadable."""
+    rows = read_part(kept, job.part)
+    arrays = input_arrays(rows, task.signature.inputs)
+    for left in reversed(range(_AGAIN)):
+        predictor = predictor_of_thread(task.command)
+        try:
+            answers = predictor.score(arrays)
+            break
+        except ScoringFailed as problem:
+            if left and not predictor.alive:
+                continue
+            where = f"{job.part.name}, rows {job.part.start:,} to {job.part.start + len(rows):,}"
+            raise ScoringFailed(problem.what, where=where, mend=problem.mend) from problem
+    numbers = pl.Series(ROW, range(job.row, job.row + len(rows)), dtype=pl.Int64)
+    columns = [numbers, *(rows[name] for name in task.keep), *(output_series(*item) for item in answers.items())]
+    frame = pl.DataFrame(columns)
+    if ERROR in answers:
+        bad = pl.col(ERROR).is_not_null()
+        outputs = [column.name for column in task.signature.outputs]
+        frame = frame.with_columns(pl.when(bad).then(None).otherwise(pl.col(name)).alias(name) for name in outputs)
+    return frame
+
+
+def _kept(task: ScoreTask, tables: list[TableFile]) -> dict[str, pl.DataType]:
+    """The columns that are read, by their types in the first table. Raises InputMismatch, naming the table."""
+    names = dict.fromkeys([*(column.name for column in task.signature.inputs), *task.keep])
+    for table in tables:
+        _checked(table, task.signature.inputs, task.keep)
+    return {name: tables[0].schema[name] for name in names}
+
+
+def _checked(table: TableFile, inputs: tuple[Column, ...], keep: tuple[str, ...]) -> None:
+    try:
+        check_columns(table.schema, inputs)
+    except InputMismatch as problem:
+        problem.where, problem.mend = table.name, f"its columns are {', '.join(table.schema)}"[:300]
+        raise
+    for name in keep:
+        if name not in table.schema:
+            raise InputMismatch(column=name, expected="a column to keep", given=f"none in {table.name}")
+
+
+def _check_out(given: Path, out: Path, replace: bool) -> None:
+    if out.suffix not in _WRITERS:
+        mend = f"a name that ends in {', '.join(_WRITERS)}"
+        raise OutputRefused(f"{out.name} is of no format that is written", where=str(out), mend=mend)
+    if out.exists() and not replace:
+        raise OutputRefused(f"{out.name} is there already", where=str(out), mend="another name, or --again to replace it")
+    if out.is_dir() or not out.parent.is_dir():
+        raise OutputRefused(f"{out.name} cannot be a file there", where=str(out), mend="a file in a folder that exists")
+    table_names(given)
+    if given.is_dir() and out.resolve().is_relative_to(given.resolve()):
+        raise OutputRefused(f"{out.name} would be among what is scored", where=str(out), mend="a file outside that folder")
+
+
+def _fingerprint(task: ScoreTask, given: Path) -> bytes:
+    """What must be the same for batches of an earlier scoring to count."""
+    files: list[JsonObject] = []
+    for name in table_names(given):
+        found = ((given / name) if given.is_dir() else given).stat()
+        files.append({"name": name, "size": found.st_size, "modified": str(found.st_mtime_ns)})
+    record: JsonObject = {
+        "kind": "scoring",
+        "version": 1,
+        "release": task.release,
+        "model": task.model,
+        "keep": list(task.keep),
+        "batch": task.batch,
+        "files": files,
+    }
+    return canonical_json(record)
+
+
+@contextmanager
+def _alone(work: Path) -> Iterator[None]:
+    """The folder of what is done, for this process alone. Raises OutputRefused while another has it."""
+    work.mkdir(exist_ok=True)
+    handle = os.open(work, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as problem:
+        raise OutputRefused("another scoring is under way there", where=str(work), mend="wait for it, or end it") from problem
+    finally:
+        os.close(handle)
+
+
+def _begin(work: Path, fingerprint: bytes, replace: bool) -> None:
+    record = work / "scoring.json"
+    before = record.read_bytes() if record.is_file() else None
+    if before not in (None, fingerprint) and not replace:
+        what = "a scoring of other rows, or by another model, was begun there and has not ended"
+        raise OutputRefused(what, where=str(work), mend="end it with what it began with, or --again to begin anew")
+    if before != fingerprint:
+        for entry in work.iterdir():
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        _replace(record, lambda path: path.write_bytes(fingerprint))
+
+
+def _stands(file: Path) -> bool:
+    """Whether a batch is there whole: after a power cut a file may be there and empty."""
+    if not file.is_file():
+        return False
+    try:
+        pl.read_parquet_schema(file)
+    except (pl.exceptions.PolarsError, OSError):
+        return False
+    return True
+
+
+def _write(frame: pl.DataFrame, file: Path) -> None:
+    _replace(file, lambda path: frame.write_parquet(path, compression="lz4"))
+
+
+def _replace(file: Path, write: Callable[[Path], object]) -> None:
+    partial = file.with_name(file.name + ".tmp")
+    write(partial)
+    partial.replace(file)
+
+
+def _assemble(task: ScoreTask, files: list[Path], out: Path) -> int:
+    """All batches as one file, which appears whole; how many rows have an error."""
+    frames = [pl.scan_parquet(file, glob=False, hive_partitioning=False) for file in files]
+    whole = pl.concat(frames, how="diagonal")
+    failed = 0
+    if ERROR in whole.collect_schema():
+        failed = int(whole.select(pl.col(ERROR).is_not_null().sum()).collect().item())
+        whole = whole.select(pl.exclude(ERROR), ERROR)
+    whole = whole.with_columns(pl.lit(task.release).alias(RELEASE))
+    temporary = out.with_name(f".{out.name}.tmp")
+    if out.suffix == ".parquet":
+        stamp = {"shipway.release": str(task.release), "shipway.model": str(task.model)}
+        whole.sink_parquet(temporary, row_group_size=4 * task.batch, metadata=stamp)
+    else:
+        getattr(whole, _WRITERS[out.suffix])(temporary)
+    with temporary.open("rb+") as handle:
+        os.fsync(handle.fileno())
+    temporary.replace(out)
+    return failed
