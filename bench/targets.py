@@ -65,7 +65,7 @@ def projects(folder: Path) -> list[Row]:
         subprocess.run(command, cwd=root, check=True, capture_output=True)
 
     for spec in (root / "shipway.yaml" for root in roots):  # what AWS cannot do without, and an example on a laptop can
-        spec.write_text(spec.read_text() + "\ntargets: {objects: s3://sample/objects}\n")
+        spec.write_text(spec.read_text() + "\ntargets: {objects: s3://sample/objects, aws: {budgets: per_task}}\n")
     times = [wall(lambda: [run(root) for root in roots]) for _ in range(RENDERS + 1)][1:]
     name = "`render all` of flights, then of assistant, whole commands, before a release"
     subjects = [subject_of(root) for root in roots]

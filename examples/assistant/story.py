@@ -27,7 +27,7 @@ from telling import Story, finish, get, read_options, short, start_anew  # noqa:
 
 FILES = ("shipway.yaml", "golden.jsonl", "pairs.jsonl")
 APP, REF = "assistant@prod", "deploy/assistant@prod"
-MODEL = "smollm2"
+MODEL, WEIGHTS = "smollm2", "smollm2-q8"  # the name that it answers to; the same model, written so that it reads faster
 FOLLOW_SECONDS = 240.0
 QUESTION = "What value does the X-Frame-Options header have by default?"
 NEW_QUESTION = "Which method customizes the automatic imports of the shell command?"
@@ -176,7 +176,7 @@ def _first_release(story: Assistant, docs: Path) -> str:
         _arrive(story, docs / "5.1")
         _edit(story, ":4790/", f":{story.upstream.port}/")
         story.run("init")
-        story.upstream.start(MODEL)
+        story.upstream.start(WEIGHTS)
     with story.part("sync", "Index version 1; a second sync embeds nothing"):
         story.sync()
         story.sync()
@@ -269,7 +269,7 @@ def _model_is_swapped(story: Assistant) -> dict[str, Any]:
         story.upstream.swap("gemma3-270m")
         swapped = _sentinel(story.run("watch", APP, "--sentinel", codes=(1,)))
         story.say(f"swapped: {swapped['check']['verdict']}: {swapped['check']['text']}")
-        story.upstream.swap(MODEL)
+        story.upstream.swap(WEIGHTS)
         _edit(story, "output: 0.6}", "output: 0.9}")
         priced = _sentinel(story.run("watch", APP, "--sentinel", codes=(1,)))
         story.say(f"price: {priced['check']['verdict']}: {priced['check']['text']}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shipway.access import KeyMissing, KeyRing, LocalSigner, Signer, open_keys
+from shipway.access import GivenKeys, KeyMissing, KeyRing, LocalSigner, Signer, TrustMalformed, open_keys, open_ring, trust_key
+from shipway.kernel.errors import ShipwayError
 
 PEM, PKCS8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
 PUBLIC = serialization.PublicFormat.SubjectPublicKeyInfo
@@ -119,3 +121,40 @@ def test_a_folder_that_cannot_be_made_is_told_with_the_way_out(tmp_path: Path) -
     with pytest.raises(KeyMissing, match=r"cannot make the key signing\.pem") as problem:
         open_keys(tmp_path / "config" / "keys")
     assert "SHIPWAY_KEYS" in str(problem.value.mend)
+
+
+def test_keys_that_are_given_as_text_count_as_those_of_a_folder_and_are_written_nowhere(tmp_path: Path) -> None:
+    home, there, empty = (tmp_path / name for name in ("home", "there", "empty"))
+    mine, _ = open_keys(home)
+    signer, _ = open_keys(there)
+    public = tmp_path / "me.pem"
+    public.write_text(mine.public)
+    trust_key(there, public, name="me", roles={"approver"}, at=datetime(2026, 1, 2, tzinfo=UTC))
+    given = GivenKeys((there / "trust.json").read_text(), (there / "signing.pem").read_text())
+    again, ring = open_keys(empty, given=given)
+    folder = open_keys(there)[1]
+    assert again.key_id == signer.key_id == ring.own
+    assert {key.id: key for key in ring.keys} == {key.id: key for key in folder.keys}
+    assert ring.verify(mine.key_id, b"this", mine.sign(b"this"))
+    assert not empty.exists()
+    assert "PRIVATE KEY" not in repr(given)
+    reader = open_ring(empty, given=GivenKeys(given.trust))
+    assert [key.name for key in reader.keys] == ["me"], "who only reads has no key of its own"
+    assert not empty.exists()
+
+
+@pytest.mark.parametrize(
+    ("keys", "signer", "problem", "where"),
+    [
+        (GivenKeys(trust="{"), "", TrustMalformed, "SHIPWAY_TRUST"),
+        (GivenKeys(signing="-----BEGIN"), "", KeyMissing, "SHIPWAY_SIGNING_KEY"),
+        (GivenKeys(signing="x"), "exec:true", KeyMissing, "SHIPWAY_SIGNING_KEY"),
+    ],
+)
+def test_a_given_key_that_is_none_is_named_by_its_variable(
+    tmp_path: Path, keys: GivenKeys, signer: str, problem: type[ShipwayError], where: str
+) -> None:
+    with pytest.raises(problem) as raised:
+        open_keys(tmp_path, signer=signer, given=keys)
+    assert raised.value.where == where
+    assert "BEGIN" not in str(raised.value)

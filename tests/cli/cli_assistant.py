@@ -154,7 +154,22 @@ class _Handler(BaseHTTPRequestHandler):
         time.sleep(parrot.slow)
         parrot.asked.append(body["messages"][-1]["content"].rpartition("Question: ")[2].splitlines()[0])
         parrot.seeds.append(body.get("seed"))
+        if body.get("stream"):
+            return self._stream(parrot.answer(body))
         return self._say(200, parrot.answer(body))
+
+    def _stream(self, answer: dict[str, Any]) -> None:
+        """The answer word by word, as events."""
+        words = answer["choices"][0]["message"]["content"].split(" ")
+        shared = {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": answer["model"]}
+        said = [{"index": 0, "delta": {"content": f"{word} "}, "finish_reason": None} for word in words]
+        parts = [{**shared, "choices": [choice]} for choice in (*said, {"index": 0, "delta": {}, "finish_reason": "stop"})]
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.end_headers()
+        for part in (*parts, {**shared, "choices": [], "usage": answer["usage"]}):
+            self.wfile.write(b"data: " + json.dumps(part).encode() + b"\n\n")
+        self.wfile.write(b"data: [DONE]\n\n")
 
     def _say(self, status: int, record: dict[str, Any]) -> None:
         data = json.dumps(record).encode()

@@ -4,6 +4,7 @@ notifications, a queue, a keeper of secrets.
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import os
@@ -270,4 +271,51 @@ def bridged(kind: str, bucket: str, key: str) -> Json:
             "source-ip-address": "1.2.3.4",
             "reason": "PutObject",
         },
+    }
+
+
+def called(path: str, body: object = None, *, method: str = "POST", headers: dict[str, str] | None = None) -> Json:
+    """A call as API Gateway (HTTP API) and a function's own address hand it over."""
+    return {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {"host": "abc.lambda-url.eu-west-1.on.aws", "content-type": "application/json", **(headers or {})},
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": "abc",
+            "domainName": "abc.lambda-url.eu-west-1.on.aws",
+            "domainPrefix": "abc",
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "curl/8"},
+            "requestId": "id",
+            "routeKey": "$default",
+            "stage": "$default",
+            "time": "12/Mar/2026:19:03:58 +0000",
+            "timeEpoch": 1583348638390,
+        },
+        "body": base64.b64encode(json.dumps(body).encode()).decode() if body is not None else None,
+        "isBase64Encoded": body is not None,
+    }
+
+
+def balanced(path: str, body: object = None, *, method: str = "POST", headers: dict[str, str] | None = None) -> Json:
+    """A call as an Application Load Balancer hands it over."""
+    return {
+        "requestContext": {
+            "elb": {"targetGroupArn": "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/guide/6d0e"}
+        },
+        "httpMethod": method,
+        "path": path,
+        "queryStringParameters": {},
+        "headers": {
+            "host": "guide-prod.ml.example.com",
+            "content-type": "application/json",
+            "x-forwarded-for": "10.0.3.4",
+            "x-forwarded-port": "443",
+            "x-forwarded-proto": "https",
+            **(headers or {}),
+        },
+        "body": json.dumps(body) if body is not None else "",
+        "isBase64Encoded": False,
     }

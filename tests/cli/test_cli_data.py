@@ -110,3 +110,22 @@ def test_what_nobody_needs_is_shown_then_removed_and_named_when_asked_for(projec
     assert (asked.code, "was removed by" in asked.err) == (1, True)
     assert project.cli("store", "check", "--deep").code == 0
     assert "removed" in project.cli("log", f"data/{name}").out
+
+
+def test_two_files_are_compared_without_a_project_and_the_second_time_at_once(tmp_path: Path) -> None:
+    import polars as pl
+
+    rows = pl.DataFrame({"id": [1, 2, 3], "word": ["a", "b", "c"]})
+    rows.write_parquet(tmp_path / "a.parquet")
+    rows.head(2).with_columns(word=pl.lit("z")).write_csv(tmp_path / "b.csv")
+    nowhere = Project(tmp_path, tmp_path / "keys", more={"SHIPWAY_CACHE": str(tmp_path / "cache")})
+    for _ in range(2):
+        found = nowhere.cli("data", "diff", "a.parquet", "b.csv", "--key", "id", "--json", "--exit-code")
+        assert (found.code, found.document["kind"]) == (1, "data-diff"), found.err
+        assert [found.document["rows"][word] for word in ("added", "removed", "changed")] == [0, 1, 2]
+    told = nowhere.cli("data", "diff", "a.parquet", "b.csv")
+    assert told.out.startswith("rows: 2 added, 3 removed as a multiset")
+    assert nowhere.cli("data", "diff", "a.parquet", "b.csv", "--markdown").out.startswith("### Data: a.parquet -&#62; b.csv")
+    wrong = nowhere.cli("data", "diff", "a.parquet", "b.csv", "--key", "nope")
+    assert (wrong.code, "data.key-missing" in wrong.err) == (1, True)
+    assert not (tmp_path / ".shipway").exists()

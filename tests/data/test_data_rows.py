@@ -65,10 +65,11 @@ def test_without_a_key_rows_are_a_multiset(sides: Sides) -> None:
     assert (found.before, found.after, found.added, found.removed, found.changed) == (5, 4, 1, 2, None)
 
 
-def test_a_key_that_names_two_rows_is_no_key(sides: Sides) -> None:
-    found = sides.compare(pl.concat([ROWS, ROWS.head(1)]), ROWS, key=("id",))
-    assert (found.added, found.removed, found.changed, found.key) == (0, 1, None, ())
-    assert found.note == "id names several rows, so rows were compared whole"
+def test_of_a_key_that_names_several_rows_equal_ones_belong_together_and_it_says_so(sides: Sides) -> None:
+    twice = pl.concat([ROWS, ROWS.head(1), ROWS.head(1).with_columns(x=9.0)])
+    found = sides.compare(twice, ROWS.with_columns(x=pl.when(pl.col("id") == 1).then(2.0).otherwise("x")), key=("id",))
+    assert (found.added, found.removed, found.changed, found.key, found.repeated) == (0, 2, 1, ("id",), (3, 0))
+    assert found.note.startswith("id names several rows (3 rows before, 0 after): of one key equal rows belong together")
 
 
 def test_columns_that_came_went_and_became_others_are_told_and_the_rest_is_compared(sides: Sides) -> None:

@@ -17,7 +17,7 @@ from deploy_subjects import IMAGE, RELEASE, ROOT, Golden
 
 from shipway.deploy import CannotExpress, Files, NamesCollide, NothingToRender, Subject, render_target
 from shipway.operate._gateway import DRAIN_SECONDS
-from shipway.spec import TargetsSpec
+from shipway.spec import AwsSpec, TargetsSpec
 
 pytest_plugins = ["deploy_fixtures"]
 
@@ -61,12 +61,12 @@ def write(files: Files, folder: Path) -> Path:
     return folder
 
 
-def planned(subject: Subject, home: Path) -> list[dict[str, Any]]:
+def planned(subject: Subject, home: Path, **own: object) -> list[dict[str, Any]]:
     """Every resource of the plan with its values, of a subject rendered as a team would have it."""
     if subject.workload:
         write(render_target("stepfunctions", subject), home / "stepfunctions")
     folder = write(render_target("terraform", subject), home / "terraform")
-    (folder / "terraform.tfvars.json").write_text(json.dumps(OWN))
+    (folder / "terraform.tfvars.json").write_text(json.dumps({**OWN, **own}))
     results = terraform(folder, *PLAN)
     assert [result["code"] for result in results] == [0] * len(PLAN), results[-1]["out"]
     plan = json.loads(results[-1]["out"])
@@ -85,7 +85,10 @@ def of_type(resources: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
 
 def on_s3(subject: Subject) -> Subject:
     objects = "s3://example-ml/shipway"
-    return replace(subject, targets=TargetsSpec(objects=objects), environ={**subject.environ, "SHIPWAY_OBJECTS": objects})
+    aws = AwsSpec(budgets="per_task")  # of the assistant, whose owner says so
+    return replace(
+        subject, targets=TargetsSpec(objects=objects, aws=aws), environ={**subject.environ, "SHIPWAY_OBJECTS": objects}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +113,14 @@ def assistant_plan(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, A
     from deploy_subjects import project_subject
 
     subject = with_documents(project_subject(ROOT / "examples" / "assistant"))
-    return planned(subject, tmp_path_factory.mktemp("assistant"))
+    (service,) = subject.services
+    both = replace(subject, services=(service, replace(service, environment="staging")))
+    return planned(both, tmp_path_factory.mktemp("assistant"), answer_functions=["assistant-prod"])
+
+
+def function_of(resources: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    (found,) = [one for one in of_type(resources, "aws_lambda_function") if one["function_name"] == name]
+    return found
 
 
 def test_the_variables_of_both_examples_are_as_a_person_reviewed_them(
@@ -141,34 +151,34 @@ def test_terraform_plans_the_assistant_without_a_pipeline(assistant_plan: list[d
     assert "aws_ecs_service" in kinds
     assert "aws_sfn_state_machine" not in kinds
     names = {secret["name"] for secret in of_type(assistant_plan, "aws_secretsmanager_secret")}
-    assert names == {"assistant/SHIPWAY_CATALOGUE", "assistant/ASSISTANT_KEY"}
+    assert names == {"assistant/SHIPWAY_CATALOGUE", "assistant/SHIPWAY_TRUST", "assistant/ASSISTANT_KEY"}
 
 
 def test_a_function_is_the_one_image_by_digest_with_the_client_of_the_runtime(assistant_plan: list[dict[str, Any]]) -> None:
     import shipway.cli.functions
 
-    (function,) = of_type(assistant_plan, "aws_lambda_function")
-    assert (function["package_type"], function["image_uri"]) == ("Image", ECR)
-    (config,) = function["image_config"]
-    assert config["entry_point"] == ["/opt/shipway/venv/bin/python", "-m", "awslambdaric"]
-    module, _, name = config["command"][0].rpartition(".")
-    assert module == shipway.cli.functions.__name__
-    assert callable(getattr(shipway.cli.functions, name))
     image = (ROOT / "src/shipway/deploy/image/Dockerfile").read_text()
     assert "python -m venv /opt/shipway/venv" in image
-    assert f"WORKDIR {config['working_directory']}\n" in image
+    for function in of_type(assistant_plan, "aws_lambda_function"):
+        assert (function["package_type"], function["image_uri"]) == ("Image", ECR)
+        (config,) = function["image_config"]
+        assert config["entry_point"] == ["/opt/shipway/venv/bin/python", "-m", "awslambdaric"]
+        module, _, name = config["command"][0].rpartition(".")
+        assert module == shipway.cli.functions.__name__
+        assert callable(getattr(shipway.cli.functions, name))
+        assert f"WORKDIR {config['working_directory']}\n" in image
 
 
 def test_a_function_writes_below_tmp_alone_and_reads_its_secrets_by_itself(assistant_plan: list[dict[str, Any]]) -> None:
     from shipway.kernel.units import parse_bytes
 
-    (function,) = of_type(assistant_plan, "aws_lambda_function")
+    function = function_of(assistant_plan, "assistant-documents")
     variables = function["environment"][0]["variables"]
     assert variables["SHIPWAY_OBJECTS"] == "s3://example-ml/shipway"
     assert variables["SHIPWAY_CACHE"].startswith("/tmp/")
     assert parse_bytes(variables["SHIPWAY_CACHE_SIZE"]) == function["ephemeral_storage"][0]["size"] * 2**20 / 2
     secrets = json.loads(variables["SHIPWAY_SECRETS"])
-    assert set(secrets) == {"SHIPWAY_CATALOGUE", "ASSISTANT_KEY"}
+    assert set(secrets) == {"SHIPWAY_CATALOGUE", "SHIPWAY_TRUST", "ASSISTANT_KEY"}
     assert all(value.startswith("arn:") for value in secrets.values())
 
 
@@ -187,13 +197,26 @@ def test_what_changes_in_a_bucket_comes_through_a_queue_and_what_fails_comes_aga
     (source,) = of_type(assistant_plan, "aws_lambda_event_source_mapping")
     assert source["function_response_types"] == ["ReportBatchItemFailures"]
     assert source["scaling_config"][0]["maximum_concurrency"] >= 2
-    (function,) = of_type(assistant_plan, "aws_lambda_function")
+    function = function_of(assistant_plan, "assistant-documents")
     assert function["reserved_concurrent_executions"] >= source["scaling_config"][0]["maximum_concurrency"]
     queue, dead = sorted(of_type(assistant_plan, "aws_sqs_queue"), key=lambda found: len(found["name"]))
     assert queue["visibility_timeout_seconds"] > function["timeout"]
     assert json.loads(queue["redrive_policy"])["maxReceiveCount"] == 5
     heard = {alarm["dimensions"].get("QueueName") for alarm in of_type(assistant_plan, "aws_cloudwatch_metric_alarm")}
     assert {queue["name"], dead["name"]} <= heard
+
+
+def test_an_application_may_answer_from_a_function_at_its_host_name(assistant_plan: list[dict[str, Any]]) -> None:
+    (service,) = of_type(assistant_plan, "aws_ecs_service")
+    assert service["name"] == "assistant-staging", "the other one has no container"
+    variables = function_of(assistant_plan, "assistant-prod")["environment"][0]["variables"]
+    assert (variables["SHIPWAY_DEPLOYMENT"], variables["SHIPWAY_RELEASE"]) == ("assistant@prod", RELEASE)
+    rules = {rule["condition"][0]["host_header"][0]["values"][0] for rule in of_type(assistant_plan, "aws_lb_listener_rule")}
+    assert rules == {"assistant-prod.ml.example.com", "assistant-staging.ml.example.com"}
+    (allowed,) = of_type(assistant_plan, "aws_lambda_permission")
+    assert (allowed["principal"], allowed["function_name"]) == ("elasticloadbalancing.amazonaws.com", "assistant-prod")
+    groups = [group["name"] for group in of_type(assistant_plan, "aws_lb_target_group") if group["target_type"] == "lambda"]
+    assert groups == ["assistant-prod-calls"]
 
 
 def test_documents_are_read_and_nothing_else_of_their_buckets(assistant_plan: list[dict[str, Any]]) -> None:
@@ -235,7 +258,7 @@ def test_a_step_with_a_gpu_is_a_job_of_batch(make_project: Callable[[str, str], 
     container = json.loads(job["container_properties"])
     assert container["command"] == ["step", "run", "fit", "--plan", "Ref::plan"]
     assert {"type": "GPU", "value": "1"} in container["resourceRequirements"]
-    assert job["timeout"] == [{"attempt_duration_seconds": 7200}]
+    assert job["timeout"] == [{"attempt_duration_seconds": 7200 + 600}]
     assert {machine["name"] for machine in of_type(resources, "aws_sfn_state_machine")} == {"sample", "sample-scheduled"}
     policies = [policy["name"] for policy in of_type(resources, "aws_iam_role_policy")]
     assert "run-jobs" in policies, "the machine may submit, follow and stop it"
@@ -248,7 +271,7 @@ def test_a_task_is_one_release_by_digest_and_stays_for_a_rollback(flights_plan: 
     assert container["command"] == ["serve", "delay@prod", "--release", RELEASE, "--host", "0.0.0.0", "--port", "8080"]
     assert task["skip_destroy"] is True
     assert (container["user"], container["readonlyRootFilesystem"]) == ("10001:10001", True)
-    assert {secret["name"] for secret in container["secrets"]} == {"SHIPWAY_CATALOGUE"}
+    assert {secret["name"] for secret in container["secrets"]} == {"SHIPWAY_CATALOGUE", "SHIPWAY_TRUST"}
     assert all(secret["valueFrom"].startswith("arn:") for secret in container["secrets"])
 
 
@@ -278,6 +301,46 @@ def test_a_question_for_an_object_that_is_missing_is_no_forbidden_one(flights_pl
     assert found
     for statement in found:
         assert statement["Condition"] == {"StringLikeIfExists": {"s3:prefix": ["shipway/*"]}}
+
+
+def test_a_step_of_seconds_has_the_time_that_aws_asks_of_a_job(make_project: Callable[[str, str], Subject]) -> None:
+    subject = make_project(OBJECTS + "steps: {fit: {gpu: 1, timeout: 20s}}\n", STEPS)
+    (step,) = json.loads(render_target("terraform", subject)["shipway.auto.tfvars.json"])["gpu_steps"].values()
+    assert step["timeout"] == 620, "AWS takes no less than 60; the step ends itself after 20"
+
+
+def test_budgets_that_begin_anew_with_each_task_are_refused_unless_their_owner_says_so(assistant: Subject) -> None:
+    (service,) = assistant.services
+    assert service.budgeted
+    plain = replace(on_s3(assistant), targets=TargetsSpec(objects="s3://example-ml/shipway"))
+    with pytest.raises(CannotExpress, match="cannot keep the budgets of assistant@prod") as refused:
+        render_target("terraform", plain)
+    assert "budgets: per_task" in (refused.value.mend or "")
+    render_target("terraform", replace(plain, services=(replace(service, budgeted=False),)))
+
+
+def test_tasks_know_whose_statements_count_and_only_steps_have_the_key_that_signs(
+    flights_plan: list[dict[str, Any]], assistant_plan: list[dict[str, Any]]
+) -> None:
+    names: dict[str, set[str]] = {}
+    for task in of_type(flights_plan, "aws_ecs_task_definition"):
+        (container,) = json.loads(task["container_definitions"])
+        names[task["family"]] = {secret["name"] for secret in container["secrets"]}
+    assert names["flights-step"] == {"SHIPWAY_CATALOGUE", "SHIPWAY_TRUST", "SHIPWAY_SIGNING_KEY"}
+    assert names["delay-prod"] == {"SHIPWAY_CATALOGUE", "SHIPWAY_TRUST"}
+    places = {secret["name"] for secret in of_type(flights_plan, "aws_secretsmanager_secret")}
+    assert {"flights/SHIPWAY_TRUST", "flights/SHIPWAY_SIGNING_KEY"} <= places
+    assert "SHIPWAY_SIGNING_KEY" not in json.dumps(of_type(assistant_plan, "aws_lambda_function"))
+
+
+def test_the_workflow_may_do_what_following_a_machine_asks_and_nothing_else(flights_plan: list[dict[str, Any]]) -> None:
+    """What `run --on stepfunctions` asks of AWS is read from the engine; the resources are known to AWS alone."""
+    assert "run-the-machines" in {item["name"] for item in of_type(flights_plan, "aws_iam_role_policy")}
+    granted = set(re.findall(r'"states:(\w+)"', (MODULES / "modules/github/main.tf").read_text()))
+    engine = (ROOT / "src/shipway/pipeline/_states_engine.py").read_text()
+    asked = {word.title().replace("_", "") for word in re.findall(r'\bask(?:,|\()\s*"([a-z_]+)"', engine)}
+    assert granted == asked
+    assert len(asked) == 5
 
 
 def test_a_gateway_is_one_task_for_its_budgets_are_one_file(assistant: Subject) -> None:

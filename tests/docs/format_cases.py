@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from format_answering import answering_vectors
+from format_rows import row_hash_vectors
 
 from shipway.access import Actor, KeyRing, LocalSigner, Signer, TrustedKey
 from shipway.data import reference_profile, take_snapshot
@@ -455,7 +456,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         vectors = make_vectors(Path(folder))
     rows = {name: as_record(vector) for name, vector in sorted(vectors.items())}
-    document = {"kind": "format-vectors", "version": 1, "ed25519_seed": SEED.hex(), "vectors": rows}
+    document = {
+        "kind": "format-vectors",
+        "version": 1,
+        "ed25519_seed": SEED.hex(),
+        "row_hash": row_hash_vectors(),
+        "vectors": rows,
+    }
     path = Path(__file__).parents[2] / "docs" / "format-vectors.json"
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     sys.stdout.write(f"{len(rows)} vectors\n")

@@ -65,9 +65,9 @@ def test_an_answer_does_not_depend_on_what_was_asked_before_it() -> None:
     questions = [
         Message("user", f"Name one thing that is {color}, and say why.") for color in ("red", "green", "blue", "white")
     ]
-    with start_local("smollm2") as fresh:
+    with start_local("smollm2-q8") as fresh:
         told = [ask(fresh, question).text for question in questions]
-    with start_local("smollm2") as used:  # with kept prompts most of these answers were others
+    with start_local("smollm2-q8") as used:  # with kept prompts most of these answers were others
         ask(used, Message("user", "Tell a story about " + "a dog and " * 300 + "a cat."))
         assert [ask(used, question).text for question in questions] == told
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from shipway.access._signer import (
     parse_private,
     private_pem,
 )
-from shipway.access._trust import FILE, load_trust
+from shipway.access._trust import FILE, load_trust, parse_trust
 from shipway.kernel.clock import Clock, SystemClock, instant
 from shipway.kernel.errors import ShipwayError
 
@@ -37,19 +38,35 @@ class KeyExposed(ShipwayError):
     code = "access.key-exposed"
 
 
-def open_keys(folder: Path, *, signer: str = "", clock: Clock | None = None) -> tuple[Signer, KeyRing]:
+@dataclass(frozen=True, slots=True)
+class GivenKeys:
+    """Keys as text, where no folder can be mounted: variables of a container that a store of secrets fills.
+
+    trust: what a trust file says, in place of the folder's and of the keys below `trusted`; signing: a private key as PEM, in
+    place of the folder's. Neither is ever written anywhere.
+    """
+
+    trust: str = ""
+    signing: str = field(default="", repr=False)
+
+
+def open_keys(
+    folder: Path, *, signer: str = "", given: GivenKeys | None = None, clock: Clock | None = None
+) -> tuple[Signer, KeyRing]:
     """The signer of this machine and the keys it trusts.
 
     signer: "" for `<folder>/signing.pem` (made when missing, mode 0600), or `exec:PROGRAM`. Trusted are the keys of
     `<folder>/trust.json`, every `<folder>/trusted/*.pem` as approver and checker, and this machine's own as admin, unless
-    trust.json says otherwise of it. By the clock, a key that may not sign any more reads on and refuses to sign.
-    A private key that others can read is one of those. Raises KeyMissing, TrustMalformed, SignerFailed.
+    trust.json says otherwise of it. given: goes before what the folder has. By the clock, a key that may not sign any more
+    reads on and refuses to sign. A private key that others can read is one of those. Raises KeyMissing, TrustMalformed,
+    SignerFailed.
     """
-    own = _open_signer(folder, signer)
-    ring = FolderRing(folder, _own_key(own))
+    given = given or GivenKeys()
+    own = _given_signer(given, signer) if given.signing else _open_signer(folder, signer)
+    ring = _given_ring(given, own) if given.trust else FolderRing(folder, _own_key(own))
     known = ring.find(own.key_id)
     problem: ShipwayError | None = _unusable(known, (clock or SystemClock()).now()) if known else None
-    problem = problem or (_exposed(folder / PRIVATE) if not signer else None)
+    problem = problem or (_exposed(folder / PRIVATE) if not signer and not given.signing else None)
     return (BarredSigner(own, problem) if problem else own), ring
 
 
@@ -96,11 +113,13 @@ def trusted_keys(folder: Path) -> list[TrustedKey]:
     return list({key.id: key for key in (*named, *load_trust(folder))}.values())
 
 
-def open_ring(folder: Path, *, loose: bool = False) -> KeyRing:
+def open_ring(folder: Path, *, loose: bool = False, given: GivenKeys | None = None) -> KeyRing:
     """The keys that a folder trusts, as open_keys. loose: and every other `<folder>/*.pem` as those below `trusted`.
 
     Makes nothing, and needs no private key: for whoever only verifies. Raises KeyMissing, TrustMalformed.
     """
+    if given and given.trust:
+        return _given_ring(given, _given_signer(given, "") if given.signing else None)
     private = folder / PRIVATE
     found = [*(_named(folder, but=PRIVATE) if loose else ()), *_named(folder / "trusted")]
     own = LocalSigner(parse_private(_read(private), name=PRIVATE, where=str(private))) if private.exists() else None
@@ -117,6 +136,18 @@ def _open_signer(folder: Path, signer: str) -> Signer:
     if not private.exists():
         _make(private, make_private(ED25519))
     return LocalSigner(parse_private(_read(private), name=PRIVATE, where=str(private)))
+
+
+def _given_signer(given: GivenKeys, signer: str) -> Signer:
+    if signer:
+        mend = "unset one of SHIPWAY_SIGNER and SHIPWAY_SIGNING_KEY"
+        raise KeyMissing("there are two signers", where="SHIPWAY_SIGNING_KEY", mend=mend)
+    return LocalSigner(parse_private(given.signing.encode(), name="the signing key", where="SHIPWAY_SIGNING_KEY"))
+
+
+def _given_ring(given: GivenKeys, own: Signer | None) -> KeyRing:
+    trusted = [*([_own_key(own)] if own else []), *parse_trust(given.trust.encode(), where="SHIPWAY_TRUST")]
+    return KeyRing({key.id: key for key in trusted}.values(), own=own.key_id if own else "")
 
 
 def _own_key(own: Signer) -> TrustedKey:

@@ -40,10 +40,15 @@ def load_trust(folder: Path) -> list[TrustedKey]:
         return []
     except OSError as problem:
         raise TrustMalformed(f"cannot read {FILE}: {problem.strerror}", where=str(path)) from problem
+    return parse_trust(data, where=str(path))
+
+
+def parse_trust(data: bytes, *, where: str) -> list[TrustedKey]:
+    """The keys of a trust file's bytes, in its order. Raises TrustMalformed, KeyMissing."""
     try:
-        return _keys(parse_object(data), str(path))
+        return _keys(parse_object(data), where)
     except (NotCanonical, KeyError, TypeError, ValueError) as problem:
-        raise _malformed(str(problem) or type(problem).__name__, str(path)) from problem
+        raise _malformed(str(problem) or type(problem).__name__, where) from problem
 
 
 def save_trust(folder: Path, keys: Sequence[TrustedKey]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from shipway.access import Actor, KeyRing, Signer
+    from shipway.access import Actor, GivenKeys, KeyRing, Signer
     from shipway.kernel.digest import Digest
     from shipway.pipeline import Hands, RunPlan
     from shipway.spec import Spec
@@ -37,8 +37,16 @@ class Settings:
         from shipway.access import open_keys, open_ring
 
         if folder is None and self.signer:  # a key that is elsewhere is trusted as this machine's own
-            return open_keys(self.keys_folder, signer=self.signer)[1]
-        return open_ring(self.directory / folder, loose=True) if folder else open_ring(self.keys_folder)
+            return open_keys(self.keys_folder, signer=self.signer, given=self.given_keys)[1]
+        return open_ring(self.directory / folder, loose=True) if folder else open_ring(self.keys_folder, given=self.given_keys)
+
+    @property
+    def given_keys(self) -> GivenKeys:
+        """$SHIPWAY_TRUST and $SHIPWAY_SIGNING_KEY: a trust file and a private key as text, where no folder can be mounted."""
+        from shipway.access import GivenKeys
+
+        environ = self.environ
+        return GivenKeys(environ.get("SHIPWAY_TRUST", "").strip(), environ.get("SHIPWAY_SIGNING_KEY", "").strip())
 
     @property
     def signer(self) -> str:
@@ -170,7 +178,7 @@ class Project:
     def _opened_keys(self) -> tuple[Signer, KeyRing]:
         from shipway.access import open_keys
 
-        return open_keys(self.settings.keys_folder, signer=self.settings.signer)
+        return open_keys(self.settings.keys_folder, signer=self.settings.signer, given=self.settings.given_keys)
 
     @property
     def signer(self) -> Signer:

@@ -126,7 +126,7 @@ def retire(settings: Settings, key: str, as_json: bool) -> None:
 def _ring(settings: Settings) -> KeyRing:
     from shipway.access import open_keys
 
-    return open_keys(settings.keys_folder, signer=settings.signer)[1]
+    return open_keys(settings.keys_folder, signer=settings.signer, given=settings.given_keys)[1]
 
 
 def _state(key: TrustedKey) -> str:

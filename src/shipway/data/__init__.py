@@ -14,6 +14,7 @@ from shipway.data._errors import (
     DataMissing,
     DataUnreadable,
     EngineFailed,
+    KeyMissing,
     ProfileMismatch,
     RemoteAhead,
     RemoteEmpty,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from shipway.data._compare import FilesChange, compare_files, compare_snapshots, files_on_disk
     from shipway.data._contract import measure_contract
     from shipway.data._contract_result import ContractResult, Sample, Violation, render_contract
+    from shipway.data._diff import Asked, DataSide, compare_data, disk_side, snapshot_side
+    from shipway.data._diff_words import render_diff, render_diff_markdown
     from shipway.data._drift import Drift, measure_drift, measure_score_drift
     from shipway.data._histogram import Histogram
     from shipway.data._link import Way
@@ -52,6 +55,8 @@ _HOME = {
     "_compare": ["FilesChange", "compare_files", "compare_snapshots", "files_on_disk"],
     "_contract": ["measure_contract"],
     "_contract_result": ["ContractResult", "Sample", "Violation", "render_contract"],
+    "_diff": ["Asked", "DataSide", "compare_data", "disk_side", "snapshot_side"],
+    "_diff_words": ["render_diff", "render_diff_markdown"],
     "_drift": ["Drift", "measure_drift", "measure_score_drift"],
     "_histogram": ["Histogram"],
     "_link": ["Way"],
@@ -66,6 +71,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Asked",
     "CategoryProfile",
     "CheckedOut",
     "CheckoutRefused",
@@ -73,12 +79,14 @@ __all__ = [
     "ContractResult",
     "DataEmpty",
     "DataMissing",
+    "DataSide",
     "DataUnreadable",
     "Drift",
     "EngineFailed",
     "FilesChange",
     "Histogram",
     "Keep",
+    "KeyMissing",
     "NumericProfile",
     "OutcomeProfile",
     "Part",
@@ -102,10 +110,12 @@ __all__ = [
     "bytes_below",
     "check_name",
     "check_out",
+    "compare_data",
     "compare_files",
     "compare_rows",
     "compare_snapshots",
     "count_rows",
+    "disk_side",
     "fetch_snapshot",
     "files_on_disk",
     "find_unneeded",
@@ -126,8 +136,11 @@ __all__ = [
     "remote_snapshot",
     "remove_unneeded",
     "render_contract",
+    "render_diff",
+    "render_diff_markdown",
     "send_snapshot",
     "snapshot_files",
+    "snapshot_side",
     "table_names",
     "take_snapshot",
     "verify_snapshot",

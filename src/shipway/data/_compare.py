@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from shipway.data._errors import DataUnreadable
 from shipway.data._snapshot import check_exists, root_of
@@ -62,7 +62,15 @@ def compare_files(old: Mapping[str, TreeFile], new: Mapping[str, TreeFile]) -> F
     return FilesChange(tuple(added.values()), tuple(removed.values()), tuple(changed), tuple(moved))
 
 
-def files_on_disk(store: Store, path: Path) -> dict[str, TreeFile]:
+class Digests(Protocol):
+    """Knows the digest of a file on disk: a store, or where there is none what remembers beside it."""
+
+    def digest_of(self, path: bytes, status: os.stat_result | None = None) -> Digest: ...
+
+    def save_digests(self) -> None: ...
+
+
+def files_on_disk(digests: Digests, path: Path) -> dict[str, TreeFile]:
     """The files at `path` as a snapshot would have them, by path; what the stat cache knows is not read.
 
     Raises DataMissing, DataUnreadable.
@@ -72,13 +80,13 @@ def files_on_disk(store: Store, path: Path) -> dict[str, TreeFile]:
     try:
         for name, file in files_below(path):
             status = os.lstat(file)
-            found[name] = TreeFile(name, store.digest_of(file, status), status.st_size, bool(status.st_mode & 0o100))
+            found[name] = TreeFile(name, digests.digest_of(file, status), status.st_size, bool(status.st_mode & 0o100))
     except OSError as problem:
         raise DataUnreadable(
             f"cannot read {os.fsdecode(problem.filename or path)}: {problem.strerror}", where=str(path)
         ) from problem
     finally:
-        store.save_digests()
+        digests.save_digests()
     return found
 
 

@@ -63,3 +63,9 @@ class EngineFailed(ShipwayError):
     """The Python that was named has no Great Expectations that runs, or it could not run this suite."""
 
     code = "data.engine-failed"
+
+
+class KeyMissing(ShipwayError):
+    """Columns that should name a row are not in both of what is compared."""
+
+    code = "data.key-missing"

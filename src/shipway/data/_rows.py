@@ -1,24 +1,32 @@
-"""Rows that came, went and changed between two snapshots, counted from the files that differ.
+"""Rows that came, went and changed between two sets of files: the one comparison behind `plan`, `diff` and `data diff`.
 
-Rows are compared by 64-bit hashes: by the columns that name a row where there are such, otherwise as a multiset. Two different
-rows count as one with a chance of about n²/2^65, for a million rows 3 in a hundred million.
+Rows are compared by the 64-bit hashes of data/_row_hash.py: by the columns that name a row where there are such, otherwise as
+a multiset. Two different rows count as one with a chance of about n²/2^65, for a million rows 3 in a hundred million.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
 import polars as pl
 
+from shipway.data._errors import KeyMissing
+from shipway.data._file_facts import FactsCache, FileFacts
+from shipway.data._row_match import RowMatch, match_rows
 from shipway.data._snapshot import object_file
-from shipway.data._table import Scan, scan_of
+from shipway.data._table import scan_of
+from shipway.data._table_file import TableFile
 from shipway.kernel.errors import ShipwayError
 from shipway.store import Store, TreeFile
 
-READ_BYTES = 256_000_000  # of files that differ: a few seconds; beyond it only Parquet's own row counts are read
+READ_BYTES = (
+    256_000_000  # of files that differ and are not known: a few seconds; a plan then reads Parquet's own row counts alone
+)
 _BEYOND = "more than 256 MB differ, so rows were counted from Parquet's footers and not compared"
+_WORKERS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +43,8 @@ class RowsChange:
     """What differs between the rows of files that are not the same.
 
     before, after: rows in those files; added, removed, changed: None where rows were not compared, changed also where no key
-    names a row; key: the columns that did; note: what was left out and why.
+    names a row; key: the columns that did; note: what was left out and why. repeated: rows of each side whose key another row
+    of it has too: of one key equal rows belong together, and of the rest as many as both sides have are changed.
     """
 
     before: int | None = None
@@ -46,14 +55,20 @@ class RowsChange:
     key: tuple[str, ...] = ()
     columns: tuple[ColumnChange, ...] = ()
     note: str = ""
+    repeated: tuple[int, int] = (0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """The tables among the files of one snapshot that the other has not."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Matched:
+    """The rows of two sets of files, compared. shared: the columns by which; match: None where there was none.
 
-    tables: tuple[tuple[Scan, Path], ...]
-    schema: dict[str, pl.DataType]
+    facts: of each file, the first ones' before the others'.
+    """
+
+    change: RowsChange
+    shared: tuple[str, ...]
+    match: RowMatch | None
+    facts: tuple[FileFacts, ...]
 
 
 def compare_rows(
@@ -66,30 +81,91 @@ def compare_rows(
 ) -> RowsChange:
     """The rows of files that only the first snapshot has against those that only the second has; no other file is read.
 
-    key: columns that name a row, if the data set has such; where they do not, rows count as a multiset. Never raises for
+    key: columns that name a row, if the data set has such. Files that were compared before are not read again. Never raises for
     what a file holds: what cannot be read is not compared, and the note says so.
     """
-    gone, come = ([file for file in side if scan_of(file.path)] for side in (removed, added))
-    if not gone and not come:
-        return RowsChange()
     try:
-        if sum(file.size for file in (*gone, *come)) > limit:
-            return _from_footers(store, gone, come)
-        return _compare(_side(store, gone), _side(store, come), tuple(key))
+        before, after = (table_files(store, side) for side in (removed, added))
+        if not before and not after:
+            return RowsChange()
+        cache = row_cache(store)
+        sizes = {file.digest: file.size for file in (*removed, *added)}
+        if sum(sizes[file.digest] for file in (*before, *after)) > limit:
+            return _from_footers(before, after)
+        return match_tables(before, after, key=key, cache=cache).change
     except (ShipwayError, OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as problem:
         why = problem.what if isinstance(problem, ShipwayError) else str(problem).partition("\n")[0]
         return RowsChange(note=f"rows were not compared: {why[:200]}")
 
 
-def _side(store: Store, files: Sequence[TreeFile]) -> _Side:
-    tables, schema = [], dict[str, pl.DataType]()
+def row_cache(store: Store) -> FactsCache:
+    """Where a project keeps what it knows of the rows of its files."""
+    return FactsCache(store.root / "cache" / "rows")
+
+
+def table_files(store: Store, files: Sequence[TreeFile]) -> list[TableFile]:
+    """The tables among these files. Raises ObjectMissing."""
+    return [TableFile(file.path, object_file(store, file, name=file.path), file.digest) for file in files if scan_of(file.path)]
+
+
+def match_tables(
+    before: Sequence[TableFile],
+    after: Sequence[TableFile],
+    *,
+    key: Sequence[str] = (),
+    cache: FactsCache,
+    must: bool = False,
+) -> Matched:
+    """All rows of the first files against all of the second. must: raise KeyMissing for a key that is not a column of both.
+
+    Raises DataUnreadable.
+    """
+    schemas = _schema(before), _schema(after)
+    whole = bool(before and after)
+    columns = _column_changes(*schemas) if whole else ()
+    shared = tuple(sorted(_shared(*schemas) if whole else [*schemas[0], *schemas[1]]))
+    notes = [*_notes(before, after), *_left_out(schemas, shared, whole=whole)]
+    if missing := [name for name in key if name not in shared]:
+        if must:
+            raise _key_missing(missing[0], schemas)
+        key = () if whole else key
+    known = [name for name in key if name in shared]
+    facts = tuple(_measure([*before, *after], shared or ("",), known, cache))
+    signatures = [one.signature for one in facts]
+    rows = [sum(len(one.keys) for one in side) for side in (signatures[: len(before)], signatures[len(before) :])]
+    if whole and not shared:
+        notes = ["no column is in both alike, so rows were not compared"]
+        return Matched(RowsChange(rows[0], rows[1], columns=columns, note=notes[0]), (), None, facts)
+    match = match_rows(signatures[: len(before)], signatures[len(before) :], keyed=bool(known))
+    if any(match.repeated):
+        notes.append(_repeated(known, match.repeated))
+    change = RowsChange(
+        before=match.before,
+        after=match.after,
+        added=len(match.added),
+        removed=len(match.removed),
+        changed=len(match.old) if known else None,
+        key=tuple(known),
+        columns=columns,
+        note="; ".join(notes),
+        repeated=match.repeated,
+    )
+    return Matched(change, shared, match, facts)
+
+
+def _measure(files: Sequence[TableFile], columns: Sequence[str], key: Sequence[str], cache: FactsCache) -> list[FileFacts]:
+    """Two files at once where there are two, else one by two hands."""
+    work = partial(cache.measure, columns=columns, key=key, threads=1 if len(files) > 1 else _WORKERS)
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        return list(pool.map(work, files))
+
+
+def _schema(files: Sequence[TableFile]) -> dict[str, pl.DataType]:
+    schema = dict[str, pl.DataType]()
     for file in files:
-        scan, path = scan_of(file.path), object_file(store, file, name=file.path)
-        assert scan is not None
-        tables.append((scan, path))
-        for name, kind in scan([path]).collect_schema().items():
+        for name, kind in file.schema.items():
             schema[name] = _wider(schema.get(name), kind)
-    return _Side(tuple(tables), schema)
+    return schema
 
 
 def _wider(known: pl.DataType | None, kind: pl.DataType) -> pl.DataType:
@@ -101,86 +177,75 @@ def _wider(known: pl.DataType | None, kind: pl.DataType) -> pl.DataType:
     return pl.Float64() if known.is_numeric() and kind.is_numeric() else pl.String()
 
 
-def _compare(source: _Side, target: _Side, key: tuple[str, ...]) -> RowsChange:
-    columns = _column_changes(source, target) if source.tables and target.tables else ()
-    known = source.schema if not target.tables else target.schema
-    odd = {column.name for column in columns}
-    shared = [name for name in known if name not in odd]
-    kinds = {name: known[name] for name in shared}
-    alike = f"{len(shared)} column{'' if len(shared) == 1 else 's'}"
-    note = f"rows were compared by the {alike} that both have alike" if columns else ""
-    if not shared:
-        before, after = (_count(side) for side in (source, target))
-        return RowsChange(before, after, columns=columns, note="no column is in both alike, so rows were not compared")
-    if key and set(key) <= set(shared):
-        found = _by_key(_hashes(source, kinds, key), _hashes(target, kinds, key), columns, key, note)
-        if found:
-            return found
-        note = f"{', '.join(key)} names several rows, so rows were compared whole"
-    return _by_row(_hashes(source, kinds, ()), _hashes(target, kinds, ()), columns, note)
-
-
-def _column_changes(source: _Side, target: _Side) -> tuple[ColumnChange, ...]:
+def _column_changes(source: Mapping[str, pl.DataType], target: Mapping[str, pl.DataType]) -> tuple[ColumnChange, ...]:
     found = []
-    for name in dict.fromkeys([*source.schema, *target.schema]):
-        old, new = source.schema.get(name), target.schema.get(name)
+    for name in dict.fromkeys([*source, *target]):
+        old, new = source.get(name), target.get(name)
         if (old != new and pl.Null not in (old, new)) or old is None or new is None:
             found.append(ColumnChange(name, str(old) if old else None, str(new) if new else None))
     return tuple(found)
 
 
-def _hashes(side: _Side, kinds: dict[str, pl.DataType], key: tuple[str, ...]) -> pl.DataFrame:
-    """A row for each row: its hash, and that of its key where one is asked for. Files are read one after the other."""
-    columns = [pl.col(name).cast(_hashable(kind), strict=False).alias(name) for name, kind in kinds.items()]
-    wanted = [pl.struct(columns).hash(0).alias("row")]
-    if key:
-        wanted.append(
-            pl.struct([column for name, column in zip(kinds, columns, strict=True) if name in key]).hash(1).alias("key")
-        )
-    frames = [scan([path]).select(wanted).collect(engine="streaming") for scan, path in side.tables]
-    names = ("row", "key") if key else ("row",)
-    return pl.concat(frames) if frames else pl.DataFrame(schema=dict.fromkeys(names, pl.UInt64))
+def _shared(source: Mapping[str, pl.DataType], target: Mapping[str, pl.DataType]) -> list[str]:
+    """Columns of both whose values can be equal."""
+    return [name for name in source if name in target and _alike(source[name], target[name])]
 
 
-def _hashable(kind: pl.DataType) -> pl.DataType:
-    """Codes of categories are those of one file."""
-    return pl.String() if kind in (pl.Categorical, pl.Enum) else kind
+def _alike(one: pl.DataType, other: pl.DataType) -> bool:
+    if one == other or pl.Null in (one, other):
+        return True
+    texts = (pl.String, pl.Categorical, pl.Enum)
+    if one in texts or other in texts:
+        return one in texts and other in texts
+    numbers = [kind.is_integer() or kind.is_float() for kind in (one, other)]
+    if isinstance(one, pl.Datetime) and isinstance(other, pl.Datetime):
+        return bool(one.time_zone) == bool(other.time_zone)
+    return all(numbers) or type(one) is type(other)
 
 
-def _by_key(
-    source: pl.DataFrame, target: pl.DataFrame, columns: tuple[ColumnChange, ...], key: tuple[str, ...], note: str
-) -> RowsChange | None:
-    """None where two rows have one key: it names nothing then."""
-    if any(side["key"].n_unique() != side.height for side in (source, target)):
-        return None
-    both = source.join(target, on="key", suffix="_after")
-    return RowsChange(
-        before=source.height,
-        after=target.height,
-        added=target.height - both.height,
-        removed=source.height - both.height,
-        changed=both.filter(pl.col("row") != pl.col("row_after")).height,
-        key=key,
-        columns=columns,
-        note=note,
+def _left_out(
+    schemas: tuple[Mapping[str, pl.DataType], Mapping[str, pl.DataType]], shared: Sequence[str], *, whole: bool
+) -> list[str]:
+    if not whole or set(shared) == set(schemas[0]) | set(schemas[1]):
+        return []
+    alike = f"{len(shared)} column{'' if len(shared) == 1 else 's'}"
+    return [f"rows were compared by the {alike} that both have alike"]
+
+
+def _notes(before: Sequence[TableFile], after: Sequence[TableFile]) -> list[str]:
+    """Where the files of one side differ in columns or types among themselves."""
+    found = []
+    for side in (before, after):
+        first = side[0] if side else None
+        for file in side[1:]:
+            assert first is not None
+            if odd := sorted(first.schema.keys() ^ file.schema.keys()):
+                found.append(f"{file.name} and {first.name} differ in columns ({', '.join(odd[:3])}); what one has not is null")
+            elif mixed := [name for name in first.schema if not _alike(first.schema[name], file.schema[name])]:
+                name = mixed[0]
+                found.append(f"{name} is {file.schema[name]} in {file.name} and {first.schema[name]} in {first.name}")
+            if len(found) == 3:
+                return found
+    return found
+
+
+def _repeated(key: Sequence[str], rows: tuple[int, int]) -> str:
+    return (
+        f"{', '.join(key)} names several rows ({rows[0]:,} rows before, {rows[1]:,} after): of one key equal rows belong"
+        " together, and of the rest as many as both have are changed"
     )
 
 
-def _by_row(source: pl.DataFrame, target: pl.DataFrame, columns: tuple[ColumnChange, ...], note: str) -> RowsChange:
-    before, after = (side.group_by("row").len() for side in (source, target))
-    both = before.join(after, on="row", suffix="_after")
-    kept = int(both.select(pl.min_horizontal("len", "len_after").sum()).item())
-    added, removed = target.height - kept, source.height - kept
-    return RowsChange(source.height, target.height, added, removed, columns=columns, note=note)
+def _key_missing(name: str, schemas: tuple[Mapping[str, pl.DataType], Mapping[str, pl.DataType]]) -> KeyMissing:
+    sides = [side for side, schema in zip(("before", "after"), schemas, strict=True) if name not in schema]
+    there = ", ".join(sorted(set(schemas[0]) & set(schemas[1]))[:10])
+    what = f"column {name} is not there {' and '.join(sides)}" if sides else f"column {name} has another type before than after"
+    return KeyMissing(f"{what}, so it names no row", where=name, mend=f"--key with some of: {there}")
 
 
-def _count(side: _Side) -> int:
-    return sum(int(scan([path]).select(pl.len()).collect().item()) for scan, path in side.tables)
-
-
-def _from_footers(store: Store, removed: Sequence[TreeFile], added: Sequence[TreeFile]) -> RowsChange:
-    if any(not file.path.lower().endswith((".parquet", ".pq")) for file in (*removed, *added)):
+def _from_footers(before: Sequence[TableFile], after: Sequence[TableFile]) -> RowsChange:
+    if any(not file.name.lower().endswith((".parquet", ".pq")) for file in (*before, *after)):
         return RowsChange(note="more than 256 MB differ, and not all of it is Parquet, so rows were not compared")
-    source, target = _side(store, removed), _side(store, added)
-    columns = _column_changes(source, target) if source.tables and target.tables else ()
-    return RowsChange(_count(source), _count(target), columns=columns, note=_BEYOND)
+    columns = _column_changes(_schema(before), _schema(after)) if before and after else ()
+    counts = [sum(file.rows for file in side) for side in (before, after)]
+    return RowsChange(counts[0], counts[1], columns=columns, note=_BEYOND)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,10 +34,15 @@ def load_table(store: Store, digest: Digest, *, name: str) -> pl.LazyFrame:
     The bytes are not verified (verify_snapshot does that). Raises DataEmpty when there is no table, DataUnreadable
     for a file that cannot be read or whose columns are not those of the first, ObjectMissing.
     """
-    parts = [_part(scan, object_file(store, file, name=name), f"{name}/{file.path}")
-             for file in snapshot_files(store, digest) if (scan := scan_of(file.path))]  # fmt: skip
+    files = [(file.path, object_file(store, file, name=name)) for file in snapshot_files(store, digest) if scan_of(file.path)]
+    return load_files(files, name=name, where=digest)
+
+
+def load_files(files: Sequence[tuple[str, Path]], *, name: str, where: str | None = None) -> pl.LazyFrame:
+    """As load_table, of files by their path in the data set and where their bytes are, in this order."""
+    parts = [_part(scan, path, f"{name}/{below}") for below, path in files if (scan := scan_of(below))]
     if not parts:
-        raise DataEmpty(f"{name} holds no table", where=digest, mend="add a file ending in .parquet, .arrow, .csv or .jsonl")
+        raise DataEmpty(f"{name} holds no table", where=where, mend="add a file ending in .parquet, .arrow, .csv or .jsonl")
     first = parts[0]
     if all(part.scan is first.scan and part.schema == first.schema for part in parts):
         return first.scan([part.path for part in parts])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from shipway.deploy._names import label_name
 from shipway.deploy._pod import cores, credentials, environment, quantity
 from shipway.deploy._subject import Subject
-from shipway.deploy._units import Unit
+from shipway.deploy._units import START_SECONDS, Unit
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.units import Seconds
 
@@ -17,7 +17,6 @@ USER = 10001
 CONTROL = "/var/control/"
 PLAN = "{{inputs.parameters.plan}}"
 _STORE, _CACHE, _KEYS = "/app/.shipway", "/var/cache/shipway", "/etc/shipway/keys"
-_START_SECONDS = 600  # to pull the image and to open the environment: a step's own limit is to strike before the pod's
 _CPU, _MEMORY = 0.5, 2**30  # of a step that does not say
 
 
@@ -99,7 +98,7 @@ def _template(
         template["outputs"] = {"parameters": [{"name": one, "valueFrom": {"path": f"{CONTROL}{one}"}} for one in told]}
     template["retryStrategy"] = _retry(limits.retries)
     if limits.timeout:
-        template["activeDeadlineSeconds"] = math.ceil(limits.timeout) + _START_SECONDS
+        template["activeDeadlineSeconds"] = math.ceil(limits.timeout) + START_SECONDS
     template["container"] = _container(subject, words, limits, keys=keys, data=data)
     template["volumes"] = _volumes(subject, keys=keys, data=data)
     return template

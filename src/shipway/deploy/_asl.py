@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shipway.deploy._fargate import FargateSize
+from shipway.deploy._units import START_SECONDS
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.units import Seconds
 from shipway.spec import Condition
@@ -128,7 +130,7 @@ def run_task(words: str, *, size: FargateSize, retries: int, timeout: Seconds | 
         "ResultPath": None,
     }
     if timeout:
-        state["TimeoutSeconds"] = round(timeout)
+        state["TimeoutSeconds"] = math.ceil(timeout) + START_SECONDS
     if retries:
         state["Retry"] = [*_listed(state["Retry"]), _retry(["States.TaskFailed", "States.Timeout"], retries)]
     return state

@@ -58,7 +58,8 @@ class Service:
 
     previous: the release that was live there before, when there was one.
 
-    kind: `predictor` serves a model, `gateway` answers a prompt; after: the environment that has to have it first.
+    kind: `predictor` serves a model, `gateway` answers a prompt; after: the environment that has to have it first; budgeted:
+    whether what its calls cost is counted against a budget.
     """
 
     application: str
@@ -71,6 +72,7 @@ class Service:
     secrets: tuple[str, ...] = ()
     previous: Digest | None = None
     monitors: tuple[MonitorSpec, ...] = ()
+    budgeted: bool = False
 
     @property
     def name(self) -> str:
@@ -187,6 +189,7 @@ def _service(spec: Spec, deploy: DeploySpec, release: Digest, previous: Digest |
         secrets=tuple(secrets_of(spec)) if gateway else (),
         previous=previous,
         monitors=tuple(deploy.monitors.values()),
+        budgeted=gateway and any((spec.gateway.budget, *(key.budget for key in spec.gateway.keys.values()))),
     )
 
 

@@ -18,7 +18,7 @@ from shipway.deploy._fargate import MIB, fargate_size
 from shipway.deploy._names import label_names
 from shipway.deploy._subject import Service, Subject, Workload
 from shipway.deploy._text import Files, json_text
-from shipway.deploy._units import Unit, units_of
+from shipway.deploy._units import START_SECONDS, Unit, units_of
 from shipway.kernel.canonical import Json, JsonObject
 
 TARGET = "terraform"
@@ -26,6 +26,7 @@ VARIABLES = "shipway.auto.tfvars.json"
 PORT = 8080
 LONGEST_SERVICE = 26  # a target group's name has 32 characters at most, `-green` among them
 LONGEST_PROJECT = 32  # a load balancer's name
+TRUST, SIGNING_KEY = "SHIPWAY_TRUST", "SHIPWAY_SIGNING_KEY"  # whose statements count, and what signs what steps make
 GPU_CORES, GPU_MEMORY = 4, 12 * 2**30  # for each GPU where a step says nothing: what the smallest machine with one leaves
 
 
@@ -33,7 +34,7 @@ def compile_terraform(subject: Subject) -> Files:
     """The modules, the root that uses them, and `shipway.auto.tfvars.json`.
 
     Raises NothingToRender, NamesCollide, CannotExpress (no `targets.objects` on S3, a size that Fargate has not, a
-    schedule).
+    schedule, a budget).
     """
     if subject.workload is None and not subject.services:
         raise NothingToRender(f"{subject.project} has no pipeline and has released nothing", mend="shipway release")
@@ -60,7 +61,7 @@ def _variables(subject: Subject) -> JsonObject:
         "image": subject.image,
         "bucket": bucket,
         "prefix": prefix,
-        "secrets": sorted({*subject.secrets, *(name for service in subject.services for name in service.secrets)}),
+        "secrets": _secrets(subject),
         "environ": dict(sorted(subject.environ.items())),
         "services": _services(subject),
         "pipeline": _pipeline(name, subject.workload, units) if subject.workload else None,
@@ -68,6 +69,12 @@ def _variables(subject: Subject) -> JsonObject:
         "documents": _documents(subject.sources, f"s3://{bucket}/{prefix}"),
         "github_environments": ["plan", "release", *dict.fromkeys(service.environment for service in subject.services)],
     }
+
+
+def _secrets(subject: Subject) -> list[Json]:
+    """Those of the spec, the keys that count, and, where steps make something, the key that signs it."""
+    named = {*subject.secrets, *(name for service in subject.services for name in service.secrets), TRUST}
+    return list[Json](sorted({*named, SIGNING_KEY} if subject.workload else named))
 
 
 def _place(subject: Subject) -> tuple[str, str]:
@@ -101,6 +108,9 @@ def _services(subject: Subject) -> dict[str, Json]:
 
 
 def _service(subject: Subject, service: Service) -> JsonObject:
+    if service.budgeted and subject.targets.aws.budgets is None:
+        what = f"{TARGET} cannot keep the budgets of {service.name}: their ledger begins anew with each task of ECS"
+        raise CannotExpress(what, mend="run the gateway in Kubernetes, or say targets: {aws: {budgets: per_task}}")
     size = fargate_size(1, 2 * 2**30, what=service.name)
     words = ["serve", service.name, "--release", service.release, "--host", "0.0.0.0", "--port", str(PORT)]  # noqa: S104
     return {
@@ -111,7 +121,7 @@ def _service(subject: Subject, service: Service) -> JsonObject:
         "workers": 1 if service.kind == "gateway" else service.workers,  # its budgets are one file
         "cpu": size.cpu,
         "memory": size.memory,
-        "secrets": list[Json](dict.fromkeys([*subject.secrets[:1], *service.secrets])),
+        "secrets": list[Json](dict.fromkeys([*subject.secrets[:1], TRUST, *service.secrets])),
     }
 
 
@@ -143,5 +153,6 @@ def _gpu_step(unit: Unit) -> JsonObject:
         "vcpu": math.ceil(unit.cpu or GPU_CORES * gpus),
         "memory": -(-(unit.memory or GPU_MEMORY * gpus) // MIB),
         "retries": unit.retries,
-        "timeout": round(unit.timeout) if unit.timeout else None,
+        # AWS takes no less than a minute, and counts what comes before the step, whose own limit strikes first
+        "timeout": math.ceil(unit.timeout) + START_SECONDS if unit.timeout else None,
     }

@@ -11,6 +11,8 @@ from shipway.deploy._subject import Task
 from shipway.kernel.units import Seconds
 from shipway.spec import Condition
 
+START_SECONDS = 600  # to get a machine, pull the image and open the environment: a step's own limit is to strike first
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:

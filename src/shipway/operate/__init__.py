@@ -17,6 +17,7 @@ from shipway.operate._process import (
 
 if TYPE_CHECKING:
     from shipway.operate._answering import release_answers
+    from shipway.operate._answering_here import AnsweringHere, AnswersNotHere, open_answering
     from shipway.operate._applications import (
         check_application,
         evaluate_candidate,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from shipway.operate._why import explain
 
 _HOME = {
+    "_answering_here": ["AnsweringHere", "AnswersNotHere", "open_answering"],
     "_applications": [
         "check_application",
         "evaluate_candidate",
@@ -97,6 +99,8 @@ __all__ = [
     "EVALUATED",
     "Action",
     "Ambiguous",
+    "AnsweringHere",
+    "AnswersNotHere",
     "ComparisonImpossible",
     "Control",
     "ControlRunning",
@@ -153,6 +157,7 @@ __all__ = [
     "make_supervisor",
     "measured_of",
     "note_control",
+    "open_answering",
     "open_named_index",
     "open_ray",
     "prompt_object",

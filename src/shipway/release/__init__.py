@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from shipway.release._layout import Bundle, open_bundle
     from shipway.release._layout_tar_write import write_tar
     from shipway.release._layout_write import Exported, ExportRefused, write_folder
-    from shipway.release._lineage import Lineage, lineage_edges, note_lineage, trace_lineage
+    from shipway.release._lineage import Lineage, lineage_edges, note_lineage, trace_lineage, using_releases
     from shipway.release._manifest import Component, ReleaseMalformed, find_component, load_components, put_release, reach
     from shipway.release._model_signature import ModelUnsigned, SignedModel, model_bundle, sign_models
     from shipway.release._openlineage import Run, Used, recorded_runs, run_events, run_uuid
@@ -124,7 +124,7 @@ _HOME = {
     "_layout": ["Bundle", "open_bundle"],
     "_layout_tar_write": ["write_tar"],
     "_layout_write": ["ExportRefused", "Exported", "write_folder"],
-    "_lineage": ["Lineage", "lineage_edges", "note_lineage", "trace_lineage"],
+    "_lineage": ["Lineage", "lineage_edges", "note_lineage", "trace_lineage", "using_releases"],
     "_manifest": ["Component", "ReleaseMalformed", "find_component", "load_components", "put_release", "reach"],
     "_model_signature": ["ModelUnsigned", "SignedModel", "model_bundle", "sign_models"],
     "_openlineage": ["Run", "Used", "recorded_runs", "run_events", "run_uuid"],
@@ -315,6 +315,7 @@ __all__ = [
     "stages_of",
     "trace_lineage",
     "unpack_bundle",
+    "using_releases",
     "verify_bundle",
     "with_release",
     "workers_of",

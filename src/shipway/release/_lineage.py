@@ -57,6 +57,16 @@ def trace_lineage(store: Store, digest: Digest, *, down: bool = False, depth: in
     return walk.tree(digest)
 
 
+def using_releases(store: Store, digest: Digest) -> list[Lineage]:
+    """The releases that hold this object, each with the refs that point at it now."""
+    note_lineage(store)
+    names: dict[Digest, list[str]] = {}
+    for ref in store.refs():
+        names.setdefault(ref.digest, []).append(ref.name)
+    found = dict.fromkeys(edge.target for edge in store.edges_from(digest))
+    return [Lineage(one, "release", names=tuple(names.get(one, ()))) for one in found if thing_at(store, one).kind == "release"]
+
+
 def lineage_edges(tree: Lineage, *, down: bool = False) -> list[Edge]:
     """The edges of a tree, from what was before to what was made of it."""
     found = []

@@ -50,10 +50,11 @@ class KubernetesSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AwsSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """Where in AWS: a region, and the account when one is named."""
+    """Where in AWS: a region, and the account when one is named. budgets: `per_task` when each gateway may count alone."""
 
     region: str = "eu-west-1"
     account: str | None = None
+    budgets: str | None = None
 
 
 class AlertsSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,12 +166,13 @@ _KUBERNETES: dict[str, Callable[[Node, str], object]] = {
 
 
 def _read_aws(node: Node) -> AwsSpec:
-    entries = fields(node, ("region", "account"), "targets.aws")
+    entries = fields(node, ("region", "account", "budgets"), "targets.aws")
     region = _match(entries["region"], _REGION, "aws.region", "as in eu-west-1") if "region" in entries else "eu-west-1"
     account = None
     if "account" in entries:
         account = _match(entries["account"], _ACCOUNT, "aws.account", 'twelve digits in quotes, as in "123456789012"')
-    return AwsSpec(region=region, account=account)
+    budgets = choice(entries["budgets"], "aws.budgets", ("per_task",)) if "budgets" in entries else None
+    return AwsSpec(region=region, account=account, budgets=budgets)
 
 
 def _read_alerts(node: Node) -> AlertsSpec:

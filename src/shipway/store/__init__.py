@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from shipway.store._bucket import upload
     from shipway.store._check import Fault, StoreChecked, check_store
     from shipway.store._facade import FOLDER, Store, list_projects, open_store
+    from shipway.store._file_digests import FileDigests
     from shipway.store._foreign import Foreign, put_link
     from shipway.store._hashed import damaged, hash_file
     from shipway.store._objects import Objects
@@ -90,6 +91,7 @@ _HOME = {
     "_bucket": ["upload"],
     "_check": ["Fault", "StoreChecked", "check_store"],
     "_facade": ["FOLDER", "Store", "list_projects", "open_store"],
+    "_file_digests": ["FileDigests"],
     "_foreign": ["Foreign", "put_link"],
     "_hashed": ["damaged", "hash_file"],
     "_objects": ["Objects"],
@@ -183,6 +185,7 @@ __all__ = [
     "EvidenceRow",
     "EvidenceSeen",
     "Fault",
+    "FileDigests",
     "FileUnreadable",
     "Foreign",
     "Frame",

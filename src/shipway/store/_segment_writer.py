@@ -102,6 +102,12 @@ class SegmentWriter:
                 mend = "free disk space, then send it again"
                 raise LogNotWritten(f"the log cannot be written: {problem}", mend=mend) from problem
 
+    def seal(self) -> None:
+        """Writes what waits and ends the open segment, so that others can read it. Raises OSError; what waits is kept then."""
+        with self._disk:
+            self._drain()
+            self._file.seal()
+
     def counts(self) -> Counts:
         """What this writer has done so far."""
         return self._count.read()

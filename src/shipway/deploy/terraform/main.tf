@@ -58,6 +58,7 @@ module "database" {
   clients = merge(
     { tasks = module.compute.security_group },
     { for group in module.documents[*].security_group : "documents" => group },
+    { for name, answers in module.answers : name => answers.security_group },
   )
 }
 
@@ -75,7 +76,7 @@ module "balancer" {
 
 module "service" {
   source   = "./modules/service"
-  for_each = var.services
+  for_each = { for name, service in var.services : name => service if !contains(var.answer_functions, name) }
 
   name                 = each.key
   service              = each.value
@@ -96,6 +97,24 @@ module "service" {
   host                 = "${each.key}.${var.domain}"
   alarm_topic          = module.alarms.topic_arn
   gate                 = var.gate
+}
+
+module "answers" {
+  source   = "./modules/answers"
+  for_each = { for name in var.answer_functions : name => var.services[name] }
+
+  name           = each.key
+  service        = each.value
+  image          = var.image
+  environ        = var.environ
+  secret_arns    = module.secrets.arns
+  objects_policy = module.compute.objects_policy
+  vpc            = var.vpc
+  subnets        = var.private_subnets
+  key_arn        = module.key.arn
+  listener_arn   = module.balancer[0].listener_arn
+  host           = "${each.key}.${var.domain}"
+  alarm_topic    = module.alarms.topic_arn
 }
 
 module "pipeline" {
@@ -155,7 +174,7 @@ module "documents" {
   notify             = var.documents_notify
   image              = var.image
   environ            = var.environ
-  secret_arns        = module.secrets.arns
+  secret_arns        = { for name, arn in module.secrets.arns : name => arn if name != "SHIPWAY_SIGNING_KEY" } # it signs nothing
   objects_policy     = module.compute.objects_policy
   vpc                = var.vpc
   subnets            = var.private_subnets
@@ -172,4 +191,5 @@ module "github" {
   environments   = var.github_environments
   objects_policy = module.compute.objects_policy
   repository_arn = module.registry.arn
+  machine_arns   = { for name, arn in merge(module.pipeline[*].machine_arns...) : name => arn if name == var.name } # not the scheduled one
 }

@@ -15,7 +15,7 @@ output "balancer" {
 
 output "hosts" {
   description = "Where applications answer"
-  value       = { for name, service in module.service : name => service.host }
+  value       = { for name, application in merge(module.service, module.answers) : name => application.host }
 }
 
 output "machines" {

@@ -48,6 +48,12 @@ variable "github_repository" {
   default     = null
 }
 
+variable "answer_functions" {
+  description = "Applications among `services` that answer prompts from a function instead of a container, as in [\"assistant-prod\"]"
+  type        = set(string)
+  default     = []
+}
+
 variable "documents_notify" {
   description = "Whether the notifications of the buckets of `documents` are made here; a bucket has one set of them, so false where something else makes it"
   type        = bool

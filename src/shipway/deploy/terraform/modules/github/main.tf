@@ -62,3 +62,33 @@ resource "aws_iam_role_policy" "image" {
     ]
   })
 }
+
+# `shipway run --on stepfunctions` from the workflow: start that machine, follow and stop its executions, nothing else
+resource "aws_iam_role_policy" "machines" {
+  count = length(var.machine_arns) > 0 ? 1 : 0
+  name  = "run-the-machines"
+  role  = aws_iam_role.this.id
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid      = "StartThem"
+        Effect   = "Allow"
+        Action   = ["states:StartExecution"]
+        Resource = values(var.machine_arns)
+      },
+      {
+        Sid    = "FollowAndStopTheirRuns"
+        Effect = "Allow"
+        Action = [
+          "states:DescribeExecution",
+          "states:DescribeStateMachineForExecution",
+          "states:GetExecutionHistory",
+          "states:StopExecution",
+        ]
+        Resource = [for arn in values(var.machine_arns) : "${replace(arn, ":stateMachine:", ":execution:")}:*"]
+      },
+    ]
+  })
+}

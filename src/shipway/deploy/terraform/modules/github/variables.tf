@@ -27,3 +27,9 @@ variable "repository_arn" {
   description = "Where the image lies"
   type        = string
 }
+
+variable "machine_arns" {
+  description = "State machines that the workflow may run, by name"
+  type        = map(string)
+  default     = {}
+}

@@ -1,0 +1,97 @@
+"""The two sides of a comparison of data, as a person names them: files and folders, snapshots, refs, releases' data."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shipway.cli._settings import Project, Settings
+
+if TYPE_CHECKING:
+    from shipway.data import Asked, DataSide
+    from shipway.kernel.canonical import JsonObject
+    from shipway.store import FileDigests
+
+
+class Sides:
+    """Opens what is asked for. Two paths need no project."""
+
+    def __init__(self, settings: Settings, before: str, after: str | None) -> None:
+        self.before, self.after, self._settings = before, after, settings
+        self.alone = after is not None and is_path(settings, before) and is_path(settings, after)
+        self.project = Project(settings)
+
+    @property
+    def folder(self) -> Path:
+        """Where what is known of files, and comparisons, are kept."""
+        return self.project.cache / "data" if self.alone else self.project.store.root / "cache"
+
+    @property
+    def name(self) -> str:
+        """The data set that is meant, empty when only paths are: its contract says what names a row."""
+        for text in (self.after or self.before, self.before):
+            if not is_path(self._settings, text):
+                return text.rpartition(":")[2].removeprefix("data/").partition("~")[0]
+        return ""
+
+    @property
+    def then(self) -> str:
+        """The next command worth typing."""
+        return "shipway data status" if not self.alone else "shipway init"
+
+    def asked(self, key: tuple[str, ...], *, files: bool, whole: bool) -> Asked:
+        """What to go by: these columns, or what the contract of the data set says names a row."""
+        from shipway.data import Asked
+
+        contract = None if self.alone or not self.name else self._contract()
+        if contract is not None and not key:
+            unique = contract.get("unique")
+            first = unique[0] if isinstance(unique, list) and unique else []
+            return Asked(
+                tuple(map(str, first)) if isinstance(first, list) else (), contract=contract, whole=whole, rows=not files
+            )
+        return Asked(key, must=bool(key), contract=contract, whole=whole, rows=not files)
+
+    def _contract(self) -> JsonObject | None:
+        """That of the policy in force, else that of the spec."""
+        from shipway.gate import policy_in_force
+
+        digest = policy_in_force(self.project.store).contracts.get(self.name)
+        if digest is not None:
+            return self.project.store.get(digest, "contract")
+        data = self.project.spec.data.get(self.name)
+        return data.contract.to_json() if data and data.contract else None
+
+    def open(self) -> tuple[DataSide, DataSide]:
+        """Raises DataMissing, DataUnreadable, SnapshotUnknown, DataUnknown, ObjectMissing."""
+        if self.after is not None:
+            return self._side(self.before), self._side(self.after)
+        from shipway.cli._data import chosen_data
+
+        (data,) = chosen_data(self.project.spec, (self.name,))
+        return self._side(self.before), self._on_disk(self.project.spec.root / data.path, data.name)
+
+    def _side(self, text: str) -> DataSide:
+        if is_path(self._settings, text):
+            return self._on_disk(self._settings.directory / text, text)
+        from shipway.cli._data import find_snapshot
+        from shipway.data import snapshot_side
+
+        return snapshot_side(self.project.store, find_snapshot(self.project, text), label=text)
+
+    def _on_disk(self, path: Path, label: str) -> DataSide:
+        from shipway.data import disk_side
+
+        return disk_side(path, self._digests, label=label)
+
+    @cached_property
+    def _digests(self) -> FileDigests:
+        from shipway.store import FileDigests
+
+        return FileDigests((self.folder if self.alone else self.project.store.root / "cache") / "stat.sqlite")
+
+
+def is_path(settings: Settings, text: str) -> bool:
+    """A path begins with `.` or `/`, or is a file that is there; what else it may be is a name."""
+    return text.startswith((".", "/")) or (settings.directory / text).is_file()
