@@ -116,6 +116,9 @@ lock: $(UV)
 	$(COMPILE) requirements/great-expectations.in -o requirements/great-expectations.lock
 	$(COMPILE) requirements/dvc.in -o requirements/dvc.lock
 	$(COMPILE) -c requirements/dev.lock requirements/image.in -o src/shipway/deploy/image/shipway.lock
+	$(COMPILE) --no-deps requirements/embed-weights.in -o embed.lock
+	$(COMPILE) -c requirements/dev.lock -c src/shipway/deploy/image/shipway.lock requirements/embed.in >> embed.lock
+	mv embed.lock src/shipway/deploy/image/embed.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache report.json

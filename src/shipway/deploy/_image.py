@@ -17,6 +17,11 @@ CACHE, STORE, KEYS = "/var/cache/shipway", "/app/.shipway", "/etc/shipway/keys"
 # never in an image: history, store, caches, keys, data (a snapshot of it is in the store), what was rendered
 IGNORED = (".git", ".shipway", ".shipway-gateway", ".venv", "**/__pycache__", "**/.env", "**/*.pem", "deploy")
 
+# without dependencies: those of its weights are plugins and torch, and all others are in the lock
+_EMBEDDER = (
+    "RUN /opt/shipway/venv/bin/python -m pip install --quiet --require-hashes --no-deps -r /opt/shipway/build/embed.lock"
+)
+
 
 def compile_image(subject: Subject) -> Files:
     """Dockerfile, what it leaves out, the lock of Shipway itself, compose.yaml and what its Prometheus scrapes.
@@ -29,6 +34,7 @@ def compile_image(subject: Subject) -> Files:
         "Dockerfile": (home / "Dockerfile").read_text().format(**_blanks(subject)),
         "Dockerfile.dockerignore": _ignored(subject),
         "shipway.lock": (home / "shipway.lock").read_text(),
+        **({"embed.lock": (home / "embed.lock").read_text()} if subject.embeds else {}),
         "wheels/README.md": "The wheel of Shipway belongs here: `shipway-VERSION-py3-none-any.whl`, and nothing else.\n",
         "compose.yaml": yaml_text([_compose(subject, names)], target=TARGET),
         "prometheus.yml": yaml_text([_scrapes(subject)], target=TARGET),
@@ -43,13 +49,15 @@ def _blanks(subject: Subject) -> dict[str, str]:
         "python_image": f"docker.io/library/python:{subject.python}-slim-bookworm@{UNPINNED}",
         # each where it lies in the project, as JSON: a path may have blanks
         "copy_sources": "\n".join(f"COPY {json.dumps([path, '/app/' + path])}" for path in sources),
+        "locks": "deploy/image/shipway.lock deploy/image/embed.lock" if subject.embeds else "deploy/image/shipway.lock",
+        "embedder": f"\n{_EMBEDDER}" if subject.embeds else "",
         "install": "lock --install" if subject.lock else "--version",
     }
 
 
 def _ignored(subject: Subject) -> str:
     lines = [*IGNORED, *subject.data]
-    keep = ["!deploy/image/shipway.lock", "!deploy/image/wheels/*.whl"]
+    keep = ["!deploy/image/*.lock", "!deploy/image/wheels/*.whl"]
     return HEADER.format(target=TARGET) + "".join(f"{line}\n" for line in [*lines, *keep])
 
 

@@ -89,7 +89,7 @@ class Service:
 class Subject:
     """A project for a compiler. image: `repository@sha256:...`; indexed: has indexes; lock: of its environment.
 
-    sources: where documents of indexes are in S3, as in s3://BUCKET/PREFIX.
+    sources: where documents of indexes are in S3, as in s3://BUCKET/PREFIX; embeds: an index is embedded on this machine.
 
     data: where data sets lie, relative to the project; environ: plain variables of every container.
     """
@@ -101,6 +101,7 @@ class Subject:
     services: tuple[Service, ...] = ()
     indexed: bool = False
     sources: tuple[str, ...] = ()
+    embeds: bool = False
     lock: str | None = None
     python: str = "3.11"
     data: tuple[str, ...] = ()
@@ -136,6 +137,7 @@ def make_subject(
         ),
         indexed=bool(spec.indexes),
         sources=tuple(sorted({index.source for index in spec.indexes.values() if index.source.startswith("s3://")})),
+        embeds=any(index.embedder not in spec.providers for index in spec.indexes.values()),
         lock=(spec.environment or EnvironmentSpec()).lock if spec.pipeline else None,
         python=(spec.environment.python if spec.environment else None) or "3.11",
         data=tuple(data.path for data in spec.data.values() if not data.path.startswith(("/", "~", ".."))),
