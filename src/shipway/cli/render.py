@@ -77,7 +77,18 @@ def command(
         out.say(f"{word:<16} {len(files)} files in {_shown(home, settings)}")
     if in_use:  # what was rendered once is in use: there it is no answer to leave it as it was
         raise refused[in_use[0]]
-    _end(out, target, rendered, differs, refused={word: problem.what for word, problem in refused.items()}, check=check)
+    again = " ".join(
+        ["shipway render", target, *(["-o", str(folder)] if folder else []), *(["--image", image] if image else [])]
+    )
+    _end(
+        out,
+        target,
+        rendered,
+        differs,
+        again=again,
+        refused={word: problem.what for word, problem in refused.items()},
+        check=check,
+    )
 
 
 def _subject(project: Project, image: str | None, plan: str | None) -> Subject:
@@ -165,6 +176,7 @@ def _end(
     rendered: Mapping[str, list[str]],
     changed: list[str],
     *,
+    again: str,
     refused: Mapping[str, str],
     check: bool,
 ) -> None:
@@ -172,6 +184,8 @@ def _end(
 
     if check and changed:
         shown = ", ".join(changed[:3]) + (" and others" if len(changed) > 3 else "")
-        raise RenderedDiffers(f"{shown} differ from what the project renders", mend=f"shipway render {target}")
+        raise RenderedDiffers(
+            f"{shown} differ from what the project renders", mend=again if "--image" in again else f"{again} --image, as it was"
+        )
     document = {"target": target, "files": rendered, "written": changed, "refused": refused, "check": check}
-    out.end("rendered", document, then=f"shipway render {target} --check")
+    out.end("rendered", document, then=f"{again} --check")
