@@ -8,6 +8,8 @@ UV := $(VENV)/bin/uv
 SHIPWAY := $(VENV)/bin/shipway
 DEMO ?= stay
 JOBS ?= 2
+# one test process more than cores: a fifth of the time a test waits for a server, a window or a clock, and the core with it
+WORKERS ?= 3
 
 .PHONY: demo assistant test compiled lint slow docs bench bench-start bench-gateway bench-semantic bench-rag bench-trust bench-render schema lock clean
 
@@ -24,7 +26,7 @@ assistant: $(VENV)/.assistant .demo-docs/5.2
 # What does not wait for each other is done at once: of two cores mypy needs one.
 test: $(VENV)/.dev
 	$(MAKE) --no-print-directory --output-sync -j $(JOBS) lint $(VENV)/terraform/.made $(VENV)/great-expectations/.made $(VENV)/dvc/.made $(if $(PYTHONDONTWRITEBYTECODE),compiled)
-	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # thousands of files that a process or two of the tests import; to compile all of them takes longer
 IN_FEW := '/(anthropic|openai|moto|statsmodels|numba|fontTools|gevent|matplotlib)/'

@@ -1,14 +1,35 @@
 """What holds for the whole run: the order in which files begin, and that collecting is paid for once.
 
-The two stories take minutes each, and last they would keep one core waiting.
+A file is one process's work: one that takes long and comes last would keep the other cores waiting.
 """
 
 import gc
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
 
-STORIES = ("test_assistant.py", "test_story.py")
+LONGEST = (  # files of 25 s of CPU and more, the longest first
+    "test_assistant.py",
+    "test_story.py",
+    "test_docs_examples.py",
+    "test_deploy_image.py",
+    "test_deploy_states_engine.py",
+    "test_release_rebuild.py",
+    "test_cli_eval.py",
+    "test_cli_step.py",
+    "test_operate_serving.py",
+    "test_release_rebuild_four.py",
+    "test_pipeline_model.py",
+    "test_cli_faults.py",
+    "test_cli_bucket.py",
+    "test_operate_processes.py",
+    "test_deploy_states_flights.py",
+)
+
+# how long an example takes says how busy the machine is, and nothing of what is tested
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -27,4 +48,5 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.name not in STORIES)
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))

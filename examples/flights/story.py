@@ -132,7 +132,7 @@ def _page(story: Story, release: str) -> dict[str, Any] | None:
         for target in ("prometheus", "alertmanager"):
             story.run("render", target, "-o", str(rendered / target))
         predictor = serving(story, release).removeprefix("http://")
-        with watching(rendered, {"control:4780": f"127.0.0.1:{story.port}", "delay-prod:8080": predictor}) as prometheus:
+        with watching(rendered, {"control:9464": f"127.0.0.1:{story.port}", "delay-prod:8080": predictor}) as prometheus:
             rings = wait_for(lambda: firing(prometheus), "alert that fires")
             wait_for(lambda: posts, "page")
     for alert in posts[0]["alerts"]:

@@ -143,7 +143,7 @@ def test_a_step_is_tried_again_and_the_last_failure_is_told(project: Project, tm
                  "p.write_text('x' * (n + 1)); return day * 10 if n > 1 else 1 / 0")  # fmt: skip
     with pytest.raises(StepFailed):
         project.run(replace(request_of(project, size=StepSpec(name="size", each=EACH, retries=1)), wanted=("size",)))
-    flag.unlink()
+    flag.unlink(missing_ok=True)  # on a busy machine the step had not begun
     result = project.run(replace(request_of(project, size=StepSpec(name="size", each=EACH, retries=2)), wanted=("size",)))
     assert project.store.objects.get(result.output("size").digest) == b"[10,20,30]"
 
@@ -156,7 +156,7 @@ def test_a_step_over_its_limit_is_ended_and_the_next_attempt_has_a_new_process(p
     limited = StepSpec(name="days", timeout=Seconds(1.0))
     with pytest.raises(StepTimedOut, match="step days took longer than its limit of 1 seconds"):
         project.run(replace(request_of(project, days=limited), wanted=("days",)))
-    flag.unlink()
+    flag.unlink(missing_ok=True)  # on a busy machine the step had not begun
     tried = StepSpec(name="days", timeout=Seconds(6.0), retries=1)  # the project's libraries are loaded within it
     assert len(project.run(replace(request_of(project, days=tried), wanted=("days",))).steps) == 1
 
