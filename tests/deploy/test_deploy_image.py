@@ -22,6 +22,7 @@ from deploy_subjects import IMAGE, ROOT, Golden
 
 from shipway.deploy import Files, Subject, make_subject, render_target
 from shipway.pipeline import read_pipeline, resolve
+from shipway.spec import TargetsSpec
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))  # the small project that the command line is tested with
 
@@ -83,6 +84,19 @@ def test_a_lock_lies_in_the_image_where_it_lies_in_the_project(flights: Subject,
     carry_out("\n".join(build), tmp_path / "context", tmp_path / "root")
     assert (tmp_path / "root/app/envs/of prod/requirements.lock").is_file()
     assert (tmp_path / "root/app/shipway.yaml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("objects", "named"), [("s3://a/b", "AWS_SECRET_ACCESS_KEY"), ("gs://a/b", "GOOGLE_"), ("az://a", "AZURE_")]
+)
+def test_what_reaches_the_bucket_is_passed_through_without_a_value(flights: Subject, objects: str, named: str) -> None:
+    subject = replace(flights, targets=TargetsSpec(objects=objects), environ={**flights.environ, "SHIPWAY_OBJECTS": objects})
+    services = yaml.safe_load(render_target("image", subject)["compose.yaml"])["services"]
+    for one in (services["control"], services["delay-prod"]):
+        clouds = {name: value for name, value in one["environment"].items() if name.startswith(("AWS_", "GOOGLE_", "AZURE_"))}
+        assert any(name.startswith(named) for name in clouds)
+        assert set(clouds.values()) == {None}
+    assert "AWS_" not in render_target("image", flights)["compose.yaml"]
 
 
 def test_every_container_of_ours_is_closed_and_only_loopback_is_published(flights: Subject, assistant: Subject) -> None:

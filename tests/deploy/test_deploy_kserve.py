@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import jsonschema
 import kubernetes_validate
+import msgspec
 import pytest
 from click import Context
 from deploy_subjects import Golden
@@ -228,3 +229,19 @@ def test_the_release_before_is_found_in_the_history(project: Project) -> None:
     found = [pod["containers"][0]["args"][5] for pod in (spec["predictor"], spec["canary"][0]["predictor"])]
     assert found == [first, second]
     assert project.cli("render", "kserve", "--check").code == 0
+
+
+def test_a_model_that_loads_for_long_is_waited_for(flights: Subject) -> None:
+    """Knative has no probe for the start here: the first question about its life comes after it."""
+    for mode in ("standard", "serverless"):
+        slow = shifting(flights, mode)
+        found = inference(replace(slow, targets=msgspec.structs.replace(slow.targets, start=1800.0)))
+        (box,) = found["spec"]["predictor"]["containers"]
+        told = found["metadata"]["annotations"].get("serving.knative.dev/progress-deadline")
+        if mode == "standard":
+            assert box["startupProbe"]["periodSeconds"] * box["startupProbe"]["failureThreshold"] == 1800
+            assert told is None
+        else:
+            assert "startupProbe" not in box
+            assert box["livenessProbe"]["initialDelaySeconds"] == 1800
+            assert told == "1980s"

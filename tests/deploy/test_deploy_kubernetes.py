@@ -17,6 +17,7 @@ from kube_world import check, documents, of_kind, pods
 
 from shipway.deploy import CannotExpress, NamesCollide, NothingToRender, Service, Subject, render_target
 from shipway.deploy._kubernetes_jobs import cron_expression
+from shipway.kernel.errors import ShipwayError
 from shipway.kernel.units import Seconds
 from shipway.spec import KubernetesSpec, ScheduleSpec, TargetsSpec
 
@@ -289,3 +290,32 @@ def test_what_comes_every_so_often_is_said_in_five_fields(minutes: int, cron: st
 def test_what_five_fields_cannot_say_is_refused(minutes: int) -> None:
     with pytest.raises(CannotExpress, match=f"every {minutes} minutes"):
         cron_expression(ScheduleSpec(every=Seconds(minutes * 60.0)), target="kubernetes")
+
+
+@pytest.mark.parametrize("path", ["/mnt/orders", "../orders", "~/orders", "data/../../orders"])
+@pytest.mark.parametrize("target", ["kubernetes", "argo", "kuberay"])
+def test_data_that_lie_outside_of_the_project_are_refused_by_name(
+    make_project: Callable[[str, str], Subject], path: str, target: str
+) -> None:
+    subject = make_project(SCHEDULED.replace("data/orders", path), SOURCE)
+    with pytest.raises(CannotExpress, match=f"{target} has no place for the data set orders: {path}"):
+        render_target(target, subject)
+
+
+@pytest.mark.parametrize(("start", "rounds", "deadline"), [("90s", 18, 270), ("30m", 360, 1980)])
+def test_a_model_that_loads_for_long_is_waited_for(
+    make_project: Callable[[str, str], Subject], start: str, rounds: int, deadline: int
+) -> None:
+    subject = make_project(SCHEDULED + f"targets: {{start: {start}}}\n", SOURCE)
+    for kind, files in (("Deployment", render_target("kubernetes", subject)), ("Rollout", render_target("rollouts", subject))):
+        (spec,) = [one["spec"] for one in of_kind(files, kind) if "control" not in one["metadata"]["name"]]
+        (box,) = spec["template"]["spec"]["containers"]
+        probe = box["startupProbe"]
+        assert (probe["httpGet"]["path"], probe["periodSeconds"], probe["failureThreshold"]) == ("/readyz", 5, rounds)
+        assert spec["progressDeadlineSeconds"] == deadline
+
+
+@pytest.mark.parametrize("start", ["5s", "2h", "soon", "-1m"])
+def test_a_start_that_no_container_takes_is_refused(make_project: Callable[[str, str], Subject], start: str) -> None:
+    with pytest.raises(ShipwayError, match=r"targets\.start"):
+        make_project(SCHEDULED + f"targets: {{start: {start}}}\n", SOURCE)

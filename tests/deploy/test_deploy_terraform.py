@@ -292,7 +292,7 @@ def test_terraform_waits_as_long_as_a_rollout_takes(flights_plan: list[dict[str,
     (service,) = of_type(flights_plan, "aws_ecs_service")
     assert service["wait_for_steady_state"] is True
     assert service["timeouts"] == {"create": "2h", "update": "2h", "delete": None}
-    assert service["health_check_grace_period_seconds"] == 300
+    assert service["health_check_grace_period_seconds"] == 600
 
 
 def test_a_question_for_an_object_that_is_missing_is_no_forbidden_one(flights_plan: list[dict[str, Any]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -44,6 +45,16 @@ def test_a_process_may_finish_as_long_as_it_said_and_no_longer(tmp_path: Path, d
     found.stop()
     assert [worker.process.returncode for worker in workers] == codes
     assert time.monotonic() - started < 10
+
+
+def test_who_is_told_to_stop_waits_for_no_process_that_still_loads(tmp_path: Path) -> None:
+    found, stop = group(tmp_path), threading.Event()
+    threading.Timer(0.3, stop.set).start()
+    started = time.monotonic()
+    found.switch(serving("import time; time.sleep(60)", ready=60.0, drain=5.0), stop)
+    assert time.monotonic() - started < 10
+    found.stop()
+    assert [worker.process.returncode for worker in found.workers] == [-15, -15]
 
 
 def test_a_process_that_is_not_ready_in_its_time_is_told(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from shipway.deploy._errors import CannotExpress, NothingToRender
 from shipway.deploy._kubernetes_jobs import cron_expression
 from shipway.deploy._names import label_names
 from shipway.deploy._subject import PLAN as FIRST
-from shipway.deploy._subject import Subject, Workload
+from shipway.deploy._subject import Subject, Workload, check_inside
 from shipway.deploy._text import Files, yaml_text
 from shipway.deploy._units import Unit, units_of
 from shipway.kernel.canonical import Json, JsonObject
@@ -40,6 +40,7 @@ def compile_argo(subject: Subject) -> Files:
     template = workflow_template(subject, name, workload)
     files = {f"{name}.yaml": yaml_text([template], target=TARGET)}
     if workload.schedule:
+        check_inside(subject, target=TARGET)
         cron = cron_workflow(subject, name, workload.schedule)
         files[f"{name}-scheduled.yaml"] = yaml_text([cron], target=TARGET)
     return files

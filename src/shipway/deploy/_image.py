@@ -14,6 +14,19 @@ from shipway.kernel.canonical import JsonObject
 
 TARGET = "image"
 CACHE, STORE, KEYS = "/var/cache/shipway", "/app/.shipway", "/etc/shipway/keys"
+# scheme of the bucket -> what is passed through to every container; files that they name have to be mounted
+CLOUDS = {
+    "s3": (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_REGION",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_S3",
+    ),
+    "gs": ("GOOGLE_SERVICE_ACCOUNT_KEY",),
+    "az": ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_SAS_KEY"),
+}
 # never in an image: history, store, caches, keys, data (a snapshot of it is in the store), what was rendered
 IGNORED = (".git", ".shipway", ".shipway-gateway", ".venv", "**/__pycache__", "**/.env", "**/*.pem", "deploy")
 
@@ -84,6 +97,7 @@ def _ours(
         "SHIPWAY_ACTOR": "${SHIPWAY_ACTOR:-compose}",
         "HEALTH_PORT": str(port),
         **{name: f"${{{name}:?of the project, in .env}}" for name in secrets},
+        **dict.fromkeys(_cloud(subject)),  # without a value: as they are where compose is started, or in .env
         **(more or {}),
     }
     return {
@@ -101,6 +115,11 @@ def _ours(
         "restart": "unless-stopped",
         "stop_grace_period": "60s",
     }
+
+
+def _cloud(subject: Subject) -> Sequence[str]:
+    """The variables that say who asks the bucket, and where it is when it is not the cloud's own."""
+    return CLOUDS[subject.targets.objects.partition("://")[0]] if subject.targets.objects else ()
 
 
 def _control(subject: Subject) -> JsonObject:

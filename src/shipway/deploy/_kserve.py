@@ -21,6 +21,7 @@ from shipway.deploy._pod import (
     listening,
     metadata,
     probes,
+    progress_seconds,
     scraped,
     serving_resources,
     trusted_keys,
@@ -89,6 +90,8 @@ def _inference_service(subject: Subject, service: Service, name: str) -> JsonObj
         "serving.kserve.io/deploymentMode": _MODES[given.kserve],
         **scraped(subject, port=PORT, ref=service.ref),
     }
+    if given.kserve == "serverless":
+        mode = {**mode, "serving.knative.dev/progress-deadline": f"{progress_seconds(subject)}s"}
     return {
         "apiVersion": "serving.kserve.io/v1beta1",
         "kind": "InferenceService",
@@ -151,7 +154,7 @@ def _container(subject: Subject, service: Service, release: Digest, *, knative: 
         "env": environment(subject, catalogue=False, more=told),
         "ports": [{"containerPort": PORT, "protocol": "TCP"}],
         "resources": serving_resources(subject, service),
-        **probes(startup=not knative),
+        **probes(subject, startup=not knative),
         "securityContext": confined(),
         "volumeMounts": mounts,
     }

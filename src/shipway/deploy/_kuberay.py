@@ -6,7 +6,7 @@ from shipway.deploy._errors import NothingToRender
 from shipway.deploy._image import CACHE, KEYS, STORE
 from shipway.deploy._names import label_name, label_names
 from shipway.deploy._pod import credentials, environment
-from shipway.deploy._subject import Subject
+from shipway.deploy._subject import Subject, check_inside
 from shipway.deploy._text import Files, yaml_text
 from shipway.kernel.canonical import Json, JsonObject
 
@@ -23,6 +23,7 @@ _HEALTHY = f"import urllib.request; urllib.request.urlopen('{_AGENT}', timeout=4
 def compile_kuberay(subject: Subject) -> Files:
     """A RayJob that profiles the data sets, and one that embeds the indexes. Raises NothingToRender, CannotExpress."""
     jobs = {}
+    check_inside(subject, target=TARGET)
     if subject.data:
         jobs["profile"] = "shipway data profile --on ray"
     if subject.indexed:

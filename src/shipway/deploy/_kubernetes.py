@@ -6,7 +6,7 @@ from shipway.deploy._errors import NothingToRender
 from shipway.deploy._kubernetes_jobs import control_plane, scheduled_run
 from shipway.deploy._names import label_names
 from shipway.deploy._network import network_policies
-from shipway.deploy._pod import metadata, project_name, serving_pod
+from shipway.deploy._pod import metadata, progress_seconds, project_name, serving_pod
 from shipway.deploy._subject import Service, Subject
 from shipway.deploy._text import Files, yaml_text
 from shipway.kernel.canonical import Json, JsonObject
@@ -76,7 +76,7 @@ def deployment(subject: Subject, service: Service, name: str) -> JsonObject:
         "spec": {
             **(kept if service.kind == "gateway" else rolling),
             "minReadySeconds": 5,
-            "progressDeadlineSeconds": 600,
+            "progressDeadlineSeconds": progress_seconds(subject),
             "revisionHistoryLimit": 5,
             "selector": {"matchLabels": {"app.kubernetes.io/name": name}},
             "template": serving_pod(subject, service, name),

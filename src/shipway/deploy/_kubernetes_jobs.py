@@ -6,7 +6,7 @@ from shipway.deploy._errors import CannotExpress
 from shipway.deploy._names import label_name
 from shipway.deploy._pod import asking, container, labels, metadata, pod, resources, scraped, signing_keys
 from shipway.deploy._scrapes import CONTROL_PORT, METRICS_PORT, metrics_listening
-from shipway.deploy._subject import Subject, Workload
+from shipway.deploy._subject import Subject, Workload, check_inside
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.spec import ScheduleSpec
 
@@ -54,6 +54,7 @@ def scheduled_run(subject: Subject, name: str, *, target: str) -> JsonObject:
     workload = subject.workload
     assert workload is not None
     assert workload.schedule is not None
+    check_inside(subject, target=target)
     claim = f"{label_name(subject.project)}-data"
     mounts: list[Json] = [
         {"name": "data", "mountPath": f"/app/{path}", "subPath": path, "readOnly": True} for path in subject.data

@@ -13,7 +13,8 @@ PORT = 8080
 USER = 10001
 STORE, CACHE, KEYS = "/app/.shipway", "/var/cache/shipway", "/etc/shipway/keys"
 LONGEST_PROJECT = 45  # with our endings it still names a CronJob, whose jobs get eleven characters more
-_READY_SECONDS, _PERIOD = 180, 2  # a gateway that loads a model of its own may take 130
+_PERIOD = 5  # seconds between two questions of a probe
+_PROGRESS_SECONDS = 180  # beyond the start of the last pod: until it is placed and its image pulled
 _DRAIN = {"predictor": 35, "gateway": 65}  # what a worker may take to finish what it has accepted (operate's Serving)
 _SEND_SECONDS = 15  # to bring the last of the logs to the bucket
 _UNROUTE_SECONDS = 5  # until no other machine of the cluster sends here any more
@@ -52,7 +53,7 @@ def serving_pod(subject: Subject, service: Service, name: str) -> JsonObject:
         **container(subject, service.kind, args, secrets=service.secrets),
         "ports": [{"name": "http", "containerPort": PORT}],
         "resources": serving_resources(subject, service),
-        **probes(),
+        **probes(subject),
         "lifecycle": {"preStop": {"exec": {"command": ["sleep", str(_UNROUTE_SECONDS)]}}},
     }
     return {
@@ -231,17 +232,30 @@ def quantity(size: int) -> str:
     return str(size)
 
 
-def probes(*, startup: bool = True) -> JsonObject:
-    """Ready once golden rows reproduced; alive as long as it answers."""
+def progress_seconds(subject: Subject) -> int:
+    """After which a rollout that brings no new pod up counts as failed."""
+    return math.ceil(subject.targets.start) + _PROGRESS_SECONDS
+
+
+def probes(subject: Subject, *, startup: bool = True) -> JsonObject:
+    """Ready once golden rows reproduced; alive as long as it answers, from the end of its start on.
+
+    startup: whether there is a probe for the start; without one the first question about its life comes after that time.
+    """
     found: JsonObject = {
-        "readinessProbe": {**asking("/readyz"), "periodSeconds": 5, "timeoutSeconds": 2, "failureThreshold": 2},
-        "livenessProbe": {**asking("/healthz"), "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6},
+        "readinessProbe": {**asking("/readyz"), "periodSeconds": _PERIOD, "timeoutSeconds": 2, "failureThreshold": 2},
+        "livenessProbe": _alive(),
     }
-    if startup:
-        rounds = _READY_SECONDS // _PERIOD
-        start = {**asking("/readyz"), "periodSeconds": _PERIOD, "timeoutSeconds": 2, "failureThreshold": rounds}
-        found = {"startupProbe": start, **found}
-    return found
+    seconds = math.ceil(subject.targets.start)
+    if not startup:
+        return {**found, "livenessProbe": {**_alive(), "initialDelaySeconds": seconds}}
+    rounds = -(-seconds // _PERIOD)
+    start = {**asking("/readyz"), "periodSeconds": _PERIOD, "timeoutSeconds": 2, "failureThreshold": rounds}
+    return {"startupProbe": start, **found}
+
+
+def _alive() -> JsonObject:
+    return {**asking("/healthz"), "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6}
 
 
 def asking(path: str, *, port: int = PORT) -> JsonObject:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shipway.deploy._kserve import predictors
 from shipway.deploy._kubernetes import autoscaler, disruption_budget, kustomization, service_names, service_object
-from shipway.deploy._pod import container, labels, metadata, pod, resources, serving_pod
+from shipway.deploy._pod import container, labels, metadata, pod, progress_seconds, resources, serving_pod
 from shipway.deploy._subject import Service, Subject
 from shipway.deploy._text import Files, yaml_text
 from shipway.kernel.canonical import Json, JsonObject
@@ -47,7 +47,7 @@ def _rollout(subject: Subject, service: Service, name: str) -> JsonObject:
         "spec": {
             "revisionHistoryLimit": 5,
             "minReadySeconds": 5,
-            "progressDeadlineSeconds": 600,
+            "progressDeadlineSeconds": progress_seconds(subject),
             "progressDeadlineAbort": True,
             "selector": {"matchLabels": {"app.kubernetes.io/name": name}},
             "strategy": {

@@ -7,6 +7,8 @@ and no rule: it cannot page.
 
 from __future__ import annotations
 
+import math
+
 from shipway.deploy._scrapes import CONTROL_JOB, JOBS
 from shipway.deploy._subject import Subject
 from shipway.kernel.canonical import Json, JsonObject
@@ -15,7 +17,7 @@ LEAST_RATE = 0.1  # requests a second: 30 in five minutes; of fewer, one failure
 ERROR_SHARE = 0.05
 SLOW_SECONDS = {"predictor": 0.5, "gateway": 60.0}  # 99th percentile; an answer of a language model takes its time
 BUDGET_SHARE = 0.9
-ROLLED = "1h"  # by then a rollout with two bakes of ten minutes, its analyses and the start of its pods is over
+ROLLED_SECONDS = 3_000  # and a start: by then a rollout with two bakes of ten minutes and its analyses is over
 JUDGED_SECONDS = 3 * 86_400  # a day is judged once a day; a weekend without traffic is no fault
 READ_SECONDS = 6 * 3_600  # a reading, unless its monitor looks less often: three of its windows then
 
@@ -65,7 +67,7 @@ def alert_rules(subject: Subject) -> list[Json]:
     for kind in kinds_of(subject):
         found += [*_service_alerts(kind, mine), _missing(subject, kind)]
     if "predictor" in kinds_of(subject):
-        found.append(_silent_days(mine))
+        found += [_serves_another(subject, mine), _silent_days(mine)]
     if "gateway" in kinds_of(subject):
         found += [_silent_readings(subject, mine), *_money(mine)]
     return found
@@ -140,12 +142,10 @@ def _service_alerts(kind: str, mine: str) -> list[Json]:
             then=_WATCH,
         ),
     ]
-    if kind == "predictor":
-        found.append(_serves_another(mine))
     return found
 
 
-def _serves_another(mine: str) -> Json:
+def _serves_another(subject: Subject, mine: str) -> Json:
     """Counted by release: pods come and go. While nobody says what is live, nothing is another release."""
     live = f"shipway_live_info{{{mine}}}"
     others = f"shipway_predictor_info{{{mine}}} unless on (project, ref, release) {live}"
@@ -153,7 +153,7 @@ def _serves_another(mine: str) -> Json:
         "ShipwayPredictorServesAnother",
         f"count by (project, ref, release) ({others}) and on (project, ref) {live}",
         severity="ticket",
-        lasting=ROLLED,
+        lasting=f"{math.ceil((ROLLED_SECONDS + subject.targets.start) / 60)}m",
         summary="{{ $value }} predictors of {{ $labels.ref }} serve {{ $labels.release }}, which is not live there",
         then="shipway log {{ $labels.ref }}",
     )

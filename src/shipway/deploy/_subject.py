@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
@@ -91,7 +92,8 @@ class Subject:
 
     sources: where documents of indexes are in S3, as in s3://BUCKET/PREFIX; embeds: an index is embedded on this machine.
 
-    data: where data sets lie, relative to the project; environ: plain variables of every container.
+    data: where data sets lie, relative to the project; outside: name to path of those that lie elsewhere on this machine;
+    environ: plain variables of every container.
     """
 
     project: str
@@ -105,6 +107,7 @@ class Subject:
     lock: str | None = None
     python: str = "3.11"
     data: tuple[str, ...] = ()
+    outside: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = (CATALOGUE,)
     environ: Mapping[str, str] = field(default_factory=dict)
 
@@ -140,10 +143,26 @@ def make_subject(
         embeds=any(index.embedder not in spec.providers for index in spec.indexes.values()),
         lock=(spec.environment or EnvironmentSpec()).lock if spec.pipeline else None,
         python=(spec.environment.python if spec.environment else None) or "3.11",
-        data=tuple(data.path for data in spec.data.values() if not data.path.startswith(("/", "~", ".."))),
+        data=tuple(data.path for data in spec.data.values() if not _outside(data.path)),
+        outside={data.name: data.path for data in spec.data.values() if _outside(data.path)},
         secrets=secrets,
         environ=variables,
     )
+
+
+def check_inside(subject: Subject, *, target: str) -> None:
+    """Raises CannotExpress for a data set that is mounted nowhere: it does not lie in the project's folder."""
+    for name, path in subject.outside.items():
+        what = f"{target} has no place for the data set {name}: {path} is a path of this machine"
+        raise CannotExpress(what, mend="keep it below the project's folder, where its claim is mounted")
+
+
+def _outside(path: str) -> bool:
+    """
+    >>> [_outside(path) for path in ("/mnt/a", "~/a", "../a", "data/../../a", "data/a", "..data")]
+    [True, True, True, True, False, False]
+    """
+    return path.startswith(("/", "~")) or posixpath.normpath(path).split("/")[0] == ".."
 
 
 def _workload(spec: Spec, graph: Graph, plan: Digest | None) -> Workload:

@@ -121,6 +121,7 @@ def _service(subject: Subject, service: Service) -> JsonObject:
         "workers": 1 if service.kind == "gateway" else service.workers,  # its budgets are one file
         "cpu": size.cpu,
         "memory": size.memory,
+        "start": math.ceil(subject.targets.start),
         "secrets": list[Json](dict.fromkeys([*subject.secrets[:1], TRUST, *service.secrets])),
     }
 

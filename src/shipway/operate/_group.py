@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from shipway.kernel.errors import ShipwayError
 from shipway.operate._serve import Serving
 
 LOOPBACK = "127.0.0.1"
+_LOOK_SECONDS = 0.5  # whoever waits for a worker learns this soon that it shall stop
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - only compared with
 
 
@@ -72,10 +74,10 @@ class Worker:
         self._started = time.monotonic()
         self._ready: int | None = reader
 
-    def wait_ready(self) -> None:
-        """Return when the golden rows reproduced and it accepts requests. Raises PredictorFailed."""
+    def wait_ready(self, stop: threading.Event | None = None) -> None:
+        """Return when the golden rows reproduced and it accepts requests, or when it shall stop. Raises PredictorFailed."""
         try:
-            problem = self._problem()
+            problem = self._problem(stop)
             if problem:
                 self.kill()
                 raise PredictorFailed(f"a predictor of {self.serving.ref} did not start: {problem}", where=str(self._log))
@@ -103,11 +105,14 @@ class Worker:
         except subprocess.TimeoutExpired:
             self.kill()
 
-    def _problem(self) -> str:
-        """What keeps it from serving, once it has said so or the time is up; empty when it is ready."""
+    def _problem(self, stop: threading.Event | None) -> str:
+        """What keeps it from serving, once it has said so or the time is up; empty when it is ready, or when it shall stop."""
         assert self._ready is not None
-        left = self.serving.ready_seconds - (time.monotonic() - self._started)
-        found, _, _ = select.select([self._ready], [], [], max(0.0, left))
+        found: list[int] = []
+        while not found and (left := self.serving.ready_seconds - (time.monotonic() - self._started)) > 0:
+            if stop and stop.is_set():
+                return ""
+            found, _, _ = select.select([self._ready], [], [], min(left, _LOOK_SECONDS))
         if not found:
             return f"it was not ready after {self.serving.ready_seconds:.0f} s"
         said = os.read(self._ready, 1 << 16)
@@ -144,14 +149,17 @@ class Group:
     def serving(self) -> Serving | None:
         return self.workers[0].serving if self.workers else None
 
-    def switch(self, serving: Serving) -> None:
-        """Start the new workers beside the old; when all are ready the old ones drain. Raises PredictorFailed, old kept."""
+    def switch(self, serving: Serving, stop: threading.Event | None = None) -> None:
+        """Start the new workers beside the old; when all are ready the old ones drain. Raises PredictorFailed, old kept.
+
+        stop: once it is set, nobody is waited for any more.
+        """
         fresh: list[Worker] = []
         try:
             for _ in range(serving.workers):
                 fresh.append(self._spawn(serving))
             for worker in fresh:
-                worker.wait_ready()
+                worker.wait_ready(stop)
         except BaseException:
             for worker in fresh:
                 worker.kill()
@@ -161,12 +169,12 @@ class Group:
             worker.drain()
         self._leaving = [*(worker for worker in self._leaving if worker.running()), *old]
 
-    def replace_dead(self) -> int:
-        """Start a new worker for each that died; how many. Raises PredictorFailed."""
+    def replace_dead(self, stop: threading.Event | None = None) -> int:
+        """Start a new worker for each that died; how many. stop: as in `switch`. Raises PredictorFailed."""
         dead = [worker for worker in self.workers if not worker.running()]
         for worker in dead:
             fresh = self._spawn(worker.serving)
-            fresh.wait_ready()
+            fresh.wait_ready(stop)
             self.workers[self.workers.index(worker)] = fresh
         return len(dead)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from shipway.kernel.digest import Digest, short
@@ -15,6 +16,7 @@ from shipway.operate._serving import prepare_serving
 from shipway.store import Store
 
 _TURN_SECONDS = 0.5  # a worker that died is noticed this soon
+_START_SECONDS = 3600.0  # what watches a container (targets.start) ends it long before
 
 
 def serve_pinned(
@@ -39,16 +41,19 @@ def serve_pinned(
     PortTaken): whoever started this process starts it again.
     """
     serving = prepare_serving(store, ref, deployment, cache=cache, report=report, log=log)
+    serving = replace(serving, ready_seconds=_START_SECONDS)
     folder = store.root / "serving"
     folder.mkdir(exist_ok=True)
     name = ref.removeprefix("deploy/").replace("/", "-")
     group = Group(ref, port, folder / f"{name}.{short(deployment)}.log", environ, secrets, host)
     logs = _Logs(store, report) if log and store.objects.bucket is not None else None
     try:
-        group.switch(serving)
+        group.switch(serving, stop)
+        if stop.is_set():
+            return
         report(f"{ref} serves {short(serving.release)} at {group.url}")
         while not stop.wait(_TURN_SECONDS):
-            if replaced := group.replace_dead():
+            if replaced := group.replace_dead(stop):
                 report(f"{ref}: {replaced} predictor died and was replaced")
             if logs:
                 logs.step()

@@ -8,7 +8,8 @@ from typing import Literal
 
 import msgspec
 
-from shipway.spec._fields import choice, count, fields, text, texts
+from shipway.kernel.units import Seconds
+from shipway.spec._fields import choice, count, duration, fields, text, texts
 from shipway.spec._node import Node
 from shipway.spec._steps import read_cpu, read_memory
 
@@ -66,10 +67,13 @@ class AlertsSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TargetsSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """image: a repository without tag or digest; objects: the URL under which the team's objects and logs are kept."""
+    """image: a repository without tag or digest; objects: the URL under which the team's objects and logs are kept; start: what
+    a container that serves may take to be ready.
+    """
 
     image: str | None = None
     objects: str | None = None
+    start: Seconds = Seconds(600.0)
     kubernetes: KubernetesSpec = KubernetesSpec()
     aws: AwsSpec = AwsSpec()
     alerts: AlertsSpec = AlertsSpec()
@@ -77,16 +81,24 @@ class TargetsSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_targets(node: Node) -> TargetsSpec:
     """Raises SpecMalformed."""
-    entries = fields(node, ("image", "objects", "kubernetes", "aws", "alerts"), "targets")
+    entries = fields(node, ("image", "objects", "start", "kubernetes", "aws", "alerts"), "targets")
     return TargetsSpec(
         image=_match(entries["image"], _IMAGE, "image", "a repository without a tag, as in registry.example.com/flights")
         if "image" in entries
         else None,
         objects=_match(entries["objects"], _OBJECTS, "objects", "as in s3://BUCKET/PREFIX") if "objects" in entries else None,
+        start=_read_start(entries["start"]) if "start" in entries else Seconds(600.0),
         kubernetes=_read_kubernetes(entries["kubernetes"]) if "kubernetes" in entries else KubernetesSpec(),
         aws=_read_aws(entries["aws"]) if "aws" in entries else AwsSpec(),
         alerts=_read_alerts(entries["alerts"]) if "alerts" in entries else AlertsSpec(),
     )
+
+
+def _read_start(node: Node) -> Seconds:
+    start = duration(node, "targets.start")
+    if not 30 <= start <= 3600:
+        raise node.fail(f"targets.start is {node.shown()}", mend="from 30s to 1h, as in 10m")
+    return start
 
 
 def _read_kubernetes(node: Node) -> KubernetesSpec:

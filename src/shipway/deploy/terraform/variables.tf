@@ -129,6 +129,7 @@ variable "services" {
     workers    = number
     cpu        = number
     memory     = number
+    start      = number
     secrets    = list(string)
   }))
 }

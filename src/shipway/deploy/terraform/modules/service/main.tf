@@ -102,7 +102,7 @@ resource "aws_ecs_service" "this" {
   propagate_tags        = "SERVICE"
   wait_for_steady_state = true
 
-  health_check_grace_period_seconds = 300 # it has to fetch and load a model first
+  health_check_grace_period_seconds = var.service.start # it has to fetch and load a model first
 
   network_configuration {
     subnets          = var.subnets

@@ -9,7 +9,7 @@ variable "name" {
 }
 
 variable "service" {
-  description = "What Shipway knows of it; cpu in units, 1024 are one core, memory in MiB"
+  description = "What Shipway knows of it; cpu in units, 1024 are one core, memory in MiB, start in seconds"
   type = object({
     deployment = string
     kind       = string
@@ -18,6 +18,7 @@ variable "service" {
     workers    = number
     cpu        = number
     memory     = number
+    start      = number
     secrets    = list(string)
   })
 
