@@ -113,12 +113,12 @@ def test_the_control_plane_has_the_routes_of_the_page() -> None:
 
 def test_the_predictor_has_the_routes_of_the_page(predictor: PredictorApp) -> None:
     pages = {f"{method} {path}" for method, path in predictor._pages}
-    inferring = {f"POST {path}" for path in predictor._infer_paths}
+    inferring = {f"POST {path}" for path in predictor._wires}
     assert documented("Predictor") == pages | inferring | {"GET /metrics"}
 
 
 def test_every_route_of_the_predictor_answers(predictor: PredictorApp) -> None:
-    body = b'{"inputs": [{"name": "x", "datatype": "FP64", "shape": [2], "data": [0.5, 1.5]}]}'
+    body = b'{"inputs": [{"name": "x", "datatype": "FP64", "shape": [2], "data": [0.5, 1.5]}], "instances": [[0.5], [1.5]]}'
     for method, path in (route.split() for route in documented("Predictor")):
         assert ask(predictor, method, path, body)[0] == 200, path
 

@@ -110,7 +110,7 @@ def test_a_bundle_whose_release_is_revoked_is_not_served_where_its_keys_are_trus
 @pytest.mark.parametrize(
     ("words", "protocol", "code", "says"),
     [
-        ((), "v1", "cli.misused", "Open Inference Protocol"),
+        ((), "grpc-v2", "cli.misused", "V1 and V2 over HTTP alone"),
         (("other@prod", "--release", "beef"), "v2", "release.bundle-unclear", "does not hold beef"),
         (("nonsense",), "", "release.bundle-unclear", "no deployment"),
     ],

@@ -70,7 +70,8 @@ def test_a_fault_of_ours_is_a_500_with_an_id_to_look_for(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = app()
-    monkeypatch.setattr("shipway.protocols._app.render_infer", lambda *_: 1 / 0)
+    for path, wire in list(broken._wires.items()):
+        monkeypatch.setitem(broken._wires, path, wire._replace(render=lambda *_: 1 / 0))
     status, _, body = post(broken, x(1.0))
     assert status == 500
     id = json.loads(body)["error"].removeprefix("internal error, request ")

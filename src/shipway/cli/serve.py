@@ -121,7 +121,7 @@ def _from_bundle(
 
 
 def _check_protocol(wanted: str) -> None:
-    """KServe says by a variable what it will speak to the container."""
-    if wanted not in ("", "v2"):
-        what = f"PROTOCOL is {wanted!r}, and a predictor speaks the Open Inference Protocol alone"
-        raise Misused(what, where="the environment", mend="set PROTOCOL=v2, as the rendered InferenceService does")
+    """KServe says by a variable what it will speak to the container; a predictor answers both at one port."""
+    if wanted not in ("", "v1", "v2"):
+        what = f"PROTOCOL is {wanted!r}, and a predictor speaks V1 and V2 over HTTP alone"
+        raise Misused(what, where="the environment", mend="PROTOCOL=v2, as the rendered InferenceService has it, or v1")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from shipway.kernel.clock import Ids, RandomIds
 from shipway.kernel.errors import ShipwayError
-from shipway.models import InputMismatch
+from shipway.models import InputMismatch, Signature
 from shipway.protocols._http import (
     BodyMalformed,
     BodyTooLarge,
@@ -24,7 +26,8 @@ from shipway.protocols._http import (
 )
 from shipway.protocols._metrics import CONTENT_TYPE, RequestMetrics, Samples
 from shipway.protocols._open_inference import describe_model, parse_infer, render_infer
-from shipway.serve import Batcher, Overloaded
+from shipway.protocols._v1 import parse_predict, render_predict
+from shipway.serve import Batcher, Overloaded, Request, Response
 
 BODY_BYTES = 64 << 20
 
@@ -71,8 +74,18 @@ _STATUSES: tuple[tuple[type[ShipwayError], int], ...] = (
 )
 
 
+class _Wire(NamedTuple):
+    """How one protocol asks and is answered. What parse gives beside the request, render gets with the response."""
+
+    parse: Callable[[bytes, Headers, Signature], tuple[Request, Any]]
+    render: Callable[[Response, Any], Reply]
+
+
+_V2, _V1 = _Wire(parse_infer, render_infer), _Wire(parse_predict, render_predict)
+
+
 class PredictorApp:
-    """Open Inference v2, health and metrics of one predictor, as an ASGI application.
+    """Open Inference v2, KServe's V1, health and metrics of one predictor, as an ASGI application.
 
     server_version: what server metadata says; body_bytes: the largest body, packed or unpacked.
     """
@@ -85,7 +98,8 @@ class PredictorApp:
         self._headers = [(b"x-shipway-release", who.release.encode())]
         self._model = f"/v2/models/{who.model_name}"
         self._versioned = f"{self._model}/versions/{who.release}"
-        self._infer_paths = (f"{self._model}/infer", f"{self._versioned}/infer")
+        self._wires = {f"{self._model}/infer": _V2, f"{self._versioned}/infer": _V2}
+        self._wires[f"/v1/models/{who.model_name}:predict"] = _V1
         self._pages = self._fixed_pages(server_version)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,23 +107,24 @@ class PredictorApp:
         if scope["type"] != "http":
             return
         try:
-            if scope["path"] in self._infer_paths and scope["method"] == "POST":
-                reply = await self._infer(dict(scope["headers"]), receive)
+            wire = self._wires.get(scope["path"])
+            if wire and scope["method"] == "POST":
+                reply = await self._infer(wire, dict(scope["headers"]), receive)
             else:
                 reply = self._page(scope["path"], scope["method"])
         except ClientGone:
             return
         await send_reply(send, reply, self._headers)
 
-    async def _infer(self, headers: Headers, receive: Receive) -> Reply:
+    async def _infer(self, wire: _Wire, headers: Headers, receive: Receive) -> Reply:
         rows, started = 0, time.perf_counter()
         try:
             _check_caller(headers)
             body = await read_body(receive, headers, limit=self._body_bytes)
             started = time.perf_counter()
-            request, wanted = parse_infer(body, headers, self._predictor.signature)
+            request, wanted = wire.parse(body, headers, self._predictor.signature)
             response = await self._batcher.predict(request)
-            rows, reply = response.rows, render_infer(response, wanted)
+            rows, reply = response.rows, wire.render(response, wanted)
         except ClientGone:
             raise
         except Exception as problem:
@@ -126,12 +141,16 @@ class PredictorApp:
         return self._refusal(self._nothing_at(path))
 
     def _nothing_at(self, path: str) -> ShipwayError:
-        if path in self._infer_paths or path == "/metrics" or any(path == known for _, known in self._pages):
-            return MethodWrong(f"{path} does not answer this method", mend="POST to infer and index, GET everything else")
+        if path in self._wires or path == "/metrics" or any(path == known for _, known in self._pages):
+            return MethodWrong(
+                f"{path} does not answer this method", mend="POST to infer, predict and index, GET everything else"
+            )
         who = self._predictor.identity
         parts = path.split("/")
         if path.startswith("/v2/models/") and parts[3] != who.model_name:
             return NotHere(f"no model {parts[3]!r}: expected {who.model_name!r}")
+        if path.startswith("/v1/models/") and parts[3].removesuffix(":predict") != who.model_name:
+            return NotHere(f"no model {parts[3].removesuffix(':predict')!r}: expected {who.model_name!r}")
         if path.startswith(f"{self._model}/versions/") and parts[5] != who.release:
             return NotHere(f"no version {parts[5]!r} of {who.model_name!r}: expected {who.release!r}")
         return NotHere(f"nothing at {path!r}")
@@ -171,6 +190,8 @@ class PredictorApp:
         index = [{"name": who.model_name, "version": who.release, "state": "READY", "reason": ""}]
         pages = {"/healthz": live, "/readyz": ready, "/v2/health/live": live, "/v2/health/ready": ready}
         pages["/v2"] = json_reply({"name": "shipway", "version": server_version, "extensions": extensions})
+        pages["/v1/models"] = json_reply({"models": [who.model_name]})
+        pages[f"/v1/models/{who.model_name}"] = json_reply({"name": who.model_name, "ready": True})
         for base in (self._model, self._versioned):
             pages |= {base: model, f"{base}/ready": model_ready}
         return {("GET", path): page for path, page in pages.items()} | {("POST", "/v2/repository/index"): json_reply(index)}

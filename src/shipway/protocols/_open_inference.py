@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from typing import NamedTuple
 
 import msgspec
@@ -11,6 +9,7 @@ import numpy as np
 
 from shipway.models import DATATYPES, Array, InputMismatch, Signature
 from shipway.protocols._http import BodyMalformed, Headers, Reply, json_reply
+from shipway.protocols._json import decode_body
 from shipway.protocols._tensors import binary_data, parse_binary_tensor, parse_json_tensor, wire_datatype
 from shipway.serve import Request, Response
 
@@ -57,9 +56,6 @@ class _InferRequest(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_InferRequest)
 
 
-_PYTHONS_OWN = re.compile(rb"NaN|Infinity")  # words that Python's json writes and JSON does not have
-
-
 class Wanted(NamedTuple):
     """How the client wants its answer: which outputs, in which order, and which of them as binary data."""
 
@@ -70,7 +66,7 @@ class Wanted(NamedTuple):
 def parse_infer(body: bytes, headers: Headers, signature: Signature) -> tuple[Request, Wanted]:
     """The request in a body and how to answer it; raises BodyMalformed and InputMismatch (which input, expected, given)."""
     text, binary = _split(body, headers)
-    message = _parse_message(text)
+    message = decode_body(_decoder, text, "an Open Inference request")
     if len(message.id) > _ID_LENGTH:
         raise BodyMalformed(f"id: expected at most {_ID_LENGTH} characters, given {len(message.id)}")
     wanted = _wanted(message, signature)
@@ -122,32 +118,6 @@ def _split(body: bytes, headers: Headers) -> tuple[bytes, memoryview]:
         given = declared.decode("latin-1")
         raise BodyMalformed(f"Inference-Header-Content-Length: expected at most the body's {len(body)} bytes, given {given!r}")
     return body[: int(declared)], memoryview(body)[int(declared) :]
-
-
-def _parse_message(text: bytes) -> _InferRequest:
-    try:
-        try:
-            return _decoder.decode(text)
-        except msgspec.ValidationError:
-            raise
-        except msgspec.DecodeError:
-            if not _PYTHONS_OWN.search(text):
-                raise
-            return _decoder.decode(_without_nan(text))
-    except msgspec.ValidationError as problem:
-        raise BodyMalformed(f"not an Open Inference request: {problem}") from problem
-    except (ValueError, RecursionError) as problem:  # a DecodeError is a ValueError
-        raise BodyMalformed(f"the body is not JSON: {problem}") from problem
-
-
-def _without_nan(text: bytes) -> bytes:
-    """The same JSON with null for NaN; raises ValueError for what null cannot stand for."""
-
-    def constant(name: str) -> None:
-        if name != "NaN":
-            raise ValueError(f"{name} can only be sent as binary data")
-
-    return json.dumps(json.loads(text, parse_constant=constant)).encode()
 
 
 def _all_columns(tensors: list[_Tensor], binary: memoryview, signature: Signature) -> dict[str, Array]:

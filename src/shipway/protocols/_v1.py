@@ -1,0 +1,79 @@
+"""KServe's V1 protocol: bodies of rows to requests of the Predictor and its responses to bodies; nothing else.
+
+Source: KServe, docs of the V1 data plane: `{"instances": [...]}` in, `{"predictions": [...]}` out, row by row.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from shipway.models import Array, InputMismatch, Signature
+from shipway.protocols._http import BodyMalformed, Headers, Reply, json_reply
+from shipway.protocols._json import decode_body
+from shipway.protocols._tensors import parse_json_tensor
+from shipway.serve import Request, Response
+
+REQUEST_ID = b"x-shipway-request"  # the body has no place for it, and an outcome needs it
+_ASIDE = ("INT64", "FP64", "BOOL", "BYTES")  # what a column that only goes along may be, in the order of trying
+
+
+class _PredictRequest(msgspec.Struct):
+    instances: list[list[msgspec.Raw] | dict[str, msgspec.Raw]]
+
+
+_decoder = msgspec.json.Decoder(_PredictRequest)
+
+
+def parse_predict(body: bytes, _headers: Headers, signature: Signature) -> tuple[Request, None]:
+    """The request in a body, whose rows are lists in the signature's order or objects by column. Raises BodyMalformed,
+    InputMismatch.
+    """
+    rows = decode_body(_decoder, body, "a V1 request").instances
+    if not rows:
+        raise BodyMalformed("instances: expected a row or more, given none")
+    return Request(None, _columns(rows, signature)), None
+
+
+def render_predict(response: Response, _wanted: None) -> Reply:
+    """A value a row where the model has one output, an object by output where it has several."""
+    columns = {name: array.tolist() for name, array in response.outputs.items()}
+    if len(columns) == 1:
+        (predictions,) = columns.values()
+    else:
+        predictions = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    return json_reply({"predictions": predictions}, headers=((REQUEST_ID, response.id.encode()),))
+
+
+def _columns(rows: list[list[msgspec.Raw] | dict[str, msgspec.Raw]], signature: Signature) -> dict[str, Array]:
+    named = [column.name for column in signature.inputs]
+    first = rows[0]
+    names = list(first) if isinstance(first, dict) else named
+    cells: list[list[bytes]] = []
+    for number, row in enumerate(rows):
+        if isinstance(row, dict) != isinstance(first, dict):
+            raise BodyMalformed(f"instances: row {number} is a list or an object where the first is the other")
+        if isinstance(row, dict):
+            if row.keys() != first.keys():  # type: ignore[union-attr]
+                odd = sorted(row.keys() ^ set(names))[0]
+                raise InputMismatch(column=odd, expected="the same columns in every row", given=f"other ones in row {number}")
+            cells.append([bytes(row[name]) for name in names])
+        elif len(row) != len(named):
+            raise BodyMalformed(f"instances: row {number}: expected {len(named)} values, given {len(row)}")
+        else:
+            cells.append([bytes(cell) for cell in row])
+    known = {column.name: column.datatype for column in signature.inputs}
+    raws = {
+        name: msgspec.Raw(b"[" + b",".join(column) + b"]") for name, column in zip(names, zip(*cells, strict=True), strict=True)
+    }
+    return {name: _array(name, known.get(name), len(rows), raw) for name, raw in raws.items()}
+
+
+def _array(name: str, datatype: str | None, rows: int, raw: msgspec.Raw) -> Array:
+    if datatype is not None:
+        return parse_json_tensor(name, datatype, [rows], raw)
+    for tried in _ASIDE:
+        try:
+            return parse_json_tensor(name, tried, [rows], raw)
+        except InputMismatch:
+            continue
+    raise InputMismatch(column=name, expected="numbers, flags or text, of one kind", given="something else")
