@@ -13,6 +13,7 @@ from wire_help import tensors
 
 from shipway.models import Array, Column, Signature
 from shipway.protocols import PredictorApp
+from shipway.protocols._http import Reply
 from shipway.protocols._metrics import METRICS, RequestMetrics
 from shipway.serve import Batcher, Cost, Identity, Predictor
 
@@ -69,9 +70,12 @@ def test_a_model_that_raises_is_a_500_with_the_requests_id_and_no_detail(caplog:
 def test_a_fault_of_ours_is_a_500_with_an_id_to_look_for(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    def fault(*_: object) -> Reply:
+        raise ZeroDivisionError
+
     broken = app()
     for path, wire in list(broken._wires.items()):
-        monkeypatch.setitem(broken._wires, path, wire._replace(render=lambda *_: 1 / 0))
+        monkeypatch.setitem(broken._wires, path, wire._replace(render=fault))
     status, _, body = post(broken, x(1.0))
     assert status == 500
     id = json.loads(body)["error"].removeprefix("internal error, request ")
