@@ -129,3 +129,35 @@ def test_two_files_are_compared_without_a_project_and_the_second_time_at_once(tm
     wrong = nowhere.cli("data", "diff", "a.parquet", "b.csv", "--key", "nope")
     assert (wrong.code, "data.key-missing" in wrong.err) == (1, True)
     assert not (tmp_path / ".shipway").exists()
+
+
+def test_data_that_waits_is_reviewed_rejected_and_approved_and_rejected_data_is_in_no_release(project: Project) -> None:
+    project.edit("policy:", "policy:\n  data/points: {contract: pass, approvals: 1}")
+    project.cli("apply", "--force", "--why", "the new policy")
+    folder = project.root / project.spec.data["points"].path
+    import polars as pl
+
+    path = sorted(folder.glob("*.parquet"))[0]
+    rows = pl.read_parquet(path)
+    rows.with_columns(x=pl.when(pl.int_range(pl.len()) < 3).then(99.0).otherwise("x")).write_parquet(path)
+    refused = project.cli("data", "snapshot", "points")
+    assert (refused.code, "shipway data review points" in refused.err) == (1, True)
+    shown = project.cli("data", "review", "points", "--json")
+    assert (shown.code, shown.document["kind"], shown.document["waits"]) == (1, "data-review", True)
+    assert shown.document["diff"]["rows"]["changed"] == 3, "by the key that the contract names"
+    assert [flip["name"] for flip in shown.document["diff"]["contract"]["flips"]] == ["contract", "contract.x.between"]
+    assert any(text.startswith("approval: 0 of 1") for text in shown.document["missing"])
+    assert [one["verdict"] for one in shown.document["checks"] if one["name"] == "contract of data/points"] == ["fail"]
+    target = shown.document["target"]
+    assert project.ask("comment", "data/points", "why 99?")["kind"] == "comment"
+    assert project.ask("reject", "data/points", "--why", "out of range")["digest"] == target
+    told = project.cli("data", "review", "points").out
+    for line in ("missing: rejected: data/points", "rejection by ann@example.org", "comment by ann@example.org", "by point"):
+        assert line in told, line
+    assert project.cli("reject", "data/points").code == 64
+    rows.with_columns(x=pl.col("x") * 0.5).write_parquet(path)
+    assert project.cli("data", "snapshot", "points").code == 1
+    assert project.ask("approve", "data/points", "--why", "halved")["digest"] != target
+    assert project.cli("data", "snapshot", "points").code == 0
+    standing = project.cli("data", "review", "points", "--json")
+    assert (standing.code, standing.document["waits"], standing.document["diff"]) == (0, False, None)

@@ -11,16 +11,18 @@ from shipway.cli._settings import Project, Settings
 if TYPE_CHECKING:
     from shipway.data import Asked, DataSide
     from shipway.kernel.canonical import JsonObject
+    from shipway.kernel.digest import Digest
+    from shipway.release import RefReview
     from shipway.store import FileDigests
 
 
 class Sides:
     """Opens what is asked for. Two paths need no project."""
 
-    def __init__(self, settings: Settings, before: str, after: str | None) -> None:
+    def __init__(self, settings: Settings, before: str, after: str | None, project: Project | None = None) -> None:
         self.before, self.after, self._settings = before, after, settings
         self.alone = after is not None and is_path(settings, before) and is_path(settings, after)
-        self.project = Project(settings)
+        self.project = project or Project(settings)
 
     @property
     def folder(self) -> Path:
@@ -90,6 +92,26 @@ class Sides:
         from shipway.store import FileDigests
 
         return FileDigests((self.folder if self.alone else self.project.store.root / "cache") / "stat.sqlite")
+
+
+def review_of(project: Project, name: str, target: Digest | None = None) -> tuple[RefReview, JsonObject | None]:
+    """What waits at `data/NAME`, or another snapshot, and what differs in it from what stands there; None where nothing does.
+
+    Raises RefMissing, DataUnreadable, ObjectMissing.
+    """
+    from shipway.data import compare_data, snapshot_side
+    from shipway.release import load_review
+    from shipway.store import RefMissing
+
+    ref = f"data/{name}"
+    review = load_review(project.store, project.keys, project.actor, ref, target)
+    if review is None:
+        raise RefMissing(f"nothing stands or waits at {ref}", where=ref, mend=f"shipway data snapshot {name}")
+    if review.current is None or review.current == review.target:
+        return review, None
+    sides = [snapshot_side(project.store, digest, label=name) for digest in (review.current, review.target)]
+    asked = Sides(project.settings, name, name, project).asked((), files=False, whole=True)
+    return review, compare_data(sides[0], sides[1], asked, folder=project.store.root / "cache")
 
 
 def is_path(settings: Settings, text: str) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from shipway.release import Plan
     from shipway.spec import DeploySpec
     from shipway.store import Store
-    from shipway.web import Approved, Desk, Draft
+    from shipway.web import Approved, Desk, Draft, Reviewed
 
 
 def open_desk(settings: Settings, store: Store) -> Desk:
@@ -32,6 +32,8 @@ def open_desk(settings: Settings, store: Store) -> Desk:
         plan=lambda name: _plan(settings, name),
         apply=lambda record, why: _apply(settings, store, record, why),
         approve=lambda name, release, why: _approve(settings, name, release, why),
+        review=lambda name, snapshot: _review(settings, name, snapshot),
+        say=lambda word, name, snapshot, why: _say(settings, word, name, snapshot, why),
     )
 
 
@@ -98,4 +100,27 @@ def _approve(settings: Settings, name: str, release: Digest, why: str) -> Approv
     with _project(settings) as project:
         deploy = _deploy(project, name)
         envelope = approve_release(project.store, project.signer, project.actor, deploy.application, release, why=why)
+        return Approved(project.actor.name, envelope)
+
+
+def _review(settings: Settings, name: str, snapshot: Digest | None) -> Reviewed:
+    from shipway.cli._data_sides import review_of
+    from shipway.web import Reviewed
+
+    with _project(settings) as project:
+        return Reviewed(*review_of(project, name, snapshot))
+
+
+def _say(settings: Settings, word: str, name: str, snapshot: Digest, why: str) -> Approved:
+    from shipway.release import approve_object, comment_on, reject_object
+    from shipway.web import Approved
+
+    with _project(settings) as project:
+        who, ref = (project.store, project.signer, project.actor), f"data/{name}"
+        if word == "approve":
+            envelope = approve_object(*who, ref=ref, target=snapshot, why=why)
+        elif word == "reject":
+            envelope = reject_object(*who, ref=ref, target=snapshot, why=why)
+        else:
+            envelope = comment_on(*who, ref=ref, target=snapshot, text=why)
         return Approved(project.actor.name, envelope)

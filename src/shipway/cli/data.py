@@ -27,6 +27,7 @@ _BELOW = {
     "log": "data_log",
     "pull": "data_pull",
     "push": "data_push",
+    "review": "data_review",
 }
 
 command = LazyGroup(_BELOW, name="data", help="Snapshots of data sets: take, compare, check out, profile.")

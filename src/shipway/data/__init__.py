@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from shipway.data._contract import measure_contract
     from shipway.data._contract_result import ContractResult, Sample, Violation, render_contract
     from shipway.data._diff import Asked, DataSide, compare_data, disk_side, snapshot_side
-    from shipway.data._diff_words import render_diff, render_diff_markdown
+    from shipway.data._diff_words import diff_counts, render_diff, render_diff_markdown
     from shipway.data._drift import Drift, measure_drift, measure_score_drift
     from shipway.data._histogram import Histogram
     from shipway.data._link import Way
@@ -56,7 +56,7 @@ _HOME = {
     "_contract": ["measure_contract"],
     "_contract_result": ["ContractResult", "Sample", "Violation", "render_contract"],
     "_diff": ["Asked", "DataSide", "compare_data", "disk_side", "snapshot_side"],
-    "_diff_words": ["render_diff", "render_diff_markdown"],
+    "_diff_words": ["diff_counts", "render_diff", "render_diff_markdown"],
     "_drift": ["Drift", "measure_drift", "measure_score_drift"],
     "_histogram": ["Histogram"],
     "_link": ["Way"],
@@ -115,6 +115,7 @@ __all__ = [
     "compare_rows",
     "compare_snapshots",
     "count_rows",
+    "diff_counts",
     "disk_side",
     "fetch_snapshot",
     "files_on_disk",

@@ -5,6 +5,7 @@ What was found is kept by what was compared, so that a second time nothing is re
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections import Counter
@@ -133,7 +134,8 @@ def _keep(folder: Path | None, name: Digest, document: JsonObject) -> None:
     """A full disk costs a later comparison, nothing else."""
     if folder is None:
         return
-    data = canonical_json({"kind": "kept-diff", "version": DIFF, "of": name, "diff": document})
+    value = {"kind": "kept-diff", "version": DIFF, "of": name, "diff": document}
+    data = json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass")  # columns keep their order
     kept = folder / "diffs"
     with suppress(OSError):
         kept.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ _LONGEST = 40  # characters of a value in a line
 
 def render_diff(document: JsonObject) -> list[str]:
     """The comparison as lines of plain text."""
-    lines = [", ".join(_counts(document)) or "no file differs"]
+    lines = [", ".join(diff_counts(document)) or "no file differs"]
     for about, found in _parts(document):
         lines += [f"{about}:", *(f"  {line}" for line in found)]
     return [plain(line) for line in lines]
@@ -25,7 +25,7 @@ def render_diff(document: JsonObject) -> list[str]:
 
 def render_diff_markdown(document: JsonObject, *, title: str) -> str:
     """The comparison as a comment for a review: below 65,000 characters, whatever a cell holds."""
-    lines = [f"### {_escaped(title)}", "", f"**{_escaped(', '.join(_counts(document)) or 'no file differs')}**", ""]
+    lines = [f"### {_escaped(title)}", "", f"**{_escaped(', '.join(diff_counts(document)) or 'no file differs')}**", ""]
     for about, found in _parts(document):
         lines += [f"**{_escaped(about)}**", "", *(f"- {_escaped(line)}" for line in found), ""]
     text = "\n".join(plain(line) for line in lines)
@@ -37,7 +37,7 @@ def plain(line: str) -> str:
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in line)
 
 
-def _counts(document: JsonObject) -> list[str]:
+def diff_counts(document: JsonObject) -> list[str]:
     """What differs, the rows first."""
     words, rows = [], _object(document.get("rows"))
     if rows:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from difflib import SequenceMatcher
 from functools import reduce
 
@@ -16,7 +17,7 @@ import numpy as np
 from shipway.data._category import CategoryProfile, measure_category
 from shipway.data._column_summary import ColumnSummary, NumberSummary, OtherSummary, add_summaries, nulls_only
 from shipway.data._drift import Drift, measure_drift
-from shipway.data._histogram import BINS, histogram_of, tailed_place
+from shipway.data._histogram import BINS, Floats, histogram_of, tailed_place
 from shipway.data._numeric import NumericProfile
 from shipway.data._profile import Profile
 from shipway.kernel.canonical import Json, JsonObject
@@ -25,7 +26,9 @@ from shipway.spec import default_monitors
 
 ENOUGH = 200  # rows on each side: of fewer, chance alone moves ten groups of rows by more than the threshold
 _TAIL = 0.002
+_EPOCH = datetime(1970, 1, 1)
 _LIKE = 0.9  # how alike two columns must be distributed to be guessed as one that was renamed
+_BARS = 24
 _SHOWN = 20  # values that came or went, the most frequent first
 _NOTHING = Drift(None, None, None, None)
 
@@ -55,7 +58,7 @@ class ColumnDiff:
             "before": _stats(self.before),
             "after": _stats(self.after),
         }
-        return {**document, "came": came, "went": went}
+        return {**document, "came": came, "went": went, "bars": _bars(self.before, self.after)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,16 +188,49 @@ def _alone(here: Mapping[str, int], there: Mapping[str, int]) -> tuple[tuple[str
 
 def _stats(column: ColumnSummary) -> JsonObject:
     if isinstance(column, NumberSummary):
-        median = quantile(column, 0.5)
+        ends = {"min": column.minimum, "max": column.maximum, "mean": column.mean if column.rows else None,
+                "median": quantile(column, 0.5)}  # fmt: skip
         return {"type": "numbers", "unit": column.unit, "n": column.n, "nulls": column.nulls, "nans": column.nans,
-                "min": column.minimum, "max": column.maximum, "mean": column.mean if column.rows else None,
-                "std": column.std, "median": median}  # fmt: skip
+                **{name: _shown(end, column.unit) for name, end in ends.items()}, "std": column.std}  # fmt: skip
     if isinstance(column, CategoryProfile):
         most = sorted(column.counts.items(), key=lambda pair: (-pair[1], pair[0]))[:10]
         top: list[Json] = [{"value": word, "rows": rows} for word, rows in most]
         return {"type": "category", "n": column.n, "nulls": column.nulls, "values": len(column.counts),
                 "complete": column.complete, "most": top}  # fmt: skip
     return {"type": "other", "n": column.n, "nulls": column.nulls}
+
+
+def _shown(number: float | None, unit: str) -> Json:
+    """A time as people write it, to the second."""
+    seconds = {"days": 86_400, "seconds": 1}.get(unit)
+    if number is None or seconds is None:
+        return number
+    try:
+        at = _EPOCH + timedelta(seconds=round(number * seconds))
+    except OverflowError:
+        return number
+    return at.date().isoformat() if unit == "days" else at.isoformat()
+
+
+def _bars(before: ColumnSummary, after: ColumnSummary) -> JsonObject | None:
+    """Shares of rows, for a picture: in _BARS bins between the ends of most of what was before, or by value."""
+    if isinstance(before, NumberSummary) and isinstance(after, NumberSummary) and before.rows and after.rows:
+        low, high = _edges(before)
+        edges = np.linspace(low, high, _BARS + 1)
+        shares = [_shares(side, edges) for side in (before, after)]
+        return {"edges": edges.tolist(), "before": shares[0], "after": shares[1]}
+    if isinstance(before, CategoryProfile) and isinstance(after, CategoryProfile) and before.counts:
+        both = {word: before.counts.get(word, 0) + after.counts.get(word, 0) for word in {**before.counts, **after.counts}}
+        names = sorted(both, key=lambda word: (-both[word], word))[:_BARS]
+        values = [[side.counts.get(name, 0) / max(1, side.n) for name in names] for side in (before, after)]
+        return {"values": list[Json](names), "before": list[Json](values[0]), "after": list[Json](values[1])}
+    return None
+
+
+def _shares(column: NumberSummary, edges: Floats) -> list[Json]:
+    place = np.clip(np.searchsorted(edges, column.bins.means, side="right") - 1, 0, _BARS - 1)
+    counts = np.bincount(place, weights=column.bins.counts, minlength=_BARS)
+    return [round(float(share), 6) for share in counts / column.n]
 
 
 def quantile(column: NumberSummary, share: float) -> float | None:

@@ -10,6 +10,7 @@ from shipway.gate._lockout import locks_out
 from shipway.gate._move import FORCED, Judged, Moved, MoveRefused, PlannedMove, PolicyLocksOut, judge_move, move_ref
 from shipway.gate._opened import ENVELOPES
 from shipway.gate._policy import DEFAULT_POLICY, POLICY_REF, Policy, load_policy, policy_digest, policy_in_force, policy_object
+from shipway.gate._rejection import rejections
 from shipway.gate._revocation import ReasonMissing, revoke, revoked
 from shipway.gate._subjects import ANNOTATION, Subject, TargetWrong, check_target, release_of, subjects_of
 from shipway.gate._summary import attest_verdict
@@ -61,6 +62,7 @@ __all__ = [
     "policy_in_force",
     "policy_object",
     "read_foreign",
+    "rejections",
     "release_of",
     "render_test_result",
     "revoke",

@@ -183,10 +183,10 @@ def _untimely(key: TrustedKey, at: datetime) -> EvidenceInvalid:
 
 
 def _may_sign(roles: frozenset[str], kind: str) -> bool:
-    """An approval and a revocation need a role that allows it; what was measured or made needs checker or admin."""
+    """Approving, rejecting and revoking need a role that allows it; what was measured or made needs checker or admin."""
     if kind == media.REVOCATION_PREDICATE:
         return permits(roles, Action.REVOKE)
-    if kind == media.APPROVAL_PREDICATE:
+    if kind in (media.APPROVAL_PREDICATE, media.REJECTION_PREDICATE):
         return may_approve(roles)
     if kind in _MEASURED:
         return bool(roles & _CHECKERS)

@@ -10,6 +10,7 @@ from shipway.gate._approvals import approver, is_old, judge_approvals, people
 from shipway.gate._facts import Facts, Found, Judgement, Outcome
 from shipway.gate._monitors import monitors_in
 from shipway.gate._policy import Policy
+from shipway.gate._rejection import rejected_by, rejections
 from shipway.gate._revocation import said_of, standing
 from shipway.gate._subjects import Subject
 from shipway.gate._timing import judge_timing, span
@@ -52,6 +53,7 @@ def _judge_rule(rule: PolicyRule, policy: Policy, facts: Facts, found: Sequence[
             _judge_metric(requirement, rule, policy, facts, outcome)
     measured = worst([check.verdict for check in outcome.checks])
     _judge_revoked(facts, outcome)
+    _judge_rejected(facts, outcome)
     judge_timing(rule, facts, outcome)
     approved = judge_approvals(rule, facts, outcome)
     given = people(approved)
@@ -68,6 +70,15 @@ def _judge_revoked(facts: Facts, outcome: Outcome) -> None:
         found = standing(facts.statements.get(subject.digest, []))
         if found:
             outcome.miss("revoked", f"revoked: {said_of(subject.kind, found)}")
+            outcome.evidence.append(found.envelope)
+
+
+def _judge_rejected(facts: Facts, outcome: Outcome) -> None:
+    """Nothing that somebody rejected moves, alone or inside a release, until who did so approves it."""
+    for place, subject in enumerate(facts.subjects):
+        for found in rejections(facts.statements.get(subject.digest, [])):
+            called = f"{subject.kind}/{subject.name}".rstrip("/") if place else facts.ref
+            outcome.miss("rejected", f"rejected: {rejected_by(called, found)}")
             outcome.evidence.append(found.envelope)
 
 

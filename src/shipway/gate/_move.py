@@ -57,10 +57,16 @@ class MoveRefused(ShipwayError):
         super().__init__(
             f"the gate of {ref} says {verdict.verdict}: " + "; ".join(lacking),
             where=f"policy {judged.policy}",
-            mend=self.way_on,
+            mend=_review_way(ref) or self.way_on,
         )
         self.judged = judged
         self.inconclusive = verdict.verdict is Verdict.INCONCLUSIVE
+
+
+def _review_way(ref: str) -> str:
+    """Data is looked at before it is approved."""
+    name = ref.removeprefix("data/")
+    return f"shipway data review {name}, then shipway approve {ref} and the same again" if name != ref else ""
 
 
 class PolicyLocksOut(MoveRefused):

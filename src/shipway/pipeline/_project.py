@@ -20,6 +20,7 @@ from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.pipeline._code import code_object
+from shipway.pipeline._contracted import attest_contract
 from shipway.pipeline._environment import open_environment
 from shipway.pipeline._provenance import Made, provenance
 from shipway.pipeline._report import Report
@@ -82,6 +83,10 @@ def snapshot_data(
 ) -> DataTaken:
     """Take the snapshot of a data set and point `data/<name>` at it. Raises DataMissing, DataUnreadable, StoreFull."""
     snapshot = take_snapshot(hands.store, spec.root / data.path, report=report)
+    present = hands.store.ref(f"data/{data.name}")
+    if present is None or present.digest != snapshot.digest:
+        who = hands.store, hands.signer, hands.keys, hands.actor
+        attest_contract(*who, name=data.name, snapshot=snapshot.digest)
     moved = move_ref(hands.store, hands.keys, hands.actor, ref=f"data/{data.name}", target=snapshot.digest, why=why)
     return DataTaken(data.name, snapshot, moved.changed)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
         publish_policy,
         roll_back,
     )
-    from shipway.release._approve import approve_object, approve_release
+    from shipway.release._approve import approve_object, approve_release, comment_on, reject_object
     from shipway.release._attachment import Attachment, attach, attachments_of
     from shipway.release._bom import BOM, BomUnavailable, render_bom
     from shipway.release._bundle import BundleDamaged, BundleMalformed, Freight
@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from shipway.release._registry_pull import Pulled, pull_freight
     from shipway.release._registry_push import Pushed, push_freight
     from shipway.release._registry_target import RegistryMalformed, Target, parse_target
+    from shipway.release._review import RefReview, load_review, waiting_at
     from shipway.release._stages import Stage, stages_of
     from shipway.release._verify import Hashed, hash_bundle, open_stored
     from shipway.release._verify_all import Passed, Verification, verify_bundle
@@ -94,7 +95,7 @@ _HOME = {
         "publish_policy",
         "roll_back",
     ],
-    "_approve": ["approve_object", "approve_release"],
+    "_approve": ["approve_object", "approve_release", "comment_on", "reject_object"],
     "_attachment": ["Attachment", "attach", "attachments_of"],
     "_bom": ["BOM", "BomUnavailable", "render_bom"],
     "_bundle": ["BundleDamaged", "BundleMalformed", "Freight"],
@@ -153,6 +154,7 @@ _HOME = {
     "_registry_pull": ["Pulled", "pull_freight"],
     "_registry_push": ["Pushed", "push_freight"],
     "_registry_target": ["RegistryMalformed", "Target", "parse_target"],
+    "_review": ["RefReview", "load_review", "waiting_at"],
     "_stages": ["Stage", "stages_of"],
     "_verify": ["Hashed", "hash_bundle", "open_stored"],
     "_verify_all": ["Passed", "Verification", "verify_bundle"],
@@ -219,6 +221,7 @@ __all__ = [
     "RebuildRefused",
     "Rebuilt",
     "Receiver",
+    "RefReview",
     "Registry",
     "RegistryCredentials",
     "RegistryDown",
@@ -250,6 +253,7 @@ __all__ = [
     "change_document",
     "check_intact",
     "child_release",
+    "comment_on",
     "compare_objects",
     "deploy_ref",
     "deployment_changes",
@@ -279,6 +283,7 @@ __all__ = [
     "load_facts",
     "load_freight",
     "load_plan",
+    "load_review",
     "lock_release",
     "make_plan",
     "make_release",
@@ -301,6 +306,7 @@ __all__ = [
     "reach",
     "rebuild_release",
     "recorded_runs",
+    "reject_object",
     "release_changes",
     "release_descriptor",
     "render_bom",
@@ -317,6 +323,7 @@ __all__ = [
     "unpack_bundle",
     "using_releases",
     "verify_bundle",
+    "waiting_at",
     "with_release",
     "workers_of",
     "write_folder",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shipway.access import Action, Actor, Signer, authorize
-from shipway.gate import attest, check_target
+from shipway.gate import ReasonMissing, attest, check_target
 from shipway.kernel import media
 from shipway.kernel.clock import instant
 from shipway.kernel.digest import Digest
@@ -24,6 +24,56 @@ def approve_object(store: Store, signer: Signer, actor: Actor, *, ref: str, targ
     authorize(actor, Action.APPROVE, ref)
     check_target(store, ref, target)
     return _approve(store, signer, actor, target, name=ref, resource=ref, why=why)
+
+
+def reject_object(store: Store, signer: Signer, actor: Actor, *, ref: str, target: Digest, why: str) -> Digest:
+    """Sign that `target` must not move, neither to `ref` nor inside a release, until the same person approves it.
+
+    The digest of the envelope. Raises ReasonMissing, Forbidden, TargetWrong, ObjectMissing.
+    """
+    if not why.strip():
+        what = f"nobody will know why {ref} was rejected"
+        raise ReasonMissing(what, where=target, mend='add --why "REASON"')
+    authorize(actor, Action.APPROVE, ref)
+    check_target(store, ref, target)
+    return _say(store, signer, actor, target, ref, why, media.REJECTION_PREDICATE, "rejection", "rejected")
+
+
+def comment_on(store: Store, signer: Signer, actor: Actor, *, ref: str, target: Digest, text: str) -> Digest:
+    """Sign a remark about what stands or wants to stand at `ref`; it counts for nothing and stays. The digest of the envelope.
+
+    Raises ReasonMissing, Forbidden, TargetWrong, ObjectMissing.
+    """
+    if not text.strip():
+        raise ReasonMissing("a comment says something", where=target, mend='shipway comment WHAT "TEXT"')
+    authorize(actor, Action.APPROVE, ref)
+    check_target(store, ref, target)
+    return _say(store, signer, actor, target, ref, text, media.COMMENT_PREDICATE, "comment", "commented")
+
+
+def _say(
+    store: Store,
+    signer: Signer,
+    actor: Actor,
+    subject: Digest,
+    ref: str,
+    why: str,
+    predicate_type: str,
+    label: str,
+    outcome: str,
+) -> Digest:
+    now = store.clock.now()
+    envelope = attest(
+        store,
+        signer,
+        subject=subject,
+        name=ref,
+        predicate_type=predicate_type,
+        predicate={"by": actor.name, "why": why, "at": instant(now)},
+        label=label,
+    )
+    store.record(NewAudit(now, actor.name, "review", ref, outcome, target=subject, why=why))
+    return envelope
 
 
 def _approve(store: Store, signer: Signer, actor: Actor, subject: Digest, *, name: str, resource: str, why: str) -> Digest:

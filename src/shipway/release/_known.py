@@ -23,6 +23,8 @@ _WORDS = {
     media.PROVENANCE_PREDICATE: "run",
     media.SUMMARY_PREDICATE: "summary",
     media.REVOCATION_PREDICATE: "revocation",
+    media.REJECTION_PREDICATE: "rejection",
+    media.COMMENT_PREDICATE: "comment",
 }
 
 
@@ -125,6 +127,13 @@ def read_shelf(store: Store, keys: KeyRing, shelf: Shelf, *, offset: int = 0, li
     """Open and verify so many envelopes of a shelf; the cost is theirs, not that of the shelf."""
     now, present = store.clock.now(), keys.present()
     return tuple(_known(about, explain_row(store, present, row, now)) for about, row in shelf.rows[offset : offset + limit])
+
+
+def known_about(store: Store, keys: KeyRing, about: str, digest: Digest, predicates: Sequence[str]) -> tuple[Known, ...]:
+    """Statements of these types about one object, oldest first."""
+    now, present = store.clock.now(), keys.present()
+    rows = [row for row in store.evidence(digest) if row.predicate in predicates]
+    return tuple(sorted((_known(about, explain_row(store, present, row, now)) for row in rows), key=lambda one: one.at))
 
 
 def _known(about: str, reading: Reading) -> Known:

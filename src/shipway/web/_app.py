@@ -19,6 +19,7 @@ from shipway.kernel.errors import ShipwayError
 from shipway.store import Store
 from shipway.web import _documents as documents
 from shipway.web._answers import Counting, answer_broken, answer_not_here, answer_refused
+from shipway.web._data_site import DataSite
 from shipway.web._desk import Desk
 from shipway.web._errors import MediaTypeUnknown, ReadOnly
 from shipway.web._guard import HOSTS, Guard
@@ -95,7 +96,7 @@ class _Site:
         self._open_store, self._links, self._endpoints = open_store, links, endpoints
         self._record_outcomes, self._rate_review, self._body_bytes = record_outcomes, rate_review, body_bytes
         self.counters, self._probes = counters, Probes(open_store, counters)
-        self._releases, self._plans = ReleaseSite(self._store, desk), desk is not None
+        self._releases, self._data, self._plans = ReleaseSite(self._store, desk), DataSite(self._store, desk), desk is not None
 
     def routes(self) -> list[Route | Mount]:
         reads: dict[str, Read] = {
@@ -118,6 +119,7 @@ class _Site:
             Route("/review", self.review_page),
             Route("/review/{id}", self.review_form, methods=["POST"]),
             *self._releases.routes(),
+            *self._data.routes(),
             *self._probes.routes(),
             Mount("/static", StaticFiles(directory=STATIC)),
         ]

@@ -13,7 +13,7 @@ from shipway.access import KeyRing
 from shipway.gate import Moved
 from shipway.kernel.canonical import JsonObject, canonical_json
 from shipway.kernel.digest import Digest, digest_bytes, short
-from shipway.release import Plan, PlanStale
+from shipway.release import Plan, PlanStale, RefReview
 
 _MOST = 128  # plans that are remembered; one is some kilobytes
 
@@ -23,6 +23,13 @@ class Draft(NamedTuple):
 
     plan: Plan
     record: JsonObject
+
+
+class Reviewed(NamedTuple):
+    """The review of a snapshot, and what differs in it from what stands there; None where nothing does."""
+
+    review: RefReview
+    diff: JsonObject | None
 
 
 class Approved(NamedTuple):
@@ -38,7 +45,9 @@ class Desk:
 
     actor: who started the server; keys: whose evidence counts; plan: of a deployment such as `delay@prod`, moves nothing
     (raises RefMissing, NoCandidate, SpecMalformed); apply: a record that `plan` gave, with a reason (raises PlanStale,
-    PlanAltered, MoveRefused, Forbidden); approve: deployment, release, reason (raises Forbidden, ReleaseMalformed).
+    PlanAltered, MoveRefused, Forbidden); approve: deployment, release, reason (raises Forbidden, ReleaseMalformed);
+    review: of what waits at a data set's ref, or of another snapshot (raises RefMissing, ObjectMissing, DataUnreadable); say:
+    `approve`, `reject` or `comment`, the data set, the snapshot, the words (raises Forbidden, ReasonMissing, TargetWrong).
     """
 
     actor: str
@@ -47,6 +56,8 @@ class Desk:
     plan: Callable[[str], Draft]
     apply: Callable[[JsonObject, str], Moved]
     approve: Callable[[str, Digest, str], Approved]
+    review: Callable[[str, Digest | None], Reviewed]
+    say: Callable[[str, str, Digest, str], Approved]
 
 
 class Drafts:

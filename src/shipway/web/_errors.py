@@ -5,8 +5,9 @@ from __future__ import annotations
 from starlette.responses import JSONResponse
 
 from shipway.access import Forbidden
+from shipway.data import DataUnreadable
 from shipway.evals import RatingMalformed, ReviewMissing
-from shipway.gate import MoveRefused, TargetWrong
+from shipway.gate import MoveRefused, ReasonMissing, TargetWrong
 from shipway.kernel.canonical import NotCanonical
 from shipway.kernel.digest import DigestMalformed
 from shipway.kernel.errors import ShipwayError
@@ -96,6 +97,8 @@ _STATUSES: tuple[tuple[type[ShipwayError], int], ...] = (
     (MethodWrong, 405),
     (MoveRefused, 409),
     (PlanStale, 409),
+    (ReasonMissing, 409),
+    (DataUnreadable, 409),
     (PlanAltered, 409),
     (RefMoved, 409),
     (TargetWrong, 409),

@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from shipway.kernel.errors import ShipwayError
 from shipway.web._charts import CHART
+from shipway.web._data_view import DataPage
 from shipway.web._lanes import BOX_WIDTH, LANE
 from shipway.web._plan_view import PlanPage
 from shipway.web._release_view import ReleasePage, ReleasesPage
@@ -45,6 +46,10 @@ def render_release(page: ReleasePage, project: str, *, plans: bool) -> str:
 
 def render_plan(page: PlanPage, project: str) -> str:
     return _environment().get_template("plan.html").render(page=page, project=project)
+
+
+def render_data(page: DataPage, project: str) -> str:
+    return _environment().get_template("data.html").render(page=page, project=project)
 
 
 def render_error(problem: ShipwayError) -> str:

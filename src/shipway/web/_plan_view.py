@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from shipway.gate import TIMING
+from shipway.gate import TIMING, Judgement
 from shipway.kernel.check import Check, Verdict
 from shipway.kernel.digest import Digest
 from shipway.release import Known, Plan, Stage
@@ -108,7 +108,7 @@ def make_plan_page(
         policy_change=release_name(plan.policy_change) if plan.policy_change else None,
         steps=tuple(_step(stage, plan, now, here=here) for stage in plan.stages),
         changes=change_views(plan.changes),
-        groups=_groups(judgement.checks) + _observed(judgement.observed),
+        groups=gate_groups(judgement),
         missing=judgement.missing,
         returning=plan.judged.returning,
         self_approved=judgement.self_approved,
@@ -151,6 +151,11 @@ def _step(stage: Stage, plan: Plan, now: datetime, *, here: bool) -> StepView:
         lasted=span(((stage.until or now) - stage.since).total_seconds()) if stage.since else "",
         signs=tuple((check.verdict.value, _SIGNS[check.verdict], check.name) for check in checks),
     )
+
+
+def gate_groups(judgement: Judgement) -> tuple[GateGroup, ...]:
+    """The checks of a judgement by what they ask; what only observes last."""
+    return _groups(judgement.checks) + _observed(judgement.observed)
 
 
 def _groups(checks: Sequence[Check]) -> tuple[GateGroup, ...]:
