@@ -44,18 +44,22 @@ from shipway.pipeline import (
     resolve,
 )
 from shipway.pipeline._request import StepOutcome, pipeline_object
+from shipway.pipeline.dvc import Stage, StageOut, StagePath, StageRun
+from shipway.pipeline.dvc._parts import Part, put_parts
+from shipway.pipeline.dvc._record import stage_action, stages_object
 from shipway.release import Component, Equality, Rebuilt, deployment_object, make_plan, put_release
 from shipway.release._manifest import component_manifest
 from shipway.release._planned import plan_object
 from shipway.release._rebuild_compare import MetricCompared, PredictionsCompared
 from shipway.release._rebuild_show import Difference
 from shipway.spec import Condition, Each, OutcomeSpec, Spec, StepSpec, parse_contract, parse_spec
-from shipway.store import OutcomeRecord, PredictionRecord, SegmentWriter, Store, encode_record, open_store
+from shipway.store import OutcomeRecord, PredictionRecord, SegmentWriter, Store, TreeFile, encode_record, open_store
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, 250_000, tzinfo=UTC)
 NOW_US = 1_795_435_200_250_000
 SEED = bytes(range(32))
 ANN = Actor("ann@example.org", frozenset({"admin"}))
+_LINES = {"rows.csv": b"1\n2\n", "count.txt": b"2\n"}
 LOCK = b"polars==1.35.0 \\\n    --hash=sha256:" + b"0" * 64 + b"\n"
 SOURCE = """\
 import polars as pl
@@ -197,6 +201,21 @@ def _folders(store: Store, root: Path) -> dict[str, Vector]:
     }
 
 
+def _stages(store: Store) -> dict[str, Digest]:
+    """A stage of dvc.yaml that counts the lines of a file, its action and the run of it."""
+    rows, count = (TreeFile(name, store.put_bytes(data, media.BYTES).digest, len(data), False) for name, data in _LINES.items())
+    params = {"params.yaml": {"lr": 1.0}}
+    cmd = "wc -l < data/rows.csv > count.txt"
+    stage = Stage(
+        "count", (cmd,), cmd, "", (StagePath("data", "data"),), params, (StageOut("count.txt", "count.txt"),), False, False, ""
+    )
+    deps, outs = (Part("data", True, (rows,)),), (Part("count.txt", False, (count,)),)
+    action = store.put(stage_action(store, stage, deps, environment=None, shell="/bin/sh"))
+    run = StageRun(stage, action, deps, outs, put_parts(store, outs), False, 0.25)
+    code = store.put({"kind": "code", "version": 1, "entry": "dvc.yaml", "root": store.put_listing(()).to_json()})
+    return {"stage-action": action, "stages": store.put(stages_object(store, "dvc.yaml", [run], code=code, environment=None))}
+
+
 def _columns() -> dict[str, Vector]:
     columns = {
         "n": np.array([1, 2], np.int64),
@@ -229,6 +248,7 @@ def _objects(store: Store, root: Path, spec: Spec) -> dict[str, Digest]:
         "wheels": store.put(_wheels(store)),
         **_pipeline(store, project, request),
         **_run_plan(store, spec, request),
+        **_stages(store),
         "model": store.put(_model(store)),
         "profile": store.put(_profile()),
         "contract": store.put(contracts["points"].to_json()),

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 def command(settings: Settings, names: tuple[str, ...], remote: str | None, as_json: bool) -> None:
     """Write the snapshots at data/NAME (all without NAMES) for DVC: .dvc files, the objects in its cache, lines of .gitignore.
 
+    Without NAMES also what the newest run of a dvc.yaml made: the objects of outs, those outs that Git keeps, and dvc.lock.
+
     Equal bytes are linked, not copied. The files of the data sets stay as they are. Without a DVC repository one is made.
     """
     from shipway.cli._data import chosen_data
@@ -40,8 +42,23 @@ def command(settings: Settings, names: tuple[str, ...], remote: str | None, as_j
         row = _export(project, repo, data, wanted[data.name], remote=there)
         out.say(f"data/{data.name:<12} {short(wanted[data.name])}  {row['cached']:,} objects cached, {row['sent']:,} sent")
         rows.append(row)
-    document = {"repository": str(repo.root), "remote": there.where if there else None, "data": rows}
-    out.end("data-exported", document, then="dvc status")
+    stages = [] if names else _stages(project, repo, out, remote=there)
+    where = there.where if there else None
+    document = {"repository": str(repo.root), "remote": where, "data": rows, "stages": stages}
+    out.end("data-exported", document, then="dvc checkout" if stages else "dvc status")
+
+
+def _stages(project: Project, repo: DvcRepo, out: Output, *, remote: Foreign | None) -> list[dict[str, object]]:
+    """What `shipway run` made of a dvc.yaml, and its dvc.lock; nothing of another pipeline, and before the first run."""
+    spec = project.spec
+    if not (spec.pipeline or "").endswith((".yaml", ".yml")):
+        return []
+    from shipway.pipeline.dvc import export_stages
+
+    found = export_stages(project.store, repo, spec.root, str(spec.pipeline), remote=remote)
+    for one in found:
+        out.say(f"stage {one.name:<11} {one.outs:,} outs, {one.cached:,} objects cached, {one.sent:,} sent")
+    return [{"name": one.name, "outs": one.outs, "cached": one.cached, "sent": one.sent} for one in found]
 
 
 def _export(project: Project, repo: DvcRepo, data: DataSpec, digest: Digest, *, remote: Foreign | None) -> dict[str, object]:

@@ -52,6 +52,9 @@ def command(settings: Settings, again: bool, engine: str | None, stop: bool, why
         _stop(project, out, engine)
         return
     report, environ, there = RunReport(out), project.step_environ(), None  # there: the run's name
+    is_stages = (project.spec.pipeline or "").endswith((".yaml", ".yml"))
+    if is_stages and "SHELL" in settings.environ:
+        environ["SHELL"] = settings.environ["SHELL"]  # DVC runs the commands of its stages in the person's own
     with told_to_catalogue(project, out):
         if engine:
             hands, spec = project.hands, project.spec
@@ -62,11 +65,18 @@ def command(settings: Settings, again: bool, engine: str | None, stop: bool, why
     models = _say_models(out, project, run)
     steps = [{"name": s.name, "cached": s.cached, "seconds": s.seconds, "output": s.output.digest} for s in run.result.steps]
     data = [{"name": t.name, "digest": t.snapshot.digest, "read": t.snapshot.read, "bytes": t.snapshot.bytes} for t in run.data]
-    document = {"data": data, "steps": steps, "models": models, "pipeline": run.result.pipeline, "python": str(run.python)}
-    document |= {"skipped": list(run.result.skipped), "not_made": dict(run.not_made)}
+    document: dict[str, object] = {
+        "data": data,
+        "steps": steps,
+        "models": models,
+        "pipeline": run.result.pipeline,
+        "python": str(run.python) if run.python else None,
+        "skipped": [*run.result.skipped],
+        "not_made": {**run.not_made},
+    }
     if there:
         document |= {"on": {"engine": engine, "run": there}}
-    out.end("run", document, then="shipway release")
+    out.end("run", document, then="shipway data export" if is_stages else "shipway release")
 
 
 def _say_data(out: Output, data: Sequence[DataTaken]) -> None:

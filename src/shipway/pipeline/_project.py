@@ -23,6 +23,7 @@ from shipway.pipeline._code import code_object
 from shipway.pipeline._contracted import attest_contract
 from shipway.pipeline._environment import open_environment
 from shipway.pipeline._provenance import Made, provenance
+from shipway.pipeline._read import read_pipeline
 from shipway.pipeline._report import Report
 from shipway.pipeline._request import RunRequest, RunResult
 from shipway.pipeline._run import pipeline_behind, run_pipeline
@@ -53,7 +54,7 @@ class DataTaken:
 
 @dataclass(frozen=True, slots=True)
 class ProjectRun:
-    """What a run took and made; `python` is that of the project's environment.
+    """What a run took and made; `python` is that of the project's environment, None where no process of it was started.
 
     not_made: models of which a step was skipped, with that step.
     """
@@ -61,8 +62,8 @@ class ProjectRun:
     data: tuple[DataTaken, ...]
     result: RunResult
     models: Mapping[str, ModelMade]
-    environment: Digest
-    python: Path
+    environment: Digest | None
+    python: Path | None
     not_made: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -114,6 +115,10 @@ def run_project(
 
     Raises ProjectIncomplete, PipelineMalformed, StepFailed, and what taking snapshots and making models raises.
     """
+    if is_dvc(spec):
+        from shipway.pipeline.dvc import run_dvc_project
+
+        return run_dvc_project(hands, spec, report=report, environ=environ, reuse=reuse, why=why)
     started = hands.store.clock.now()
     data, request = take_request(hands, spec, why=why)
     plan = RunPlan(spec.project, request, spec.models)
@@ -121,6 +126,11 @@ def run_project(
         hands, plan, report=report, environ=environ, reuse=reuse, why=why, root=spec.root, spec=spec.path, started=started
     )
     return replace(run, data=data)
+
+
+def is_dvc(spec: Spec) -> bool:
+    """Whether the pipeline of a project is a dvc.yaml."""
+    return spec.pipeline is not None and spec.pipeline.endswith((".yaml", ".yml"))
 
 
 @while_working
@@ -131,6 +141,8 @@ def take_request(hands: Hands, spec: Spec, *, why: str = "") -> tuple[tuple[Data
     """
     if spec.pipeline is None:
         raise ProjectIncomplete("the spec names no pipeline", where=str(spec.path), mend="pipeline: FILE.py")
+    if is_dvc(spec):
+        read_pipeline(spec.root, spec.pipeline)  # says that stages run here alone
     data = tuple(snapshot_data(hands, spec, item, why=why) for item in spec.data.values())
     environment = put_environment(hands.store, spec)
     code = code_object(hands.store, spec.root, spec.pipeline)

@@ -16,6 +16,9 @@ _PRIVATE = "annotate it, or begin its name with _ when it is no step"
 
 def read_pipeline(root: Path, entry: str) -> Pipeline:
     """The steps of the file `entry` below `root`, in its order. Raises PipelineMalformed at file and line."""
+    if entry.endswith((".yaml", ".yml")):
+        what = f"{entry} is a pipeline of DVC: its stages are commands, which only `shipway run` runs, on this machine"
+        raise PipelineMalformed(what, where=entry, mend="for this, write the steps as functions in a file of Python")
     source = read_source(root, entry)
     module = parse_source(source, entry)
     names = Names(import_table(module), _aliases(module))

@@ -19,9 +19,10 @@ from shipway.data.dvc._import import Imported, import_out
 from shipway.data.dvc._manifest import Listed, parse_manifest, render_manifest
 from shipway.data.dvc._paths import below
 from shipway.data.dvc._repo import DvcRepo, make_dvc, open_dvc, read_text
-from shipway.data.dvc._yaml import as_group, as_sequence, fail, plain, read_yaml, render_yaml
+from shipway.data.dvc._yaml import Date, as_group, as_sequence, fail, plain, read_yaml, render_yaml
 
 __all__ = [
+    "Date",
     "DvcDamaged",
     "DvcMalformed",
     "DvcMissing",

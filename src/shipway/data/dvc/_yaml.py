@@ -62,7 +62,7 @@ def render_yaml(value: Mapping[str, Json]) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """The writer of PyYAML with the words of YAML 1.2: `no` and `12:30` are text there and stand without quotes."""
+    """PyYAML's writer with the words of YAML 1.2, where `no` and `12:30` are text, and the quotes and lines of ruamel.yaml."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - as the base class has it
 
@@ -77,6 +77,87 @@ class _Dumper(yaml.SafeDumper):
 
     def represent_day(self, data: Date) -> yaml.ScalarNode:
         return self.represent_scalar("tag:yaml.org,2002:timestamp", str.__str__(data))
+
+    def choose_scalar_style(self) -> str:
+        """Double quotes for what has an apostrophe or several lines; else as PyYAML."""
+        style = super().choose_scalar_style()
+        value = self.event.value if isinstance(self.event, yaml.ScalarEvent) else ""
+        return '"' if style == "'" and ("'" in value or "\n" in value) else style
+
+    def write_plain(self, text: str, split: bool = True) -> None:
+        """Words in lines of 80: one that does not fit begins a line, and the blank before it stays."""
+        if not text:
+            if self.sequence_context:
+                self._say(" ")
+            return
+        if not self.whitespace:
+            self._say(" ")
+        self.whitespace = self.indention = False
+        for run in re.findall(r" +|[^ ]+", text):
+            blank = run[0] == " "
+            if blank and len(run) == 1 and split and self.column >= self.best_width:
+                self._break()
+                continue
+            if not blank and self.column + len(run) > self.best_width and self.indent is not None and self.column > self.indent:
+                self.write_indent()
+            self._say(run)
+        self.whitespace = self.indention = False
+
+    def write_double_quoted(self, text: str, split: bool = True) -> None:
+        """As PyYAML, but a line ends at a blank without a backslash where what follows it can be read back so."""
+        self.write_indicator('"', True)
+        start = 0
+        for end in range(len(text) + 1):
+            letter = text[end : end + 1]
+            if not letter or _ESCAPED.match(letter):
+                if start < end:
+                    self._say(text[start:end])
+                    start = end
+                if letter:
+                    self._say(_escape(letter))
+                    start = end + 1
+            ends = 0 < end < len(text) - 1 and (letter == " " or start >= end)
+            if ends and split and self.column + end - start > self.best_width:
+                mark = "" if start != end and _folds(text, end) else "\\"
+                self._say(text[start:end] + mark)
+                start = max(start, end)
+                self._break()
+                if text[start] == " ":
+                    start += 0 if mark else 1
+                    self._say(mark)
+        self.write_indicator('"', False)
+
+    def _say(self, text: str) -> None:
+        self.column += len(text)
+        self.stream.write(text)
+
+    def _break(self) -> None:
+        self.write_indent()
+        self.whitespace = self.indention = False
+
+
+_ESCAPED = re.compile('[^ -~\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|["\\\\\u2028\u2029\ufeff]')
+_SHORT = dict(zip('\0\a\b\t\n\v\f\r\x1b"\\\x85\xa0\u2028\u2029', '0abtnvfre"\\N_LP', strict=True))
+
+
+def _escape(letter: str) -> str:
+    if letter in _SHORT:
+        return "\\" + _SHORT[letter]
+    code = ord(letter)
+    return f"\\x{code:02X}" if code <= 0xFF else f"\\u{code:04X}" if code <= 0xFFFF else f"\\U{code:08X}"
+
+
+def _folds(text: str, end: int) -> bool:
+    """Whether a line may end before the letter at `end`, as ruamel.yaml judges it by what comes up to the next blank."""
+    place = text.find(" ", end)
+    if place < 0:
+        return False
+    line = text.find("\n", end, place)
+    place = line if line >= 0 else place
+    if place + 1 >= len(text) or (text[place] == "\n" and text[place + 1] != " "):
+        return False
+    between = text[end:place]
+    return not {'"', "'"} & set(between) and text[place + 1] not in " \n" and text[end - 1 : end + 1] != "  "
 
 
 _Dumper.add_representer(type(None), _Dumper.represent_none)
