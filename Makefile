@@ -28,8 +28,8 @@ test: $(VENV)/.dev
 	$(MAKE) --no-print-directory --output-sync -j $(JOBS) lint $(VENV)/terraform/.made $(VENV)/great-expectations/.made $(VENV)/dvc/.made $(if $(PYTHONDONTWRITEBYTECODE),compiled)
 	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-# thousands of files that a process or two of the tests import; to compile all of them takes longer
-IN_FEW := '/(anthropic|openai|moto|statsmodels|numba|fontTools|gevent|matplotlib)/'
+# thousands of files that no process of the tests imports, or one or two; to compile all of them takes longer
+IN_FEW := '/(tests|anthropic|openai|moto|statsmodels|numba|fontTools|gevent|matplotlib|pip|setuptools|mypyc?|ray/(rllib|tune|train|serve|llm))/'
 
 compiled: $(VENV)/.dev
 	-env -u PYTHONDONTWRITEBYTECODE $(VENV)/bin/python -m compileall -q -j $(JOBS) -x $(IN_FEW) $(VENV)/lib src

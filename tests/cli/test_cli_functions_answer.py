@@ -49,6 +49,7 @@ class Team:
     """The application in the team's store. release: what is live."""
 
     folder: Path
+    keys: Path
     prefix: str
     release: str
     environ: dict[str, str]
@@ -77,7 +78,7 @@ def team(live_once: Assistant, tmp_path_factory: pytest.TempPathFactory) -> Iter
     with pytest.MonkeyPatch.context() as patch:
         for name, value in shared.items():
             patch.setenv(name, value)
-        yield Team(project.root, prefix, release, environ)
+        yield Team(project.root, project.keys_folder, prefix, release, environ)
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +129,16 @@ def test_what_was_recorded_is_in_the_teams_bucket(team: Team, sandbox: Sandbox, 
     assert sandbox.invoke(called(CHAT, ASKED, headers=BEARER)).value["statusCode"] == 200
     found = s3_client(s3_environ()).list_objects_v2(Bucket=BUCKET, Prefix=f"{team.prefix}/logs/").get("Contents", [])
     assert [each["Key"] for each in found if "/calls/" in each["Key"]], sandbox.said()
+
+
+def test_the_gate_of_ecs_reads_the_release_out_of_the_teams_bucket(team: Team, tmp_path: Path) -> None:
+    details = {"deployment": "guide@prod", "release": team.release}
+    environ = {name: value for name, value in team.environ.items() if not name.startswith("SHIPWAY_DEPLOY")}
+    with function("gate", team.folder, tmp_path, {**environ, "SHIPWAY_KEYS": str(team.keys)}) as gate:
+        assert gate.invoke({"lifecycleStage": "PRE_SCALE_UP", "hookDetails": details}).value == {"hookStatus": "SUCCEEDED"}
+        unknown = {**details, "release": "sha256:" + "0" * 64}
+        assert gate.invoke({"lifecycleStage": "PRE_SCALE_UP", "hookDetails": unknown}).value == {"hookStatus": "FAILED"}
+        assert "release.never-live" in gate.said()
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def assistant_plan(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, A
     subject = with_documents(project_subject(ROOT / "examples" / "assistant"))
     (service,) = subject.services
     both = replace(subject, services=(service, replace(service, environment="staging")))
-    return planned(both, tmp_path_factory.mktemp("assistant"), answer_functions=["assistant-prod"])
+    return planned(both, tmp_path_factory.mktemp("assistant"), answer_functions=["assistant-prod"], gate_function=True)
 
 
 def function_of(resources: list[dict[str, Any]], name: str) -> dict[str, Any]:
@@ -217,6 +217,18 @@ def test_an_application_may_answer_from_a_function_at_its_host_name(assistant_pl
     assert (allowed["principal"], allowed["function_name"]) == ("elasticloadbalancing.amazonaws.com", "assistant-prod")
     groups = [group["name"] for group in of_type(assistant_plan, "aws_lb_target_group") if group["target_type"] == "lambda"]
     assert groups == ["assistant-prod-calls"]
+
+
+def test_ecs_asks_the_gate_and_may_call_nothing_else(assistant_plan: list[dict[str, Any]]) -> None:
+    (service,) = of_type(assistant_plan, "aws_ecs_service")
+    (hook,) = service["deployment_configuration"][0]["lifecycle_hook"]
+    gate = function_of(assistant_plan, "assistant-gate")
+    assert gate["image_config"][0]["command"] == ["shipway.cli.functions.gate"]
+    assert hook["hook_target_arn"] == gate["arn"]
+    assert set(json.loads(gate["environment"][0]["variables"]["SHIPWAY_SECRETS"])) == {"SHIPWAY_CATALOGUE", "SHIPWAY_TRUST"}
+    (allowed,) = [one for address, one in statements(assistant_plan) if "aws_iam_role_policy.asks" in address]
+    assert allowed["Action"] == ["lambda:InvokeFunction"]
+    assert allowed["Resource"] == [gate["arn"], f"{gate['arn']}:*"]
 
 
 def test_documents_are_read_and_nothing_else_of_their_buckets(assistant_plan: list[dict[str, Any]]) -> None:

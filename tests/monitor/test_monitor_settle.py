@@ -89,7 +89,7 @@ def test_after_a_week_and_a_minute_nobody_waits_for_labels() -> None:
     assert settle_days(silent, at(8.9)) == Settled((), waits=False)
 
 
-@pytest.mark.parametrize("seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(100, 160))])
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, *range(100, 160)))])
 def test_looking_often_and_looking_once_give_the_same_verdicts(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     days, matures = (

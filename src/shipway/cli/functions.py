@@ -39,6 +39,13 @@ def answer(event: object, context: Context) -> Mapping[str, object]:
     return _answering()(event, context)
 
 
+def gate(event: object, context: Context) -> Mapping[str, object]:  # noqa: ARG001 - as Lambda calls
+    """Say to ECS whether the release of a lifecycle hook may start, or get traffic."""
+    from shipway.cli._function_gate import gate_event
+
+    return gate_event(_project, event)
+
+
 def _project() -> FunctionProject:
     return open_function(dict(os.environ), directory=Path.cwd())
 

@@ -58,6 +58,7 @@ module "database" {
   clients = merge(
     { tasks = module.compute.security_group },
     { for group in module.documents[*].security_group : "documents" => group },
+    { for group in module.gate[*].security_group : "gate" => group },
     { for name, answers in module.answers : name => answers.security_group },
   )
 }
@@ -96,7 +97,22 @@ module "service" {
   balancer_dimension   = module.balancer[0].dimension
   host                 = "${each.key}.${var.domain}"
   alarm_topic          = module.alarms.topic_arn
-  gate                 = var.gate
+  gate                 = var.gate_function ? module.gate[0].gate : var.gate
+}
+
+module "gate" {
+  source = "./modules/gate"
+  count  = var.gate_function ? 1 : 0
+
+  name           = "${var.name}-gate"
+  image          = var.image
+  environ        = var.environ
+  secret_arns    = { for name in ["SHIPWAY_CATALOGUE", "SHIPWAY_TRUST"] : name => module.secrets.arns[name] }
+  objects_policy = module.compute.objects_policy
+  vpc            = var.vpc
+  subnets        = var.private_subnets
+  key_arn        = module.key.arn
+  alarm_topic    = module.alarms.topic_arn
 }
 
 module "answers" {

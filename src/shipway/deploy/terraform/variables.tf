@@ -36,8 +36,14 @@ variable "alarm_mail" {
   default     = []
 }
 
+variable "gate_function" {
+  description = "Whether ECS asks Shipway's gate, as a function, before a new release starts and before it gets traffic"
+  type        = bool
+  default     = false
+}
+
 variable "gate" {
-  description = "A function that ECS asks before a new release starts and before it gets traffic; null asks nobody"
+  description = "A function of your own that ECS asks instead; null asks nobody"
   type        = object({ function_arn = string, role_arn = string })
   default     = null
 }
