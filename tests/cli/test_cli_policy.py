@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from cli_project import REF, Project
 
@@ -126,3 +128,25 @@ def test_rollback_refuses_a_revoked_release(project: Project) -> None:
     back = project.cli("rollback", REF, "--to", release, "--json")
     assert back.document["error"]["code"] == "release.nothing-before"
     assert "revoked: leaks names" in back.document["error"]["what"]
+
+
+def test_a_suite_is_the_contract_that_the_gate_asks_for(project: Project) -> None:
+    kwargs = {"column": "x", "min_value": -10, "max_value": 10}
+    entry = {"type": "expect_column_values_to_be_between", "kwargs": kwargs}
+    suite = project.root / "suite.json"
+    suite.write_text(json.dumps({"name": "points", "expectations": [entry]}))
+    text = (project.root / "shipway.yaml").read_text()
+    start, end = text.index("    contract:\n"), text.index("pipeline:")
+    project.edit(text[start:end], "    contract: suite.json\n")
+    project.edit("auc: at least 0.6 at 95%\n    approvals: 1", "approvals: 0")
+    assert "contract of data/points" in project.cli("apply").err  # no evidence yet
+    assert "1 expectations met" in project.cli("check").out
+    assert project.cli("apply").code == 0
+    kwargs["max_value"] = 0
+    suite.write_text(json.dumps({"name": "points", "expectations": [entry]}))
+    failed = project.cli("check")
+    assert failed.code == 1
+    assert "1 of 1 expectations not met in" in failed.out
+    assert "x.values_to_be_between" in failed.out
+    project.edit("line@prod: {}", "line@prod: {workers: 2}")
+    assert project.cli("apply").code == 1, "the changed suite counts, and what it found"

@@ -77,23 +77,12 @@ def _text(path: Path) -> str:
 
 def _lines(found: JsonObject) -> list[str]:
     """The verdict, and each expectation that is not met."""
+    from shipway.data.great_expectations import about, finding
+
     results = cast("list[JsonObject]", found["results"])
     failed = [one for one in results if not one["success"]]
     lines = [f"{len(results) - len(failed)} of {len(results)} expectations are met"]
     for one in failed:
-        config, result = cast("JsonObject", one["expectation_config"]), cast("JsonObject", one["result"])
-        kwargs = cast("JsonObject", config["kwargs"])
-        about = kwargs.get("column") or kwargs.get("column_list") or kwargs.get("column_A") or "the table"
-        lines.append(f"  {config['type']} of {about}: {_finding(one, result)}")
+        config = cast("JsonObject", one["expectation_config"])
+        lines.append(f"  {config['type']} of {about(cast('JsonObject', config['kwargs']))}: {finding(one)}")
     return lines
-
-
-def _finding(one: JsonObject, result: JsonObject) -> str:
-    info = cast("JsonObject", one["exception_info"])
-    if info.get("exception_message"):
-        return str(info["exception_message"])
-    if "element_count" in result:
-        listed = cast("list[object]", result.get("partial_unexpected_list") or [])
-        shown = ", ".join(str(value)[:40] for value in listed[:3])
-        return f"{result['unexpected_count']} of {result['element_count']} rows: {shown}"
-    return f"observed {result['observed_value']}" if "observed_value" in result else "not met"

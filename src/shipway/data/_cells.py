@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from shipway.data._contract import json_of
+from shipway.data._contract_result import json_of
 from shipway.data._row_hash import Hashes, hash_column, scope_of
 from shipway.data._row_match import RowMatch, Spots
 from shipway.data._table_file import TableFile

@@ -6,17 +6,17 @@ Never changes or drops a row, and never decides what a violation means: that is 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 
 import polars as pl
 
 from shipway.data._contract_query import count_rules, fetch_examples
-from shipway.data._contract_result import ContractResult, Sample, Violation
+from shipway.data._contract_result import ContractResult, Sample, Violation, json_of
 from shipway.data._contract_rules import Rule, rules_of
+from shipway.data._contract_suite import measure_suite_contract
 from shipway.data._errors import DataUnreadable
-from shipway.kernel.canonical import Json, JsonObject
+from shipway.kernel.canonical import JsonObject
 from shipway.kernel.check import Check, Verdict
 from shipway.spec import ContractSpec
 
@@ -38,9 +38,12 @@ def measure_contract(contract: JsonObject, frame: pl.LazyFrame) -> ContractResul
     Checks are named `contract.COLUMN.RULE` (exists, type, nulls, between, one_of), `contract.A+B.unique` and
     `contract.rows.at_least`, `.at_most`; value and threshold are rows, for nulls their share in 0..1. Rules on a
     missing column are inconclusive beside the failing `exists`. Reads only the columns it needs, in a stream.
-    Raises SpecMalformed for what is no contract, DataUnreadable when the table cannot be read.
+    A contract that is a suite has a check per expectation, `contract.COLUMN.values_to_be_between`. Raises SpecMalformed for
+    what is no contract, DataUnreadable when the table cannot be read, SuiteUnsupported and SuiteMalformed of a suite.
     """
     spec = ContractSpec.from_json(contract)
+    if spec.suite:
+        return measure_suite_contract(spec.suite, frame)
     try:
         rules = tuple(rules_of(spec, frame.collect_schema()))
         rows, counts, _ = count_rules(frame, rules)
@@ -90,16 +93,3 @@ def _samples(frame: pl.LazyFrame, rules: Sequence[Rule | None]) -> list[tuple[Sa
 
 def _pairs(rows: Sequence[int], values: Sequence[object]) -> tuple[Sample, ...]:
     return tuple(Sample(row, json_of(value)) for row, value in zip(rows, values, strict=True))
-
-
-def json_of(value: object) -> Json:
-    """A cell as JSON; what JSON has no form for (NaN, a date, a decimal) as its text."""
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, Mapping):
-        return {str(name): json_of(item) for name, item in value.items()}
-    return str(value)

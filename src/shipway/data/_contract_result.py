@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.check import Check, Verdict
@@ -68,3 +71,16 @@ def _shown(value: Json) -> str:
         return "{" + ", ".join(f"{name}: {_shown(item)}" for name, item in value.items()) + "}"
     text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def json_of(value: object) -> Json:
+    """A cell as JSON; what JSON has no form for (NaN, a date, a decimal) as its text."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(name): json_of(item) for name, item in value.items()}
+    return str(value)

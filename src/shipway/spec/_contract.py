@@ -14,6 +14,7 @@ from shipway.kernel.units import parse_share
 from shipway.spec._errors import SpecMalformed
 from shipway.spec._fields import choice, count, fields, listed, named, number, text, texts
 from shipway.spec._node import Node, node_of
+from shipway.spec._suite import parse_suite_contract, read_suite
 from shipway.spec._yaml import parse_yaml
 
 COLUMN_TYPES = ("string", "integer", "number", "boolean", "date", "timestamp")
@@ -49,15 +50,21 @@ class ColumnRule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContractSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """Row counts (inclusive), sets of columns that are unique together, and a rule per column."""
+    """Row counts (inclusive), sets of columns that are unique together, and a rule per column; or a suite, and none of these.
+
+    suite: the expectations (`type`, `kwargs`) of a suite of Great Expectations, in its order.
+    """
 
     rows_at_least: int | None = None
     rows_at_most: int | None = None
     unique: tuple[tuple[str, ...], ...] = ()
     columns: Mapping[str, ColumnRule] = {}
+    suite: tuple[JsonObject, ...] = ()
 
     def to_json(self) -> JsonObject:
-        """The canonical object: the long form of what a person writes; order does not count in it."""
+        """The canonical object: the long form of what a person writes; order does not count in it, but in a suite."""
+        if self.suite:
+            return {"kind": "contract", "version": 1, "suite": list(self.suite)}
         limits = {"at_least": self.rows_at_least, "at_most": self.rows_at_most}
         return {
             "kind": "contract",
@@ -73,11 +80,16 @@ class ContractSpec(msgspec.Struct, frozen=True, kw_only=True):
         if record.get("kind") != "contract" or record.get("version") != 1:
             raise SpecMalformed("this record is no contract of version 1")
         body = {name: value for name, value in record.items() if name not in ("kind", "version")}
+        if set(body) == {"suite"}:
+            return cls(suite=read_suite(body["suite"], path="contract"))
         return read_contract(node_of(body, "contract"))
 
 
 def parse_contract(text: str, *, path: str) -> ContractSpec:
-    """The contract of a file of its own; raises SpecMalformed."""
+    """The contract of a file of its own: our YAML, or in a `.json` an expectation suite. Raises SpecMalformed."""
+    suite = parse_suite_contract(text, path=path) if path.endswith(".json") else None
+    if suite:
+        return ContractSpec(suite=suite)
     return read_contract(parse_yaml(text, path=path))
 
 

@@ -6,10 +6,21 @@ installation. Never imports Great Expectations or pandas here.
 
 from shipway.data.great_expectations._engine import run_suite
 from shipway.data.great_expectations._result import ResultFormat
-from shipway.data.great_expectations._suite import Suite, parse_suite
+from shipway.data.great_expectations._suite import Expectation, Suite, parse_suite
 from shipway.data.great_expectations._validate import COMPILERS, measure_suite
+from shipway.data.great_expectations._words import about, finding
 
 EXPECTATIONS = tuple(sorted(COMPILERS))
 """The names of all that is judged here."""
 
-__all__ = ["EXPECTATIONS", "ResultFormat", "Suite", "measure_suite", "parse_suite", "run_suite"]
+__all__ = [
+    "EXPECTATIONS",
+    "Expectation",
+    "ResultFormat",
+    "Suite",
+    "about",
+    "finding",
+    "measure_suite",
+    "parse_suite",
+    "run_suite",
+]

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from shipway.data._contract import json_of
 from shipway.data._contract_query import Counts, Examples
+from shipway.data._contract_result import json_of
 from shipway.data.great_expectations._asked import Asked
 from shipway.data.great_expectations._suite import Expectation, Suite
 from shipway.kernel.canonical import Json, JsonObject
