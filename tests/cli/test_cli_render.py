@@ -24,3 +24,14 @@ def test_all_fails_for_a_target_that_is_in_use_after_it_wrote_the_others(project
     assert done.code != 0
     assert done.document["error"]["code"] == "deploy.cannot-express"
     assert (project.root / "deploy" / "kubernetes").is_dir()
+
+
+def test_all_goes_on_where_two_names_are_one_for_a_target(project: Project) -> None:
+    assert project.spec.pipeline
+    steps = project.root / project.spec.pipeline
+    steps.write_text(
+        steps.read_text() + "\n\ndef odd_name() -> int:\n    return 1\n\n\ndef odd_name_() -> int:\n    return 2\n"
+    )
+    told = project.ask("render", "all")
+    assert told["refused"]["argo"].endswith(" are both odd-name for argo")
+    assert {"image", "kubernetes"} <= set(told["files"])

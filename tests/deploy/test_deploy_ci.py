@@ -138,6 +138,9 @@ def test_the_steps_of_the_workflow_release_and_apply_when_they_are_run(project: 
                 break
         return codes
 
+    values["secrets.SHIPWAY_CATALOGUE"] = "postgresql://ann@127.0.0.1:1/none"
+    assert run("plan") == [0, 1], "a catalogue that does not answer is no plan"
+    values["secrets.SHIPWAY_CATALOGUE"] = ""
     assert run("plan") == [0, 0]
     assert "## line@prod" in summary.read_text()
     assert "approval: 0 of 1" in summary.read_text()

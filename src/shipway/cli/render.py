@@ -43,7 +43,7 @@ def command(
     `all` writes those of every target that the project has a use for and that can express it. The same project gives the
     same bytes. No secret is written: files name where the target keeps its own.
     """
-    from shipway.deploy import TARGETS, CannotExpress, NothingToRender, render_target
+    from shipway.deploy import TARGETS, CannotExpress, NamesCollide, NothingToRender, render_target
 
     project, out = Project(settings), Output(as_json)
     if target != "all" and target not in TARGETS:
@@ -52,7 +52,7 @@ def command(
     if subject.image.endswith("0" * 64):
         out.note("no --image: the files name the digest of no image, and run nowhere before they name one")
     rendered: dict[str, list[str]] = {}
-    refused: dict[str, CannotExpress] = {}
+    refused: dict[str, CannotExpress | NamesCollide] = {}
     in_use: list[str] = []
     differs: list[str] = []
     for word in TARGETS if target == "all" else [target]:
@@ -64,7 +64,7 @@ def command(
                 raise
             out.note(f"{word}: {nothing.what}")
             continue
-        except CannotExpress as problem:
+        except (CannotExpress, NamesCollide) as problem:
             if target != "all":
                 raise
             refused[word] = problem

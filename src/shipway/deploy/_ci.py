@@ -13,11 +13,12 @@ KEYS_SECRET = "SHIPWAY_KEYS_TAR"  # the folder of keys as `tar -cz | base64` giv
 KEYS = "/dev/shm/shipway-keys"  # noqa: S108 - in the memory of the job's own container, never on its disk
 MINUTES = 60  # of a job: what hangs costs money
 
-# A plan is shown whatever the gate says of it: approvals come after the review. 64 and above is a mistake in the command line.
+# A plan is shown whatever the gate says of it: approvals come after the review. 64 and above is a mistake in the command line,
+# and what went wrong on the way there, as a catalogue that does not answer, has no plan to show.
 SHOW_PLAN = """code=0
 shipway plan "$DEPLOYMENT" > plan.txt || code=$?
 cat plan.txt
-test "$code" -le 2"""
+test "$code" -le 2 && test -s plan.txt"""
 
 UNPACK_KEYS = """install -d -m 700 "$SHIPWAY_KEYS"
 printf '%s' "$SHIPWAY_KEYS_TAR" | base64 -d | tar -xz -C "$SHIPWAY_KEYS\""""
