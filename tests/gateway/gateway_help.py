@@ -142,15 +142,15 @@ def config_of(folder: Path, up: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def start(folder: Path, config: dict[str, Any], environ: dict[str, str] | None = None) -> Running:
-    """A gateway process that answers; raises AssertionError with what it said when it does not."""
+def start(folder: Path, config: dict[str, Any], environ: dict[str, str] | None = None, *more: str) -> Running:
+    """A gateway process that answers, with more options; raises AssertionError with what it said when it does not."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "gateway.json"
     file.write_text(json.dumps(config))
     sock = socket.create_server(("127.0.0.1", 0), backlog=512)
     reader, writer = os.pipe()
     command = [sys.executable, "-m", "shipway.gateway", "--config", str(file), "--fd", str(sock.fileno())]
-    command += ["--ready-fd", str(writer), "--die-with-parent", str(os.getpid())]
+    command += ["--ready-fd", str(writer), "--die-with-parent", str(os.getpid()), *more]
     with (folder / "gateway.log").open("wb") as log:
         process = subprocess.Popen(
             command, pass_fds=(sock.fileno(), writer), stdout=log, stderr=log, env={**os.environ, **(environ or {})}

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
+import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from operate_help import REF, Project, releases
+from operate_help import REF, Project, infer, releases
 
 from shipway.access import Actor, KeyRing
 from shipway.gate import move_ref
 from shipway.kernel import media
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Digest, short
+from shipway.kernel.pages import KEEP_SECONDS
 from shipway.operate import ENDPOINT, Standing, forget_control, note_control, standing_of, wait_until_live
 from shipway.release import Component, put_release
 from shipway.store import open_store
@@ -139,6 +143,12 @@ def test_an_apply_under_a_running_up_ends_when_the_release_answers(project: Proj
         assert shown.code == 0, shown.err
         assert f"{REF}: {short(there['to'])} answers at http://127.0.0.1:" in shown.out
         assert "2 workers" in shown.out
+        url = shown.out.partition(" answers at ")[2].split()[0].rstrip(",")
+        for _ in range(20):
+            infer(url)
+        time.sleep(KEEP_SECONDS + 0.5)
+        assert len({counted(url) for _ in range(6)}) == 1, "whoever of the two is scraped counts for both"
+        assert counted(url) >= 20
         assert shown.last == f"next: shipway log {REF}"
         (row,) = project.store.states(ENDPOINT)
         assert row.value["deployment"] == project.store.resolve(REF)
@@ -148,6 +158,12 @@ def test_an_apply_under_a_running_up_ends_when_the_release_answers(project: Proj
         assert (hasty.code, hasty.document["changed"], hasty.document["live"]["live"]) == (1, True, False)
         assert project.ask("apply", "--no-wait")["live"] is None
     assert releases(project)[0] == there["to"]
+
+
+def counted(url: str) -> int:
+    with urllib.request.urlopen(f"{url}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    return sum(int(n) for n in re.findall(r"^shipway_predictor_requests_total\{.*\} (\d+)$", text, flags=re.MULTILINE))
 
 
 def pids(value: JsonObject) -> list[int]:

@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,24 @@ def end(*_):
 signal.signal(signal.SIGTERM, end)
 os.write(int(sys.argv[sys.argv.index("--ready-fd") + 1]), b'{"ready": true}')
 time.sleep(60)
+"""
+
+COUNTING = """
+import os, socket, sys
+from pathlib import Path
+from shipway.kernel.pages import SharedPages
+option = lambda name: sys.argv[sys.argv.index(name) + 1]
+pages, calls = SharedPages(Path(option("--beside"))), 0
+listener = socket.socket(fileno=int(option("--fd")))
+os.write(int(option("--ready-fd")), b'{"ready": true}')
+while True:
+    caller, _ = listener.accept()
+    asked = caller.recv(65536)
+    calls += asked.startswith(b"GET /call")
+    page = f"# TYPE calls_total counter\\ncalls_total {calls}\\n"
+    pages.keep(page)
+    caller.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\n" + pages.whole(page).encode())
+    caller.close()
 """
 
 
@@ -64,3 +83,26 @@ def test_a_process_that_is_not_ready_in_its_time_is_told(tmp_path: Path) -> None
         found.switch(serving("import time; time.sleep(60)", ready=1.0))
     assert time.monotonic() - started < 10
     found.stop()
+
+
+def test_whoever_of_the_workers_is_scraped_counts_for_all_and_for_those_that_died(tmp_path: Path) -> None:
+    digest, command = digest_bytes(b"a"), (sys.executable, "-c", COUNTING)
+    found = group(tmp_path)
+
+    def counted(path: str) -> int:
+        with urllib.request.urlopen(f"{found.url}{path}", timeout=10) as answer:
+            return int(answer.read().split()[-1])
+
+    try:
+        found.switch(Serving("deploy/a@prod", digest, digest, command, 2))
+        for _ in range(40):
+            counted("/call")
+        assert [counted("/metrics") for _ in range(8)] == [40] * 8
+        found.workers[0].process.kill()
+        found.workers[0].process.wait()
+        assert found.replace_dead() == 1
+        for _ in range(10):
+            counted("/call")
+        assert [counted("/metrics") for _ in range(8)] == [50] * 8, "a counter that fell would be read as one that began anew"
+    finally:
+        found.stop()

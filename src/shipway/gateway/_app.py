@@ -31,6 +31,7 @@ from shipway.gateway._metrics import CONTENT_TYPE, CallMetrics, Samples
 from shipway.gateway._request import ENDPOINTS, Endpoint, check_state, parse_ask
 from shipway.kernel.clock import Ids, RandomIds
 from shipway.kernel.errors import ShipwayError
+from shipway.kernel.pages import SharedPages
 from shipway.llm import ANTHROPIC, OPENAI
 from shipway.store import SegmentWriter, encode_record
 
@@ -43,7 +44,9 @@ _logger = logging.getLogger(__name__)
 
 
 class GatewayApp:
-    """A gateway as an ASGI application. log: None keeps no records."""
+    """A gateway as an ASGI application. log: None keeps no records; pages: of metrics, where other processes answer at the same
+    address.
+    """
 
     def __init__(
         self,
@@ -53,7 +56,9 @@ class GatewayApp:
         *,
         ids: Ids | None = None,
         clock: Callable[[], float] = time.time,
+        pages: SharedPages | None = None,
     ) -> None:
+        self._shared = pages
         self._gateway, self._callers, self._log, self._clock = gateway, callers, log, clock
         self._ids, self._metrics = ids or RandomIds(), CallMetrics()
         self._started = int(clock())
@@ -78,7 +83,12 @@ class GatewayApp:
 
     async def close(self) -> None:
         """Hangs up on providers and closes the ledger; the log is its opener's."""
+        if self._shared:
+            self._shared.keep(self._render())
         await self._gateway.close()
+
+    def _render(self) -> str:
+        return self._metrics.render(self._gauges()).decode()
 
     async def _call(self, endpoint: Endpoint, headers: Headers, receive: Receive, out: Responder, id: str) -> None:
         call = Call(id=id, started=time.perf_counter(), recorded=int(self._clock() * 1e6), endpoint=endpoint.kind)
@@ -133,6 +143,8 @@ class GatewayApp:
     def _record(self, call: Call) -> None:
         record = call.record(time.perf_counter())
         self._metrics.observe(record)
+        if self._shared:
+            self._shared.keep_soon(self._render)
         if self._log is not None:
             self._log.append(encode_record(record), 1)
 
@@ -153,7 +165,8 @@ class GatewayApp:
         if path == "/readyz":
             return json_reply({"live": True, "ready": True, "releases": self._gateway.targets.releases})
         if path == "/metrics":
-            return Reply(200, self._metrics.render(self._gauges()), CONTENT_TYPE)
+            text = self._shared.whole(self._render()) if self._shared else self._render()
+            return Reply(200, text.encode(), CONTENT_TYPE)
         if path == "/v1/models":
             _check_caller(headers)
             self._callers.find(headers)

@@ -38,6 +38,9 @@ METRICS = {
     "shipway_gateway_log_accepted_calls_total": ("counter", "Records that the log of calls has taken."),
     "shipway_gateway_log_dropped_calls_total": ("counter", "Records that the log refused because its buffer was full."),
 }
+# gauges that are added over the processes of one address, and of which the lowest counts
+SUMMED = tuple(f"shipway_gateway_{name}" for name in ("in_flight", "cache_bytes", "cache_entries", "semantic_entries"))
+LOWEST = ("shipway_gateway_semantic_on",)
 
 Samples = Iterable[tuple[Mapping[str, str], float]]
 Labels = tuple[str, ...]

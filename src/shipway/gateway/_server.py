@@ -25,10 +25,12 @@ from shipway.gateway._config import GatewayConfig, load_config
 from shipway.gateway._errors import ConfigMalformed, PortTaken, StartFailed
 from shipway.gateway._gateway import Gateway
 from shipway.gateway._local_models import with_local_models
+from shipway.gateway._metrics import LOWEST, SUMMED
 from shipway.gateway._targets import Targets
 from shipway.gateway._upstream import Upstream
 from shipway.kernel.clock import RandomIds
 from shipway.kernel.errors import ShipwayError
+from shipway.kernel.pages import SharedPages
 from shipway.llm import Ledger, count_tokens
 from shipway.store import SegmentWriter
 
@@ -55,13 +57,16 @@ def run_gateway(
     port: int | None = None,
     ready_fd: int | None = None,
     environ: Mapping[str, str] | None = None,
+    beside: Path | None = None,
 ) -> int:
     """Serves on 127.0.0.1 until SIGTERM or SIGINT; 0, or 1 when it could not start. Call it from the main thread.
 
     fd: an inherited listening socket, instead of a port (0 or None takes a free one); one JSON line goes to ready_fd or stdout.
+    beside: the folder of pages of metrics that it shares with other processes of the same address.
     """
     try:
-        process = _open(config if isinstance(config, GatewayConfig) else load_config(config), fd, port, ready_fd, environ)
+        known = config if isinstance(config, GatewayConfig) else load_config(config)
+        process = _open(known, fd, port, ready_fd, environ, beside)
     except Exception as problem:
         return _refuse(problem, ready_fd)
     for name in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again once drained; that must not end us
@@ -75,7 +80,9 @@ def run_gateway(
     return 0
 
 
-def open_app(config: GatewayConfig, environ: Mapping[str, str], log: SegmentWriter | None) -> GatewayApp:
+def open_app(
+    config: GatewayConfig, environ: Mapping[str, str], log: SegmentWriter | None, *, beside: Path | None = None
+) -> GatewayApp:
     """The ASGI application of a configuration; `await app.close()` when done. Raises what keeps it from answering."""
     if not config.providers and not config.applications:
         raise ConfigMalformed("the gateway has no provider and no application", mend="name at least one")
@@ -92,18 +99,24 @@ def open_app(config: GatewayConfig, environ: Mapping[str, str], log: SegmentWrit
         upstream=Upstream(timeout=config.timeout_seconds, retries=config.retries),
         meaning=_open_meaning(config),
     )
-    return GatewayApp(gateway, callers, log)
+    pages = SharedPages(beside, summed=SUMMED, lowest=LOWEST) if beside else None
+    return GatewayApp(gateway, callers, log, pages=pages)
 
 
 def _open(
-    config: GatewayConfig, fd: int | None, port: int | None, ready_fd: int | None, environ: Mapping[str, str] | None
+    config: GatewayConfig,
+    fd: int | None,
+    port: int | None,
+    ready_fd: int | None,
+    environ: Mapping[str, str] | None,
+    beside: Path | None,
 ) -> _Process:
     models = ExitStack()
     listener = _listen(fd, port)
     log = _open_log(config)
     try:
         config = with_local_models(config, models)
-        app = open_app(config, os.environ if environ is None else environ, log)
+        app = open_app(config, os.environ if environ is None else environ, log, beside=beside)
     except BaseException:
         if log is not None:
             log.close()

@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -51,10 +52,14 @@ def bind_port(port: int, *, host: str = LOOPBACK, exact: bool = False) -> socket
 class Worker:
     """One predictor process."""
 
-    def __init__(self, serving: Serving, sock: socket.socket, log: Path, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, serving: Serving, sock: socket.socket, log: Path, environ: Mapping[str, str], beside: str | None = None
+    ) -> None:
         self.serving, self._log = serving, log
         reader, writer = os.pipe()
-        options = {"--fd": sock.fileno(), "--ready-fd": writer, "--die-with-parent": os.getpid()}
+        options: dict[str, object] = {"--fd": sock.fileno(), "--ready-fd": writer, "--die-with-parent": os.getpid()}
+        if beside:
+            options["--beside"] = beside
         command = [*serving.command, *(str(part) for pair in options.items() for part in pair)]
         try:
             with log.open("ab") as out:
@@ -137,6 +142,7 @@ class Group:
     ) -> None:
         self.ref, self._log, self._environ, self._secrets = ref, log, environ, secrets
         self._socket = bind_port(port, host=host)
+        self._pages: tempfile.TemporaryDirectory[str] | None = None  # of metrics, once there are several workers
         self.workers: list[Worker] = []
         self._leaving: list[Worker] = []
 
@@ -186,10 +192,16 @@ class Group:
         for worker in (*self.workers, *self._leaving):
             worker.finish(begun)
         self._socket.close()
+        if self._pages:
+            self._pages.cleanup()
 
     def _spawn(self, serving: Serving) -> Worker:
         named = {name: self._secrets[name] for name in serving.secrets if name in self._secrets}
-        return Worker(serving, self._socket, self._log, {**self._environ, **named})
+        if serving.workers > 1 and self._pages is None:
+            self._pages = tempfile.TemporaryDirectory(prefix="shipway-pages-")
+        return Worker(
+            serving, self._socket, self._log, {**self._environ, **named}, beside=self._pages.name if self._pages else None
+        )
 
 
 def _problem(said: bytes) -> str:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from shipway.kernel.clock import Ids, RandomIds
 from shipway.kernel.errors import ShipwayError
+from shipway.kernel.pages import SharedPages
 from shipway.models import InputMismatch, Signature
 from shipway.protocols._http import (
     BodyMalformed,
@@ -87,10 +88,20 @@ _V2, _V1 = _Wire(parse_infer, render_infer), _Wire(parse_predict, render_predict
 class PredictorApp:
     """Open Inference v2, KServe's V1, health and metrics of one predictor, as an ASGI application.
 
-    server_version: what server metadata says; body_bytes: the largest body, packed or unpacked.
+    server_version: what server metadata says; body_bytes: the largest body, packed or unpacked; pages: of metrics, where other
+    processes answer at the same address.
     """
 
-    def __init__(self, batcher: Batcher, *, server_version: str, body_bytes: int = BODY_BYTES, ids: Ids | None = None) -> None:
+    def __init__(
+        self,
+        batcher: Batcher,
+        *,
+        server_version: str,
+        body_bytes: int = BODY_BYTES,
+        ids: Ids | None = None,
+        pages: SharedPages | None = None,
+    ) -> None:
+        self._shared = pages
         self._batcher, self._predictor, self._body_bytes = batcher, batcher.predictor, body_bytes
         self._ids = ids or RandomIds()
         self._metrics = RequestMetrics()
@@ -116,6 +127,14 @@ class PredictorApp:
             return
         await send_reply(send, reply, self._headers)
 
+    def close(self) -> None:
+        """Leaves to the others what this process has counted."""
+        if self._shared:
+            self._shared.keep(self._render())
+
+    def _render(self) -> str:
+        return self._metrics.render(self._gauges())
+
     async def _infer(self, wire: _Wire, headers: Headers, receive: Receive) -> Reply:
         rows, started = 0, time.perf_counter()
         try:
@@ -130,11 +149,14 @@ class PredictorApp:
         except Exception as problem:
             reply = self._refusal(problem)
         self._metrics.observe(status=reply.status, seconds=time.perf_counter() - started, rows=rows)
+        if self._shared:
+            self._shared.keep_soon(self._render)
         return reply
 
     def _page(self, path: str, method: str) -> Reply:
         if path == "/metrics" and method == "GET":
-            return Reply(200, self._metrics.render(self._gauges()).encode(), CONTENT_TYPE.encode())
+            text = self._shared.whole(self._render()) if self._shared else self._render()
+            return Reply(200, text.encode(), CONTENT_TYPE.encode())
         method = "GET" if method == "HEAD" else method
         if page := self._pages.get((method, path)):
             return page

@@ -23,6 +23,8 @@ METRICS = {
     "shipway_log_dropped_rows_total": ("counter", "Rows that the prediction log refused because its buffer was full."),
 }
 
+SUMMED = ("shipway_predictor_queued_rows",)  # gauges that are added over the processes of one address
+
 Samples = Iterable[tuple[Mapping[str, str], float]]
 
 

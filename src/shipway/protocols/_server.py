@@ -18,7 +18,9 @@ from typing import NamedTuple
 import uvicorn
 
 from shipway.kernel.errors import ShipwayError
+from shipway.kernel.pages import SharedPages
 from shipway.protocols._app import PredictorApp
+from shipway.protocols._metrics import SUMMED
 from shipway.serve import Batcher, load_config, open_log, open_model, open_predictor
 from shipway.store import SegmentWriter
 
@@ -44,12 +46,13 @@ class _Process(NamedTuple):
     listener: socket.socket
     batcher: Batcher
     log: SegmentWriter | None
+    app: PredictorApp
 
 
-def run(config_file: str, *, fd: int | None, port: int | None, ready_fd: int | None) -> int:
-    """Serves until SIGTERM or SIGINT; 0, or 1 when it could not start."""
+def run(config_file: str, *, fd: int | None, port: int | None, ready_fd: int | None, beside: str | None = None) -> int:
+    """Serves until SIGTERM or SIGINT; 0, or 1 when it could not start. beside: a folder of pages, shared with others."""
     try:
-        process = _open(config_file, fd, port, ready_fd)
+        process = _open(config_file, fd, port, ready_fd, beside)
     except Exception as problem:
         return _refuse(problem, ready_fd)
     for name in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again once drained; that must not end us
@@ -60,20 +63,23 @@ def run(config_file: str, *, fd: int | None, port: int | None, ready_fd: int | N
         process.batcher.close()
         if process.log:
             process.log.close()
+        process.app.close()
     return 0
 
 
-def _open(config_file: str, fd: int | None, port: int | None, ready_fd: int | None) -> _Process:
+def _open(config_file: str, fd: int | None, port: int | None, ready_fd: int | None, beside: str | None) -> _Process:
     config = load_config(Path(config_file))
     ready = open_model(config)
     listener = _listen(fd, port)
     log = open_log(config)
     batcher = Batcher(open_predictor(config, ready.model, log), ready.cost)
     line = {"ready": True, "port": listener.getsockname()[1], "pid": os.getpid(), "release": config.release}
-    server = _Server(_settings(PredictorApp(batcher, server_version=_own_version())), line, ready_fd)
+    pages = SharedPages(Path(beside), summed=SUMMED) if beside else None
+    app = PredictorApp(batcher, server_version=_own_version(), pages=pages)
+    server = _Server(_settings(app), line, ready_fd)
     gc.collect()
     gc.freeze()  # what the libraries made stays: a full collection need not look through it again
-    return _Process(server, listener, batcher, log)
+    return _Process(server, listener, batcher, log, app)
 
 
 def _refuse(problem: Exception, ready_fd: int | None) -> int:
