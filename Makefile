@@ -29,7 +29,7 @@ test: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # thousands of files that no process of the tests imports, or one or two; to compile all of them takes longer
-IN_FEW := '/(tests|anthropic|openai|moto|statsmodels|numba|fontTools|gevent|matplotlib|pip|setuptools|mypyc?|ray/(rllib|tune|train|serve|llm))/'
+IN_FEW := '/(tests|moto|numba|fontTools|gevent|matplotlib|pip|setuptools|mypyc?|ray/(rllib|tune|train|serve|llm))/'
 
 compiled: $(VENV)/.dev
 	-env -u PYTHONDONTWRITEBYTECODE $(VENV)/bin/python -m compileall -q -j $(JOBS) -x $(IN_FEW) $(VENV)/lib src
