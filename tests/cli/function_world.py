@@ -142,7 +142,7 @@ def function(name: str, folder: Path, home: Path, environ: dict[str, str]) -> It
 @dataclass
 class Embeddings:
     """A provider that embeds: a vector is a count of a text's letters. busy_until: when it answers at the earliest, in seconds
-    of the clock; broken: a word that it cannot take.
+    of the clock; free: cleared, it does not answer until it is set; broken: a word that it cannot take.
     """
 
     where: str = ""
@@ -150,6 +150,7 @@ class Embeddings:
     busy_until: float = 0.0
     broken: str = ""
     begun: threading.Event = field(default_factory=threading.Event)
+    free: threading.Event = field(default_factory=threading.Event)
 
     @property
     def texts(self) -> int:
@@ -159,11 +160,13 @@ class Embeddings:
     def reset(self) -> None:
         self.calls, self.busy_until, self.broken = [], 0.0, ""
         self.begun.clear()
+        self.free.set()
 
 
 @contextmanager
 def embeddings() -> Iterator[Embeddings]:
     state = Embeddings()
+    state.reset()
 
     class Api(Quiet):
         def do_POST(self) -> None:
@@ -175,6 +178,7 @@ def embeddings() -> Iterator[Embeddings]:
             if texts != ["dimension"]:
                 state.begun.set()
                 time.sleep(max(0.0, state.busy_until - time.time()))
+                assert state.free.wait(60)
                 state.calls.append(len(texts))
             rows = [{"object": "embedding", "index": n, "embedding": vector(text)} for n, text in enumerate(texts)]
             usage = {"prompt_tokens": 1, "total_tokens": 1}

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from rag_help import PAGES, Project
 
+from shipway.kernel.digest import digest_bytes
 from shipway.rag import SourceEmpty, SyncRunning, list_source
 from shipway.store import ObjectsRefused, SourceBucket, open_store
 
@@ -147,6 +148,9 @@ def test_of_two_machines_one_syncs_and_the_other_finds_its_work_done_or_goes_on(
     late = other.sync(source=documents.source)
     assert (late.added, late.documents, late.embedded) == (1, len(PAGES) + 1, 1)
     assert one.store.resolve("index/docs") == late.index
+    copies = {file.name for file in other.store.objects.root.rglob("*") if file.is_file()}
+    pages = {digest_bytes(text.encode())[9:] for text in PAGES.values()}  # a folder has the first two digits
+    assert not copies & pages, "documents that the version before had are not fetched"
     one.close()
     other.close()
 

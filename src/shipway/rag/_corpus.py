@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ from shipway.rag._source import Document, Unreached, Unreadable, list_source, re
 from shipway.rag._types import Member
 from shipway.store import ObjectDamaged, ObjectMissing, Store
 
+_AT_ONCE = 16
+
 
 class Present(NamedTuple):
     """The version that the ref names, its members, and the digest of each of its documents by key."""
@@ -24,10 +27,14 @@ class Present(NamedTuple):
 
 
 class Corpus(NamedTuple):
-    """The readable documents of a source, digest by key in the order of keys, all of them in the store; and the others."""
+    """The readable documents of a source, digest by key in the order of keys, all of them in the store; and the others.
+
+    sizes: of the documents in bytes.
+    """
 
     documents: dict[str, Digest]
     unreadable: tuple[Unreadable, ...]
+    sizes: dict[Digest, int]
 
 
 def load_present(store: Store, ref: str) -> Present:
@@ -57,12 +64,13 @@ def read_corpus(
     would be to delete what may be there. One that is no text any more is left out and named.
     """
     listing = list_source(store, source, include, root=root)
-    readable = set(known.documents.values())
-    documents = {file.key: file.digest for file in listing.files if file.digest in readable and store.objects.has(file.digest)}
+    sizes = _sizes(store, {file.digest for file in listing.files} & set(known.documents.values()))
+    documents = {file.key: file.digest for file in listing.files if file.digest in sizes}
     unreadable = list(listing.unreadable)
     for found in read_source([file for file in listing.files if file.key not in documents]):
         if isinstance(found, Document):
             documents[found.key] = store.objects.put(found.data)
+            sizes[found.digest] = len(found.data)
         else:
             unreadable.append(found)
     lost = sorted(found for found in unreadable if isinstance(found, Unreached) and found.key in known.documents)
@@ -79,7 +87,16 @@ def read_corpus(
             where=source,
             mend="include text, Markdown, reStructuredText or HTML in UTF-8",
         )
-    return Corpus(dict(sorted(documents.items())), tuple(sorted(unreadable)))
+    return Corpus(dict(sorted(documents.items())), tuple(sorted(unreadable)), sizes)
+
+
+def _sizes(store: Store, documents: Iterable[Digest]) -> dict[Digest, int]:
+    """In bytes, of those that the store has, to be read no more. In a bucket each is a question, nearly all of it waiting."""
+    asked = sorted(documents)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return {
+            digest: size for digest, size in zip(asked, pool.map(store.objects.size, asked), strict=True) if size is not None
+        }
 
 
 def check_shrink(present: Present, corpus: Corpus, *, source: str, allowed: bool) -> None:

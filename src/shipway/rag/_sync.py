@@ -36,7 +36,7 @@ from shipway.rag._local import LocalStore
 from shipway.rag._progress import Progress, Silence
 from shipway.rag._source import Unreadable
 from shipway.rag._types import IndexStore, Member
-from shipway.store import Store, while_working
+from shipway.store import Store, TreeFile, while_working
 
 if TYPE_CHECKING:
     from shipway.llm import Embedder
@@ -186,7 +186,9 @@ class _Work:
             )
         version = put_version(
             self.store,
-            corpus=self.store.put_files({key: self.store.objects.path(digest) for key, digest in corpus.documents.items()}),
+            corpus=self.store.put_listing(
+                TreeFile(key, digest, corpus.sizes[digest], executable=False) for key, digest in corpus.documents.items()
+            ),
             recipe=self.recipe,
             members=members,
             vectors=vectors,
