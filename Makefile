@@ -11,7 +11,7 @@ JOBS ?= 2
 # one test process more than cores: a fifth of the time a test waits for a server, a window or a clock, and the core with it
 WORKERS ?= 3
 
-.PHONY: demo assistant test compiled lint slow docs bench bench-start bench-gateway bench-semantic bench-rag bench-trust bench-render schema lock clean
+.PHONY: demo assistant test compiled lint slow docs bench bench-start bench-gateway bench-semantic bench-rag bench-trust bench-render bench-data schema lock clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/python examples/flights/story.py --demo $(DEMO) --report report.json
@@ -45,7 +45,7 @@ slow: $(VENV)/.dev $(VENV)/great-expectations/.made $(VENV)/dvc/.made
 docs: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest tests/docs
 
-bench: bench-start bench-gateway bench-semantic bench-rag bench-trust bench-render
+bench: bench-start bench-gateway bench-semantic bench-rag bench-trust bench-render bench-data
 	$(VENV)/bin/python bench/render.py
 
 bench-start: compiled
@@ -65,6 +65,10 @@ bench-trust: compiled
 
 bench-render: compiled
 	$(VENV)/bin/python bench/targets.py
+
+# PARTS=snapshots measures that part alone
+bench-data: compiled
+	$(VENV)/bin/python bench/data.py $(PARTS)
 
 $(UV): requirements/uv.lock
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
@@ -112,7 +116,7 @@ lock: $(UV)
 	for name in uv demo; do $(COMPILE) requirements/$$name.in -o requirements/$$name.lock; done
 	$(COMPILE) -c requirements/demo.lock requirements/assistant.in -o requirements/assistant.lock
 	$(COMPILE) --no-deps requirements/models.in -o requirements/models.lock
-	for name in gateway rag; do $(COMPILE) requirements/bench-$$name.in -o requirements/bench-$$name.lock; done
+	for name in gateway rag data; do $(COMPILE) requirements/bench-$$name.in -o requirements/bench-$$name.lock; done
 	$(COMPILE) -c requirements/demo.lock -c requirements/assistant.lock requirements/dev.in -o requirements/dev.lock
 	$(COMPILE) requirements/terraform.in -o requirements/terraform.lock
 	$(COMPILE) requirements/great-expectations.in -o requirements/great-expectations.lock

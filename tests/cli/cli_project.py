@@ -92,7 +92,7 @@ class Project:
 
     def copy(self, root: Path) -> Project:
         """The same project with the same store somewhere else."""
-        shutil.copytree(self.root, root, ignore=shutil.ignore_patterns("stat.sqlite"))
+        shutil.copytree(self.root, root, ignore=shutil.ignore_patterns("stat*.sqlite"))
         return Project(root, self.keys_folder, self.who, dict(self.more))
 
     def edit(self, old: str, new: str, *, file: str = "shipway.yaml") -> None:

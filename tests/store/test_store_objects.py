@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -216,13 +216,15 @@ def test_the_size_in_a_tree_is_that_of_the_bytes_that_were_read(
     file.write_text("more")
     expected = store.put_tree(file.parent)[0]
     file.write_text("mo")
-    real = store.objects.put_file
+    real = store.objects.put_small
 
-    def late(source: Path | str) -> tuple[Digest, int]:
-        Path(source).write_text("more")
-        return real(source)
+    def late(
+        sources: Sequence[bytes], *, tell: Callable[[int], None], meanwhile: Callable[[], None]
+    ) -> list[tuple[Digest, int]]:
+        file.write_text("more")
+        return real(sources, tell=tell, meanwhile=meanwhile)
 
-    monkeypatch.setattr(store.objects, "put_file", late)
+    monkeypatch.setattr(store.objects, "put_small", late)
     tree, writer = store.put_tree(file.parent)
     assert (tree, writer.bytes) == (expected, 4)
 

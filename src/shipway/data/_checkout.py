@@ -11,8 +11,9 @@ import fcntl
 import os
 import shutil
 import stat
+import time
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,13 +24,18 @@ from shipway.data._link import Bringer, Way
 from shipway.data._snapshot import object_file, snapshot_files
 from shipway.data._status import files_below
 from shipway.kernel.digest import Digest
-from shipway.store import Store, StoreFull, TreeFile, while_working
+from shipway.store import Store, StoreFull, TreeFile, share_out, while_working
 
 _LARGE = 4 << 20  # bytes from which the copy of one file is worth a thread
 _THREADS = 4
+_PATIENCE = 1.0  # seconds: what a killed checkout had others do ends after a few files
 _STAGING = ".shipway-checkout"
 
+_WAYS = (Way.COPY, Way.REFLINK, Way.HARDLINK)  # what is done where several are: the first of them
+_FAILED = b"\xff"
+
 Report = Callable[[str, int], None]
+_Item = tuple[TreeFile, str]  # a file, and where its bytes are
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,7 @@ class _Checkout:
     ) -> None:
         self._store, self._root, self._files, self._force = store, root, files, force
         self._only = only  # the one file of the folder that is looked at
-        self._folders = {head for path in files for head in _heads(path)}
+        self._folders = {head for folder in {os.path.dirname(path) for path in files} for head in _heads(f"{folder}/")}
 
     def run(self, way: Way, report: Report | None) -> CheckedOut:
         try:
@@ -102,7 +108,7 @@ class _Checkout:
         gone = sorted(there.keys() - self._files.keys())
         if not self._force:
             self._refuse_losses([*gone, *sorted((there.keys() & self._files.keys()) - equal)], there)
-        todo = [(file, self._source(file)) for path, file in self._files.items() if path not in equal]
+        todo = self._sources([file for path, file in self._files.items() if path not in equal])
         for name in gone:
             os.unlink(there[name])
         self._make_folders()
@@ -114,6 +120,17 @@ class _Checkout:
         if self._root.is_symlink() or (self._root.exists() and not self._root.is_dir()):
             what = f"{self._root} is in the way: it is no folder"
             raise CheckoutRefused(what, where=str(self._root), mend="remove it, or check out elsewhere")
+
+    def _sources(self, files: list[TreeFile]) -> list[_Item]:
+        """Where the bytes of each are, after a look that all are there."""
+        objects = self._store.objects
+        if objects.bucket is not None:
+            return [(file, os.fspath(self._source(file))) for file in files]
+        root = os.fspath(objects.root)
+        for file, kept in zip(files, objects.keeps_each((file.digest, file.size) for file in files), strict=True):
+            if not kept:
+                self._source(file)
+        return [(file, f"{root}/{file.digest[7:9]}/{file.digest[9:]}") for file in files]
 
     def _source(self, file: TreeFile) -> Path:
         if not self._store.objects.keeps(file.digest, file.size):
@@ -160,38 +177,49 @@ class _Checkout:
         for name in sorted(self._folders):
             (self._root / name).mkdir(exist_ok=True)
 
-    def _write(self, todo: list[tuple[TreeFile, Path]], way: Way, report: Report | None) -> Way:
-        done = way
+    def _write(self, todo: list[_Item], way: Way, report: Report | None) -> Way:
+        """Large files in threads, whose copies wait for the disk; small ones in processes."""
+        told = report or (lambda _path, _size: None)
+        small = [item for item in todo if item[0].size < _LARGE]
+        large = [item for item in todo if item[0].size >= _LARGE]
         with _staging(self._root) as staging:
             _refuse_twins(staging, self._files)
-            bringer, root = Bringer(way, staging), os.fspath(self._root)
+            ways = set(_bring_small(small, os.fspath(self._root), staging, way, told))
+            bringer = Bringer(way, staging)
+            with ThreadPoolExecutor(_THREADS) as pool:
+                work = [(item, pool.submit(_bring, bringer, item, os.fspath(self._root))) for item in large]
+                try:
+                    for (file, _), future in work:
+                        ways.add(future.result())
+                        told(file.path, file.size)
+                except BaseException:
+                    pool.shutdown(cancel_futures=True)
+                    raise
+        return next(one for one in (*_WAYS, way) if one in ways)
 
-            def bring(item: tuple[TreeFile, Path]) -> tuple[TreeFile, Way]:
-                file, source = item
-                return file, bringer.bring(source, f"{root}/{file.path}", executable=file.executable)
 
-            small = [item for item in todo if item[0].size < _LARGE]
-            large = [item for item in todo if item[0].size >= _LARGE]
-            for file, came in _both(map(bring, small), bring, large):
-                done = came
-                if report:
-                    report(file.path, file.size)
-        return done
+def _bring_small(items: list[_Item], root: str, staging: Path, way: Way, report: Report) -> Iterator[Way]:
+    """How each came. One that did not come in another process is brought here, where it is told why."""
+
+    def work(hand: int, share: Sequence[_Item]) -> Iterator[bytes]:
+        own = staging / str(hand)
+        own.mkdir()
+        bringer = Bringer(way, own)
+        for item in share:
+            try:
+                yield bytes((_WAYS.index(_bring(bringer, item, root)),))
+            except OSError:
+                yield _FAILED
+
+    done = share_out(items, work, size=1, tell=lambda number: report(items[number][0].path, items[number][0].size))
+    bringer = Bringer(way, staging)
+    for item, said in zip(items, done, strict=True):
+        yield _bring(bringer, item, root) if said in (None, _FAILED) else _WAYS[said[0]]
 
 
-def _both(
-    small: Iterator[tuple[TreeFile, Way]],
-    bring: Callable[[tuple[TreeFile, Path]], tuple[TreeFile, Way]],
-    large: list[tuple[TreeFile, Path]],
-) -> Iterator[tuple[TreeFile, Way]]:
-    """Large files in threads, whose copies wait for the disk; small ones are quicker one after the other."""
-    yield from small
-    with ThreadPoolExecutor(_THREADS) as pool:
-        try:
-            yield from pool.map(bring, large)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+def _bring(bringer: Bringer, item: _Item, root: str) -> Way:
+    file, source = item
+    return bringer.bring(source, f"{root}/{file.path}", executable=file.executable)
 
 
 def _heads(path: str) -> Iterator[str]:
@@ -204,13 +232,22 @@ def _alone(root: Path) -> Iterator[None]:
     """Two checkouts of one folder at once would undo each other; the kernel forgets the locks of the dead."""
     handle = os.open(root, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise CheckoutRefused("another checkout of this folder goes on", where=str(root), mend="wait for it") from None
+        until = time.monotonic() + _PATIENCE
+        while not _locked(handle):
+            if time.monotonic() > until:
+                raise CheckoutRefused("another checkout of this folder goes on", where=str(root), mend="wait for it")
+            time.sleep(0.01)
         yield
     finally:
         os.close(handle)
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextmanager

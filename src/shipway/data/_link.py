@@ -35,9 +35,9 @@ class Bringer:
     """
 
     def __init__(self, way: Way, staging: Path) -> None:
-        self.way, self._staging = way, staging
+        self.way, self._staging = way, os.fspath(staging)
 
-    def bring(self, source: Path, target: str, *, executable: bool, report: Callable[[int], None] | None = None) -> Way:
+    def bring(self, source: str, target: str, *, executable: bool, report: Callable[[int], None] | None = None) -> Way:
         """How it came. Replaces a file at the target. Raises OSError; EOPNOTSUPP where the file system cannot do as asked."""
         if self.way is Way.HARDLINK and not executable and self._hardlinked(source, target):
             return Way.HARDLINK
@@ -46,11 +46,11 @@ class Bringer:
             done = self._fill(source, draft, mode=0o777 if executable else 0o666, report=report)
             os.replace(draft, target)
         except BaseException:
-            draft.unlink(missing_ok=True)
+            _discard(draft)
             raise
         return done
 
-    def _hardlinked(self, source: Path, target: str) -> bool:
+    def _hardlinked(self, source: str, target: str) -> bool:
         """Not where the object has all the names that it can have (65,000 on ext4)."""
         try:
             try:
@@ -59,18 +59,18 @@ class Bringer:
                 draft = self._draft()
                 os.link(source, draft)
                 os.replace(draft, target)
-                draft.unlink(missing_ok=True)  # a rename does nothing where both are one file already
+                _discard(draft)  # a rename does nothing where both are one file already
         except OSError as problem:
             if problem.errno != errno.EMLINK:
                 raise
             return False
         return True
 
-    def _draft(self) -> Path:
+    def _draft(self) -> str:
         """One a thread; a second file is begun when the first has its name."""
-        return self._staging / f"{threading.get_ident():x}"
+        return f"{self._staging}/{threading.get_ident():x}"
 
-    def _fill(self, source: Path, draft: Path, *, mode: int, report: Callable[[int], None] | None) -> Way:
+    def _fill(self, source: str, draft: str, *, mode: int, report: Callable[[int], None] | None) -> Way:
         given = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
         try:
             out = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
@@ -95,6 +95,11 @@ class Bringer:
             self.way = Way.COPY  # the answer is the file system's, so it holds for all
             return False
         return True
+
+
+def _discard(path: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def _copy(given: int, out: int, report: Callable[[int], None] | None) -> None:

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from shipway.data._errors import DataUnreadable
-from shipway.data._snapshot import check_exists, snapshot_files
-from shipway.kernel.digest import Digest
-from shipway.store import Store, TreeFile
+from shipway.data._snapshot import check_exists, root_of
+from shipway.kernel.digest import Descriptor, Digest
+from shipway.store import TREE, Scan, Store, TreeFile, read_node
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,32 +42,111 @@ def measure_status(store: Store, digest: Digest | None, path: Path) -> Status:
     Raises DataMissing, DataUnreadable, and as snapshot_files.
     """
     check_exists(path)
-    then = {file.path: file for file in snapshot_files(store, digest)} if digest else {}
-    now = dict(files_below(path))
+    found = _Comparison(store)
+    root = root_of(store, digest) if digest else None
     try:
-        same = {name for name in then.keys() & now.keys() if _is_same(store, now[name], then[name])}
+        if path.is_dir():
+            found.compare(store.look(path), root)
+        else:
+            found.compare_file(path, root)
     except OSError as problem:
         raise DataUnreadable(
             f"cannot read {os.fsdecode(problem.filename or path)}: {problem.strerror}", where=str(path)
         ) from problem
     finally:
         store.save_digests()
-    return Status(
-        added=tuple(sorted(now.keys() - then.keys())),
-        removed=tuple(sorted(then.keys() - now.keys())),
-        changed=tuple(sorted((then.keys() & now.keys()) - same)),
-        unchanged=tuple(sorted(same)),
-    )
+    return Status(*(tuple(sorted(names)) for names in (found.added, found.removed, found.changed, found.unchanged)))
 
 
-def _is_same(store: Store, path: bytes, file: TreeFile) -> bool:
+class _Comparison:
+    """Folders against the nodes of a tree; equal nodes are never opened."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._began = store, time.time_ns()
+        self._nodes: dict[bytes, Digest | None] = {}  # of folders whose files are all as the cache knows them
+        self.added: list[str] = []
+        self.removed: list[str] = []
+        self.changed: list[str] = []
+        self.unchanged: list[str] = []
+
+    def compare(self, scan: Scan, root: Digest | None) -> None:
+        """All of a data set. root: of its tree."""
+        self._find(scan)
+        if root is None:
+            self.added += _names(scan)
+        else:
+            self._folder(scan, root)
+
+    def compare_file(self, path: Path, root: Digest | None) -> None:
+        """A data set of one file."""
+        then = {file.path: file for file in self._store.tree(root)} if root else {}
+        self.removed += then.keys() - {path.name}
+        if path.name not in then:
+            self.added.append(path.name)
+            return
+        same = _is_same(self._store, os.fsencode(path.absolute()), then[path.name]) is not None
+        (self.unchanged if same else self.changed).append(path.name)
+
+    def _find(self, scan: Scan) -> Digest | None:
+        below = [self._find(folder) for folder in scan.folders]
+        known = None if None in below or scan.others else self._store.node_of(scan, below)
+        self._nodes[scan.path] = known
+        return known
+
+    def _folder(self, scan: Scan, then: Digest) -> bool:
+        """Whether the folder is what it was."""
+        if self._nodes[scan.path] == then:
+            self.unchanged += _names(scan)
+            return True
+        data = self._store.objects.get(then)
+        node, below = read_node(data), os.fsdecode(scan.below)
+        files = {file.path: file for file in node.files}
+        digests = self._files(scan, files, below)
+        here = {os.fsdecode(folder.name): folder for folder in scan.folders}
+        gone = [name for name in files if name not in digests]
+        self.removed += [below + name for name in gone]
+        for name in node.folders.keys() - here.keys():
+            self.removed += [f"{below}{name}/{file.path}" for file in self._store.tree(node.folders[name].digest)]
+        for name in here.keys() - node.folders.keys():
+            self.added += _names(here[name])
+        shared = [self._folder(here[name], node.folders[name].digest) for name in here.keys() & node.folders.keys()]
+        known = [one for one in digests.values() if one is not None]
+        same = (
+            all(shared) and not gone and not scan.others and here.keys() == node.folders.keys() and len(known) == len(digests)
+        )
+        if same:
+            nodes = [node.folders[os.fsdecode(folder.name)].digest for folder in scan.folders]
+            self._store.remember_node(scan, Descriptor(TREE, then, len(data)), nodes, known, at=self._began)
+        return same
+
+    def _files(self, scan: Scan, then: Mapping[str, TreeFile], below: str) -> dict[str, Digest | None]:
+        """The digest of each file that is here and was then, and has not changed; None: it is another, or new."""
+        found: dict[str, Digest | None] = {}
+        for name, _ in [*scan.files, *scan.others]:
+            text = os.fsdecode(name)
+            file = then.get(text)
+            same = _is_same(self._store, scan.path + b"/" + name, file) if file else None
+            (self.unchanged if same else self.changed if file else self.added).append(below + text)
+            found[text] = same
+        return found
+
+
+def _names(scan: Scan) -> Iterator[str]:
+    """Every path of a folder and those in it."""
+    below = os.fsdecode(scan.below)
+    yield from (below + os.fsdecode(name) for name, _ in scan.files)
+    yield from (below + os.fsdecode(name) for name, _ in scan.others)
+    for folder in scan.folders:
+        yield from _names(folder)
+
+
+def _is_same(store: Store, path: bytes, file: TreeFile) -> Digest | None:
+    """The digest of a file that is still this one."""
     status = os.lstat(path)
-    if not stat.S_ISREG(status.st_mode) or (status.st_size, bool(status.st_mode & 0o100)) != (
-        file.size,
-        file.executable,
-    ):
-        return False
-    return store.digest_of(path, status) == file.digest
+    kind = stat.S_ISREG(status.st_mode), status.st_size, bool(status.st_mode & 0o100)
+    if kind != (True, file.size, file.executable):
+        return None
+    return file.digest if store.digest_of(path, status) == file.digest else None
 
 
 def bytes_below(path: Path) -> int:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from shipway.store._facade import FOLDER, Store, list_projects, open_store
     from shipway.store._file_digests import FileDigests
     from shipway.store._foreign import Foreign, put_link
+    from shipway.store._hands import share_out
     from shipway.store._hashed import damaged, hash_file
     from shipway.store._objects import Objects
     from shipway.store._records import (
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     )
     from shipway.store._relocate import Destination, Relocated, relocate_store, where_store_is
     from shipway.store._remote import Brought, Remote, bring
+    from shipway.store._scan import Scan
     from shipway.store._segment_format import (
         Counts,
         Frame,
@@ -93,6 +95,7 @@ _HOME = {
     "_facade": ["FOLDER", "Store", "list_projects", "open_store"],
     "_file_digests": ["FileDigests"],
     "_foreign": ["Foreign", "put_link"],
+    "_hands": ["share_out"],
     "_hashed": ["damaged", "hash_file"],
     "_objects": ["Objects"],
     "_records": [
@@ -106,6 +109,7 @@ _HOME = {
     ],
     "_relocate": ["Destination", "Relocated", "relocate_store", "where_store_is"],
     "_remote": ["Brought", "Remote", "bring"],
+    "_scan": ["Scan"],
     "_segment_format": [
         "Counts",
         "Frame",
@@ -214,6 +218,7 @@ __all__ = [
     "Relocated",
     "Remote",
     "RevocationArrived",
+    "Scan",
     "SegmentFile",
     "SegmentForeign",
     "SegmentRead",
@@ -248,6 +253,7 @@ __all__ = [
     "read_segment",
     "recover_writers",
     "relocate_store",
+    "share_out",
     "upload",
     "where_store_is",
     "while_working",

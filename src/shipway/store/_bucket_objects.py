@@ -7,8 +7,9 @@ asked of the bucket; a copy counts only while the bucket's tag is the one under 
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from shipway.kernel.digest import Descriptor, Digest, digest_bytes, is_digest, p
 from shipway.store._bucket import Bucket, Content, Found
 from shipway.store._copies import Room
 from shipway.store._hashed import damaged
-from shipway.store._objects import FileObjects, Kept
+from shipway.store._objects import FileObjects, Kept, put_with_md5
 from shipway.store._types import ObjectDamaged, ObjectMissing, ObjectsDown
 
 _PREFIX = "objects"
@@ -89,6 +90,10 @@ class BucketObjects:
         found = self._bucket.look(_key(digest))
         return found is not None and found.size == size and not self._mark(digest).exists()
 
+    def keeps_each(self, wanted: Iterable[tuple[Digest, int]]) -> list[bool]:
+        """As keeps of each, for many."""
+        return [self.keeps(*one) for one in wanted]
+
     def put(self, data: bytes) -> Digest:
         """Keep these bytes; putting twice is no error, and mends a small object that is not as it was."""
         digest = digest_bytes(data)
@@ -104,7 +109,7 @@ class BucketObjects:
         source: Path | str,
         *,
         report: Callable[[int], None] | None = None,
-        also: Callable[[bytes], None] | None = None,
+        also: Callable[[memoryview], None] | None = None,
     ) -> tuple[Digest, int]:
         """Keep a copy of a file, read once: digest and size in bytes. Raises FileUnreadable, StoreFull (of the copy)."""
         digest, size = self._copies.put_file(source, report=report, also=also)
@@ -113,9 +118,24 @@ class BucketObjects:
             self._upload(digest, self._copies.path(digest), size)
         return digest, size
 
-    def adopt(self, source: Path, *, also: Callable[[bytes], None] | None = None) -> tuple[Digest, int]:
+    def adopt(self, source: Path, *, also: Callable[[memoryview], None] | None = None) -> tuple[Digest, int]:
         """As put_file: the bucket has its own copy of everything."""
         return self.put_file(source, also=also)
+
+    def put_small(
+        self,
+        sources: Sequence[bytes],
+        *,
+        tell: Callable[[int], None],
+        meanwhile: Callable[[], None],  # noqa: ARG002 - there is no time to use: each upload is waited for
+        md5s: dict[Digest, str] | None = None,
+    ) -> list[tuple[Digest, int]]:
+        """As put_file of each."""
+        found = []
+        for number, source in enumerate(sources):
+            found.append(put_with_md5(self, os.fsdecode(source), md5s))
+            tell(number)
+        return found
 
     def put_stream(self, wanted: Descriptor, chunks: Iterable[bytes | memoryview]) -> bool:
         """As of FileObjects: nothing is put in the bucket before all of it is here and is what it should be."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shipway.kernel import media
-from shipway.kernel.canonical import Json, JsonObject, canonical_json, parse_object
+from shipway.kernel.canonical import Json, JsonObject, canonical_json, parse_object, text_of_name
 from shipway.kernel.clock import Clock, Ids, RandomIds, SystemClock, instant
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.kernel.errors import ShipwayError
@@ -33,7 +33,8 @@ from shipway.store._place import (
     open_catalogue,
     open_objects,
 )
-from shipway.store._stat_cache import StatCache
+from shipway.store._scan import Scan, scan_folder
+from shipway.store._stat_cache import NodeSeen, StatCache, is_settled, known_as
 from shipway.store._sums import Sums
 from shipway.store._tree import TreeFile, TreeWriter, put_listing, tree_nodes, walk_tree
 from shipway.store._types import (
@@ -122,7 +123,9 @@ class Store:
         """
         self._work.begin()
         sums: dict[Digest, str] = {}
-        writer = TreeWriter(self.objects, self._stat_cache, report, md5s=sums if md5 else None)
+        writer = TreeWriter(
+            self.objects, self._stat_cache, report, md5s=sums if md5 else None, meanwhile=self._prepare_to_write
+        )
         try:
             return writer.put(folder), writer
         finally:
@@ -155,6 +158,27 @@ class Store:
             digest = hash_file(Path(os.fsdecode(path)))
             self._stat_cache.add(path, status, digest)
         return digest
+
+    def look(self, folder: Path) -> Scan:
+        """A folder on disk as its stats show it. Raises OSError for what cannot be listed."""
+        path = os.fsencode(folder.absolute())
+        self._stat_cache.load(path)
+        return scan_folder(path)
+
+    def node_of(self, scan: Scan, below: Sequence[Digest | None]) -> Digest | None:
+        """The node of a folder whose folders have these, where no file in it has changed since it was remembered."""
+        seen = self._stat_cache.node(scan.path)
+        same = seen and seen.below == ",".join(map(str, below)) and seen.signature == scan.signature()
+        return seen.digest if seen and same else None
+
+    def remember_node(
+        self, scan: Scan, node: Descriptor, below: Sequence[Digest], digests: Sequence[Digest], *, at: int
+    ) -> None:
+        """What was found by comparing each file of a folder. digests: of the files; at: before the scan, as time.time_ns()."""
+        if all(is_settled(status, at) for _, status in scan.files):
+            files = {text_of_name(name): known_as(status, one) for (name, status), one in zip(scan.files, digests, strict=True)}
+            seen = NodeSeen(scan.signature(), ",".join(below), node.digest, node.size)
+            self._stat_cache.put(scan.path, files, seen)
 
     def save_digests(self) -> None:
         """Remember what digest_of had to read."""
@@ -355,6 +379,11 @@ class Store:
         yield
         self._work.end()
 
+    @staticmethod
+    def _prepare_to_write() -> None:
+        """Whoever puts a tree moves a ref to it next, which needs a library that takes a third of a second to import."""
+        import shipway.store._catalogue  # noqa: F401
+
     @cached_property
     def sums(self) -> Sums:
         """The MD5 of objects that another tool knows by it."""
@@ -362,7 +391,7 @@ class Store:
 
     @cached_property
     def _stat_cache(self) -> StatCache:
-        return StatCache(self.root / "cache" / "stat.sqlite")
+        return StatCache(self.root / "cache" / "stat-2.sqlite")
 
     def _query(self, sql: str, parameters: Mapping[str, reader.Value]) -> Sequence[Sequence[reader.Value]]:
         refuse_unfit(parameters.values())

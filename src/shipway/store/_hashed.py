@@ -7,14 +7,17 @@ import fcntl
 import filecmp
 import hashlib
 import io
+import itertools
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.store._types import FileUnreadable, ObjectDamaged
 
+_LARGE = 16 << 20  # bytes from which a second thread for the hash is worth it
 CHUNK = 1 << 20  # reads of 1 MiB: hashing then dominates the system calls
 
 
@@ -70,7 +73,7 @@ def copy_hashed(
     source: Path | str,
     out: int | None,
     report: Callable[[int], None] | None,
-    also: Callable[[bytes], None] | None = None,
+    also: Callable[[memoryview], None] | None = None,
 ) -> tuple[Digest, int]:
     """Hash and copy in one pass; a file that changes meanwhile is refused. out: None to hash alone; also: sees every byte."""
     hasher, size = hashlib.sha256(), 0
@@ -80,17 +83,13 @@ def copy_hashed(
         raise _unreadable(source, problem) from problem
     try:
         before = os.fstat(handle)
-        while chunk := _read(handle, source):
-            hasher.update(chunk)
-            if also:
-                also(chunk)
+        chunks, hashers = _chunks(handle, source, before.st_size), [hasher.update, *([also] if also else [])]
+        for chunk in _hashed(chunks, hashers) if before.st_size < _LARGE else _hashed_beside(chunks, hashers):
             if out is not None:
                 write_all(out, chunk)
             size += len(chunk)
             if report:
                 report(len(chunk))
-            if size == before.st_size:  # what comes after it, if anything, shows in the next stat
-                break
         after = os.fstat(handle)
     finally:
         os.close(handle)
@@ -101,11 +100,44 @@ def copy_hashed(
     return Digest("sha256:" + hasher.hexdigest()), size
 
 
-def _read(handle: int, source: Path | str) -> bytes:
-    try:
-        return os.read(handle, CHUNK)
-    except OSError as problem:  # a folder, a disk that fails
-        raise _unreadable(source, problem) from problem
+def _chunks(handle: int, source: Path | str, expected: int) -> Iterator[memoryview]:
+    """The bytes of a file, each chunk good until the one after the next is asked for: new memory costs as much as the copy."""
+    buffers = [memoryview(bytearray(min(CHUNK, expected + 1))) for _ in range(3)]
+    size = 0
+    for buffer in itertools.cycle(buffers):
+        try:
+            read = os.readv(handle, [buffer])
+        except OSError as problem:  # a folder, a disk that fails
+            raise _unreadable(source, problem) from problem
+        if not read:
+            return
+        size += read
+        yield buffer[:read]
+        if size == expected:  # what comes after it, if anything, shows in the next stat
+            return
+
+
+def _hashed(chunks: Iterator[memoryview], hashers: Sequence[Callable[[memoryview], None]]) -> Iterator[memoryview]:
+    for chunk in chunks:
+        for hasher in hashers:
+            hasher(chunk)
+        yield chunk
+
+
+def _hashed_beside(chunks: Iterator[memoryview], hashers: Sequence[Callable[[memoryview], None]]) -> Iterator[memoryview]:
+    """The same chunks; a thread for each hash works on one while it is used and the next one is read."""
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    with ExitStack() as stack:
+        pools = [stack.enter_context(ThreadPoolExecutor(1)) for _ in hashers]
+        last: list[Future[None]] = []
+        for chunk in chunks:
+            for future in last:
+                future.result()
+            last = [pool.submit(hasher, chunk) for pool, hasher in zip(pools, hashers, strict=True)]
+            yield chunk
+        for future in last:
+            future.result()
 
 
 def _unreadable(source: Path | str, problem: OSError) -> FileUnreadable:

@@ -9,17 +9,19 @@ marked as damaged, so that taking a snapshot again mends a store.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import itertools
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from shipway.kernel.digest import Descriptor, Digest, digest_bytes, is_digest, parse_digest
 from shipway.store._faults import disk_fault
+from shipway.store._flush import flush_disk, open_disk
 from shipway.store._hashed import (
     CHUNK,
     copy_hashed,
@@ -36,6 +38,7 @@ from shipway.store._hashed import (
     rename,
     write_all,
 )
+from shipway.store._small import put_small
 from shipway.store._types import ObjectMissing
 
 if TYPE_CHECKING:
@@ -76,15 +79,24 @@ class Objects(Protocol):
     def all(self) -> Iterator[Digest]: ...
     def listing(self) -> Iterator[Kept]: ...
     def keeps(self, digest: Digest, size: int) -> bool: ...
+    def keeps_each(self, wanted: Iterable[tuple[Digest, int]]) -> list[bool]: ...
     def put(self, data: bytes) -> Digest: ...
     def put_file(
         self,
         source: Path | str,
         *,
         report: Callable[[int], None] | None = None,
-        also: Callable[[bytes], None] | None = None,
+        also: Callable[[memoryview], None] | None = None,
     ) -> tuple[Digest, int]: ...
-    def adopt(self, source: Path, *, also: Callable[[bytes], None] | None = None) -> tuple[Digest, int]: ...
+    def adopt(self, source: Path, *, also: Callable[[memoryview], None] | None = None) -> tuple[Digest, int]: ...
+    def put_small(
+        self,
+        sources: Sequence[bytes],
+        *,
+        tell: Callable[[int], None],
+        meanwhile: Callable[[], None],
+        md5s: dict[Digest, str] | None = None,
+    ) -> list[tuple[Digest, int]]: ...
     def put_stream(self, wanted: Descriptor, chunks: Iterable[bytes | memoryview]) -> bool: ...
     def get(self, digest: Digest) -> bytes: ...
     def read(self, digest: Digest) -> Iterator[bytes]: ...
@@ -107,7 +119,7 @@ class FileObjects:
         self._unsynced: dict[str, None] = {}
         self._below = os.fspath(root)  # pathlib costs as much as the system call that it is for
         self._drafts = itertools.count()
-        self._swept, self._prefix = False, ""
+        self._swept, self._prefix, self._disk = False, "", -1
 
     def path(self, digest: Digest) -> Path:
         """Where the object is, whether it exists or not."""
@@ -182,6 +194,23 @@ class FileObjects:
             self._unsynced[path] = None  # whoever wrote it may have been killed before the disk had it
         return found
 
+    def keeps_each(self, wanted: Iterable[tuple[Digest, int]]) -> list[bool]:
+        """As keeps of each, for many."""
+        below, lstat, young, found = self._below, os.lstat, time.time() - _SETTLED, list[bool]()
+        for digest, size in wanted:  # a hundred thousand of them
+            path = f"{below}/{digest[7:9]}/{digest[9:]}"
+            try:
+                status = lstat(path)
+            except (OSError, ValueError):
+                found.append(False)
+                continue
+            mode = status.st_mode
+            kept = stat.S_ISREG(mode) and status.st_size == size and mode & 0o7777 != _DAMAGED
+            if kept and not self._at_once and status.st_ctime > young:
+                self._unsynced[path] = None
+            found.append(kept)
+        return found
+
     def put(self, data: bytes) -> Digest:
         """Keep these bytes; putting twice is no error, and mends an object that is not as it was. Raises StoreFull."""
         digest = digest_bytes(data)
@@ -199,12 +228,12 @@ class FileObjects:
         source: Path | str,
         *,
         report: Callable[[int], None] | None = None,
-        also: Callable[[bytes], None] | None = None,
+        also: Callable[[memoryview], None] | None = None,
     ) -> tuple[Digest, int]:
         """Keep a copy of a file, read once: digest and size. also: sees every byte. Raises FileUnreadable, StoreFull."""
         return self._write(lambda out: copy_hashed(source, out, report, also))
 
-    def adopt(self, source: Path, *, also: Callable[[bytes], None] | None = None) -> tuple[Digest, int]:
+    def adopt(self, source: Path, *, also: Callable[[memoryview], None] | None = None) -> tuple[Digest, int]:
         """As put_file, of a file that another tool keeps read-only for ever: by a second name for it where that can be."""
         if not self._may_link(source):
             return self.put_file(source, also=also)
@@ -229,6 +258,35 @@ class FileObjects:
         status = os.lstat(source)
         same = status.st_dev == os.stat(self.root).st_dev and stat.S_ISREG(status.st_mode)
         return same and not status.st_mode & 0o333 and not self._at_once  # who could write to it would change the object
+
+    def put_small(
+        self,
+        sources: Sequence[bytes],
+        *,
+        tell: Callable[[int], None],
+        meanwhile: Callable[[], None],
+        md5s: dict[Digest, str] | None = None,
+    ) -> list[tuple[Digest, int]]:
+        """As put_file of each, for many small files at once. tell: the number of each that is done, in any order.
+
+        meanwhile: something else to be done, once at most, while other processes work; md5s: is given the MD5 of each. Raises
+        FileUnreadable, StoreFull.
+        """
+        self._begin()
+        found: list[tuple[Digest, int]] = []
+        prefix = f"{self._prefix}{next(self._drafts)}-"
+        done = put_small(self._below, prefix, sources, tell=tell, meanwhile=meanwhile, md5=md5s is not None)
+        for source, result in zip(sources, done, strict=True):
+            if result is None:
+                found.append(put_with_md5(self, os.fsdecode(source), md5s))
+                continue
+            digits, size, md5 = result
+            digest = Digest(f"sha256:{digits}")
+            found.append((digest, size))
+            self._unsynced[f"{self._below}/{digits[:2]}/{digits[2:]}"] = None
+            if md5s is not None:
+                md5s[digest] = md5
+        return found
 
     def put_stream(self, wanted: Descriptor, chunks: Iterable[bytes | memoryview]) -> bool:
         """Keep bytes that come from elsewhere under the name that they should have, read once and never past their size.
@@ -295,6 +353,12 @@ class FileObjects:
         if not self._unsynced:
             return
         paths = list(self._unsynced)
+        if len(paths) > _MANY and self._disk < 0:
+            self._disk = open_disk(self._below)
+        if len(paths) > _MANY and self._disk >= 0:
+            flush_disk(self._disk)
+            self._unsynced.clear()
+            return
         if len(paths) > _MANY:
             os.sync()  # all at once; what follows then finds them clean, and hears of errors, which this does not
         for path in paths:
@@ -313,6 +377,10 @@ class FileObjects:
     def again(self) -> FileObjects:
         """The same folder, for another thread."""
         return FileObjects(self.root, at_once=self._at_once)
+
+    def __del__(self) -> None:
+        if self._disk >= 0:
+            os.close(self._disk)
 
     def _missing(self, digest: Digest) -> ObjectMissing:
         return ObjectMissing(f"no object {digest}", where=self.where, mend="restore it from a backup")
@@ -348,12 +416,18 @@ class FileObjects:
             self._unsynced[final] = None
         return digest, size
 
+    def _begin(self) -> None:
+        """Before anything is written."""
+        if self._swept:
+            return
+        self.root.mkdir(parents=True, exist_ok=True)
+        self._sweep()
+        self._prefix = f"{self._below}/{_DRAFT}{os.getpid()}-{os.urandom(6).hex()}-"
+        self._disk = open_disk(self._below)
+
     def _draft(self) -> tuple[int, str]:
         """A new file that no other writer has."""
-        if not self._swept:
-            self.root.mkdir(parents=True, exist_ok=True)
-            self._sweep()
-            self._prefix = f"{self._below}/{_DRAFT}{os.getpid()}-{os.urandom(6).hex()}-"
+        self._begin()
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         name = f"{self._prefix}{next(self._drafts)}"
         try:
@@ -371,3 +445,13 @@ class FileObjects:
             with suppress(OSError):  # gone meanwhile, or held: BlockingIOError
                 if time.time() - path.stat().st_mtime > _ABANDONED:
                     remove_unheld(path)
+
+
+def put_with_md5(objects: Objects, source: str, md5s: dict[Digest, str] | None) -> tuple[Digest, int]:
+    """As put_file, out of one pass with the MD5 where there is somewhere to tell it."""
+    if md5s is None:
+        return objects.put_file(source)
+    md5 = hashlib.md5(usedforsecurity=False)
+    digest, size = objects.put_file(source, also=md5.update)
+    md5s[digest] = md5.hexdigest()
+    return digest, size

@@ -1,19 +1,52 @@
 """Remembers the digest of files by (path, inode, size, mtime, ctime), so that an unchanged file is not read again.
 
+A row a folder: a signature of its files' stats tells at once that none has changed, and the digest of its node what it is.
 Raw `sqlite3`: this is a cache that may be deleted at any time, not part of the catalogue.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from shipway.kernel.canonical import text_of_name
 from shipway.kernel.digest import Digest, is_digest
 
 _RACY_NS = 2_000_000_000  # a file changed this recently may change again within one tick of its timestamp: never trusted
+_OLD = "stat.sqlite"  # what a Shipway before had, a row a file
+
+Known = Sequence[int | str]  # of a file: inode, size, mtime, ctime, digest
+
+
+class NodeSeen(NamedTuple):
+    """The node of a folder when its files had this signature and the folders in it these nodes, one after the other."""
+
+    signature: str
+    below: str
+    digest: Digest
+    size: int
+
+
+@dataclass(slots=True)
+class _Folder:
+    """What is known of a folder: its node, and its files by name, loaded when first asked for."""
+
+    node: NodeSeen | None = None
+    files: dict[str, Known] | None = None
+    changed: bool = False
+
+
+@dataclass(slots=True)
+class _Rows:
+    folders: dict[str, _Folder] = field(default_factory=dict)
+    looked: set[str] = field(default_factory=set)
 
 
 class StatCache:
@@ -21,56 +54,137 @@ class StatCache:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: dict[str, tuple[tuple[int, int, int, int], str]] = {}
-        self._new: dict[str, tuple[int, int, int, int, str]] = {}
-        self._load()
+        self._known = _Rows()
+        self._connection: sqlite3.Connection | None = None
 
     def find(self, path: Path | bytes, status: os.stat_result) -> Digest | None:
         """The digest of the file as it was last read, when nothing about it has changed since. path: bytes are absolute."""
-        known = self._known.get(_name(path))
-        return Digest(known[1]) if known and known[0] == _key(status) and is_digest(known[1]) else None
+        folder, name = os.path.split(_bytes(path))
+        return known_digest(self.files(folder), name, status)
+
+    def files(self, folder: bytes) -> Mapping[str, Known]:
+        """What is known of a folder's files, by name as text. Ask with known_digest."""
+        return self._files(text_of_name(folder))
+
+    def node(self, folder: bytes) -> NodeSeen | None:
+        """The node that a folder had when it was last put or looked at as a whole."""
+        return self._folder(text_of_name(folder)).node
+
+    def knows(self, folder: bytes) -> bool:
+        """Whether any of a folder's files may be known."""
+        return text_of_name(folder) in self._known.folders
+
+    def load(self, root: bytes) -> None:
+        """Look up the nodes of all folders at and below a root at once."""
+        text = text_of_name(root)
+        with self._reading() as connection:
+            sql = "SELECT path, signature, below, node, size FROM folder WHERE path >= ? AND path < ?"
+            for low, high in ((text, text + "\0"), (text + "/", text + "0")):
+                for path, *node in connection.execute(sql, (low, high)) if connection else ():
+                    self._known.folders.setdefault(path, _Folder(_node(node)))
+            self._known.looked.add(text)
 
     def add(self, path: Path | bytes, status: os.stat_result, digest: Digest) -> None:
         """Remember what was read; `status` was taken before reading."""
-        if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _RACY_NS:
-            self._new[_name(path)] = (*_key(status), digest)
+        if is_settled(status, time.time_ns()):
+            folder, name = os.path.split(_bytes(path))
+            text = text_of_name(folder)
+            self._files(text)[text_of_name(name)] = known_as(status, digest)
+            self._known.folders[text].changed = True
+
+    def put(self, folder: bytes, files: Mapping[str, Known], node: NodeSeen | None) -> None:
+        """Remember a whole folder: its settled files, and its node when all of them are."""
+        self._known.folders[text_of_name(folder)] = _Folder(node, dict(files), changed=True)
 
     def save(self) -> None:
         """Write what is new; failure costs a later read, nothing else."""
-        if not self._new:
+        new = {path: folder for path, folder in self._known.folders.items() if folder.changed}
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if not new:
             return
+        for folder in new.values():
+            folder.changed = False
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with sqlite3.connect(self._path, timeout=5) as connection:
+            with closing(sqlite3.connect(self._path, timeout=5)) as connection, connection:
                 connection.execute(_TABLE)
-                rows = [(name, *row) for name, row in self._new.items()]
-                connection.executemany("INSERT OR REPLACE INTO stat VALUES (?, ?, ?, ?, ?, ?)", rows)
+                connection.executemany("INSERT OR REPLACE INTO folder VALUES (?, ?, ?, ?, ?, ?)", map(_row, new.items()))
+            self._path.with_name(_OLD).unlink(missing_ok=True)
         except (sqlite3.Error, OSError):
             return
-        finally:
-            self._known |= {name: (row[:4], row[4]) for name, row in self._new.items()}
-            self._new.clear()
 
-    def _load(self) -> None:
-        if not self._path.exists():
-            return
-        try:
-            with sqlite3.connect(self._path, timeout=5) as connection:
-                rows = connection.execute("SELECT path, ino, size, mtime, ctime, digest FROM stat").fetchall()
-        except sqlite3.Error:
-            return
-        self._known = {row[0]: (row[1:5], row[5]) for row in rows}
+    def _folder(self, text: str) -> _Folder:
+        found = self._known.folders.get(text)
+        if found is None:
+            found = self._known.folders[text] = _Folder()
+            if not any(text == root or text.startswith(f"{root}/") for root in self._known.looked):
+                with self._reading() as connection:
+                    sql = "SELECT signature, below, node, size FROM folder WHERE path = ?"
+                    row = connection.execute(sql, (text,)).fetchone() if connection else None
+                    found.node = _node(row) if row else None
+        return found
+
+    def _files(self, text: str) -> dict[str, Known]:
+        folder = self._folder(text)
+        if folder.files is None:
+            folder.files = {}
+            with self._reading() as connection:
+                row = connection.execute("SELECT files FROM folder WHERE path = ?", (text,)).fetchone() if connection else None
+                folder.files = _parse(row[0]) if row else {}
+        return folder.files
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection | None]:
+        """None where there is no cache yet; what cannot be read is not known."""
+        if self._connection is None and self._path.exists():
+            with suppress(sqlite3.Error):
+                self._connection = sqlite3.connect(self._path, timeout=5, check_same_thread=False)
+        with suppress(sqlite3.Error, ValueError, TypeError):
+            yield self._connection
 
 
 _TABLE = (
-    "CREATE TABLE IF NOT EXISTS stat (path TEXT PRIMARY KEY, ino INTEGER, size INTEGER, mtime INTEGER, ctime INTEGER,"
-    " digest TEXT) WITHOUT ROWID"
+    "CREATE TABLE IF NOT EXISTS folder (path TEXT PRIMARY KEY, signature TEXT, below TEXT, node TEXT, size INTEGER, files TEXT)"
 )
 
 
-def _key(status: os.stat_result) -> tuple[int, int, int, int]:
-    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+def known_digest(files: Mapping[str, Known], name: bytes, status: os.stat_result) -> Digest | None:
+    """The digest of a file of a folder, when nothing about it has changed since it was read."""
+    known = files.get(text_of_name(name))
+    if known is None or tuple(known[:4]) != (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns):
+        return None
+    return Digest(digest) if is_digest(digest := str(known[4])) else None
 
 
-def _name(path: Path | bytes) -> str:
-    return text_of_name(path if isinstance(path, bytes) else os.fsencode(path.absolute()))
+def known_as(status: os.stat_result, digest: Digest) -> Known:
+    """What is remembered of a file; `status` was taken before it was read."""
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, digest
+
+
+def is_settled(status: os.stat_result, now: int) -> bool:
+    """Whether a change from now on would show in the stat. now: nanoseconds of the Unix epoch."""
+    return now - max(status.st_mtime_ns, status.st_ctime_ns) > _RACY_NS
+
+
+def _node(row: Sequence[object]) -> NodeSeen | None:
+    signature, below, digest, size = row
+    if isinstance(size, int) and is_digest(str(digest)):
+        return NodeSeen(str(signature), str(below), Digest(str(digest)), size)
+    return None
+
+
+def _row(item: tuple[str, _Folder]) -> tuple[str | int | None, ...]:
+    path, folder = item
+    return path, *(folder.node or (None,) * 4), json.dumps(folder.files or {}, ensure_ascii=False, separators=(",", ":"))
+
+
+def _parse(text: object) -> dict[str, Known]:
+    """Raises ValueError, TypeError for what this module has not written."""
+    value = json.loads(str(text))
+    return {name: known for name, known in value.items() if isinstance(known, list) and len(known) == 5}
+
+
+def _bytes(path: Path | bytes) -> bytes:
+    return path if isinstance(path, bytes) else os.fsencode(path.absolute())

@@ -14,7 +14,8 @@ class DvcSums:
     def __init__(self) -> None:
         self._plain, self._legacy = hashlib.md5(usedforsecurity=False), hashlib.md5(usedforsecurity=False)
 
-    def update(self, chunk: bytes) -> None:
+    def update(self, part: bytes | memoryview) -> None:
+        chunk = bytes(part)
         self._plain.update(chunk)
         text = b"\r\n" in chunk and is_text(chunk[:_LOOKED_AT])
         self._legacy.update(chunk.replace(b"\r\n", b"\n") if text else chunk)

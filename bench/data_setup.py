@@ -1,0 +1,65 @@
+"""What bench/data_*.py need: the peers' environment, folders in memory, one command measured."""
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = Path(__file__).resolve().parent
+LOCK = HERE.parent / "requirements" / "bench-data.lock"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "shipway" / "bench"
+SHIPWAY = str(Path(sys.executable).with_name("shipway"))
+MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else tempfile.gettempdir()  # so that no disk is measured, of either side
+
+
+Row = dict[str, object]
+
+
+class Took(NamedTuple):
+    """One command. seconds: by the clock; cpu: of all its processes."""
+
+    seconds: float
+    cpu: float
+
+
+def peer(name: str) -> str:
+    """The path of a program of the peers' environment, which is made when its lock is new."""
+    folder = CACHE / "data"
+    made = folder / ".made"
+    if not made.exists() or made.read_bytes() != LOCK.read_bytes():
+        uv = str(Path(sys.executable).with_name("uv"))
+        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)], check=True)
+        environ = {**os.environ, "VIRTUAL_ENV": str(folder)}
+        words = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--require-hashes", "-r", str(LOCK)]
+        subprocess.run(words, check=True, env=environ)
+        made.write_bytes(LOCK.read_bytes())
+    return str(folder / "bin" / name)
+
+
+def took(words: list[str], folder: Path, environ: Mapping[str, str], *, codes: tuple[int, ...] = (0,)) -> Took:
+    """How long a whole command takes. Ends the measurement when it fails."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    done = subprocess.run(words, cwd=folder, env={**os.environ, **environ}, capture_output=True, check=False)
+    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode not in codes:
+        sys.exit(f"{' '.join(words)}: {done.stderr.decode()}")
+    return Took(seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+
+def seconds_row(figure: str, ours: float, theirs: float | None, name: str | None, *, bar: float | None) -> Row:
+    """A row of the results. bar: the seconds that ours may take."""
+    return {
+        "figure": figure,
+        "unit": "s",
+        "ours": round(ours, 3),
+        "peer": None if theirs is None else round(theirs, 3),
+        "peer_name": name,
+        "ratio": None if theirs is None else round(ours / theirs, 3),
+        "bar": None if bar is None else round(bar, 3),
+        "holds": bar is None or ours <= bar,
+    }

@@ -1,0 +1,120 @@
+"""Many small pieces of work shared out to all cores.
+
+Half of the time of a small file is the system's and half Python's, so a second core needs a second process: a fork of this
+one, which only works and says what it did through a pipe, and ends when nobody listens. A process with threads works alone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import selectors
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from itertools import pairwise
+from typing import TypeVar
+
+_WORTH = 1000  # items from which on a second process is
+_PIPE = 1 << 20  # bytes that wait in a pipe while nobody reads: what an unprivileged process may ask for
+_F_SETPIPE_SZ = 1031
+
+_T = TypeVar("_T")
+
+
+def share_out(
+    items: Sequence[_T],
+    work: Callable[[int, Sequence[_T]], Iterator[bytes]],
+    *,
+    size: int,
+    tell: Callable[[int], None],
+    meanwhile: Callable[[], None] = lambda: None,
+) -> list[bytes | None]:
+    """What `work` says of each item, in order; None of one that it was killed before.
+
+    work: is given which hand it is and its share, raises nothing, and gives so many bytes (`size`) an item. It runs in another
+    process where that is worth it, so it leaves no trace but on the disk. tell: the number of each that is done; meanwhile:
+    something else that can be done while others work, left out where nobody else does.
+    """
+    found: list[bytes | None] = [None] * len(items)
+    hands = min(_cores(), len(items) // _WORTH)
+    if hands < 2 or not _alone():
+        for number, said in enumerate(work(0, items)):
+            found[number] = said
+            tell(number)
+        return found
+    shares = [range(low, high) for low, high in pairwise(len(items) * hand // hands for hand in range(hands + 1))]
+    children = [_start(work(hand, items[share.start : share.stop]), size, len(share)) for hand, share in enumerate(shares)]
+    try:
+        meanwhile()
+        for hand, place, said in _gather([pipe for _, pipe in children], size):
+            found[shares[hand][place]] = said
+            tell(shares[hand][place])
+    except BaseException:
+        for child, _ in children:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        raise
+    finally:
+        for child, pipe in children:
+            os.close(pipe)
+            os.waitpid(child, 0)
+    return found
+
+
+def _start(work: Iterator[bytes], size: int, count: int) -> tuple[int, int]:
+    """A child that works; its id, and where it says what it did. It holds the locks that this process holds."""
+    given, out = os.pipe2(os.O_CLOEXEC)
+    with suppress(OSError):
+        fcntl.fcntl(out, _F_SETPIPE_SZ, min(_PIPE, max(4096, size * count)))
+    child = os.fork()
+    if child:
+        os.close(out)
+        return child, given
+    try:
+        os.close(given)
+        waiting = bytearray()
+        for said in work:
+            waiting += said
+            if len(waiting) >= 64 * size:
+                _send(out, waiting)
+        _send(out, waiting)
+    finally:
+        os._exit(0)  # whatever happened: what is missing in the pipe is done by who reads it
+
+
+def _send(out: int, waiting: bytearray) -> None:
+    while waiting:
+        del waiting[: os.write(out, waiting)]
+
+
+def _gather(pipes: Sequence[int], size: int) -> Iterator[tuple[int, int, bytes]]:
+    """What children say until all are silent: whose, of which of its items, and what."""
+    rest, counts = [bytearray() for _ in pipes], [0] * len(pipes)
+    with selectors.DefaultSelector() as selector:
+        for hand, pipe in enumerate(pipes):
+            selector.register(pipe, selectors.EVENT_READ, hand)
+        while selector.get_map():
+            for key, _ in selector.select():
+                hand = int(key.data)
+                data = os.read(key.fd, _PIPE)
+                if not data:
+                    selector.unregister(key.fd)
+                rest[hand] += data
+                whole = len(rest[hand]) // size
+                for place in range(whole):
+                    yield hand, counts[hand] + place, bytes(rest[hand][place * size : (place + 1) * size])
+                counts[hand] += whole
+                del rest[hand][: whole * size]
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+
+
+def _alone() -> bool:
+    """Whether this process has one thread: a fork copies no others, and what they held would be held for ever."""
+    try:
+        return len(os.listdir("/proc/self/task")) == 1
+    except OSError:
+        return False
