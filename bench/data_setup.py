@@ -10,9 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-HERE = Path(__file__).resolve().parent
-LOCK = HERE.parent / "requirements" / "bench-data.lock"
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "shipway" / "bench"
 SHIPWAY = str(Path(sys.executable).with_name("shipway"))
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else tempfile.gettempdir()  # so that no disk is measured, of either side
 
@@ -27,18 +24,12 @@ class Took(NamedTuple):
     cpu: float
 
 
-def peer(name: str) -> str:
-    """The path of a program of the peers' environment, which is made when its lock is new."""
-    folder = CACHE / "data"
-    made = folder / ".made"
-    if not made.exists() or made.read_bytes() != LOCK.read_bytes():
-        uv = str(Path(sys.executable).with_name("uv"))
-        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)], check=True)
-        environ = {**os.environ, "VIRTUAL_ENV": str(folder)}
-        words = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--require-hashes", "-r", str(LOCK)]
-        subprocess.run(words, check=True, env=environ)
-        made.write_bytes(LOCK.read_bytes())
-    return str(folder / "bin" / name)
+def peer(environment: str, name: str) -> str:
+    """The path of a program of an environment of its own, which `make bench-data` has made."""
+    found = Path(sys.executable).parent.parent / environment / "bin" / name
+    if not found.exists():
+        sys.exit(f"no {found}: run `make bench-data`")
+    return str(found)
 
 
 def took(words: list[str], folder: Path, environ: Mapping[str, str], *, codes: tuple[int, ...] = (0,)) -> Took:
