@@ -22,7 +22,7 @@ from deploy_subjects import IMAGE, ROOT, Golden
 
 from shipway.deploy import Files, Subject, make_subject, render_target
 from shipway.pipeline import read_pipeline, resolve
-from shipway.spec import TargetsSpec
+from shipway.spec import TargetsSpec, parse_spec
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))  # the small project that the command line is tested with
 
@@ -61,6 +61,11 @@ def test_the_compose_files_are_what_the_compose_specification_says(
 def test_an_image_embeds_where_an_index_of_the_project_is_embedded_there(flights: Subject, assistant: Subject) -> None:
     """With the versions that the embedder is tested with here."""
     assert "embed" not in render_target("image", flights)["Dockerfile"]
+    cached = parse_spec(
+        "project: a\nproviders: {x: {model: m}}\nprompts: {p: p.md}\ngateway: {semantic_cache: {errors: 1%}}\n",
+        path="shipway.yaml",
+    )
+    assert make_subject(cached, image=IMAGE).embeds, "what a semantic cache is asked is embedded in the gateway"
     files = render_target("image", assistant)
     assert "--no-deps -r /opt/shipway/build/embed.lock" in files["Dockerfile"]
     assert "!deploy/image/*.lock" in files["Dockerfile.dockerignore"].splitlines()

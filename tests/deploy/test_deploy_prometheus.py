@@ -326,6 +326,20 @@ def pods_of(subject: Subject) -> list[dict[str, str]]:
     return [*found, loading, stranger]
 
 
+def test_a_control_plane_in_another_pod_is_no_new_alert(flights: Subject, assistant: Subject, tmp_path: Path) -> None:
+    both_pods = [
+        series("shipway_alert_open", values, severity="page", instance=pod, job="shipway-control", pod=pod, **MONITORED)
+        for values, pod in (("1x30", "one"), ("_x28 1x32", "two"))
+    ]
+    one = case("ShipwayMonitorPages", both_pods, [{"exp_labels": {"project": "both", "severity": "page", **MONITORED}}])
+    one["alert_rule_test"][0]["eval_time"] = "29m"  # both are known for a while
+    text = run_rules(tmp_path, both(flights, assistant), [one], code=1)  # promtool compares annotations too
+    assert text.count('Labels:{alertname="ShipwayMonitorPages", monitor="calibration", project="both"') == 2, (
+        "expected, and got"
+    )
+    assert "pod=" not in text
+
+
 def test_a_monitor_that_pages_shows_its_interval_and_its_limit(flights: Subject, assistant: Subject, tmp_path: Path) -> None:
     numbers = {"value": "0.083", "low": "0.061", "high": "0.105", "threshold": "0.05"}
     given = [series("shipway_alert_open", "1x60", severity="page", **MONITORED)]
@@ -377,7 +391,7 @@ def test_a_sentinel_that_asks_seldom_is_not_called_silent(assistant: Subject) ->
     )
     rules = rules_of(replace(assistant, services=(replace(service, monitors=slow),)))
     (silent,) = [rule for rule in rules if rule.get("alert") == "ShipwayReadingsSilent"]
-    assert f'monitor="sentinel"}} > {21 * 86_400}' in silent["expr"]
+    assert f'monitor="sentinel"}}) > {21 * 86_400}' in silent["expr"]
 
 
 def test_names_that_collide_are_refused(flights: Subject) -> None:

@@ -62,7 +62,7 @@ def _deployments(subject: Subject) -> JsonObject:
                   "Open alerts that somebody got up for.", kind="stat", width=4),
             Panel("Tickets", {f'sum(shipway_alert_open{{{mine},severity="ticket"}}) or vector(0)': "open"},
                   "Open alerts that wait until tomorrow.", kind="stat", width=4),
-            Panel("Last judged", {f"time() - shipway_judged_timestamp_seconds{{{mine}}} or"
+            Panel("Last judged", {f"time() - max by (ref) (shipway_judged_timestamp_seconds{{{mine}}}) or"
                                   f" time() - max by (ref) (shipway_reading_timestamp_seconds{{{mine}}})": "{{ref}}"},
                   "How long ago a day was judged or a monitor was read.", unit="s", kind="stat", width=4),
             Panel("Live", {f"shipway_live_info{{{mine}}}": ""}, "The release behind each deployment.", kind="table", width=12),

@@ -74,6 +74,7 @@ def alert_rules(subject: Subject) -> list[Json]:
 
 
 def _judged(mine: str) -> list[Json]:
+    """Without the address of the control plane: a pod that took another's place is no new alert."""
     numbers = "".join(
         f'{{{{ with query (printf "shipway_monitor_{name}{{{mine.replace(chr(34), chr(39))},ref=%q,monitor=%q}}"'
         f" $labels.ref $labels.monitor) }}}}{before}{{{{ . | first | value | printf \"%.3g\" }}}}{after}{{{{ end }}}}"
@@ -84,7 +85,7 @@ def _judged(mine: str) -> list[Json]:
     return [
         _alert(
             name,
-            f'shipway_alert_open{{{mine},severity="{severity}"}} == 1',
+            f'max by (project, ref, monitor, severity) (shipway_alert_open{{{mine},severity="{severity}"}}) == 1',
             severity=severity,
             summary="{{ $labels.ref }}: {{ $labels.monitor }} fails",
             description=f"Measured last: {numbers}.",
@@ -176,7 +177,7 @@ def _missing(subject: Subject, kind: str) -> Json:
 def _silent_days(mine: str) -> Json:
     return _alert(
         "ShipwayDaysSilent",
-        f"time() - shipway_judged_timestamp_seconds{{{mine}}} > {JUDGED_SECONDS}",
+        f"time() - max by (project, ref) (shipway_judged_timestamp_seconds{{{mine}}}) > {JUDGED_SECONDS}",
         severity="ticket",
         lasting="15m",
         summary="no day of {{ $labels.ref }} was judged for {{ $value | humanizeDuration }}: outcomes or traffic are missing",
@@ -186,13 +187,13 @@ def _silent_days(mine: str) -> Json:
 
 def _silent_readings(subject: Subject, mine: str) -> Json:
     """A monitor that says how often it asks is silent after three times that."""
-    age = "time() - shipway_reading_timestamp_seconds"
-    parts = [f'{age}{{{mine},monitor!="sentinel"}} > {READ_SECONDS}']
+    age = "time() - max by (project, ref, monitor) (shipway_reading_timestamp_seconds"
+    parts = [f'{age}{{{mine},monitor!="sentinel"}}) > {READ_SECONDS}']
     for service in subject.services:
         for monitor in service.monitors:
             if service.kind == "gateway" and monitor.name == "sentinel":
                 longest = max(READ_SECONDS, int(3 * monitor.window))
-                parts.append(f'{age}{{{mine},ref="{service.ref}",monitor="sentinel"}} > {longest}')
+                parts.append(f'{age}{{{mine},ref="{service.ref}",monitor="sentinel"}}) > {longest}')
     return _alert(
         "ShipwayReadingsSilent",
         " or ".join(parts),

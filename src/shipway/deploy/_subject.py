@@ -90,7 +90,8 @@ class Service:
 class Subject:
     """A project for a compiler. image: `repository@sha256:...`; indexed: has indexes; lock: of its environment.
 
-    sources: where documents of indexes are in S3, as in s3://BUCKET/PREFIX; embeds: an index is embedded on this machine.
+    sources: where documents of indexes are in S3, as in s3://BUCKET/PREFIX; embeds: an index, or what a semantic cache is
+    asked, is embedded where it runs.
 
     data: where data sets lie, relative to the project; outside: name to path of those that lie elsewhere on this machine;
     environ: plain variables of every container.
@@ -140,7 +141,8 @@ def make_subject(
         ),
         indexed=bool(spec.indexes),
         sources=tuple(sorted({index.source for index in spec.indexes.values() if index.source.startswith("s3://")})),
-        embeds=any(index.embedder not in spec.providers for index in spec.indexes.values()),
+        embeds=spec.gateway.semantic_errors is not None
+        or any(index.embedder not in spec.providers for index in spec.indexes.values()),
         lock=(spec.environment or EnvironmentSpec()).lock if spec.pipeline else None,
         python=(spec.environment.python if spec.environment else None) or "3.11",
         data=tuple(data.path for data in spec.data.values() if not _outside(data.path)),
