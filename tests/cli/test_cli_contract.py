@@ -11,7 +11,11 @@ SHIPWAY = str(Path(sys.prefix) / "bin" / "shipway")
 
 
 def shipway(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([SHIPWAY, "contract", "check", *words], cwd=folder, capture_output=True, text=True, check=False)
+    return contract(folder, "check", *words)
+
+
+def contract(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([SHIPWAY, "contract", *words], cwd=folder, capture_output=True, text=True, check=False)
 
 
 def test_a_file_is_judged_without_a_project(tmp_path: Path) -> None:
@@ -42,3 +46,19 @@ def test_what_is_missing_or_unknown_is_one_error(tmp_path: Path) -> None:
     assert "data.missing" in shipway(tmp_path, "none.csv", "--suite", "s.json").stderr
     assert "data.suite-malformed" in shipway(tmp_path, "t.csv", "--suite", "none.json").stderr
     assert shipway(tmp_path, "t.csv", "--suite", "s.json", "--python", "python3").returncode == 64
+
+
+def test_a_contract_is_proposed_and_no_file_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("id,s\n" + "".join(f"{n},{'ab'[n % 2]}\n" for n in range(40)))
+    told = contract(tmp_path, "infer", "t.csv").stdout
+    assert "    contract:\n      # Proposed from 40 rows." in told
+    assert "one_of: [a, b]" in told
+    assert told.splitlines()[-1] == "next: shipway contract infer t.csv -o contract.yaml"
+    made = contract(tmp_path, "infer", "t.csv", "-o", "contract.yaml", "--json")
+    document = json.loads(made.stdout)
+    assert (document["kind"], document["rows"], document["contract"]["unique"]) == ("contract-proposed", 40, [["id"]])
+    assert (tmp_path / "contract.yaml").read_text() == document["text"]
+    again = contract(tmp_path, "infer", "t.csv", "-o", "contract.yaml")
+    assert (again.returncode, "cli.file-unusable" in again.stderr) == (1, True)
+    assert (tmp_path / "contract.yaml").read_text() == document["text"]
+    assert "data.missing" in contract(tmp_path, "infer", "none.csv").stderr

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from shipway.cli._group import LazyGroup
 from shipway.cli._output import Misused, Output, json_option
 from shipway.cli._settings import Settings
 
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 _FORMATS = ("BOOLEAN_ONLY", "BASIC", "SUMMARY", "COMPLETE")
 
 
-@click.group(name="contract")
-def command() -> None:
-    """Contracts of tables: check a file against a suite."""
+command = LazyGroup(
+    {"infer": "contract_infer"}, name="contract", help="Contracts of tables: propose one, check a file against a suite."
+)
 
 
 @command.command()

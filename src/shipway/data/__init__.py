@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from shipway.data._diff_words import diff_counts, render_diff, render_diff_markdown
     from shipway.data._drift import Drift, measure_drift, measure_score_drift
     from shipway.data._histogram import Histogram
+    from shipway.data._infer import Proposal, infer_contract
     from shipway.data._link import Way
     from shipway.data._measure import measure_outcomes, measure_profile, reference_profile
     from shipway.data._numeric import NumericProfile
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from shipway.data._remote import Transfer, check_name, fetch_snapshot, publish_name, remote_snapshot, send_snapshot
     from shipway.data._rows import ColumnChange, RowsChange, compare_rows
     from shipway.data._scores import OutcomeProfile, ScoreProfile
-    from shipway.data._table import count_rows, load_file, load_table
+    from shipway.data._table import Frame, count_rows, load_file, load_table
 
 _HOME = {
     "_batches": ["TableFile", "open_tables", "table_names"],
@@ -59,6 +60,7 @@ _HOME = {
     "_diff_words": ["diff_counts", "render_diff", "render_diff_markdown"],
     "_drift": ["Drift", "measure_drift", "measure_score_drift"],
     "_histogram": ["Histogram"],
+    "_infer": ["Proposal", "infer_contract"],
     "_link": ["Way"],
     "_measure": ["measure_outcomes", "measure_profile", "reference_profile"],
     "_numeric": ["NumericProfile"],
@@ -67,7 +69,7 @@ _HOME = {
     "_remote": ["Transfer", "check_name", "fetch_snapshot", "publish_name", "remote_snapshot", "send_snapshot"],
     "_rows": ["ColumnChange", "RowsChange", "compare_rows"],
     "_scores": ["OutcomeProfile", "ScoreProfile"],
-    "_table": ["count_rows", "load_file", "load_table"],
+    "_table": ["Frame", "count_rows", "load_file", "load_table"],
 }
 
 __all__ = [
@@ -84,6 +86,7 @@ __all__ = [
     "Drift",
     "EngineFailed",
     "FilesChange",
+    "Frame",
     "Histogram",
     "Keep",
     "KeyMissing",
@@ -93,6 +96,7 @@ __all__ = [
     "Profile",
     "ProfileMismatch",
     "Profiled",
+    "Proposal",
     "RemoteAhead",
     "RemoteEmpty",
     "RowsChange",
@@ -120,6 +124,7 @@ __all__ = [
     "fetch_snapshot",
     "files_on_disk",
     "find_unneeded",
+    "infer_contract",
     "load_file",
     "load_table",
     "measure_contract",

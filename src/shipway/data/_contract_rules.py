@@ -101,6 +101,12 @@ def _is_type(kind: pl.DataType, name: str) -> bool:
     return kind == {"boolean": pl.Boolean, "date": pl.Date, "timestamp": pl.Datetime}[name]
 
 
+def type_of(kind: pl.DataType) -> str | None:
+    """The narrowest type of a contract that a column is of; None for one without values, and of lists and the like."""
+    names = ("string", "integer", "number", "boolean", "date", "timestamp")
+    return None if kind == pl.Null else next((name for name in names if _is_type(kind, name)), None)
+
+
 def _is_text(kind: pl.DataType) -> bool:
     return kind == pl.String or kind == pl.Categorical or kind == pl.Enum
 

@@ -14,6 +14,9 @@ from shipway.data._snapshot import object_file, snapshot_files
 from shipway.kernel.digest import Digest
 from shipway.store import ObjectMissing, Store
 
+Frame = pl.LazyFrame
+"""Rows that nobody has read yet, for those who pass them on and know nothing of Polars."""
+
 Scan = Callable[[list[Path]], pl.LazyFrame]
 
 
