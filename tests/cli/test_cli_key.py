@@ -107,3 +107,24 @@ def test_after_a_theft_nothing_counts_until_it_is_measured_and_approved_again(pr
     assert project.cli("apply").code == 1
     for words in (("check",), ("approve",), ("apply",)):
         assert project.cli(*words).code == 0
+
+
+def test_keys_in_variables_count_and_are_changed_by_no_command(
+    ann: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = ann.key("show")["id"]
+    (tmp_path / "bob").mkdir()
+    bob = Person(tmp_path / "bob")
+    (tmp_path / "bob" / "bob.pem").write_text(open_keys(bob.folder / "keys")[0].public)
+    ann.key("trust", str(tmp_path / "bob" / "bob.pem"), "--name", "bob", "--role", "checker")
+    known = [key["id"] for key in ann.key("list")["keys"]]
+    for name, file in (("SHIPWAY_TRUST", "trust.json"), ("SHIPWAY_SIGNING_KEY", "signing.pem")):
+        monkeypatch.setenv(name, (ann.folder / "keys" / file).read_text())
+    (tmp_path / "task").mkdir()
+    task = Person(tmp_path / "task")
+    assert task.key("show")["id"] == own
+    assert sorted(key["id"] for key in task.key("list")["keys"]) == sorted(known)
+    assert not (task.folder / "keys").exists(), "nothing of it is written"
+    command = [sys.executable, "-m", "shipway", "key", "retire", "bob", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+    assert json.loads(done.stdout)["error"]["where"] == "SHIPWAY_TRUST"

@@ -10,6 +10,8 @@ from shipway.cli._output import Misused, Output, json_option
 from shipway.cli._settings import Settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from shipway.access import KeyRing, Period, TrustedKey
 
 
@@ -59,7 +61,7 @@ def trust(settings: Settings, file: str, name: str, roles: tuple[str, ...], as_j
     from shipway.kernel.clock import SystemClock
 
     out = Output(as_json)
-    kept = trust_key(settings.keys_folder, settings.directory / file, name=name, roles=roles, at=SystemClock().now())
+    kept = trust_key(_changed(settings), settings.directory / file, name=name, roles=roles, at=SystemClock().now())
     out.say(f"trusted {kept.id[:12]} of {kept.name} ({kept.algorithm}) as {', '.join(sorted(kept.roles))}")
     out.end("key-trusted", _document(kept), then="shipway key list")
 
@@ -84,7 +86,7 @@ def rotate(settings: Settings, algorithm: str, file: str | None, as_json: bool) 
         raise Misused("SHIPWAY_SIGNER signs here: exchange the key where that program keeps it", mend="shipway key retire OLD")
     out, ring = Output(as_json), _ring(settings)
     own, source = find_key(ring.keys, ring.own), settings.directory / file if file else None
-    old, new = rotate_key(settings.keys_folder, own, at=SystemClock().now(), algorithm=algorithm, file=source)
+    old, new = rotate_key(_changed(settings), own, at=SystemClock().now(), algorithm=algorithm, file=source)
     out.say(f"{old.id[:12]} {_state(old)}\n{new.id[:12]} ({new.algorithm}) signs from now on")
     out.say("Whoever trusts the old one has to trust the new one too, and to retire the old.")
     out.end("key-rotated", {"old": _document(old), "new": _document(new)}, then="shipway key show > me.pem")
@@ -101,7 +103,7 @@ def revoke(settings: Settings, key: str, why: str, as_json: bool) -> None:
     from shipway.kernel.clock import SystemClock
 
     out, ring = Output(as_json), _ring(settings)
-    kept = revoke_key(settings.keys_folder, find_key(ring.keys, key), at=SystemClock().now(), reason=why)
+    kept = revoke_key(_changed(settings), find_key(ring.keys, key), at=SystemClock().now(), reason=why)
     out.say(f"revoked {kept.id[:12]} of {kept.name}: nothing that it signed counts here, whenever it says that it was signed")
     out.say("What must live on has to be measured and approved again. On other machines it counts until it is revoked there.")
     out.say("What it had revoked stays so until an admin lifts it: shipway release revoke RELEASE --lift")
@@ -118,9 +120,19 @@ def retire(settings: Settings, key: str, as_json: bool) -> None:
     from shipway.kernel.clock import SystemClock
 
     out, ring = Output(as_json), _ring(settings)
-    kept = retire_key(settings.keys_folder, find_key(ring.keys, key), at=SystemClock().now())
+    kept = retire_key(_changed(settings), find_key(ring.keys, key), at=SystemClock().now())
     out.say(f"{kept.id[:12]} of {kept.name} {_state(kept)}")
     out.end("key-retired", _document(kept), then="shipway key rotate" if kept.id == ring.own else "shipway key list")
+
+
+def _changed(settings: Settings) -> Path:
+    """The folder, where it is what counts. Raises Misused."""
+    given = settings.given_keys
+    for name, text in (("SHIPWAY_TRUST", given.trust), ("SHIPWAY_SIGNING_KEY", given.signing)):
+        if text:
+            mend = f"unset {name}, change the folder, and put what it then says where {name} comes from"
+            raise Misused(f"{name} is set, and no command changes a variable", where=name, mend=mend)
+    return settings.keys_folder
 
 
 def _ring(settings: Settings) -> KeyRing:
