@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
-from cli_project import Project
+from cli_project import SECONDS, Project
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "data"))  # repositories as DVC has them
 
@@ -63,3 +66,27 @@ def test_a_repository_that_is_not_whole_leaves_no_project_behind(repo: Project) 
     done = repo.cli("import", "dvc")
     assert (done.code, "data.dvc-missing" in done.err, len(done.err.strip().splitlines()) <= 6) == (1, True, True)
     assert not (repo.root / "shipway.yaml").exists()
+
+
+def test_a_stage_that_is_interrupted_is_ended_and_run_again(tmp_path: Path) -> None:
+    root = tmp_path / "repo"
+    mark = tmp_path / "mark"
+    command = f"echo $$ > {mark}; test -s go || sleep 300; echo done > out.txt"
+    stage = f"stages:\n  slow:\n    cmd: {command}\n    deps: [go]\n    outs: [out.txt]\n"
+    write_tree(root, {"shipway.yaml": b"project: p\npipeline: dvc.yaml\n", "dvc.yaml": stage.encode(), "go": b""})
+    project = Project(root, tmp_path / "keys")
+    running = project.start("run")
+    deadline = time.monotonic() + SECONDS
+    while not (mark.exists() and mark.read_text().strip()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=SECONDS)
+    assert running.returncode == 130
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(mark.read_text()), 0)
+    (root / "go").write_text("go")
+    (step,) = project.cli("run", "--json").document["steps"]
+    assert (step["name"], step["cached"]) == ("slow", False)
+    done = project.cli("data", "export", "--json")
+    assert done.document["stages"] == [{"name": "slow", "outs": 1, "cached": 1, "sent": 0}]
+    assert (root / "dvc.lock").read_text().startswith("schema: '2.0'\nstages:\n  slow:\n    cmd: ")

@@ -314,6 +314,37 @@ def test_wrong_bytes_and_missing_ones_in_the_cache_are_named(tmp_path: Path) -> 
         import_out(store, repo, out)
 
 
+def test_a_workspace_that_dvc_linked_into_its_cache_is_read_from_the_cache(tmp_path: Path) -> None:
+    root, store = tmp_path / "repo", new_store(tmp_path / "ours")
+    write_tree(root, {"one.csv": b"1\n"})
+    taken = take_snapshot(store, root / "one.csv").digest
+    exported(store, root, {"one.csv": taken})
+    repo = open_dvc(root)
+    (out,) = repo.outs()
+    (path,) = repo.objects(out.md5, folder=False, legacy=False)
+    (root / "one.csv").unlink()
+    (root / "one.csv").symlink_to(path)
+    assert imported(new_store(tmp_path / "other"), root) == {"one.csv": taken}
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    with pytest.raises(DvcMissing):
+        imported(new_store(tmp_path / "third"), root)
+
+
+def test_what_may_be_written_to_is_copied_and_a_link_is_kept_when_it_is_put_again(tmp_path: Path) -> None:
+    store = new_store(tmp_path / "ours")
+    write_tree(tmp_path, {"open": b"a", "shut": b"b", "same": b"b"})
+    (tmp_path / "shut").chmod(0o444)
+    for name, links in (("open", 1), ("shut", 2)):
+        digest, size = store.objects.adopt(tmp_path / name)
+        assert (size, store.objects.path(digest).stat().st_nlink) == (1, links)
+    store.objects.put_file(tmp_path / "same")
+    assert (tmp_path / "shut").stat().st_nlink == 2, "the same bytes are not there twice"
+    store.objects.path(digest).chmod(0o400)  # as verify marks what is damaged
+    store.objects.put_file(tmp_path / "same")
+    assert (tmp_path / "shut").stat().st_nlink == 1
+
+
 def test_no_repository_no_remote_and_a_remote_that_is_not_read_are_named(tmp_path: Path) -> None:
     with pytest.raises(DvcMissing, match="no DVC repository"):
         open_dvc(tmp_path)

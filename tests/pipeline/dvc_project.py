@@ -60,7 +60,7 @@ FILES = {
     "data/empty": b"",
     "src/count.sh": b"wc -l < $1\necho $2\n",
     "tools/run.sh": b"#!/bin/sh\n",
-    "params.yaml": b"# ours\ntrain:\n  lr: 1.0\n  epochs: 10\n  seed: 'no'\n",
+    "params.yaml": b"# ours\ntrain:\n  lr: 1.0\n  epochs: 1_0\n  seed: 'no'\n",
     "more.yaml": b"depth: 3\nwords: [a, yes]\nrest: 1\n",
     "work/params.json": b'{"z": 1e-05, "a": [1, "x", null, {"k": true}], "text": "12:30"}',
     "work/conf.toml": b"[a]\nb = 2.0\n",

@@ -118,7 +118,7 @@ def test_only_what_a_change_concerns_is_run_again(project: Project) -> None:
     (project.root / "params.yaml").write_bytes(FILES["params.yaml"].replace(b"seed: 'no'", b"seed: 'yes'"))
     (project.root / "README").write_text("no dep of anything")
     assert project.run().ran == []
-    (project.root / "params.yaml").write_bytes(FILES["params.yaml"].replace(b"epochs: 10", b"epochs: 11"))
+    (project.root / "params.yaml").write_bytes(FILES["params.yaml"].replace(b"epochs: 1_0", b"epochs: 11"))
     assert project.run().ran == ["split@north", "split@south"], "whose values are as before, so train is not"
     (project.root / "data/a.csv").write_bytes(b"3\n")
     assert project.run().ran == ["prepare", "split@north", "split@south", "train"]
@@ -139,6 +139,14 @@ def test_frozen_stages_are_not_run_persisted_outs_are_there_and_some_stages_run_
     assert project.run().ran == ["more", "tell", "due"]
     assert project.output("log.txt") == b"before\nold\n"
     assert project.run().ran == ["tell", "due"]
+    project.export()
+    lock = (project.root / "dvc.lock").read_text()
+    (project.root / "old.txt").write_text("melted\n")
+    project.run()
+    project.export()
+    assert (project.root / "dvc.lock").read_text().partition("  more:")[0] == lock.partition("  more:")[0], (
+        "DVC locks it no more"
+    )
     (project.root / "old.txt").unlink()
     with pytest.raises(DvcMissing, match="frozen stage ice"):
         project.run()

@@ -238,26 +238,28 @@ class FileObjects:
         if not self._may_link(source):
             return self.put_file(source, also=also)
         digest, size = copy_hashed(source, None, None, also)
-        if not self.keeps(digest, size):
-            final = self._name(digest)
-            handle, draft = self._draft()
-            os.close(handle)
-            os.unlink(draft)  # the name is ours
-            try:
-                os.link(source, draft)
-                rename(draft, final)
-            except OSError:  # another file system after all, or all the names that a file can have
-                discard(draft)
-                return self.put_file(source)
-            discard(draft)
-            self._unsynced[final] = None
+        if self.keeps(digest, size):
+            return digest, size
+        final = self._name(digest)
+        try:
+            os.makedirs(os.path.dirname(final), exist_ok=True)
+            os.link(source, final)
+        except OSError:  # another file system after all, all the names that a file can have, a damaged object
+            return self.put_file(source)
+        self._unsynced[final] = None
         return digest, size
 
     def _may_link(self, source: Path) -> bool:
-        self.root.mkdir(parents=True, exist_ok=True)
+        if self._at_once:
+            return False
         status = os.lstat(source)
-        same = status.st_dev == os.stat(self.root).st_dev and stat.S_ISREG(status.st_mode)
-        return same and not status.st_mode & 0o333 and not self._at_once  # who could write to it would change the object
+        try:
+            device = os.stat(self._below).st_dev
+        except FileNotFoundError:
+            self.root.mkdir(parents=True, exist_ok=True)
+            device = os.stat(self._below).st_dev
+        same = status.st_dev == device and stat.S_ISREG(status.st_mode)
+        return same and not status.st_mode & 0o333  # who could write to it would change the object
 
     def put_small(
         self,

@@ -79,9 +79,9 @@ class _Import:
         raise self._missing(out.md5 + ".dir", f"the list of the files of {out.path}")
 
     def _parsed(self, path: Path, where: str) -> tuple[Listed, ...]:
-        data, sums = path.read_bytes(), DvcSums()
+        data, sums = path.read_bytes(), DvcSums(legacy=self._out.legacy)
         sums.update(data)
-        if not sums.fits(self._out.md5, legacy=self._out.legacy):
+        if not sums.fits(self._out.md5):
             raise _damaged(f"the list of the files of {self._out.path}", where, self._out.md5, sums.md5)
         return parse_manifest(data, where=where)
 
@@ -124,10 +124,10 @@ class _Import:
 
     def _adopted(self, one: Listed, path: Path, *, copied: bool) -> tuple[Digest, int]:
         """The object of a file whose sum is as DVC says. copied: the file is a person's or a team's, and may change."""
-        sums, before = DvcSums(), os.stat(path).st_nlink
+        sums, before = DvcSums(legacy=self._out.legacy), os.stat(path).st_nlink
         put = self._store.objects.put_file if copied else self._store.objects.adopt
         digest, size = put(path, also=sums.update)
-        if not sums.fits(one.md5, legacy=self._out.legacy):
+        if not sums.fits(one.md5):
             name = f"{self._out.path}/{one.path}" if self._out.folder else self._out.path
             if path == self._work(one):
                 raise self._missing(one.md5, f"{name} as its .dvc file says it (the file there has changed)")

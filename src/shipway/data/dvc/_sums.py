@@ -9,14 +9,17 @@ _LOOKED_AT = 512  # bytes at the beginning of a chunk of 1 MiB that decide wheth
 
 
 class DvcSums:
-    """Both sums of one file out of one pass; chunks of 1 MiB, as DVC reads them."""
+    """The sum of one file, and for `legacy` names that of DVC 2 too, out of one pass; chunks of 1 MiB, as DVC reads them."""
 
-    def __init__(self) -> None:
-        self._plain, self._legacy = hashlib.md5(usedforsecurity=False), hashlib.md5(usedforsecurity=False)
+    def __init__(self, *, legacy: bool) -> None:
+        self._plain = hashlib.md5(usedforsecurity=False)
+        self._legacy = hashlib.md5(usedforsecurity=False) if legacy else None
 
     def update(self, part: bytes | memoryview) -> None:
         chunk = bytes(part)
         self._plain.update(chunk)
+        if self._legacy is None:
+            return
         text = b"\r\n" in chunk and is_text(chunk[:_LOOKED_AT])
         self._legacy.update(chunk.replace(b"\r\n", b"\n") if text else chunk)
 
@@ -24,9 +27,9 @@ class DvcSums:
     def md5(self) -> str:
         return self._plain.hexdigest()
 
-    def fits(self, md5: str, *, legacy: bool) -> bool:
+    def fits(self, md5: str) -> bool:
         """Whether DVC knows these bytes by this sum; a legacy name may be either."""
-        return md5 == self.md5 or (legacy and md5 == self._legacy.hexdigest())
+        return md5 == self.md5 or (self._legacy is not None and md5 == self._legacy.hexdigest())
 
 
 def is_text(block: bytes) -> bool:

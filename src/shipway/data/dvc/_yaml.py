@@ -12,6 +12,7 @@ from shipway.kernel.canonical import Json
 from shipway.spec import SpecMalformed, YamlNode, parse_document
 
 _CONFLICT = re.compile(r"^(<{7}|={7}|>{7}|\|{7})( |$)", re.MULTILINE)
+_SPACED = re.compile(r"[-+]?[0-9][0-9_]{0,30}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -39,14 +40,17 @@ def fail(node: YamlNode, what: str, *, mend: str | None = None) -> DvcMalformed:
 
 
 def plain(node: YamlNode) -> Json:
-    """The value without its places; a day stays one."""
+    """The value without its places; a day stays one, and 1_000 is a number."""
     value = node.value
     if isinstance(value, list):
         return [plain(item) for item in value]
     if isinstance(value, dict):
         return {name: plain(item) for name, item in value.items()}
-    if isinstance(value, str) and node.bare and _DATE.fullmatch(value):
-        return Date(value)
+    if isinstance(value, str) and node.bare:
+        if _DATE.fullmatch(value):
+            return Date(value)
+        if _SPACED.fullmatch(value):  # as DVC's reader, and no other of YAML 1.2, has it
+            return int(value.replace("_", ""))
     return value
 
 

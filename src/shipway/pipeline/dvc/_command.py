@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from shipway.pipeline._interrupt import hear_interrupts
 from shipway.pipeline.dvc._types import StageFailed
 
 _QUIET = {"zsh": ["--no-rcs"], "bash": ["--noprofile", "--norc"]}
@@ -21,6 +22,7 @@ def run_command(
     """Run it to its end. Raises StageFailed with the last lines that it said; interrupted, it is ended with all it started."""
     words = [shell, *_QUIET.get(os.path.basename(shell), []), "-c", command]
     last: deque[str] = deque(maxlen=_LAST)
+    hear_interrupts()
     try:
         process = subprocess.Popen(
             words,

@@ -124,7 +124,8 @@ def render_lock(store: Store, runs: Sequence[StageRun], before: str, path: str) 
     stages = known.get("stages") or {}
     if not isinstance(stages, Mapping):
         raise DvcMalformed(f"the stages of {path} are no group", where=path)
-    now = {run.stage.name: lock_fields(store, run) for run in runs}
+    changed = [run for run in runs if not (run.stage.frozen and run.stage.name in stages)]  # DVC locks no frozen one anew
+    now = {run.stage.name: lock_fields(store, run) for run in changed}
     merged = {**stages, **now}
     if dict(stages) == merged and known.get("schema") == "2.0":
         return before
@@ -179,6 +180,7 @@ def _stage_record(store: Store, run: StageRun) -> JsonObject:
             {"path": out.path, "written": out.written, "folder": part.folder, "cached": out.cached, "persist": out.persist}
             for out, part in zip(stage.outs, run.outs, strict=True)
         ],
+        **({"frozen": True} if stage.frozen else {}),
     }
 
 
@@ -196,7 +198,7 @@ def _stage_run(store: Store, row: Mapping[str, Json]) -> StageRun:
         tuple(StagePath(str(dep["path"]), str(dep["written"])) for dep in given),
         cast("Mapping[str, Mapping[str, Json]]", params),
         tuple(StageOut(str(out["path"]), str(out["written"]), bool(out["cached"]), bool(out["persist"])) for out in made),
-        frozen=False,
+        frozen=row.get("frozen") is True,
         always=False,
         where=texts["name"],
     )
