@@ -210,3 +210,12 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     assert np.array_equal(whole.signature.keys, pieces.signature.keys)
     assert np.array_equal(whole.signature.places, pieces.signature.places)
     assert peak < 60_000_000
+
+
+@pytest.mark.parametrize("key", [("id",), ()])
+def test_values_that_change_places_are_changes(tmp_path: Path, key: tuple[str, ...]) -> None:
+    """Sums of rows would be the same, were a row only the sum of its cells."""
+    before = pl.DataFrame({"id": [0, 1], "x": [None, 2.5], "y": ["a", "b"]})
+    after = before.with_columns(x=pl.col("x").reverse())
+    told = found(folder(tmp_path, "one", a_parquet=before), folder(tmp_path, "two", a_parquet=after), key=key)["rows"]
+    assert (told["changed"], told["added"], told["removed"]) == ((2, 0, 0) if key else (None, 2, 2))

@@ -74,15 +74,18 @@ HASHED = st.lists(st.tuples(st.sampled_from([0, 1, 5 << 52, (5 << 52) + 1, 2**64
 
 
 def signed(rows: Hashed, *, keyed: bool, held: int = 1 << 20) -> Signature:
+    """The key is part of the row, so rows with other keys have other hashes."""
     pairs = np.array(rows, np.uint64).reshape(-1, 2) if rows else np.zeros((0, 2), np.uint64)
-    keys, hashes = (pairs[:, 0], mixed(pairs[:, 1].copy())) if keyed else (mixed(pairs[:, 0] + pairs[:, 1]),) * 2
+    keys, hashes = (
+        (pairs[:, 0], mixed(mixed(pairs[:, 0].copy()) + pairs[:, 1])) if keyed else (mixed(pairs[:, 0] + pairs[:, 1]),) * 2
+    )
     size = max(1, len(rows) // 3)
     return make_signature([(keys[at : at + size].copy(), hashes[at : at + size].copy()) for at in range(0, len(rows), size)],
                           keyed=keyed, held=held)  # fmt: skip
 
 
 @given(st.lists(HASHED, max_size=3), st.lists(HASHED, max_size=3), st.booleans(), st.sampled_from([1, 4, 1 << 18]))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_rows_of_any_signatures_are_matched_one_for_one(
     before: list[Hashed], after: list[Hashed], keyed: bool, at_once: int
 ) -> None:

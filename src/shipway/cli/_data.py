@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from shipway.cli._digests import find_release
+from typing import TYPE_CHECKING
+
 from shipway.cli._settings import Project
 from shipway.kernel.digest import Digest, is_digest, parse_digest
 from shipway.kernel.errors import ShipwayError, nearest
-from shipway.spec import DataSpec, Spec
-from shipway.store import REMOVED
+
+if TYPE_CHECKING:
+    from shipway.spec import DataSpec, Spec
 
 
 class DataUnknown(ShipwayError):
@@ -37,6 +39,8 @@ def find_snapshot(project: Project, text: str) -> Digest:
 
     Raises SnapshotUnknown (also for one that `data gc` removed), ReleaseUnknown, ReleaseMalformed, RefMissing.
     """
+    from shipway.store import REMOVED
+
     digest = _find(project, text)
     removed = None if project.store.objects.has(digest) else project.store.state(REMOVED, digest)
     if removed:
@@ -70,6 +74,7 @@ def _find(project: Project, text: str) -> Digest:
 
 
 def _in_release(project: Project, release: str, name: str) -> Digest:
+    from shipway.cli._digests import find_release
     from shipway.release import find_component, load_components
 
     return find_component(load_components(project.store, find_release(project.store, release)), "data", name).digest

@@ -172,22 +172,25 @@ def _measure(
 
 
 def _measure_part(columns: Sequence[str], key: Sequence[str], frame: pl.DataFrame) -> _Measured:
-    pieces = [_hash_piece(columns, key, frame.slice(start, _NEAR)) for start in range(0, frame.height, _NEAR)]
-    keys, rows = (np.concatenate([piece[place] for piece in pieces]) for place in (0, 1))
-    return _Measured(keys, rows, {column.name: summarise(column) for column in frame.get_columns()})
-
-
-def _hash_piece(columns: Sequence[str], key: Sequence[str], frame: pl.DataFrame) -> tuple[Hashes, Hashes]:
     """A column that the file has not is null in each of its rows."""
-    rows = np.zeros(frame.height, np.uint64)
-    keys = np.zeros(frame.height, np.uint64)
+    rows, keys = np.zeros(frame.height, np.uint64), np.zeros(frame.height, np.uint64)
+    there = {column.name: column for column in frame.get_columns()}
     for name in columns:
-        values = frame[name] if name in frame.columns else pl.Series([None] * frame.height, dtype=pl.Null)
-        found = hash_column(values, scope_of(name))
-        rows += found
-        if name in key:
-            keys += found
-    return (mixed(keys), rows) if key else (mixed(rows), rows)
+        values, scope = there.get(name), scope_of(name)
+        if values is None:
+            values = pl.Series(name, [None], dtype=pl.Null).new_from_index(0, frame.height)
+        for start in range(0, frame.height, _NEAR):
+            found = hash_column(values.slice(start, _NEAR), scope)
+            rows[start : start + _NEAR] += found
+            if name in key:
+                keys[start : start + _NEAR] += found
+    for start in range(0, frame.height, _NEAR):
+        mixed(rows[start : start + _NEAR])
+        if key:
+            mixed(keys[start : start + _NEAR])
+    if not key:
+        keys = rows
+    return _Measured(keys, rows, {name: summarise(column) for name, column in there.items()})
 
 
 def _in_order(parts: Iterator[pl.DataFrame], work: Callable[[pl.DataFrame], _Measured], threads: int) -> Iterator[_Measured]:

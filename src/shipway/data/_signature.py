@@ -61,13 +61,16 @@ def make_signature(
         if total > held:
             return _sorted_outside(kept, rest, keyed=keyed, held=held, beside=beside)
     keys, rows = (np.concatenate([part[place] for part in kept]) if kept else np.zeros(0, np.uint64) for place in (0, 1))
-    return _sorted(keys, rows, np.arange(total, dtype=np.uint32), keyed=keyed)
+    return _sorted(keys, rows, None, keyed=keyed)
 
 
-def _sorted(keys: Hashes, rows: Hashes, places: Places, *, keyed: bool) -> Signature:
+def _sorted(keys: Hashes, rows: Hashes, places: Places | None, *, keyed: bool) -> Signature:
+    """places: where the rows stand in their file; None: one after the other."""
     order = _order(keys, rows)
-    keys, rows, places = keys[order], rows[order], places[order]
-    return Signature(keys, rows if keyed else keys, places, bucket_sums(keys, rows))
+    keys = keys[order]
+    rows = rows[order] if keyed else keys
+    stand = order.astype(np.uint32) if places is None else places[order]
+    return Signature(keys, rows, stand, bucket_sums(keys, rows))
 
 
 def _order(keys: Hashes, rows: Hashes) -> NDArray[np.int64]:
