@@ -62,3 +62,18 @@ def test_a_contract_is_proposed_and_no_file_is_overwritten(tmp_path: Path) -> No
     assert (again.returncode, "cli.file-unusable" in again.stderr) == (1, True)
     assert (tmp_path / "contract.yaml").read_text() == document["text"]
     assert "data.missing" in contract(tmp_path, "infer", "none.csv").stderr
+
+
+def test_splits_and_personal_data_are_checked_without_a_project(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("id,mail,late\n" + "".join(f"{n},a{n}@example.org,{n % 2}\n" for n in range(40)))
+    (tmp_path / "test.csv").write_text("id,mail,late\n" + "".join(f"{n},a{n}@example.org,{n % 2}\n" for n in range(38, 60)))
+    told = contract(tmp_path, "splits", "train.csv", "test.csv", "--key", "id", "--target", "late")
+    assert told.returncode == 1
+    assert (
+        "fail         splits.rows_in_both 0.09091 n=22  (2 of 22 test rows equal a row of training in 3 columns)" in told.stdout
+    )
+    document = json.loads(contract(tmp_path, "splits", "train.csv", "test.csv", "--overlap", "0.1", "--json").stdout)
+    assert (document["kind"], document["checks"][0]["verdict"], document["evidence"]) == ("splits", "pass", None)
+    flagged = contract(tmp_path, "personal", "train.csv", "--json")
+    assert (flagged.returncode, json.loads(flagged.stdout)["checks"][1]["name"]) == (1, "personal.mail")
+    assert "data.key-missing" in contract(tmp_path, "splits", "train.csv", "test.csv", "--time", "at").stderr

@@ -150,3 +150,8 @@ def test_a_suite_is_the_contract_that_the_gate_asks_for(project: Project) -> Non
     assert "x.values_to_be_between" in failed.out
     project.edit("line@prod: {}", "line@prod: {workers: 2}")
     assert project.cli("apply").code == 1, "the changed suite counts, and what it found"
+    project.edit("contract: pass", "splits: pass\n    personal: pass")
+    document = project.cli("contract", "splits", "points", "points", "--overlap", "1", "--json").document
+    assert document["evidence"].startswith("sha256:")
+    assert project.cli("contract", "personal", "points").code == 0
+    assert project.cli("apply").code == 0

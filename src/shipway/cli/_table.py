@@ -39,7 +39,7 @@ COMMANDS: dict[str, Entry] = {
     "step": Entry("step", "Tasks of a run plan: make the plan, run a step, make the models.", daily=False),
     "data": Entry("data", "Snapshots of data sets: take, compare, check out, profile.", daily=False),
     "import": Entry("import_", "What another tool has becomes a project here: a DVC repository.", daily=False),
-    "contract": Entry("contract", "Contracts of tables: propose one, check a file against a suite.", daily=False),
+    "contract": Entry("contract", "Contracts of tables: propose one, check a suite, splits, personal data.", daily=False),
     "verify": Entry("verify", "Check every byte and every statement of a release or bundle.", daily=False),
     "key": Entry("key", "Keys: which one signs here, which are trusted, rotation and revocation.", daily=False),
     "render": Entry(

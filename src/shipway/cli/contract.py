@@ -20,7 +20,9 @@ _FORMATS = ("BOOLEAN_ONLY", "BASIC", "SUMMARY", "COMPLETE")
 
 
 command = LazyGroup(
-    {"infer": "contract_infer"}, name="contract", help="Contracts of tables: propose one, check a file against a suite."
+    {"infer": "contract_infer", "personal": "contract_personal", "splits": "contract_splits"},
+    name="contract",
+    help="Contracts of tables: propose one, check a suite, splits, personal data.",
 )
 
 

@@ -42,10 +42,12 @@ if TYPE_CHECKING:
     from shipway.data._measure import measure_outcomes, measure_profile, reference_profile
     from shipway.data._numeric import NumericProfile
     from shipway.data._parts import Part, Profiled, profile_snapshot, read_part
+    from shipway.data._personal import measure_personal
     from shipway.data._profile import Profile, merge_profiles
     from shipway.data._remote import Transfer, check_name, fetch_snapshot, publish_name, remote_snapshot, send_snapshot
     from shipway.data._rows import ColumnChange, RowsChange, compare_rows
     from shipway.data._scores import OutcomeProfile, ScoreProfile
+    from shipway.data._splits import SplitsAsked, measure_splits
     from shipway.data._table import Frame, count_rows, load_file, load_table
 
 _HOME = {
@@ -65,10 +67,12 @@ _HOME = {
     "_measure": ["measure_outcomes", "measure_profile", "reference_profile"],
     "_numeric": ["NumericProfile"],
     "_parts": ["Part", "Profiled", "profile_snapshot", "read_part"],
+    "_personal": ["measure_personal"],
     "_profile": ["Profile", "merge_profiles"],
     "_remote": ["Transfer", "check_name", "fetch_snapshot", "publish_name", "remote_snapshot", "send_snapshot"],
     "_rows": ["ColumnChange", "RowsChange", "compare_rows"],
     "_scores": ["OutcomeProfile", "ScoreProfile"],
+    "_splits": ["SplitsAsked", "measure_splits"],
     "_table": ["Frame", "count_rows", "load_file", "load_table"],
 }
 
@@ -103,6 +107,7 @@ __all__ = [
     "Sample",
     "ScoreProfile",
     "Snapshot",
+    "SplitsAsked",
     "Status",
     "SuiteMalformed",
     "SuiteUnsupported",
@@ -130,8 +135,10 @@ __all__ = [
     "measure_contract",
     "measure_drift",
     "measure_outcomes",
+    "measure_personal",
     "measure_profile",
     "measure_score_drift",
+    "measure_splits",
     "measure_status",
     "merge_profiles",
     "open_tables",

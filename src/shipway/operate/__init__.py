@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from shipway.operate._indexes import backend_of, open_named_index
     from shipway.operate._lone_gateway import LoneGateway, NothingToPass, lone_gateway
     from shipway.operate._meant import Ambiguous, Meant, NothingKnown, find_meant
-    from shipway.operate._measured import Measured
+    from shipway.operate._measured import Measured, attest_check
     from shipway.operate._pinned import serve_pinned
     from shipway.operate._piped import ScoringFailed
     from shipway.operate._prompts import PromptTaken, PromptUnreadable, prompt_object, take_prompts
@@ -75,7 +75,7 @@ _HOME = {
     "_indexes": ["backend_of", "open_named_index"],
     "_lone_gateway": ["LoneGateway", "NothingToPass", "lone_gateway"],
     "_meant": ["Ambiguous", "Meant", "NothingKnown", "find_meant"],
-    "_measured": ["Measured"],
+    "_measured": ["Measured", "attest_check"],
     "_pinned": ["serve_pinned"],
     "_prompts": ["PromptTaken", "PromptUnreadable", "prompt_object", "take_prompts"],
     "_ray": ["RayFailed", "RayMissing", "RayUnreachable", "RayWorkers", "open_ray"],
@@ -131,6 +131,7 @@ __all__ = [
     "Supervisor",
     "TimeUp",
     "World",
+    "attest_check",
     "backend_of",
     "bind_port",
     "check_application",
