@@ -167,7 +167,7 @@ def test_a_name_moves_away_from_what_was_never_here_only_by_force(there: There, 
     with pytest.raises(RemoteAhead, match="never here"):
         check_name(ours, there.open(), "flights", second, known=never)
     assert remote_snapshot(there.open(), "test", "flights") == first
-    there.open().put_name("data/test/flights.json", {"kind": "pushed", "version": 2})
+    there.open().put_name("data/test/flights.json", {"kind": "pushed", "version": 2}, seen=None)
     with pytest.raises(DataUnreadable, match="names no snapshot"):
         remote_snapshot(there.open(), "test", "flights")
 
@@ -179,6 +179,25 @@ def test_an_address_that_is_none_is_refused_unrepeated(url: str, tmp_path: Path)
     with pytest.raises(ObjectsAddress) as caught:
         Remote(url, tmp_path)
     assert url not in str(caught.value)
+
+
+def test_of_two_that_push_at_once_the_second_is_told_and_takes_nothing_away(
+    there: There, ours: Store, theirs: Store, tmp_path: Path
+) -> None:
+    never: Callable[[Digest], bool] = lambda _: False  # noqa: E731
+    one, other, third = (f"sha256:{number:064x}" for number in (1, 2, 3))
+    first, second = Digest(one), Digest(other)
+    for nothing_there in (True, False):
+        known = never if nothing_there else lambda digest: digest == first
+        mine = check_name(ours, there.open(), "flights", Digest(third), known=known)
+        seen = check_name(theirs, there.open(), "flights", Digest(third), known=known)
+        publish_name(ours, there.open(), "flights", first if nothing_there else second, seen=mine)
+        with pytest.raises(RemoteAhead, match="somebody else pushed flights while this was sent"):
+            publish_name(theirs, there.open(), "flights", Digest(third), seen=seen)
+        publish_name(theirs, there.open(), "flights", first if nothing_there else second, seen=seen)  # the same: no conflict
+    assert remote_snapshot(there.open(), "test", "flights") == second
+    publish_name(theirs, there.open(), "flights", Digest(third))
+    assert remote_snapshot(there.open(), "test", "flights") == third, "--force asks nobody"
 
 
 KILLED = """

@@ -35,11 +35,10 @@ def command(settings: Settings, names: tuple[str, ...], remote: str | None, veri
         def known(other: Digest, ref: str = ref) -> bool:
             return bool(project.store.lives(ref, target=other, limit=1))
 
-        if not force:
-            check_name(project.store, there, name, digest, known=known)
+        seen = None if force else check_name(project.store, there, name, digest, known=known)
         with progress(name) as start:
             done = send_snapshot(project.store, there, digest, verify=verify, start=start)
-        publish_name(project.store, there, name, digest)
+        publish_name(project.store, there, name, digest, seen=seen)
         out.say(f"data/{name:<12} {short(digest)}  {told(done)}")
         rows.append(row(name, done))
     out.end("pushed", {"remote": there.where, "data": rows}, then="shipway data log NAME")

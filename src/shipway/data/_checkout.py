@@ -127,7 +127,7 @@ class _Checkout:
         if objects.bucket is not None:
             return [(file, os.fspath(self._source(file))) for file in files]
         root = os.fspath(objects.root)
-        for file, kept in zip(files, objects.keeps_each((file.digest, file.size) for file in files), strict=True):
+        for file, kept in zip(files, objects.keeps_each([(file.digest, file.size) for file in files]), strict=True):
             if not kept:
                 self._source(file)
         return [(file, f"{root}/{file.digest[7:9]}/{file.digest[9:]}") for file in files]

@@ -10,7 +10,19 @@ from shipway.data._snapshot import root_of
 from shipway.kernel import media
 from shipway.kernel.canonical import JsonObject, NotCanonical
 from shipway.kernel.digest import Descriptor, Digest, is_digest
-from shipway.store import TREE, Brought, Node, ObjectDamaged, ObjectMissing, Remote, Store, bring, read_node, while_working
+from shipway.store import (
+    TREE,
+    Brought,
+    Node,
+    ObjectDamaged,
+    ObjectMissing,
+    Remote,
+    Seen,
+    Store,
+    bring,
+    read_node,
+    while_working,
+)
 
 Start = Callable[[int], Callable[[int], None]]
 _SNAPSHOT = media.media_type("snapshot")
@@ -28,18 +40,23 @@ class Transfer:
 
 def remote_snapshot(remote: Remote, project: str, name: str) -> Digest | None:
     """The snapshot that was pushed last under the name of a data set. Raises DataUnreadable for what cannot be read."""
+    return _look(remote, project, name)[0]
+
+
+def _look(remote: Remote, project: str, name: str) -> tuple[Digest | None, Seen]:
     key = _key(project, name)
     try:
-        value = remote.named(key)
+        value, seen = remote.named(key)
     except NotCanonical:
-        value = {}
-    if value is None:
-        return None
-    found = value.get("snapshot")
-    if value.get("kind") != "pushed" or value.get("version") != 1 or not isinstance(found, str) or not is_digest(found):
+        value, seen = {}, None
+    if value is None and seen:
+        return None, seen
+    found = value.get("snapshot") if value else None
+    wrong = not value or (value.get("kind"), value.get("version")) != ("pushed", 1)
+    if wrong or seen is None or not isinstance(found, str) or not is_digest(found):
         what = f"what the remote has under {key} names no snapshot"
         raise DataUnreadable(what, where=remote.where, mend="push it again with --force, or upgrade Shipway")
-    return Digest(found)
+    return Digest(found), seen
 
 
 @while_working
@@ -79,21 +96,28 @@ def fetch_snapshot(store: Store, remote: Remote, snapshot: Digest, *, start: Sta
     return Transfer(snapshot, *done)
 
 
-def check_name(store: Store, remote: Remote, name: str, snapshot: Digest, *, known: Callable[[Digest], bool]) -> None:
+def check_name(store: Store, remote: Remote, name: str, snapshot: Digest, *, known: Callable[[Digest], bool]) -> Seen:
     """Whether a push may point the remote's name of a data set at a snapshot: to be asked before anything is sent.
 
-    known: whether this side once had a snapshot under the name. Raises RemoteAhead when the remote has one that it never had.
+    known: whether this side once had a snapshot under the name. Returns what was there, for publish_name. Raises RemoteAhead
+    when the remote has a snapshot that this side never had.
     """
-    there = remote_snapshot(remote, store.project, name)
+    there, seen = _look(remote, store.project, name)
     if there is not None and there != snapshot and not known(there):
         what = f"the remote has a newer {name}, snapshot {there}, that was never here"
         raise RemoteAhead(what, where=remote.where, mend=f"shipway data pull {name} first, or give --force")
+    return seen
 
 
-def publish_name(store: Store, remote: Remote, name: str, snapshot: Digest) -> None:
-    """Point the remote's name of a data set at a snapshot that was sent."""
+def publish_name(store: Store, remote: Remote, name: str, snapshot: Digest, *, seen: Seen | None = None) -> None:
+    """Point the remote's name of a data set at a snapshot that was sent. seen: what check_name said; None: whatever is there.
+
+    Raises RemoteAhead when somebody else pushed the data set in between; what was sent stays there.
+    """
     value: JsonObject = {"kind": "pushed", "version": 1, "snapshot": snapshot}
-    remote.put_name(_key(store.project, name), value)
+    if not remote.put_name(_key(store.project, name), value, seen=seen):
+        what = f"somebody else pushed {name} while this was sent; theirs is the remote's, and what was sent is there too"
+        raise RemoteAhead(what, where=remote.where, mend=f"shipway data pull {name}, then push again, or give --force")
 
 
 def _parts(store: Store, root: Digest, *, remote: Remote | None = None) -> tuple[list[list[Descriptor]], list[Descriptor]]:

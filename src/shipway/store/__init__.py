@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         encode_record,
     )
     from shipway.store._relocate import Destination, Relocated, relocate_store, where_store_is
-    from shipway.store._remote import Brought, Remote, bring
+    from shipway.store._remote import Brought, Remote, Seen, bring
     from shipway.store._scan import Scan
     from shipway.store._segment_format import (
         Counts,
@@ -108,7 +108,7 @@ _HOME = {
         "encode_record",
     ],
     "_relocate": ["Destination", "Relocated", "relocate_store", "where_store_is"],
-    "_remote": ["Brought", "Remote", "bring"],
+    "_remote": ["Brought", "Remote", "Seen", "bring"],
     "_scan": ["Scan"],
     "_segment_format": [
         "Counts",
@@ -219,6 +219,7 @@ __all__ = [
     "Remote",
     "RevocationArrived",
     "Scan",
+    "Seen",
     "SegmentFile",
     "SegmentForeign",
     "SegmentRead",

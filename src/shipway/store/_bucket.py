@@ -20,6 +20,7 @@ from shipway.store._bucket_faults import fault_of, is_missing
 from shipway.store._types import ObjectsAddress
 
 if TYPE_CHECKING:
+    from obstore import UpdateVersion
     from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Config
 
 VARIABLE = "SHIPWAY_OBJECTS"
@@ -51,6 +52,13 @@ class Content(NamedTuple):
 
     found: Found
     chunks: Iterator[bytes]
+
+
+class Version(NamedTuple):
+    """Which bytes stand under a key, as the server tells them apart: by tag (S3, Azure) or by number (GCS)."""
+
+    tag: str | None
+    number: str | None
 
 
 class Bucket:
@@ -102,6 +110,35 @@ class Bucket:
                 except AlreadyExistsError:
                     return None
         return Found(key, size, done["e_tag"])
+
+    def read_version(self, key: str) -> tuple[bytes, Version] | None:
+        """A small object and its version; None when there is none."""
+        with self._told(key):
+            try:
+                got = self._made.get(key)
+            except FileNotFoundError as problem:
+                self._missing(problem)
+                return None
+            return bytes(got.bytes()), Version(got.meta["e_tag"], got.meta["version"])
+
+    def put_if(self, key: str, data: bytes, was: Version | None) -> bool:
+        """Put a small object while what stands there is still what it was (None: nothing); whether it was."""
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        with self._told(key):
+            try:
+                if was is None:
+                    self._made.put(key, data, mode="create", use_multipart=False)
+                else:
+                    there: UpdateVersion = {}
+                    if was.tag is not None:
+                        there["e_tag"] = was.tag
+                    if was.number is not None:
+                        there["version"] = was.number
+                    self._made.put(key, data, mode=there, use_multipart=False)
+            except (AlreadyExistsError, PreconditionError):
+                return False
+        return True
 
     def list(self, prefix: str) -> Iterator[Found]:
         """What stands below a prefix that ends where a name ends."""

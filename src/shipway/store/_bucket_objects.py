@@ -90,7 +90,12 @@ class BucketObjects:
         found = self._bucket.look(_key(digest))
         return found is not None and found.size == size and not self._mark(digest).exists()
 
-    def keeps_each(self, wanted: Iterable[tuple[Digest, int]]) -> list[bool]:
+    def keeps_each(
+        self,
+        wanted: Sequence[tuple[Digest, int]],
+        *,
+        meanwhile: Callable[[], None] = lambda: None,  # noqa: ARG002 - each answer is waited for
+    ) -> list[bool]:
         """As keeps of each, for many."""
         return [self.keeps(*one) for one in wanted]
 

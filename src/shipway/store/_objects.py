@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from shipway.kernel.digest import Descriptor, Digest, digest_bytes, is_digest, parse_digest
 from shipway.store._faults import disk_fault
 from shipway.store._flush import flush_disk, open_disk
+from shipway.store._hands import share_out
 from shipway.store._hashed import (
     CHUNK,
     copy_hashed,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 _DRAFT = "tmp-"  # begins the name of what is not whole yet
 _MANY = 64  # above this many new files one sync of the disk first is cheaper than one each
 _WHOLE, _DAMAGED = 0o444, 0o400  # modes of an object: as it was put, and as verify has marked it
+_GONE, _YOUNG, _OLD = b"\0", b"\1", b"\2"  # what is said of an object that is looked for among many
 _SETTLED = 300.0  # seconds: ten times what Linux lets written bytes wait for the disk, so an older object is there
 _ABANDONED = 3600.0  # seconds after which a temporary file that nobody has open is of a dead writer
 
@@ -79,7 +81,7 @@ class Objects(Protocol):
     def all(self) -> Iterator[Digest]: ...
     def listing(self) -> Iterator[Kept]: ...
     def keeps(self, digest: Digest, size: int) -> bool: ...
-    def keeps_each(self, wanted: Iterable[tuple[Digest, int]]) -> list[bool]: ...
+    def keeps_each(self, wanted: Sequence[tuple[Digest, int]], *, meanwhile: Callable[[], None] = ...) -> list[bool]: ...
     def put(self, data: bytes) -> Digest: ...
     def put_file(
         self,
@@ -194,22 +196,27 @@ class FileObjects:
             self._unsynced[path] = None  # whoever wrote it may have been killed before the disk had it
         return found
 
-    def keeps_each(self, wanted: Iterable[tuple[Digest, int]]) -> list[bool]:
-        """As keeps of each, for many."""
-        below, lstat, young, found = self._below, os.lstat, time.time() - _SETTLED, list[bool]()
-        for digest, size in wanted:  # a hundred thousand of them
-            path = f"{below}/{digest[7:9]}/{digest[9:]}"
-            try:
-                status = lstat(path)
-            except (OSError, ValueError):
-                found.append(False)
-                continue
-            mode = status.st_mode
-            kept = stat.S_ISREG(mode) and status.st_size == size and mode & 0o7777 != _DAMAGED
-            if kept and not self._at_once and status.st_ctime > young:
-                self._unsynced[path] = None
-            found.append(kept)
-        return found
+    def keeps_each(self, wanted: Sequence[tuple[Digest, int]], *, meanwhile: Callable[[], None] = lambda: None) -> list[bool]:
+        """As keeps of each, for many. meanwhile: as of put_small."""
+        below, young = self._below, time.time() - _SETTLED
+
+        def look(_: int, share: Sequence[tuple[Digest, int]]) -> Iterator[bytes]:
+            lstat = os.lstat
+            for digest, size in share:  # a hundred thousand of them
+                try:
+                    status = lstat(f"{below}/{digest[7:9]}/{digest[9:]}")
+                except (OSError, ValueError):
+                    yield _GONE
+                    continue
+                mode = status.st_mode
+                kept = stat.S_ISREG(mode) and status.st_size == size and mode & 0o7777 != _DAMAGED
+                yield (_YOUNG if status.st_ctime > young else _OLD) if kept else _GONE
+
+        said = share_out(wanted, look, size=1, tell=lambda _: None, meanwhile=meanwhile)
+        for (digest, _), one in zip(wanted, said, strict=True):
+            if one == _YOUNG and not self._at_once:
+                self._unsynced[f"{below}/{digest[7:9]}/{digest[9:]}"] = None
+        return [one in (_YOUNG, _OLD) for one in said]
 
     def put(self, data: bytes) -> Digest:
         """Keep these bytes; putting twice is no error, and mends an object that is not as it was. Raises StoreFull."""

@@ -6,21 +6,26 @@ what it refers to, and the name last, so that a killed push or pull leaves no ha
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from shipway.kernel.canonical import JsonObject, canonical_json, parse_object
-from shipway.kernel.digest import Descriptor, Digest
+from shipway.kernel.digest import Descriptor, Digest, digest_bytes
 from shipway.store._faults import disk_fault
 from shipway.store._objects import FileObjects, Objects
 from shipway.store._place import OBJECTS, open_bucket
 from shipway.store._types import ObjectDamaged, ObjectMissing, ObjectsAddress
+
+if TYPE_CHECKING:
+    from shipway.store._bucket import Version
 
 _AT_ONCE = 8  # what waits for an object store waits for several answers
 _BATCH = 32  # objects between two syncs of a folder
@@ -33,6 +38,13 @@ class Brought(NamedTuple):
     objects: int
     copied: int
     bytes: int
+
+
+class Seen(NamedTuple):
+    """What stood under a name when it was looked at: a version of a bucket, a digest in a folder; neither: nothing."""
+
+    version: Version | None
+    digest: Digest | None
 
 
 class Remote:
@@ -48,23 +60,38 @@ class Remote:
         )
         self.where = str(self.folder or self.objects.where)
 
-    def named(self, name: str) -> JsonObject | None:
-        """The document under a name, None when there is none. Raises NotCanonical for what is no JSON object."""
-        if self.folder:
-            path = self.folder / name
-            return parse_object(path.read_bytes()) if path.is_file() else None
-        assert self.objects.bucket is not None, "what is no folder is a bucket"
-        content = self.objects.bucket.read(name)
-        return parse_object(b"".join(content.chunks)) if content else None
+    def named(self, name: str) -> tuple[JsonObject | None, Seen]:
+        """The document under a name, None when there is none, and what to tell put_name. Raises NotCanonical for no JSON."""
+        data, seen = self._read(name)
+        return (None if data is None else parse_object(data)), seen
 
-    def put_name(self, name: str, value: JsonObject) -> None:
-        """Write a document under a name, whatever is there."""
+    def put_name(self, name: str, value: JsonObject, *, seen: Seen | None) -> bool:
+        """Write a document under a name, and whether it was written: not where somebody else wrote there since it was seen.
+
+        seen: None to write whatever is there.
+        """
         data = canonical_json(value)
         if self.folder:
-            _replace(self.folder / name, data, self.folder)
-        else:
-            assert self.objects.bucket is not None, "what is no folder is a bucket"
+            with _alone((self.folder / name).parent):
+                if seen is not None and self._read(name)[1] != seen:
+                    return self._read(name)[0] == data
+                _replace(self.folder / name, data, self.folder)
+            return True
+        assert self.objects.bucket is not None, "what is no folder is a bucket"
+        if seen is None:
             self.objects.bucket.put(name, data, replace=True)
+            return True
+        # where the answer to a first try was lost, a second one finds our own bytes
+        return self.objects.bucket.put_if(name, data, seen.version) or self._read(name)[0] == data
+
+    def _read(self, name: str) -> tuple[bytes | None, Seen]:
+        if self.folder:
+            path = self.folder / name
+            data = path.read_bytes() if path.is_file() else None
+            return data, Seen(None, None if data is None else digest_bytes(data))
+        assert self.objects.bucket is not None, "what is no folder is a bucket"
+        found = self.objects.bucket.read_version(name)
+        return (found[0], Seen(found[1], None)) if found else (None, Seen(None, None))
 
 
 def bring(
@@ -162,6 +189,19 @@ def _folder(url: str) -> Path | None:
     if parts.netloc not in ("", "localhost") or not path.is_absolute() or path == Path("/") or parts.query or parts.fragment:
         raise ObjectsAddress("the address of the remote is no folder of this machine", mend="write it as file:///PATH")
     return path
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Between the look at a name in a folder and the writing of it nobody else does the same."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # a file system without locks: then the moment between the two is short
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _replace(path: Path, data: bytes, folder: Path) -> None:

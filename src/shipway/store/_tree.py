@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,6 +21,7 @@ from shipway.store._stat_cache import Known, NodeSeen, StatCache, is_settled, kn
 from shipway.store._types import FileUnreadable, ObjectUnexpected
 
 TREE = media.media_type("tree")
+_DIGESTS = re.compile("(?:sha256:[0-9a-f]{64})*")
 _LARGE = 8 << 20  # bytes from which hashing a file is worth a thread
 
 
@@ -89,6 +91,7 @@ class TreeWriter:
         self._cache.load(path)
         folders: list[_Folder] = []
         top = self._look(_scanned(path), folders)
+        self._check_kept(folders)
         try:
             self._read_all([_Read(one, place) for one in folders for place, known in enumerate(one.digests) if known is None])
         except BaseException:
@@ -135,19 +138,27 @@ class TreeWriter:
         below = [self._look(one, folders) for one in scan.folders]
         signature, node = scan.signature(), self._cache.node(scan.path)
         known = self._cache.files(scan.path) if node or self._cache.knows(scan.path) else {}
-        digests = [known_digest(known, name, status) for name, status in scan.files] if known else [None] * len(scan.files)
-        sizes = [status.st_size for _, status in scan.files]
-        found = [(digest, size) for digest, size in zip(digests, sizes, strict=True) if digest]
-        kept = iter(self._objects.keeps_each(found))
-        checked = [digest if digest and next(kept) else None for digest in digests]
-        whole = node is not None and node.signature == signature and None not in checked
-        if self._report:
-            for (name, status), digest in zip(scan.files, checked, strict=True):
-                if digest:
-                    self._report(text_of_name(name), status.st_size)
-        made = _Folder(scan, signature, checked, sizes, below, whole)
+        whole = node is not None and node.signature == signature and len(known) == len(scan.files)
+        digests: list[Digest | None] = [None] * len(scan.files)
+        if whole and _DIGESTS.fullmatch("".join(str(one[4]) for one in known.values())):
+            digests = [Digest(str(one[4])) for one in known.values()]  # in the order of the scan that they were remembered of
+        elif known:
+            digests = [known_digest(known, name, status) for name, status in scan.files]
+        made = _Folder(scan, signature, digests, [status.st_size for _, status in scan.files], below, whole)
         folders.append(made)
         return made
+
+    def _check_kept(self, folders: list[_Folder]) -> None:
+        """What the cache knows has to be read all the same where its object is not there as it was."""
+        wanted = [pair for one in folders for pair in zip(one.digests, one.sizes, strict=True)]
+        kept = iter(self._objects.keeps_each([(one, size) for one, size in wanted if one], meanwhile=self._meanwhile))
+        for folder in folders:
+            folder.digests = [one if one and next(kept) else None for one in folder.digests]
+            folder.whole = folder.whole and None not in folder.digests
+            if self._report:
+                for (name, status), digest in zip(folder.scan.files, folder.digests, strict=True):
+                    if digest:
+                        self._report(text_of_name(name), status.st_size)
 
     def _read_all(self, reads: list[_Read]) -> None:
         """Large files in threads, as hashing leaves Python's lock; small ones in processes, as calls of the system do not."""
