@@ -9,11 +9,13 @@ import platform
 import sys
 from pathlib import Path
 
+import data_diff
 import data_snapshots
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "data.json"
-PARTS = {"snapshots": data_snapshots.measure}  # each gives rows without a machine, in the order of the page
+# each gives rows without a machine, in the order of the page
+PARTS = {"snapshots": data_snapshots.measure, "diff": data_diff.measure}
 
 
 def main() -> None:

@@ -126,6 +126,13 @@ def test_two_files_are_compared_without_a_project_and_the_second_time_at_once(tm
     told = nowhere.cli("data", "diff", "a.parquet", "b.csv")
     assert told.out.startswith("rows: 2 added, 3 removed as a multiset")
     assert nowhere.cli("data", "diff", "a.parquet", "b.csv", "--markdown").out.startswith("### Data: a.parquet -&#62; b.csv")
+    assert nowhere.cli("data", "diff", "a.parquet", "b.csv", "--html", "diff.html").code == 0
+    page = (tmp_path / "diff.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert "rows: 2 added, 3 removed as a multiset" in page
+    assert "http" not in page.partition("</style>")[2], "it leads nowhere and loads nothing"
+    lost = nowhere.cli("data", "diff", "a.parquet", "b.csv", "--html", "no/where.html")
+    assert (lost.code, "cannot write" in lost.err) == (64, True)
     wrong = nowhere.cli("data", "diff", "a.parquet", "b.csv", "--key", "nope")
     assert (wrong.code, "data.key-missing" in wrong.err) == (1, True)
     assert not (tmp_path / ".shipway").exists()

@@ -72,6 +72,7 @@ def test_what_was_not_used_for_the_longest_time_goes_first(tmp_path: Path) -> No
     cache = FactsCache(tmp_path / "cache", most=130_000)
     for file in files:
         assert cache.measure(file, ["id"], ["id"]).read
+    cache.shrink()
     assert not cache.measure(files[1], ["id"], ["id"]).read
     assert cache.measure(files[0], ["id"], ["id"]).read
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from shipway.cli._data_sides import Sides
-from shipway.cli._output import Output, json_option
+from shipway.cli._output import Misused, Output, json_option
 from shipway.cli._settings import Settings
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 @click.option("--files", "files_only", is_flag=True, help="Compare files alone: nothing is read.")
 @click.option("--changed-only", is_flag=True, help="Measure columns of the files that differ alone.")
 @click.option("--markdown", is_flag=True, help="Markdown, for the comment of a review.")
+@click.option("--html", default=None, metavar="FILE", type=click.Path(path_type=Path), help="Write a page in one file, too.")
 @click.option("--exit-code", is_flag=True, help="Exit 1 when something differs.")
 @json_option
 @click.pass_obj
@@ -35,6 +37,7 @@ def command(
     files_only: bool,
     changed_only: bool,
     markdown: bool,
+    html: Path | None,
     exit_code: bool,
     as_json: bool,
 ) -> None:
@@ -54,6 +57,8 @@ def command(
     if not sides.alone and old.snapshot:
         found["releases"] = _releases(sides, old.snapshot)
     document = {"before": before, "after": after, **found}
+    if html is not None:
+        _write_page(settings.directory / html, found, f"{before} -> {after or 'on disk'}")
     if markdown and not as_json:
         out.say(render_diff_markdown(found, title=f"Data: {before} -> {after or 'on disk'}"))
     else:
@@ -62,6 +67,15 @@ def command(
         out.end("data-diff", document, then=sides.then)
     if exit_code and _differs(found):
         raise click.exceptions.Exit(1)
+
+
+def _write_page(path: Path, found: JsonObject, title: str) -> None:
+    from shipway.web import render_diff_page
+
+    try:
+        path.write_text(render_diff_page(found, title), encoding="utf-8")
+    except OSError as problem:
+        raise Misused(f"cannot write {path}: {problem.strerror}", mend="--html FILE, in a folder that is there") from problem
 
 
 def _differs(found: JsonObject) -> bool:

@@ -25,11 +25,14 @@ def command(settings: Settings, name: str, snapshot: str | None, as_json: bool) 
     """
     from shipway.cli._data import find_snapshot
     from shipway.cli._data_sides import review_of
+    from shipway.operate import control_process
 
     project, out = Project(settings), Output(as_json)
     target = find_snapshot(project, snapshot) if snapshot else None
     review, found = review_of(project, name.removeprefix("data/"), target)
     _say(out, review, found)
+    if url := (control_process(project.store) or {}).get("url"):
+        out.say(f"page: {url}/data/{review.ref.removeprefix('data/')}?snapshot={review.target}")
     then = f"shipway data snapshot {name}" if review.judged.judgement.allowed else f"shipway approve {review.ref}"
     out.end("data-review", {"name": name, **review.to_json(), "diff": found}, then=then)
     if review.waits and not review.judged.judgement.allowed:

@@ -169,7 +169,7 @@ def file_row(file: TreeFile) -> JsonObject:
 
 def _tables(before: DataSide, after: DataSide, changes: FilesChange, asked: Asked, folder: Path | None) -> dict[str, Json]:
     from shipway.data._file_facts import FactsCache
-    from shipway.data._rows import match_tables
+    from shipway.data._rows import match_tables, measure_files
 
     cache = FactsCache(folder / "rows" if folder else None)
     gone = _table_files(before, [*changes.removed, *(old for old, _ in changes.changed)])
@@ -179,7 +179,7 @@ def _tables(before: DataSide, after: DataSide, changes: FilesChange, asked: Aske
     matched = match_tables(gone, come, key=asked.key, cache=cache, must=asked.must)
     other = {file.path for file in (*changes.added, *(new for _, new in changes.changed))}
     same = _table_files(after, [file for path, file in after.files.items() if path not in other]) if asked.whole else []
-    common = [cache.measure(file, matched.shared or ("",), matched.change.key) for file in same]
+    common = measure_files(same, matched.shared or ("",), matched.change.key, cache)
     facts = dict(zip((file.digest for file in (*gone, *come, *same)), (*matched.facts, *common), strict=True))
     sides = [*zip(gone, matched.facts, strict=False)], [*zip(come, matched.facts[len(gone) :], strict=True)]
     document: dict[str, Json] = {"rows": _rows(matched, sum(each.read for each in (*matched.facts, *common)))}

@@ -74,10 +74,20 @@ class FactsCache:
         self._keep(file, about, signature, summaries)
         return FileFacts(signature, summaries, read=True)
 
-    def knows(self, file: TableFile, columns: Sequence[str], key: Sequence[str]) -> bool:
-        """Whether measure would read nothing of the file."""
-        at = self._at(_about(file, columns, key)), self._summaries_at(file)
-        return all(path is not None and path.exists() for path in at)
+    def shrink(self) -> None:
+        """Let go what is beyond `most`: to be called once after files were measured."""
+        if self.folder is None:
+            return
+        found = []
+        for path in list(self.folder.glob("*/*")):
+            with suppress(OSError):  # somebody else's, that has another name by now
+                status = path.stat()
+                found.append((status.st_mtime_ns, status.st_size, path))
+        total = 0
+        for _, size, path in sorted(found, reverse=True):
+            total += size
+            if total > self.most:
+                path.unlink(missing_ok=True)
 
     def _signature(self, about: JsonObject) -> Signature | None:
         path = self._at(about)
@@ -110,16 +120,6 @@ class FactsCache:
         with suppress(OSError):
             _write(at, partial(write_signature, signature, about))
             _write(beside, lambda out: out.write(canonical_json(record)))
-            self._shrink()
-
-    def _shrink(self) -> None:
-        assert self.folder is not None
-        found = sorted(((path.stat().st_mtime_ns, path.stat().st_size, path) for path in self.folder.glob("*/*")), reverse=True)
-        total = 0
-        for _, size, path in found:
-            total += size
-            if total > self.most:
-                path.unlink(missing_ok=True)
 
     def _at(self, about: JsonObject, kind: str = "signature") -> Path | None:
         if self.folder is None:

@@ -130,7 +130,7 @@ def match_tables(
             raise _key_missing(missing[0], schemas)
         key = () if whole else key
     known = [name for name in key if name in shared]
-    facts = tuple(_measure([*before, *after], shared or ("",), known, cache))
+    facts = tuple(measure_files([*before, *after], shared or ("",), known, cache))
     signatures = [one.signature for one in facts]
     rows = [sum(len(one.keys) for one in side) for side in (signatures[: len(before)], signatures[len(before) :])]
     if whole and not shared:
@@ -153,11 +153,14 @@ def match_tables(
     return Matched(change, shared, match, facts)
 
 
-def _measure(files: Sequence[TableFile], columns: Sequence[str], key: Sequence[str], cache: FactsCache) -> list[FileFacts]:
-    """Two files at once where there are two, else one by two hands."""
+def measure_files(files: Sequence[TableFile], columns: Sequence[str], key: Sequence[str], cache: FactsCache) -> list[FileFacts]:
+    """What is known of these files, in their order: two at once where there are two, else one by two hands."""
     work = partial(cache.measure, columns=columns, key=key, threads=1 if len(files) > 1 else _WORKERS)
     with ThreadPoolExecutor(_WORKERS) as pool:
-        return list(pool.map(work, files))
+        facts = list(pool.map(work, files))
+    if any(one.read for one in facts):
+        cache.shrink()
+    return facts
 
 
 def _schema(files: Sequence[TableFile]) -> dict[str, pl.DataType]:

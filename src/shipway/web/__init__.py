@@ -7,7 +7,19 @@ through functions that it is given.
 from shipway.web._app import make_app
 from shipway.web._desk import Approved, Desk, Draft, Reviewed
 from shipway.web._metrics import METRICS, Counters
+from shipway.web._pages import render_diff_page
 from shipway.web._probes import make_metrics_app
 from shipway.web._reviews import RateReview
 
-__all__ = ["METRICS", "Approved", "Counters", "Desk", "Draft", "RateReview", "Reviewed", "make_app", "make_metrics_app"]
+__all__ = [
+    "METRICS",
+    "Approved",
+    "Counters",
+    "Desk",
+    "Draft",
+    "RateReview",
+    "Reviewed",
+    "make_app",
+    "make_metrics_app",
+    "render_diff_page",
+]

@@ -68,24 +68,11 @@ class CountRow:
 
 
 @dataclass(frozen=True, slots=True)
-class DataPage:
-    """What a review shows. name: of the data set; digest: what is looked at; waits: it wants to stand there and does not."""
+class DiffView:
+    """What differs between two sets of files. days_of: the column whose days are counted; flips: rules with another verdict."""
 
-    ref: str
-    name: str
-    target: ReleaseName
-    current: ReleaseName | None
-    waits: bool
-    level: Level
-    word: str
-    sentence: str
     counts: tuple[str, ...]
     notes: tuple[str, ...]
-    missing: tuple[str, ...]
-    groups: tuple[GateGroup, ...]
-    said: tuple[KnownView, ...]
-    actor: str
-    problem: tuple[str, str] | None
     schema: tuple[str, ...]
     cells: tuple[CountRow, ...]
     tables: tuple[Table, ...]
@@ -97,13 +84,31 @@ class DataPage:
     files: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class DataPage:
+    """What a review shows. name: of the data set; target: what is looked at; waits: it wants to stand there and does not."""
+
+    ref: str
+    name: str
+    target: ReleaseName
+    current: ReleaseName | None
+    waits: bool
+    level: Level
+    word: str
+    sentence: str
+    missing: tuple[str, ...]
+    groups: tuple[GateGroup, ...]
+    said: tuple[KnownView, ...]
+    actor: str
+    problem: tuple[str, str] | None
+    diff: DiffView
+
+
 def make_data_page(
     review: RefReview, found: JsonObject | None, *, actor: str, now: datetime, problem: tuple[str, str] | None = None
 ) -> DataPage:
     judgement = review.judged.judgement
     level, word, sentence = _standing(review)
-    document: JsonObject = found or {}
-    days = _list(document.get("days"))
     return DataPage(
         ref=review.ref,
         name=review.ref.removeprefix("data/"),
@@ -113,13 +118,21 @@ def make_data_page(
         level=level,
         word=word,
         sentence=sentence,
-        counts=tuple(diff_counts(document)) if found else (),
-        notes=_notes(document),
         missing=judgement.missing,
         groups=gate_groups(judgement),
         said=tuple(known_view(one, now) for one in reversed(review.said)),
         actor=actor,
         problem=problem,
+        diff=make_diff_view(found or {}),
+    )
+
+
+def make_diff_view(document: JsonObject) -> DiffView:
+    """document: as `shipway data diff --json` has it; empty where nothing was compared."""
+    days = _list(document.get("days"))
+    return DiffView(
+        counts=tuple(diff_counts(document)) if document else (),
+        notes=_notes(document),
         schema=_schema(document),
         cells=_cells(document),
         tables=_tables(document),

@@ -6,10 +6,12 @@ from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
+from shipway.kernel.canonical import JsonObject
 from shipway.kernel.errors import ShipwayError
 from shipway.web._charts import CHART
-from shipway.web._data_view import DataPage
+from shipway.web._data_view import DataPage, make_diff_view
 from shipway.web._lanes import BOX_WIDTH, LANE
 from shipway.web._plan_view import PlanPage
 from shipway.web._release_view import ReleasePage, ReleasesPage
@@ -50,6 +52,12 @@ def render_plan(page: PlanPage, project: str) -> str:
 
 def render_data(page: DataPage, project: str) -> str:
     return _environment().get_template("data.html").render(page=page, project=project)
+
+
+def render_diff_page(document: JsonObject, title: str) -> str:
+    """A comparison of data as a page in one file, without scripts and addresses: for whoever was sent it."""
+    style = Markup((STATIC / "page.css").read_text())  # noqa: S704 - our own file
+    return _environment().get_template("diff.html").render(diff=make_diff_view(document), title=title, style=style)
 
 
 def render_error(problem: ShipwayError) -> str:
