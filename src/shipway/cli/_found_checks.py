@@ -1,4 +1,4 @@
-"""What `contract splits` and `contract personal` found: lines, evidence when it is about a snapshot, the document, the exit."""
+"""What `contract splits` and `contract personal` found: lines, evidence when it is about a snapshot, the exit."""
 
 from __future__ import annotations
 
@@ -17,18 +17,23 @@ if TYPE_CHECKING:
 
 
 def tell(
-    settings: Settings, out: Output, checks: Sequence[Check], about: AskedTable, document: Mapping[str, Json], *, kind: str
-) -> None:
-    """Ends with the document; exits 1 when a check fails, 2 when one decides nothing."""
+    settings: Settings, out: Output, checks: Sequence[Check], about: AskedTable, document: Mapping[str, Json]
+) -> tuple[dict[str, Json], str]:
+    """Says the checks, keeps them when they are about a snapshot; the whole document, and the next command."""
     from shipway.cli._verdicts import render_check
-    from shipway.kernel.check import Verdict
 
     for place, check in enumerate(checks):
         out.say(("  " if place else "") + render_check(check))
     evidence = _keep(settings, checks, about, document) if about.snapshot else None
-    found = {**document, "evidence": evidence, "checks": [check.to_json() for check in checks]}
-    name = checks[0].name
-    out.end(kind, found, then=f"shipway plan   (asked for in the policy by `{name}: pass`)" if evidence else "shipway init")
+    found: dict[str, Json] = {**document, "evidence": evidence, "checks": [check.to_json() for check in checks]}
+    asked = f"shipway plan   (asked for in the policy by `{checks[0].name}: pass`)"
+    return found, asked if evidence else "shipway init"
+
+
+def leave(checks: Sequence[Check]) -> None:
+    """Exits 1 when a check fails, 2 when one decides nothing."""
+    from shipway.kernel.check import Verdict
+
     if checks[0].verdict is not Verdict.PASS:
         raise click.exceptions.Exit(1 if checks[0].verdict is Verdict.FAIL else 2)
 

@@ -26,9 +26,12 @@ def command(settings: Settings, table: str, share: float, as_json: bool) -> None
     Exits 1 when values are recognised, 2 when a name alone says so. That nothing is flagged proves nothing.
     """
     from shipway.cli._asked_table import open_table
-    from shipway.cli._found_checks import tell
+    from shipway.cli._found_checks import leave, tell
     from shipway.data import measure_personal
 
     asked = open_table(settings, table)
     checks = measure_personal(asked.frame, share=share)
-    tell(settings, Output(as_json), checks, asked, {"table": asked.snapshot or table}, kind="personal-data")
+    out = Output(as_json)
+    found, then = tell(settings, out, checks, asked, {"table": asked.snapshot or table})
+    out.end("personal-data", found, then=then)
+    leave(checks)

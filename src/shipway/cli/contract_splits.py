@@ -45,7 +45,7 @@ def command(
     of a snapshot TEST is kept as evidence. Exits 1 when a check fails, 2 when one decides nothing.
     """
     from shipway.cli._asked_table import open_table
-    from shipway.cli._found_checks import tell
+    from shipway.cli._found_checks import leave, tell
     from shipway.data import SplitsAsked, measure_splits
 
     one, other = open_table(settings, train), open_table(settings, test)
@@ -59,4 +59,7 @@ def command(
         "key": list(names),
         "time": time,
     }
-    tell(settings, Output(as_json), checks, other, document, kind="splits")
+    out = Output(as_json)
+    found, then = tell(settings, out, checks, other, document)
+    out.end("splits", found, then=then)
+    leave(checks)
