@@ -294,6 +294,20 @@ def test_a_hostile_list_of_a_folder_brings_nothing(name: str, tmp_path: Path) ->
         import_out(store, repo, out)
 
 
+def test_a_snapshot_of_what_dvc_tracks_has_both_sums_of_one_pass(tmp_path: Path) -> None:
+    root, store = tmp_path / "repo", new_store(tmp_path / "ours")
+    write_tree(root / "data", {**FOLDER, "large": bytes(9 << 20), "larger": bytes(10 << 20)})
+    files = snapshot_files(store, take_snapshot(store, root / "data").digest)
+    assert store.sums.find({file.digest for file in files}) == {}, "who has no DVC pays for no MD5"
+    (root / "data.dvc").write_text("outs: []\n")
+    other = new_store(tmp_path / "theirs")
+    take_snapshot(other, root / "data")
+    sums = other.sums.find({file.digest for file in files})
+    assert {file.path: sums[file.digest] for file in files} == {
+        path: hashlib.md5(data).hexdigest() for path, data in tree_of(root / "data").items()
+    }
+
+
 def test_wrong_bytes_and_missing_ones_in_the_cache_are_named(tmp_path: Path) -> None:
     root, store = tmp_path / "ours", new_store(tmp_path / "ours")
     write_tree(root, {"one.csv": b"right"})

@@ -14,6 +14,7 @@ from shipway.cli._settings import Project, Settings
 if TYPE_CHECKING:
     from shipway.data.dvc import DvcOut, DvcRepo, Imported
     from shipway.spec import Spec
+    from shipway.store import Foreign
 
 
 @click.command(name="dvc")
@@ -36,7 +37,7 @@ def command(settings: Settings, remote: str | None, why: str, as_json: bool) -> 
 
     project, out = Project(settings), Output(as_json)
     repo = open_dvc(settings.directory)
-    outs, there = repo.outs(), repo.open_remote(remote)
+    outs, there = repo.outs(), _remote(repo, remote, out)
     spec = _spec(settings, repo)
     path = spec.path if spec else repo.root / "shipway.yaml"
     name = spec.project if spec else _project_name(repo.root)
@@ -67,6 +68,20 @@ def command(settings: Settings, remote: str | None, why: str, as_json: bool) -> 
     out.end("dvc-imported", document, then="shipway data status")
 
 
+def _remote(repo: DvcRepo, name: str | None, out: Output) -> Foreign | None:
+    """The remote to fetch from. A default one that is not read is no hindrance: the cache may have everything."""
+    from shipway.data.dvc import DvcUnsupported
+    from shipway.store import ObjectsAddress
+
+    try:
+        return repo.open_remote(name)
+    except (DvcUnsupported, ObjectsAddress) as problem:
+        if name:
+            raise
+        out.note(f"{problem.what}: what DVC's cache and the folder have is taken")
+        return None
+
+
 def _spec(settings: Settings, repo: DvcRepo) -> Spec | None:
     """The spec that is here or above, up to the repository; None when there is none."""
     from shipway.spec import load_spec
@@ -87,12 +102,10 @@ def _move(project: Project, name: str, one: Imported, why: str) -> bool:
     return move_ref(hands.store, hands.keys, hands.actor, ref=f"data/{name}", target=digest, why=why or "from DVC").changed
 
 
-def _import(project: Project, repo: DvcRepo, found: DvcOut, name: str, *, remote: object) -> Imported:
+def _import(project: Project, repo: DvcRepo, found: DvcOut, name: str, *, remote: Foreign | None) -> Imported:
     from shipway.cli._progress import FileReport
     from shipway.data.dvc import import_out
-    from shipway.store import Foreign
 
-    assert remote is None or isinstance(remote, Foreign)
     with FileReport(name, lambda: found.size or 0) as report:
         return import_out(project.store, repo, found, remote=remote, report=report.file)
 
