@@ -29,14 +29,15 @@ TOP = {"__init__", "__main__"}
 LIBRARY_ROOMS = {
     "sqlalchemy": {"store"},
     "alembic": {"store"},
-    "sqlite3": {"store", "llm", "rag"},
+    "sqlite3": {"store", "llm", "rag", "data"},  # data reads users' databases
     "aiohttp": {"llm", "gateway"},
     "onnx": {"llm"},
     "onnxruntime": {"llm"},
     "tokenizers": {"llm"},
     "xllamacpp": {"llm"},
     "genai_prices": {"llm"},
-    "psycopg": {"rag", "store"},
+    "psycopg": {"rag", "store", "data"},
+    "duckdb": {"data"},
     "pymilvus": {"rag"},
     "cyclonedx": {"release"},
     "packageurl": {"release"},

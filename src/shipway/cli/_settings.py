@@ -198,7 +198,7 @@ class Project:
     def hands(self) -> Hands:
         from shipway.pipeline import Hands
 
-        return Hands(self.store, self.signer, self.keys, self.actor, self.cache)
+        return Hands(self.store, self.signer, self.keys, self.actor, self.cache, environ=self.settings.environ)
 
     def step_environ(self) -> dict[str, str]:
         """The variables of a step's process: few, so that the same run elsewhere is the same; and where MLflow is.

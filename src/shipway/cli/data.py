@@ -36,9 +36,12 @@ command = LazyGroup(_BELOW, name="data", help="Snapshots of data sets: take, com
 @command.command()
 @click.argument("names", nargs=-1)
 @click.option("--why", default="", help="A line for the history.")
+@click.option(
+    "--whole", is_flag=True, help="Read all rows of a query that appends new ones, instead of those after its watermark."
+)
 @json_option
 @click.pass_obj
-def snapshot(settings: Settings, names: tuple[str, ...], why: str, as_json: bool) -> None:
+def snapshot(settings: Settings, names: tuple[str, ...], why: str, whole: bool, as_json: bool) -> None:
     """Take a snapshot of data sets (all without NAMES) and point data/NAME at it. Unchanged files are not read again."""
     from shipway.cli._progress import FileReport
     from shipway.data import bytes_below
@@ -48,12 +51,15 @@ def snapshot(settings: Settings, names: tuple[str, ...], why: str, as_json: bool
     project, out = Project(settings), Output(as_json)
     rows = []
     for data in chosen_data(project.spec, names):
-        with FileReport(data.name, partial(bytes_below, project.spec.root / data.path)) as report:
-            taken = snapshot_data(project.hands, project.spec, data, report=report.file, why=why)
+        total = None if data.query else partial(bytes_below, project.spec.root / data.path)
+        with FileReport(data.name, total) as report:
+            taken = snapshot_data(project.hands, project.spec, data, report=report.file, why=why, whole=whole)
         found = taken.snapshot
-        sizes = f"{found.files:,} files, {found.bytes:,} bytes, {found.read:,} read"
+        read = f"{found.read:,} read" if taken.rows is None else f"{taken.rows:,} rows read"
+        sizes = f"{found.files:,} files, {found.bytes:,} bytes, {read}"
         out.say(f"data/{data.name:<12} {short(found.digest)}  {sizes}, {'moved' if taken.moved else 'as it was'}")
-        rows.append({"name": data.name, "digest": found.digest, "files": found.files, "bytes": found.bytes, "read": found.read})
+        row = {"name": data.name, "digest": found.digest, "files": found.files, "bytes": found.bytes, "read": found.read}
+        rows.append(row if taken.rows is None else {**row, "rows": taken.rows})
     out.end("snapshots", {"data": rows}, then="shipway run")
 
 
@@ -62,14 +68,22 @@ def snapshot(settings: Settings, names: tuple[str, ...], why: str, as_json: bool
 @json_option
 @click.pass_obj
 def status(settings: Settings, names: tuple[str, ...], as_json: bool) -> None:
-    """Compare the files on disk with the snapshots that data/NAME points at. Exits 1 when something differs."""
+    """Compare the files on disk with the snapshots that data/NAME points at. Exits 1 when something differs.
+
+    Of a data set from a database the query runs, and what it gives is compared.
+    """
     from shipway.data import measure_status
+    from shipway.pipeline import measure_changed
 
     project, out = Project(settings), Output(as_json)
     rows, differs = [], False
     for data in chosen_data(project.spec, names):
         ref = project.store.ref(f"data/{data.name}")
-        found = measure_status(project.store, ref.digest if ref else None, project.spec.root / data.path)
+        found = (
+            measure_changed(project.hands, project.spec, data)
+            if data.query
+            else measure_status(project.store, ref.digest if ref else None, project.spec.root / data.path)
+        )
         counts = {"added": found.added, "removed": found.removed, "changed": found.changed}
         differs |= any(counts.values())
         words = ", ".join(f"{len(paths)} {word}" for word, paths in counts.items() if paths) or "as in its snapshot"

@@ -69,3 +69,28 @@ class KeyMissing(ShipwayError):
     """Columns that should name a row are not in both of what is compared."""
 
     code = "data.key-missing"
+
+
+class SourceDown(ShipwayError):
+    """A database, a table or a bucket that data come from cannot be reached, or went away in the middle."""
+
+    code = "data.source-down"
+    retry = True
+
+
+class QueryRefused(ShipwayError):
+    """A database does not run the query of a data set, or it would write."""
+
+    code = "data.query-refused"
+
+
+class RowsUnfit(ShipwayError):
+    """Rows that cannot be a snapshot: a key twice or null, a value that no type holds."""
+
+    code = "data.rows-unfit"
+
+
+class SourceChanged(ShipwayError):
+    """Rows cannot be appended to the last snapshot: the query or a column's type is another."""
+
+    code = "data.source-changed"

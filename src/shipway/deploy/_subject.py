@@ -129,6 +129,7 @@ def make_subject(
     known, before = releases or {}, previous or {}
     secrets = (CATALOGUE, *secrets_of(spec))
     variables = {"SHIPWAY_PROJECT": spec.project}
+    files = [data for data in spec.data.values() if data.query is None]
     if spec.targets.objects:
         variables["SHIPWAY_OBJECTS"] = spec.targets.objects
     return Subject(
@@ -145,8 +146,8 @@ def make_subject(
         or any(index.embedder not in spec.providers for index in spec.indexes.values()),
         lock=(spec.environment or EnvironmentSpec()).lock if spec.pipeline else None,
         python=(spec.environment.python if spec.environment else None) or "3.11",
-        data=tuple(data.path for data in spec.data.values() if not _outside(data.path)),
-        outside={data.name: data.path for data in spec.data.values() if _outside(data.path)},
+        data=tuple(data.path for data in files if not _outside(data.path)),
+        outside={data.name: data.path for data in files if _outside(data.path)},
         secrets=secrets,
         environ=variables,
     )

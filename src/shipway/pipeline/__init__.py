@@ -30,19 +30,17 @@ if TYPE_CHECKING:
     from shipway.pipeline._environment import open_environment, open_overlay
     from shipway.pipeline._evaluation import EvaluationImpossible, Metric, measure_evaluation
     from shipway.pipeline._graph import resolve
+    from shipway.pipeline._hands import Hands
     from shipway.pipeline._made import ModelMade, Origins
     from shipway.pipeline._model import GOLDEN, make_model, origins_of
     from shipway.pipeline._model_rows import ModelDeclared, ModelRefused
     from shipway.pipeline._project import (
         MADE,
-        DataTaken,
-        Hands,
         ProjectIncomplete,
         ProjectRun,
         put_environment,
         run_plan,
         run_project,
-        snapshot_data,
         take_request,
     )
     from shipway.pipeline._read import read_pipeline
@@ -56,6 +54,7 @@ if TYPE_CHECKING:
     from shipway.pipeline._states_client import EngineClientMissing, StatesClient
     from shipway.pipeline._states_engine import StepFunctionsEngine
     from shipway.pipeline._step_value import StepControl, measure_control
+    from shipway.pipeline._taken import Changed, DataTaken, measure_changed, snapshot_data
     from shipway.pipeline._types import (
         Argument,
         Graph,
@@ -94,16 +93,14 @@ _HOME = {
     "_made": ["ModelMade", "Origins"],
     "_model": ["GOLDEN", "make_model", "origins_of"],
     "_model_rows": ["ModelDeclared", "ModelRefused"],
+    "_hands": ["Hands"],
     "_project": [
-        "DataTaken",
-        "Hands",
         "MADE",
         "ProjectIncomplete",
         "ProjectRun",
         "put_environment",
         "run_plan",
         "run_project",
-        "snapshot_data",
         "take_request",
     ],
     "_read": ["read_pipeline"],
@@ -114,6 +111,7 @@ _HOME = {
     "_states_client": ["EngineClientMissing", "StatesClient"],
     "_states_engine": ["StepFunctionsEngine"],
     "_step_value": ["StepControl", "measure_control"],
+    "_taken": ["Changed", "DataTaken", "measure_changed", "snapshot_data"],
     "_score": ["rescore_reference", "score_rows"],
     "_scored": ["load_scores"],
     "_scoring": ["ScoringFailed"],
@@ -137,6 +135,7 @@ __all__ = [
     "ArgoClient",
     "ArgoEngine",
     "Argument",
+    "Changed",
     "DataTaken",
     "Engine",
     "EngineClientMissing",
@@ -187,6 +186,7 @@ __all__ = [
     "load_run_plan",
     "load_scores",
     "make_model",
+    "measure_changed",
     "measure_control",
     "measure_evaluation",
     "open_environment",

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from shipway.kernel.digest import Digest
 from shipway.pipeline._engine import Engine, follow
-from shipway.pipeline._project import Hands, ProjectRun, run_plan, take_request
+from shipway.pipeline._hands import Hands
+from shipway.pipeline._project import ProjectRun, run_plan, take_request
 from shipway.pipeline._report import Report
 from shipway.pipeline._run_plan import RunPlan, put_run_plan
 from shipway.spec import Spec

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import socket
 import subprocess
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shipway.access import Actor, KeyRing, Signer
-from shipway.data import Snapshot, take_snapshot
 from shipway.environment import environment_object, parse_lock
 from shipway.gate import attest, move_ref
 from shipway.kernel import media
@@ -20,15 +17,16 @@ from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.pipeline._code import code_object
-from shipway.pipeline._contracted import attest_contract
 from shipway.pipeline._environment import open_environment
+from shipway.pipeline._hands import Hands
 from shipway.pipeline._provenance import Made, provenance
 from shipway.pipeline._read import read_pipeline
 from shipway.pipeline._report import Report
 from shipway.pipeline._request import RunRequest, RunResult
 from shipway.pipeline._run import pipeline_behind, run_pipeline
 from shipway.pipeline._run_plan import RunPlan
-from shipway.spec import DataSpec, EnvironmentSpec, ModelSpec, Spec
+from shipway.pipeline._taken import DataTaken, snapshot_data
+from shipway.spec import EnvironmentSpec, ModelSpec, Spec
 from shipway.store import Edge, Store, while_working
 
 if TYPE_CHECKING:
@@ -44,15 +42,6 @@ class ProjectIncomplete(ShipwayError):
 
 
 @dataclass(frozen=True, slots=True)
-class DataTaken:
-    """A data set's snapshot and whether its ref moved to it."""
-
-    name: str
-    snapshot: Snapshot
-    moved: bool
-
-
-@dataclass(frozen=True, slots=True)
 class ProjectRun:
     """What a run took and made; `python` is that of the project's environment, None where no process of it was started.
 
@@ -65,31 +54,6 @@ class ProjectRun:
     environment: Digest | None
     python: Path | None
     not_made: Mapping[str, str] = field(default_factory=dict)
-
-
-class Hands:
-    """With what a run acts: the store, who signs and moves, and where environments are cached."""
-
-    def __init__(self, store: Store, signer: Signer, keys: KeyRing, actor: Actor, cache: Path) -> None:
-        self.store, self.signer, self.keys, self.actor, self.cache = store, signer, keys, actor, cache
-
-    def working(self) -> AbstractContextManager[None]:
-        """As Store.working."""
-        return self.store.working()
-
-
-@while_working
-def snapshot_data(
-    hands: Hands, spec: Spec, data: DataSpec, *, report: Callable[[str, int], None] | None = None, why: str = ""
-) -> DataTaken:
-    """Take the snapshot of a data set and point `data/<name>` at it. Raises DataMissing, DataUnreadable, StoreFull."""
-    snapshot = take_snapshot(hands.store, spec.root / data.path, report=report)
-    present = hands.store.ref(f"data/{data.name}")
-    if present is None or present.digest != snapshot.digest:
-        who = hands.store, hands.signer, hands.keys, hands.actor
-        attest_contract(*who, name=data.name, snapshot=snapshot.digest)
-    moved = move_ref(hands.store, hands.keys, hands.actor, ref=f"data/{data.name}", target=snapshot.digest, why=why)
-    return DataTaken(data.name, snapshot, moved.changed)
 
 
 def put_environment(store: Store, spec: Spec) -> Digest:

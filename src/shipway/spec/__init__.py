@@ -5,7 +5,7 @@ Pure but for `find_spec` and `load_spec`. Never constructs an object from YAML, 
 
 from shipway.spec._calendar import Freeze, Hours, opening
 from shipway.spec._contract import ColumnRule, ContractSpec, parse_contract
-from shipway.spec._data import DataSpec, EnvironmentSpec
+from shipway.spec._data import DataSpec, EnvironmentSpec, QuerySpec
 from shipway.spec._deploy import DeploySpec
 from shipway.spec._errors import SpecMalformed, SpecMissing
 from shipway.spec._evals import EvalSpec
@@ -75,6 +75,7 @@ __all__ = [
     "PolicyRule",
     "PromptSpec",
     "ProviderSpec",
+    "QuerySpec",
     "Requirement",
     "ScheduleSpec",
     "Spec",

@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from shipway.spec._contract import ContractSpec, read_contract
 from shipway.spec._errors import SpecMissing
-from shipway.spec._fields import fields, text
-from shipway.spec._names import inside_path, name_of
+from shipway.spec._fields import fields, text, texts
+from shipway.spec._names import inside_path, name_of, secret_ref
 from shipway.spec._node import Node
 
 LoadContract = Callable[[str], ContractSpec]
 """The contract in a file named relative to the spec; raises SpecMissing or SpecMalformed."""
 
+_PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|[?&]password=", re.I)
 _PYTHON_VERSION = re.compile(r"3\.[0-9]{1,2}(\.[0-9]{1,2})?")
+
+
+class QuerySpec(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of a database: the file of the query, and where the database is (an address or `secret://env/NAME`).
+
+    key: columns that tell rows apart, and all are read each time; or watermark: columns by which later rows come later, and
+    only those are read and appended. One of the two.
+    """
+
+    sql: str
+    address: str
+    key: tuple[str, ...] = ()
+    watermark: tuple[str, ...] = ()
 
 
 class DataSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A folder or file (relative to the spec, absolute or elsewhere) and its contract.
 
+    query: what the rows are asked with where they come from a database; `path` is where a checkout puts its files then.
     contract_path: its file, when it has one of its own; `parse_spec` reads no files and leaves `contract` None then.
     """
 
@@ -29,6 +44,7 @@ class DataSpec(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     contract: ContractSpec | None = None
     contract_path: str | None = None
+    query: QuerySpec | None = None
 
 
 class EnvironmentSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,11 +69,47 @@ def read_data(key: Node, node: Node, load_contract: LoadContract | None) -> Data
     name = name_of(key, "data")
     if not isinstance(node.value, dict):
         return DataSpec(name=name, path=text(node, f"the path of {name}"))
-    entries = fields(node, ("path", "contract"), f"data {name}")
-    if "path" not in entries:
-        raise key.fail(f"data {name} has no path", mend="path: FOLDER_OR_FILE")
-    data = DataSpec(name=name, path=text(entries["path"], f"the path of {name}"))
+    entries = fields(node, ("path", "contract", "sql", "from", "key", "watermark"), f"data {name}")
+    query = _query(name, entries)
+    if query is None and "path" not in entries:
+        raise key.fail(f"data {name} has no path", mend="path: FOLDER_OR_FILE, or sql: QUERY.sql")
+    path = text(entries["path"], f"the path of {name}") if "path" in entries else f"data/{name}"
+    data = DataSpec(name=name, path=path, query=query)
     return _with_contract(data, entries["contract"], load_contract) if "contract" in entries else data
+
+
+def _query(name: str, entries: Mapping[str, Node]) -> QuerySpec | None:
+    """Without `from`, the address is in a variable that is called after the data set."""
+    if "sql" not in entries:
+        for word in ("from", "key", "watermark"):
+            if word in entries:
+                raise entries[word].fail(f"`{word}` is of a query, and data {name} has none", mend="sql: QUERY.sql")
+        return None
+    sql = entries["sql"]
+    order = {word: texts(entries[word], f"the {word} of {name}") for word in ("key", "watermark") if word in entries}
+    if len(order) != 1 or not any(order.values()):
+        said = "both a key and a watermark" if len(order) > 1 else "neither a key nor a watermark"
+        mend = "key: [COLUMNS] that tell rows apart, or watermark: [COLUMNS] by which later rows come later"
+        raise sql.fail(f"the query of {name} says {said}", mend=mend)
+    address = _address(entries["from"], name) if "from" in entries else f"secret://env/{_variable(name)}"
+    return QuerySpec(sql=inside_path(sql, f"the query of {name}"), address=address, **order)
+
+
+def _variable(name: str) -> str:
+    """
+    >>> _variable("new-customers")
+    'NEW_CUSTOMERS_URL'
+    """
+    return re.sub(r"[^A-Z0-9]", "_", name.upper()) + "_URL"
+
+
+def _address(node: Node, name: str) -> str:
+    what = f"the address of {name}"
+    if isinstance(node.value, str) and node.value.startswith("secret:"):
+        return secret_ref(node, what)
+    if isinstance(node.value, str) and _PASSWORD.search(node.value):  # not repeated: it holds a secret
+        raise node.fail(f"{what} holds a password", mend="from: secret://env/NAME, and the address in that variable")
+    return text(node, what)
 
 
 def _with_contract(data: DataSpec, node: Node, load_contract: LoadContract | None) -> DataSpec:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from shipway.kernel.digest import Digest
 from shipway.pipeline._environment import open_environment
-from shipway.pipeline._project import Hands, ProjectIncomplete, ProjectRun, put_environment, snapshot_data
+from shipway.pipeline._hands import Hands
+from shipway.pipeline._project import ProjectIncomplete, ProjectRun, put_environment
 from shipway.pipeline._report import Report
 from shipway.pipeline._request import RunResult, StepOutcome
+from shipway.pipeline._taken import snapshot_data
 from shipway.pipeline.dvc._code import put_code
 from shipway.pipeline.dvc._known import known_outs
 from shipway.pipeline.dvc._order import order_stages

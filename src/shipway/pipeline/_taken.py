@@ -1,0 +1,129 @@
+"""Snapshots of a project's data sets, from files and from queries, and their refs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shipway.data import DataMissing, Snapshot, SourceChanged, take_snapshot
+from shipway.gate import move_ref
+from shipway.kernel.digest import Digest
+from shipway.pipeline._contracted import attest_contract
+from shipway.pipeline._hands import Hands
+from shipway.spec import DataSpec, QuerySpec, Spec
+from shipway.store import while_working
+
+if TYPE_CHECKING:
+    from shipway.data.sql import Address, Query
+
+QUERY = "query"  # state rows: what the snapshot at data/<name> was read with, by the name
+
+
+@dataclass(frozen=True, slots=True)
+class DataTaken:
+    """A data set's snapshot and whether its ref moved to it. rows: how many were read of a query; None of files."""
+
+    name: str
+    snapshot: Snapshot
+    moved: bool
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """How the files that a query gives now differ from those of its snapshot, by path."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    changed: tuple[str, ...]
+    unchanged: tuple[str, ...]
+
+
+@while_working
+def snapshot_data(
+    hands: Hands,
+    spec: Spec,
+    data: DataSpec,
+    *,
+    report: Callable[[str, int], None] | None = None,
+    why: str = "",
+    whole: bool = False,
+) -> DataTaken:
+    """Take the snapshot of a data set and point `data/<name>` at it.
+
+    whole: read all rows of a query that appends. Raises DataMissing, DataUnreadable, StoreFull, and of a query what take_query
+    raises.
+    """
+    rows = None
+    if data.query:
+        from shipway.data.sql import take_query
+
+        address, query = open_query(hands, spec, data, data.query)
+        before = None if whole else _before(hands, data, data.query, query)
+        taken = take_query(hands.store, address, query, name=data.name, before=before, report=report)
+        snapshot, rows = taken.snapshot, taken.rows
+    else:
+        snapshot = take_snapshot(hands.store, spec.root / data.path, report=report)
+    present = hands.store.ref(f"data/{data.name}")
+    if present is None or present.digest != snapshot.digest:
+        who = hands.store, hands.signer, hands.keys, hands.actor
+        attest_contract(*who, name=data.name, snapshot=snapshot.digest)
+    moved = move_ref(hands.store, hands.keys, hands.actor, ref=f"data/{data.name}", target=snapshot.digest, why=why)
+    if data.query:
+        value = {"snapshot": snapshot.digest, "sql": _sum(query), "from": address.shown}
+        known = hands.store.state(QUERY, data.name)
+        if known is None or known.value != value:
+            hands.store.put_state(QUERY, data.name, value)
+    return DataTaken(data.name, snapshot, moved.changed, rows)
+
+
+def measure_changed(hands: Hands, spec: Spec, data: DataSpec) -> Changed:
+    """Run the query of a data set and compare with `data/<name>`; nothing is kept. Raises as snapshot_data."""
+    from shipway.data import snapshot_files
+    from shipway.data.sql import measure_query
+
+    assert data.query is not None, "files are compared by measure_status"
+    address, query = open_query(hands, spec, data, data.query)
+    before = _before(hands, data, data.query, query)
+    ref = hands.store.ref(f"data/{data.name}")
+    then = {file.path: file.digest for file in snapshot_files(hands.store, ref.digest)} if ref else {}
+    now = {file.path: file.digest for file in measure_query(hands.store, address, query, name=data.name, before=before)}
+    both = then.keys() & now.keys()
+    same = {path for path in both if then[path] == now[path]}
+    added, removed, changed = now.keys() - then.keys(), then.keys() - now.keys(), both - same
+    return Changed(*(tuple(sorted(paths)) for paths in (added, removed, changed, same)))
+
+
+def open_query(hands: Hands, spec: Spec, data: DataSpec, asked: QuerySpec) -> tuple[Address, Query]:
+    """The database and the query of a data set. Raises DataMissing, SecretMissing, SourceDown."""
+    from shipway.data.sql import Query, parse_address
+    from shipway.llm import secret_value
+
+    try:
+        text = (spec.root / asked.sql).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        what = f"cannot read the query of {data.name}"
+        raise DataMissing(
+            what, where=str(spec.root / asked.sql), mend="write it there, or correct the path under `sql`"
+        ) from problem
+    place = secret_value(asked.address, hands.environ) if asked.address.startswith("secret://") else asked.address
+    return parse_address(place, root=spec.root), Query(text, asked.key, asked.watermark, where=asked.sql)
+
+
+def _before(hands: Hands, data: DataSpec, asked: QuerySpec, query: Query) -> Digest | None:
+    """The snapshot to append to. Raises SourceChanged when another query made it."""
+    ref = hands.store.ref(f"data/{data.name}")
+    if ref is None or not asked.watermark:
+        return None
+    known = hands.store.state(QUERY, data.name)
+    if known and known.value.get("snapshot") == ref.digest and known.value.get("sql") != _sum(query):
+        what = f"the query of {data.name} is not the one whose rows are there, and new rows would be appended to its"
+        raise SourceChanged(what, where=asked.sql, mend=f"read all rows: shipway data snapshot {data.name} --whole")
+    return ref.digest
+
+
+def _sum(query: Query) -> str:
+    """Of what decides which rows there are; comments and spaces around it do not."""
+    return hashlib.sha256(repr((query.text.strip(), query.order)).encode()).hexdigest()
