@@ -139,6 +139,8 @@ def test_the_published_vectors_hold() -> None:
     for vector in published["vectors"]:
         values = pl.Series("x", vector["values"]).cast(eval(vector["type"], dict(vars(pl))))
         assert [f"{word:016x}" for word in hash_column(values, scope_of(vector["column"])).tolist()] == vector["hashes"], vector
+    rows = pl.DataFrame(published["rows"]["columns"])
+    assert [f"{word:016x}" for word in hash_rows(rows, rows.columns).tolist()] == published["rows"]["hashes"]
 
 
 def test_what_has_no_values_is_refused() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from shipway.data._row_hash import ROW_HASH, hash_column, scope_of
+from shipway.data._row_hash import ROW_HASH, hash_column, hash_rows, scope_of
 
 _CASES: Sequence[tuple[str, str, list[object]]] = (
     ("id", "Int64", [0, 1, -1, 9223372036854775807, None]),
@@ -34,4 +34,6 @@ def row_hash_vectors() -> dict[str, object]:
         series = pl.Series("x", values).cast(eval(kind, dict(vars(pl))))
         hashes = [f"{word:016x}" for word in hash_column(series, scope_of(column)).tolist()]
         vectors.append({"column": column, "type": kind, "values": values, "hashes": hashes})
-    return {"version": ROW_HASH, "vectors": vectors}
+    rows = pl.DataFrame({"id": [1, 2], "word": ["a", None], "delay": [2.5, -0.0]})
+    hashes = [f"{word:016x}" for word in hash_rows(rows, rows.columns).tolist()]
+    return {"version": ROW_HASH, "vectors": vectors, "rows": {"columns": rows.to_dict(as_series=False), "hashes": hashes}}
