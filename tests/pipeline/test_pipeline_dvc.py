@@ -15,7 +15,7 @@ from shipway.data.dvc import DvcMalformed, DvcMissing, DvcUnsupported, make_dvc
 from shipway.environment import default_cache
 from shipway.kernel.errors import ShipwayError
 from shipway.pipeline import Hands, PipelineMalformed, ProjectIncomplete, run_project, take_request
-from shipway.pipeline.dvc import StageFailed, export_stages, newest_runs, order_stages, read_stages
+from shipway.pipeline.dvc import StageFailed, export_stages, newest_runs, order_stages, read_stages, refuse_made
 from shipway.spec import Spec, load_spec
 from shipway.store import FileUnreadable, Foreign, open_store
 
@@ -225,6 +225,13 @@ def test_values_are_put_in_as_text_and_never_read_again(tmp_path: Path) -> None:
     write_tree(tmp_path, {"dvc.yaml": b"stages:\n  a: {cmd: 'echo ${a} \\${b}'}\n", "params.yaml": b"a: '${b}'\nb: x\n"})
     (stage,) = read_stages(tmp_path, "dvc.yaml")
     assert stage.commands == ("echo ${b} ${b}",)
+
+
+def test_what_a_stage_makes_is_no_data_set_of_dvc(project: Project) -> None:
+    refuse_made(project.root, "data")
+    for path in ("prepared", "prepared/deep", "work"):
+        with pytest.raises(DvcUnsupported, match="is made by the stage"):
+            refuse_made(project.root, path)
 
 
 def test_engines_and_models_are_refused_for_stages_by_name(project: Project) -> None:

@@ -65,9 +65,11 @@ def _export(project: Project, repo: DvcRepo, data: DataSpec, digest: Digest, *, 
     from shipway.cli._progress import FileReport
     from shipway.data import snapshot_files
     from shipway.data.dvc import describe_files, export_files, write_dvc_file
+    from shipway.pipeline.dvc import refuse_made
 
     files = snapshot_files(project.store, digest)
     path = _below(repo, project.spec.root / data.path, data)
+    refuse_made(repo.root, path)
     place = repo.root / path
     alone = [file.path for file in files] == [place.name] and not place.is_dir()
     out = describe_files(project.store, files, path, folder=not alone)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from shipway.data.dvc import DvcRepo, DvcUnsupported, describe_files, export_files, ignore, read_text, replace_text
 from shipway.pipeline.dvc._known import lock_path
+from shipway.pipeline.dvc._order import meets
 from shipway.pipeline.dvc._parts import bring_part
 from shipway.pipeline.dvc._project import newest_runs
 from shipway.pipeline.dvc._record import StageRun, render_lock
+from shipway.pipeline.dvc._stages import read_stages
 from shipway.store import Foreign, Store, while_working
 
 
@@ -44,6 +46,16 @@ def export_stages(
     if text != before:
         replace_text(root / path, text)
     return found
+
+
+def refuse_made(root: Path, path: str) -> None:
+    """Raise DvcUnsupported where a stage of the repository's dvc.yaml makes what stands at a path: DVC takes one maker."""
+    if not (root / "dvc.yaml").is_file():
+        return
+    for stage in read_stages(root, "dvc.yaml"):
+        if any(meets(out.path, path) for out in stage.outs):
+            what = f"{path} is made by the stage {stage.name}, so no .dvc file may describe it"
+            raise DvcUnsupported(what, where=stage.where, mend="name the other data sets: shipway data export NAMES")
 
 
 def _export(store: Store, repo: DvcRepo, run: StageRun, remote: Foreign | None) -> StageExported:
