@@ -91,6 +91,12 @@ def test_a_file_that_vanishes_among_thousands_is_named_and_the_next_try_reads_th
     assert take_snapshot(store, folder).files == COUNT - 1
 
 
+def test_what_takes_a_snapshot_imports_nothing_that_starts_threads() -> None:
+    words = "import sys; from shipway.pipeline import snapshot_data; sys.exit(str({'polars', 'numpy'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == "set()"
+
+
 def test_a_full_disk_is_told_once(root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = new_store(root / "project")
     (store.root / "objects").mkdir(exist_ok=True)

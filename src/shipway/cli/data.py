@@ -53,7 +53,7 @@ def snapshot(settings: Settings, names: tuple[str, ...], why: str, whole: bool, 
     for data in chosen_data(project.spec, names):
         total = None if data.query else partial(bytes_below, project.spec.root / data.path)
         with FileReport(data.name, total) as report:
-            taken = snapshot_data(project.hands, project.spec, data, report=report.file, why=why, whole=whole)
+            taken = snapshot_data(project.hands, project.spec, data, report=report.each, why=why, whole=whole)
         found = taken.snapshot
         read = f"{found.read:,} read" if taken.rows is None else f"{taken.rows:,} rows read"
         sizes = f"{found.files:,} files, {found.bytes:,} bytes, {read}"

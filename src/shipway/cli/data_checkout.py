@@ -53,7 +53,7 @@ def bring_files(project: Project, digest: Digest, path: str, *, name: str, link:
     from shipway.data import Way, check_out
 
     with FileReport(name) as report:
-        done = check_out(project.store, digest, project.spec.root / path, way=Way(link), force=force, report=report.file)
+        done = check_out(project.store, digest, project.spec.root / path, way=Way(link), force=force, report=report.each)
     return {
         "digest": digest,
         "written": done.written,

@@ -90,7 +90,7 @@ class _Checkout:
     ) -> None:
         self._store, self._root, self._files, self._force = store, root, files, force
         self._only = only  # the one file of the folder that is looked at
-        self._folders = {head for folder in {os.path.dirname(path) for path in files} for head in _heads(f"{folder}/")}
+        self._folders = {head for folder in {path.rpartition("/")[0] for path in files} for head in _heads(f"{folder}/")}
 
     def run(self, way: Way, report: Report | None) -> CheckedOut:
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from shipway import __version__
 from shipway.access import Actor, KeyRing, Signer
-from shipway.data import load_table, measure_contract
 from shipway.gate import attest, load_evidence, policy_in_force
 from shipway.kernel import media
 from shipway.kernel.canonical import Json, JsonObject
@@ -30,6 +29,8 @@ def attest_contract(store: Store, signer: Signer, keys: KeyRing, actor: Actor, *
     known = load_evidence(store, keys, snapshot, predicate=media.CHECK_PREDICATE)
     if any(one.predicate.get("definition") == definition for one in known):
         return None
+    from shipway.data import load_table, measure_contract  # with a library whose threads would forbid a fork before
+
     result = measure_contract(store.get(definition, "contract"), load_table(store, snapshot, name=name))
     tool: Json = {"name": "shipway", "version": __version__}
     predicate: JsonObject = {

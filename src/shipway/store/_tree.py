@@ -362,8 +362,11 @@ def tree_nodes(objects: Objects, root: Digest) -> Iterator[tuple[Digest, bytes]]
 
 
 def _walk(objects: Objects, node: Digest, below: str) -> Iterator[TreeFile]:
-    for entry in _entries(objects.get(node)):
-        path, digest = below + _safe_name(str(entry["name"])), parse_digest(str(entry["digest"]))
+    entries = _entries(objects.get(node))
+    if not _DIGESTS.fullmatch("".join([str(entry["digest"]) for entry in entries])):
+        raise ObjectUnexpected("a tree names what is no digest")
+    for entry in entries:
+        path, digest = below + _safe_name(str(entry["name"])), Digest(str(entry["digest"]))
         if entry["type"] == "tree":
             yield from _walk(objects, digest, f"{path}/")
         else:
