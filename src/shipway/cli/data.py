@@ -19,15 +19,18 @@ if TYPE_CHECKING:
 
 
 _BELOW = {
+    "branch": "data_branch",
     "checkout": "data_checkout",
     "diff": "data_diff",
     "export": "data_export",
     "gc": "data_gc",
     "get": "data_get",
     "log": "data_log",
+    "merge": "data_merge",
     "pull": "data_pull",
     "push": "data_push",
     "review": "data_review",
+    "tag": "data_tag",
 }
 
 command = LazyGroup(_BELOW, name="data", help="Snapshots of data sets: take, compare, check out, profile.")
@@ -39,9 +42,10 @@ command = LazyGroup(_BELOW, name="data", help="Snapshots of data sets: take, com
 @click.option(
     "--whole", is_flag=True, help="Read all rows of a query that appends new ones, instead of those after its watermark."
 )
+@click.option("--branch", default=None, metavar="BRANCH", help="Point data/NAME@BRANCH at it instead.")
 @json_option
 @click.pass_obj
-def snapshot(settings: Settings, names: tuple[str, ...], why: str, whole: bool, as_json: bool) -> None:
+def snapshot(settings: Settings, names: tuple[str, ...], why: str, whole: bool, branch: str | None, as_json: bool) -> None:
     """Take a snapshot of data sets (all without NAMES) and point data/NAME at it. Unchanged files are not read again."""
     from shipway.cli._progress import FileReport
     from shipway.data import bytes_below
@@ -53,7 +57,7 @@ def snapshot(settings: Settings, names: tuple[str, ...], why: str, whole: bool, 
     for data in chosen_data(project.spec, names):
         total = None if data.query else partial(bytes_below, project.spec.root / data.path)
         with FileReport(data.name, total) as report:
-            taken = snapshot_data(project.hands, project.spec, data, report=report.each, why=why, whole=whole)
+            taken = snapshot_data(project.hands, project.spec, data, report=report.each, why=why, whole=whole, branch=branch)
         found = taken.snapshot
         read = f"{found.read:,} read" if taken.rows is None else f"{taken.rows:,} rows read"
         sizes = f"{found.files:,} files, {found.bytes:,} bytes, {read}"

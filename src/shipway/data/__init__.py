@@ -15,6 +15,8 @@ from shipway.data._errors import (
     DataUnreadable,
     EngineFailed,
     KeyMissing,
+    LabelTaken,
+    NoCommonSnapshot,
     ProfileMismatch,
     QueryRefused,
     RemoteAhead,
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from shipway.data._infer import Proposal, infer_contract
     from shipway.data._link import Way
     from shipway.data._measure import measure_outcomes, measure_profile, reference_profile
+    from shipway.data._merge import Conflict, Merge, Side, merge_files, merge_snapshots
     from shipway.data._numeric import NumericProfile
     from shipway.data._parts import Part, Profiled, profile_snapshot, read_part
     from shipway.data._personal import measure_personal
@@ -69,6 +72,7 @@ _HOME = {
     "_infer": ["Proposal", "infer_contract"],
     "_link": ["Way"],
     "_measure": ["measure_outcomes", "measure_profile", "reference_profile"],
+    "_merge": ["Conflict", "Merge", "Side", "merge_files", "merge_snapshots"],
     "_numeric": ["NumericProfile"],
     "_parts": ["Part", "Profiled", "profile_snapshot", "read_part"],
     "_personal": ["measure_personal"],
@@ -86,6 +90,7 @@ __all__ = [
     "CheckedOut",
     "CheckoutRefused",
     "ColumnChange",
+    "Conflict",
     "ContractResult",
     "DataEmpty",
     "DataMissing",
@@ -98,6 +103,9 @@ __all__ = [
     "Histogram",
     "Keep",
     "KeyMissing",
+    "LabelTaken",
+    "Merge",
+    "NoCommonSnapshot",
     "NumericProfile",
     "OutcomeProfile",
     "Part",
@@ -112,6 +120,7 @@ __all__ = [
     "RowsUnfit",
     "Sample",
     "ScoreProfile",
+    "Side",
     "Snapshot",
     "SourceChanged",
     "SourceDown",
@@ -148,7 +157,9 @@ __all__ = [
     "measure_score_drift",
     "measure_splits",
     "measure_status",
+    "merge_files",
     "merge_profiles",
+    "merge_snapshots",
     "open_tables",
     "profile_snapshot",
     "publish_name",

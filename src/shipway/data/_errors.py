@@ -71,6 +71,18 @@ class KeyMissing(ShipwayError):
     code = "data.key-missing"
 
 
+class LabelTaken(ShipwayError):
+    """A branch or a tag that cannot have this name, is there already, or stays where it is."""
+
+    code = "data.label-taken"
+
+
+class NoCommonSnapshot(ShipwayError):
+    """Two refs of a data set that never were at one snapshot, so nobody can say what each changed."""
+
+    code = "data.no-common-snapshot"
+
+
 class SourceDown(ShipwayError):
     """A database, a table or a bucket that data come from cannot be reached, or went away in the middle."""
 

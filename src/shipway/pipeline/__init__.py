@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from shipway.pipeline._actions import action_key
     from shipway.pipeline._argo_client import ArgoClient
     from shipway.pipeline._argo_engine import ArgoEngine
+    from shipway.pipeline._branches import Merged, branch_data, label_ref, merge_data
     from shipway.pipeline._closure import closure, closure_bytes
     from shipway.pipeline._code import checkout_code, checkout_tree, code_object
     from shipway.pipeline._differences import describe_difference
@@ -93,6 +94,7 @@ _HOME = {
     "_made": ["ModelMade", "Origins"],
     "_model": ["GOLDEN", "make_model", "origins_of"],
     "_model_rows": ["ModelDeclared", "ModelRefused"],
+    "_branches": ["Merged", "branch_data", "label_ref", "merge_data"],
     "_hands": ["Hands"],
     "_project": [
         "MADE",
@@ -149,6 +151,7 @@ __all__ = [
     "Input",
     "InputKind",
     "InputMissing",
+    "Merged",
     "Metric",
     "ModelDeclared",
     "ModelMade",
@@ -176,6 +179,7 @@ __all__ = [
     "StepValueUnusable",
     "StepsRun",
     "action_key",
+    "branch_data",
     "checkout_code",
     "checkout_tree",
     "closure",
@@ -183,12 +187,14 @@ __all__ = [
     "code_object",
     "describe_difference",
     "follow",
+    "label_ref",
     "load_run_plan",
     "load_scores",
     "make_model",
     "measure_changed",
     "measure_control",
     "measure_evaluation",
+    "merge_data",
     "open_environment",
     "open_overlay",
     "origins_of",

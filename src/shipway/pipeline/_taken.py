@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from shipway.data import DataMissing, Snapshot, SourceChanged, take_snapshot
 from shipway.gate import move_ref
 from shipway.kernel.digest import Digest
+from shipway.pipeline._branches import check_branch, label_ref
 from shipway.pipeline._contracted import attest_contract
 from shipway.pipeline._hands import Hands
 from shipway.spec import DataSpec, QuerySpec, Spec
@@ -50,27 +51,29 @@ def snapshot_data(
     report: Callable[[str, int], None] | None = None,
     why: str = "",
     whole: bool = False,
+    branch: str | None = None,
 ) -> DataTaken:
-    """Take the snapshot of a data set and point `data/<name>` at it.
+    """Take the snapshot of a data set and point `data/<name>` at it, or `data/<name>@<branch>`.
 
-    whole: read all rows of a query that appends. Raises DataMissing, DataUnreadable, StoreFull, and of a query what take_query
-    raises.
+    whole: read all rows of a query that appends. Raises LabelTaken, DataMissing, DataUnreadable, StoreFull, and of a query
+    what take_query raises.
     """
-    rows = None
+    rows, ref = None, label_ref(data.name, branch)
+    check_branch(hands, ref)
     if data.query:
         from shipway.data.sql import take_query
 
         address, query = open_query(hands, spec, data, data.query)
-        before = None if whole else _before(hands, data, data.query, query)
+        before = None if whole else _before(hands, data, data.query, query, ref)
         taken = take_query(hands.store, address, query, name=data.name, before=before, report=report)
         snapshot, rows = taken.snapshot, taken.rows
     else:
         snapshot = take_snapshot(hands.store, spec.root / data.path, report=report)
-    present = hands.store.ref(f"data/{data.name}")
+    present = hands.store.ref(ref)
     if present is None or present.digest != snapshot.digest:
         who = hands.store, hands.signer, hands.keys, hands.actor
         attest_contract(*who, name=data.name, snapshot=snapshot.digest)
-    moved = move_ref(hands.store, hands.keys, hands.actor, ref=f"data/{data.name}", target=snapshot.digest, why=why)
+    moved = move_ref(hands.store, hands.keys, hands.actor, ref=ref, target=snapshot.digest, why=why)
     if data.query:
         value = {"snapshot": snapshot.digest, "sql": _sum(query), "from": address.shown}
         known = hands.store.state(QUERY, data.name)
@@ -86,7 +89,7 @@ def measure_changed(hands: Hands, spec: Spec, data: DataSpec) -> Changed:
 
     assert data.query is not None, "files are compared by measure_status"
     address, query = open_query(hands, spec, data, data.query)
-    before = _before(hands, data, data.query, query)
+    before = _before(hands, data, data.query, query, f"data/{data.name}")
     ref = hands.store.ref(f"data/{data.name}")
     then = {file.path: file.digest for file in snapshot_files(hands.store, ref.digest)} if ref else {}
     now = {file.path: file.digest for file in measure_query(hands.store, address, query, name=data.name, before=before)}
@@ -112,9 +115,9 @@ def open_query(hands: Hands, spec: Spec, data: DataSpec, asked: QuerySpec) -> tu
     return parse_address(place, root=spec.root), Query(text, asked.key, asked.watermark, where=asked.sql)
 
 
-def _before(hands: Hands, data: DataSpec, asked: QuerySpec, query: Query) -> Digest | None:
-    """The snapshot to append to. Raises SourceChanged when another query made it."""
-    ref = hands.store.ref(f"data/{data.name}")
+def _before(hands: Hands, data: DataSpec, asked: QuerySpec, query: Query, name: str) -> Digest | None:
+    """The snapshot of a ref to append to. Raises SourceChanged when another query made it."""
+    ref = hands.store.ref(name)
     if ref is None or not asked.watermark:
         return None
     known = hands.store.state(QUERY, data.name)

@@ -1,0 +1,28 @@
+"""`shipway data branch`: a branch of a data set."""
+
+from __future__ import annotations
+
+import click
+
+from shipway.cli._output import Output, json_option
+from shipway.cli._settings import Project, Settings
+
+
+@click.command(name="branch")
+@click.argument("name")
+@click.argument("label", metavar="BRANCH")
+@click.option("--at", default=None, metavar="SNAPSHOT", help="Another snapshot than data/NAME points at.")
+@click.option("--why", default="", help="A line for the history.")
+@json_option
+@click.pass_obj
+def command(settings: Settings, name: str, label: str, at: str | None, why: str, as_json: bool) -> None:
+    """Make a branch of a data set: data/NAME@BRANCH, a ref of its own at the same snapshot. No byte is copied."""
+    from shipway.cli._data import find_snapshot
+    from shipway.kernel.digest import short
+    from shipway.pipeline import branch_data
+
+    project, out = Project(settings), Output(as_json)
+    target = find_snapshot(project, at or name)
+    ref = branch_data(project.hands, name=name, label=label, target=target, why=why)
+    out.say(f"{ref} {short(target)}")
+    out.end("data-branched", {"ref": ref, "digest": target}, then=f"shipway data snapshot {name} --branch {label}")
