@@ -67,7 +67,7 @@ bench-render: compiled
 	$(VENV)/bin/python bench/targets.py
 
 # PARTS=snapshots measures that part alone
-bench-data: compiled $(VENV)/dvc/.made
+bench-data: compiled $(VENV)/dvc/.made $(VENV)/great-expectations/.made
 	-env -u PYTHONDONTWRITEBYTECODE $(VENV)/dvc/bin/python -m compileall -q -j $(JOBS) $(VENV)/dvc/lib
 	$(VENV)/bin/python bench/data.py $(PARTS)
 

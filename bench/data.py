@@ -9,13 +9,14 @@ import platform
 import sys
 from pathlib import Path
 
+import data_contract
 import data_diff
 import data_snapshots
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "data.json"
 # each gives rows without a machine, in the order of the page
-PARTS = {"snapshots": data_snapshots.measure, "diff": data_diff.measure}
+PARTS = {"snapshots": data_snapshots.measure, "diff": data_diff.measure, "contract": data_contract.measure}
 
 
 def main() -> None:

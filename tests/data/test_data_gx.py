@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 from gx_help import PYTHON, suite_of
 
-from shipway.data import EngineFailed, SuiteMalformed, SuiteUnsupported
+from shipway.data import EngineFailed, RegexEndless, SuiteMalformed, SuiteUnsupported
+from shipway.data.great_expectations import _text as texts
 from shipway.data.great_expectations import measure_suite, parse_suite, run_suite
 
 TABLE = pl.LazyFrame({"i": [1, 2, None], "s": ["a", "b", None]})
@@ -128,3 +129,24 @@ def test_the_users_own_great_expectations_runs_what_we_refuse(tmp_path: Path) ->
 def test_a_python_without_it_is_one_clear_error(tmp_path: Path, python: str) -> None:
     with pytest.raises(EngineFailed, match=r"did not run|No module"):
         run_suite(parse_suite('{"expectations": []}', path="s.json"), tmp_path / "t.csv", python=python, result_format="BASIC")
+
+
+def endless(regex: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.setattr(texts, "SECONDS", 0.2)
+    suite = parse_suite(json.dumps(suite_of(("column_values_to_match_regex", {"column": "s", "regex": regex}))), path="s.json")
+    found: dict[str, Any] = json.loads(json.dumps(measure_suite(suite, pl.LazyFrame({"s": ["a" * 40 + "b", "aaa", None]}))))
+    return found
+
+
+@pytest.mark.parametrize("regex", ["(a+)+$", "(a|a)*$", "a?" * 40 + "a" * 41 + "$"])
+def test_a_regex_that_backtracks_for_ever_is_stopped_and_named(regex: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RegexEndless) as told:
+        endless(regex, monkeypatch)
+    assert told.value.what.startswith(f"the regex {regex!r} took more than 0.2")
+    assert told.value.what.endswith("'" + "a" * 40 + "b'")
+    assert "\n" not in told.value.what
+
+
+def test_a_regex_that_could_and_does_not_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    (result,) = endless("^(?:a+)+(?=b)", monkeypatch)["results"]
+    assert result["result"]["partial_unexpected_list"] == ["aaa"]

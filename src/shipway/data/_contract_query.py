@@ -30,14 +30,22 @@ class Examples:
 def count_rules(
     frame: pl.LazyFrame, rules: Sequence[Rule], numbers: Mapping[str, pl.Expr] | None = None
 ) -> tuple[int, list[Counts], dict[str, object]]:
-    """Rows of the table, what each rule finds, and other numbers (each an expression of one value): one streaming query."""
+    """Rows of the table, what each rule finds, and other numbers (each an expression of one value): one streaming query.
+
+    A second one counts for the rules whose `unbroken` was not true.
+    """
     asked: dict[str, pl.Expr] = {"rows": pl.len()}
     for place, rule in enumerate(rules):
-        for word, mask in (("scope", rule.scope), ("missing", rule.missing), ("broken", rule.mask)):
-            if mask is not None:
-                asked[f"{place} {word}"] = mask.sum()
+        masks = (("scope", rule.scope), ("missing", rule.missing), ("broken", None if rule.unbroken is not None else rule.mask))
+        asked |= {f"{place} {word}": mask.sum() for word, mask in masks if mask is not None}
+        if rule.unbroken is not None:
+            asked[f"{place} unbroken"] = rule.unbroken
     asked |= {f"= {name}": number for name, number in (numbers or {}).items()}
     found = frame.select(**asked).collect(engine="streaming").row(0, named=True)
+    again = {f"{place} broken": rule.mask.sum() for place, rule in enumerate(rules)
+             if rule.mask is not None and found.get(f"{place} unbroken", True) is not True}  # fmt: skip
+    if again:
+        found |= frame.select(**again).collect(engine="streaming").row(0, named=True)
     counts = [
         Counts(found.get(f"{place} scope", found["rows"]), found.get(f"{place} missing", 0), found.get(f"{place} broken", 0))
         for place in range(len(rules))

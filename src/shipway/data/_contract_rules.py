@@ -25,6 +25,8 @@ class Rule:
 
     scope: the rows that it is about, all without it; missing: those of them that have no value to judge.
 
+    unbroken: one value that is true only when no row breaks it, found much faster than the mask.
+
     seen: the verdict when the schema alone decides it; says: then the finding, otherwise what a broken row is.
     """
 
@@ -36,6 +38,7 @@ class Rule:
     seen: Verdict | None = None
     scope: pl.Expr | None = None
     missing: pl.Expr | None = None
+    unbroken: pl.Expr | None = None
 
 
 def rules_of(contract: ContractSpec, schema: pl.Schema) -> Iterator[Rule]:
@@ -87,7 +90,14 @@ def _unique(columns: tuple[str, ...], schema: pl.Schema) -> Rule:
         return Rule(name, f"the table has no column {', '.join(missing)}", columns, seen=Verdict.FAIL)
     twice = pl.struct(columns).is_duplicated() if len(columns) > 1 else pl.col(key).is_duplicated()
     whole = pl.all_horizontal([~_null(pl.col(column), schema[column]) for column in columns])
-    return Rule(name, f"not unique by {key}", columns, twice & whole)
+    alone = increasing(pl.col(key)) if len(columns) == 1 and schema[key].is_integer() else None
+    return Rule(name, f"not unique by {key}", columns, twice & whole, unbroken=alone)
+
+
+def increasing(column: pl.Expr) -> pl.Expr:
+    """Whether each value is above the one before, as those of a key often are: then none comes twice, and none is kept."""
+    values = column.drop_nulls()
+    return (values > values.shift(1)).all()
 
 
 def _is_type(kind: pl.DataType, name: str) -> bool:

@@ -59,6 +59,12 @@ class SuiteUnsupported(ShipwayError):
     code = "data.suite-unsupported"
 
 
+class RegexEndless(ShipwayError):
+    """A regular expression that backtracks for longer than it may take."""
+
+    code = "data.regex-endless"
+
+
 class EngineFailed(ShipwayError):
     """The Python that was named has no Great Expectations that runs, or it could not run this suite."""
 

@@ -50,10 +50,11 @@ def _proportion_non_null(ask: Ask, name: str) -> pl.Expr:
 
 
 def compile_quantiles(ask: Ask) -> Asked:
-    """The value nearest to each quantile, of two as near the one of even rank, as numpy takes it."""
+    """The value nearest to each quantile, of two as near the one of even rank, as numpy takes it; or between two as asked."""
     ranges, method = ask.get("quantile_ranges"), ask.get("allow_relative_error")
-    if method not in (None, False, "nearest"):
+    if not (method in (None, False) or method in _BETWEEN_RANKS):
         ask.unsupported(f"with allow_relative_error {method!r}")
+    at_rank = _BETWEEN_RANKS[str(method or "nearest")]
     quantiles = ranges.get("quantiles") if isinstance(ranges, Mapping) else None
     limits = ranges.get("value_ranges") if isinstance(ranges, Mapping) else None
     if not isinstance(quantiles, list) or not isinstance(limits, list) or len(quantiles) != len(limits) or not quantiles:
@@ -62,9 +63,10 @@ def compile_quantiles(ask: Ask) -> Asked:
         ask.malformed("a quantile is from 0 to 1")
     pairs = [_pair(ask, limit) for limit in limits]
     ranked = ask.only(numeric(ask, ask.text("column"))).drop_nulls().sort()
-    places = [((ranked.len() - 1).cast(pl.Float64) * float(q)).round(mode="half_to_even").cast(pl.Int64) for q in quantiles]
+    # A percentage and back, as pandas hands a quantile on: the rank is whole where it is there.
+    ranks = [(ranked.len() - 1).cast(pl.Float64) * (float(q) * 100 / 100) for q in quantiles]
     empty = ask.only(numeric(ask, ask.text("column"))).count() == 0
-    values = {str(n): pl.when(~empty).then(ranked.get(place, null_on_oob=True)) for n, place in enumerate(places)}
+    values = {str(n): pl.when(~empty).then(at_rank(ranked, rank)) for n, rank in enumerate(ranks)}
 
     def judge(numbers: Numbers) -> Found:
         found = [cast("float | None", numbers[str(n)]) for n in range(len(pairs))]
@@ -73,6 +75,24 @@ def compile_quantiles(ask: Ask) -> Asked:
         return Found(all(good), {"observed_value": observed, "details": {"success_details": good}})
 
     return Asked(numbers=values, judge=judge)
+
+
+def _at(ranked: pl.Expr, rank: pl.Expr) -> pl.Expr:
+    return ranked.get(rank.cast(pl.Int64), null_on_oob=True)
+
+
+def _linear(ranked: pl.Expr, rank: pl.Expr) -> pl.Expr:
+    low = _at(ranked, rank.floor()).cast(pl.Float64)
+    return low + (_at(ranked, rank.ceil()).cast(pl.Float64) - low) * (rank - rank.floor())
+
+
+_BETWEEN_RANKS: Mapping[str, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
+    "nearest": lambda ranked, rank: _at(ranked, rank.round(mode="half_to_even")),
+    "lower": lambda ranked, rank: _at(ranked, rank.floor()),
+    "higher": lambda ranked, rank: _at(ranked, rank.ceil()),
+    "midpoint": lambda ranked, rank: (_at(ranked, rank.floor()).cast(pl.Float64) + _at(ranked, rank.ceil())) / 2,
+    "linear": _linear,
+}
 
 
 def _pair(ask: Ask, limit: Json) -> tuple[float | None, float | None]:
@@ -104,12 +124,13 @@ def compile_distinct(ask: Ask) -> Asked:
     numbers = {
         "others": others.len(),
         "some": others.sort().head(_MOST_VALUES).implode(),
-        "present": values.filter(values.is_in(members.implode())).unique().implode(),
     }
     word = ask.expectation.type.removeprefix("expect_column_distinct_values_to_")
+    if word != "be_in_set":
+        numbers["present"] = values.filter(values.is_in(members.implode())).unique().implode()
 
     def judge(found: Numbers) -> Found:
-        present = set(cast("Sequence[object]", found["present"]))
+        present = set(cast("Sequence[object]", found.get("present", ())))
         absent = [value for value in known if value not in present]
         result: dict[str, Json] = {"observed_value": None}
         if word != "contain_set":

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import reduce
 from itertools import combinations
+from typing import cast
 
 import polars as pl
 
 from shipway.data._contract_rules import Rule
 from shipway.data.great_expectations._asked import Ask, Asked, is_text, numeric
+from shipway.kernel.canonical import Json
+
+_MOST_PAIRS = 1000
 
 _IGNORED: Mapping[str, str] = {
     "both_values_are_missing": "all",
@@ -65,6 +69,36 @@ def _values_differ(ask: Ask, names: list[str], _seen: pl.Expr) -> pl.Expr:
     return pl.any_horizontal([first.ne_missing(other) for other in others])
 
 
+def _not_in_pairs(ask: Ask, names: list[str], _seen: pl.Expr) -> pl.Expr:
+    """No pair of the set is this one; null equals null there."""
+    pairs = [] if ask.get("value_pairs_set") is None else ask.items("value_pairs_set")
+    if len(pairs) > _MOST_PAIRS:
+        ask.unsupported(f"with more than {_MOST_PAIRS} pairs")
+    found = [pl.lit(value=ask.get("value_pairs_set") is None)]
+    for pair in pairs:
+        if not isinstance(pair, list) or len(pair) != 2:
+            ask.malformed("value_pairs_set is a list of pairs")
+        found.append(_is_value(ask, names[0], pair[0]) & _is_value(ask, names[1], pair[1]))
+    return ~pl.any_horizontal(found)
+
+
+def _is_value(ask: Ask, name: str, value: Json) -> pl.Expr:
+    """A text is never a number, and a number is it by its size."""
+    column, kind = ask.column(name)
+    if not (value is None or type(value) in (int, float, str)):
+        ask.unsupported(f"with the value {value!r}")
+    if is_text(kind):
+        return (
+            column.is_null()
+            if value is None
+            else (column.cast(pl.String).eq_missing(pl.lit(value)) if isinstance(value, str) else pl.lit(value=False))
+        )
+    plain = numeric(ask, name).cast(pl.Float64)
+    if value is None:
+        return plain.is_null()
+    return pl.lit(value=False) if isinstance(value, str) else plain.eq_missing(pl.lit(float(cast("float", value))))
+
+
 def _sum_differs(ask: Ask, names: list[str], _seen: pl.Expr) -> pl.Expr:
     total = ask.number("sum_total")
     if total is None:
@@ -86,6 +120,7 @@ def _same_in_record(ask: Ask, names: list[str], _seen: pl.Expr) -> pl.Expr:
 RECORDS: Mapping[str, Callable[[Ask, list[str], pl.Expr], pl.Expr]] = {
     "expect_column_pair_values_to_be_equal": _unequal,
     "expect_column_pair_values_a_to_be_greater_than_b": _not_greater,
+    "expect_column_pair_values_to_be_in_set": _not_in_pairs,
     "expect_multicolumn_values_to_be_equal": _values_differ,
     "expect_multicolumn_sum_to_equal": _sum_differs,
     "expect_compound_columns_to_be_unique": _repeated,

@@ -7,9 +7,11 @@ from typing import cast
 
 import polars as pl
 
-from shipway.data._contract_rules import Rule
+from shipway.data._contract_rules import Rule, increasing
 from shipway.data.great_expectations._asked import Ask, Asked, Refused, bounds, is_text, numeric
 from shipway.data.great_expectations._text import length, matches, parseable
+
+_UNIQUE = "expect_column_values_to_be_unique"
 
 Broken = Callable[[Ask, pl.Expr], pl.Expr]
 """The unexpected among the values of a column in which all that is out of sight (nulls, other rows) is null."""
@@ -25,7 +27,9 @@ def compile_row(ask: Ask) -> Asked:
         return Asked(rule=rule, mostly=ask.mostly, skips_missing=False)
     seen = column if ask.scope is None else pl.when(ask.scope).then(column)
     broken = COLUMN_ROWS[kind](ask, seen).fill_null(value=False) & seen.is_not_null()
-    rule = Rule(kind, kind, (name,), broken, 1 - ask.mostly, scope=ask.scope, missing=ask.inside(column.is_null()))
+    alone = increasing(seen) if kind == _UNIQUE and ask.schema[name].is_integer() else None
+    missing = ask.inside(column.is_null())
+    rule = Rule(kind, kind, (name,), broken, 1 - ask.mostly, scope=ask.scope, missing=missing, unbroken=alone)
     return Asked(rule=rule, mostly=ask.mostly)
 
 
@@ -138,6 +142,22 @@ def _z_score(ask: Ask, seen: pl.Expr) -> pl.Expr:
     return score.abs() >= abs(threshold) if ask.flag("double_sided") else score >= threshold
 
 
+def _outlier(ask: Ask, seen: pl.Expr) -> pl.Expr:
+    """Beyond Tukey's fences, which are inside, or as far from the mean as so many deviations; none where neither is known."""
+    numeric(ask, ask.text("column"))
+    method, multiplier = ask.get("method") or "iqr", ask.number("multiplier")
+    times, value = 1.5 if multiplier is None else float(multiplier), seen.cast(pl.Float64)
+    if method not in ("iqr", "std") or times < 0:
+        ask.malformed("method is iqr or std, of a multiplier that is not negative")
+    if method == "iqr":
+        low, high = value.quantile(0.25, "linear"), value.quantile(0.75, "linear")
+        far = times * (high - low)
+        return pl.when(low.is_finite() & high.is_finite()).then((value < low - far) | (value > high + far))
+    center, far = value.mean(), times * value.std()
+    away = pl.when(far > 0).then((value - center).abs() >= far).otherwise(value != center)
+    return pl.when(center.is_finite() & value.std().is_finite()).then(away)
+
+
 def _unparseable(ask: Ask, seen: pl.Expr) -> pl.Expr:
     return ~parseable(ask, seen)
 
@@ -148,7 +168,7 @@ NULL_ROWS: Mapping[str, bool] = {
 }
 COLUMN_ROWS: Mapping[str, Broken] = {
     "expect_column_values_to_be_between": _between,
-    "expect_column_values_to_be_unique": _unique,
+    _UNIQUE: _unique,
     "expect_column_values_to_be_in_set": _not_in_set,
     "expect_column_values_to_not_be_in_set": _in_set,
     "expect_column_values_to_match_regex": _regex,
@@ -160,6 +180,7 @@ COLUMN_ROWS: Mapping[str, Broken] = {
     "expect_column_values_to_be_increasing": _increasing,
     "expect_column_values_to_be_decreasing": _decreasing,
     "expect_column_value_z_scores_to_be_less_than": _z_score,
+    "expect_column_values_to_not_be_outliers": _outlier,
     "expect_column_values_to_match_strftime_format": _unparseable,
     "expect_column_values_to_be_json_parseable": _unparseable,
 }

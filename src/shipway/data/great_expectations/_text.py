@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 import polars as pl
 
+from shipway.data._errors import RegexEndless
 from shipway.data.great_expectations._asked import Ask, Refused, is_text
 
 # Of these Rust and Python mean the same: the first anchor, then literals and classes of ASCII, each perhaps repeated.
@@ -16,6 +20,9 @@ _SAME = re.compile(
     r"\^?(?:(?:[A-Za-z0-9 _@:,/=<>;%!'\"-]|\\[.+*?()\[\]{}|^$\\/-]|\[[A-Za-z0-9_ .,@:/+]+(?:-[A-Za-z0-9])?\])[+*?]?)*"
 )
 _LONGEST = 10_000
+_LONG_VALUE = 4_000  # the square of it is a fraction of a second
+_SEARCH = Path(__file__).with_name("_search.py")
+SECONDS = 2.0  # and a millisecond for each value, of which a regex that is none of these takes a thousandth
 
 
 def as_text(ask: Ask, seen: pl.Expr) -> pl.Expr:
@@ -34,7 +41,8 @@ def length(ask: Ask, seen: pl.Expr) -> pl.Expr:
 def matches(ask: Ask, seen: pl.Expr, regex: str) -> pl.Expr:
     """Python's `re.search`. Raises Refused for what does not compile.
 
-    Where Rust would find the same it looks, in linear time; otherwise Python looks once at each distinct value of a batch.
+    Where Rust would find the same it looks, in linear time; otherwise Python looks once at each distinct value of a batch,
+    in another process where it may take long; RegexEndless comes out of the query when it takes too long.
     """
     try:
         pattern = re.compile(regex if len(regex) <= _LONGEST else ask.malformed("a regex is longer than 10,000 characters"))
@@ -43,7 +51,7 @@ def matches(ask: Ask, seen: pl.Expr, regex: str) -> pl.Expr:
     text = as_text(ask, seen)
     if _SAME.fullmatch(regex):
         return text.str.contains(regex)
-    return _by_distinct(text, lambda value: pattern.search(value) is not None)
+    return _by_distinct(text, lambda values: _search_all(ask, pattern, values))
 
 
 def parseable(ask: Ask, seen: pl.Expr) -> pl.Expr:
@@ -52,9 +60,9 @@ def parseable(ask: Ask, seen: pl.Expr) -> pl.Expr:
     if not is_text(kind):
         ask.unsupported(f"on a column of type {kind}")
     if ask.expectation.type.endswith("json_parseable"):
-        return _by_distinct(seen.cast(pl.String), _is_json)
+        return _by_distinct(seen.cast(pl.String), lambda values: list(map(_is_json, values)))
     form = ask.text("strftime_format")
-    return _by_distinct(seen.cast(pl.String), lambda value: _is_date(value, form))
+    return _by_distinct(seen.cast(pl.String), lambda values: [_is_date(value, form) for value in values])
 
 
 def _is_json(value: str) -> bool:
@@ -73,10 +81,30 @@ def _is_date(value: str, form: str) -> bool:
     return True
 
 
-def _by_distinct(column: pl.Expr, holds: Callable[[str], bool]) -> pl.Expr:
+def _search_all(ask: Ask, pattern: re.Pattern[str], values: list[str]) -> list[bool]:
+    """In another process, which ends itself, where it could take for ever. Raises RegexEndless."""
+    if _is_brief(pattern.pattern) and max(map(len, values), default=0) <= _LONG_VALUE:
+        return [pattern.search(value) is not None for value in values]
+    seconds = SECONDS + len(values) / 1000
+    request = json.dumps({"pattern": pattern.pattern, "values": values, "seconds": seconds})
+    done = subprocess.run([sys.executable, "-I", "-S", str(_SEARCH)], input=request, capture_output=True, text=True, check=True)
+    answer = json.loads(done.stdout)
+    if "slow" in answer:
+        shown = values[answer["slow"]][:60]
+        what = f"the regex {pattern.pattern!r} took more than {seconds:g} seconds, and was stopped at {shown!r}"
+        raise RegexEndless(what, where=ask.expectation.where, mend="write it without a repetition inside a repetition")
+    return [letter == "1" for letter in answer["found"]]
+
+
+def _is_brief(regex: str) -> bool:
+    """Whether it has one repetition at most and no group, and so takes no longer than the square of a text's length."""
+    return "(" not in regex and len(re.findall(r"[*+?{]", regex)) <= 1
+
+
+def _by_distinct(column: pl.Expr, holds: Callable[[list[str]], list[bool]]) -> pl.Expr:
     def judge(values: pl.Series) -> pl.Series:
         distinct = values.drop_nulls().unique()
-        found = pl.Series([holds(value) for value in distinct], dtype=pl.Boolean)
+        found = pl.Series(holds(distinct.to_list()), dtype=pl.Boolean)
         return values.replace_strict(distinct, found, default=None, return_dtype=pl.Boolean)
 
     return column.map_batches(judge, return_dtype=pl.Boolean, is_elementwise=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from shipway.data._contract_query import count_rules, fetch_examples
-from shipway.data._errors import DataUnreadable, SuiteUnsupported
+from shipway.data._errors import DataUnreadable, RegexEndless, SuiteUnsupported
 from shipway.data.great_expectations import _numbers, _records, _rows, _table
 from shipway.data.great_expectations._asked import Ask, Asked, Refused
 from shipway.data.great_expectations._conditions import read_scope
@@ -49,12 +49,15 @@ def measure_suite(suite: Suite, frame: pl.LazyFrame, *, result_format: ResultFor
     """The validation result of a suite, in Great Expectations' form and with its meaning, in the suite's order.
 
     Reads only the columns it needs, in a stream. Raises SuiteUnsupported, naming the expectation, before anything is read;
-    SuiteMalformed for kwargs that mean nothing; DataUnreadable.
+    SuiteMalformed for kwargs that mean nothing; DataUnreadable; RegexEndless for one that backtracks for longer than it may.
     """
     try:
         schema = frame.collect_schema()
         compiled = [_compile(one, schema) for one in suite.expectations]
         return suite_result(suite, _answer(compiled, frame, result_format))
+    except RegexEndless as problem:  # Polars has put the query below what was said
+        mend = "write it without a repetition inside a repetition"
+        raise RegexEndless(problem.what.split("\n")[0], where=suite.name, mend=mend) from None
     except pl.exceptions.PolarsError as problem:
         reason = str(problem).split("\n")[0]
         raise DataUnreadable(f"the table cannot be read: {reason}", mend="see that every row fits the header") from problem
