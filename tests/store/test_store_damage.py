@@ -322,3 +322,4 @@ def test_a_disk_that_may_only_be_read_is_told_apart_from_a_full_one(small_disk: 
         ):
             with pytest.raises(StoreReadOnly):
                 ask()
+        store.close()

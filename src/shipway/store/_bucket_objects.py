@@ -197,6 +197,9 @@ class BucketObjects:
     def sync(self) -> None:
         """Nothing: a put has ended when the object store keeps it."""
 
+    def close(self) -> None:
+        """Nothing: connections are those of the process."""
+
     def again(self) -> BucketObjects:
         """The same, which is for several threads."""
         return self

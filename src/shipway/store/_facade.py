@@ -369,6 +369,7 @@ class Store:
         self._work.end()
         self.__dict__.pop("_writer", None)
         self._catalogue.close()
+        self.objects.close()
 
     # inside
 

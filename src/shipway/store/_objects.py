@@ -105,6 +105,7 @@ class Objects(Protocol):
     def verify(self, digest: Digest, *, name: str | None = None) -> Path: ...
     def confirm(self, digest: Digest) -> Kept: ...
     def sync(self) -> None: ...
+    def close(self) -> None: ...
     def again(self) -> Objects: ...
 
 
@@ -387,9 +388,14 @@ class FileObjects:
         """The same folder, for another thread."""
         return FileObjects(self.root, at_once=self._at_once)
 
-    def __del__(self) -> None:
+    def close(self) -> None:
+        """Let go of the file system; whoever puts something after it has it again."""
         if self._disk >= 0:
             os.close(self._disk)
+        self._disk, self._swept = -1, False
+
+    def __del__(self) -> None:
+        self.close()
 
     def _missing(self, digest: Digest) -> ObjectMissing:
         return ObjectMissing(f"no object {digest}", where=self.where, mend="restore it from a backup")
