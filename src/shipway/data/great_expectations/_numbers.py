@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
+import numpy as np
 import polars as pl
 
 from shipway.data.great_expectations._asked import Ask, Asked, Found, Numbers, bounds, is_text, numeric, within
@@ -62,37 +63,57 @@ def compile_quantiles(ask: Ask) -> Asked:
     if not all(isinstance(q, int | float) and 0 <= q <= 1 for q in quantiles):
         ask.malformed("a quantile is from 0 to 1")
     pairs = [_pair(ask, limit) for limit in limits]
-    ranked = ask.only(numeric(ask, ask.text("column"))).drop_nulls().sort()
-    # A percentage and back, as pandas hands a quantile on: the rank is whole where it is there.
-    ranks = [(ranked.len() - 1).cast(pl.Float64) * (float(q) * 100 / 100) for q in quantiles]
-    empty = ask.only(numeric(ask, ask.text("column"))).count() == 0
-    values = {str(n): pl.when(~empty).then(at_rank(ranked, rank)) for n, rank in enumerate(ranks)}
+    column, kind = numeric(ask, ask.text("column")), ask.column(ask.text("column"))[1]
+    values = ask.only(column.cast(pl.Float64) if kind == pl.Int128 else column).drop_nulls()
+    at = values.map_batches(
+        lambda series: _at_quantiles(series, cast("list[float]", quantiles), at_rank),
+        return_dtype=pl.List(pl.Float64),
+        returns_scalar=True,
+    )
 
     def judge(numbers: Numbers) -> Found:
-        found = [cast("float | None", numbers[str(n)]) for n in range(len(pairs))]
+        held = cast("Sequence[float]", numbers["at"])
+        whole = kind.is_integer() and method in _WHOLE
+        found: list[float | None] = [_as_there(value, whole=whole) for value in held]
+        found = found or [None] * len(pairs)
         good = [value is not None and _in_range(value, *pair) for value, pair in zip(found, pairs, strict=True)]
         observed: Json = {"quantiles": quantiles, "values": found}
         return Found(all(good), {"observed_value": observed, "details": {"success_details": good}})
 
-    return Asked(numbers=values, judge=judge)
+    return Asked(numbers={"at": at}, judge=judge)
 
 
-def _at(ranked: pl.Expr, rank: pl.Expr) -> pl.Expr:
-    return ranked.get(rank.cast(pl.Int64), null_on_oob=True)
+Ranked = np.ndarray[Any, np.dtype[Any]]
 
 
-def _linear(ranked: pl.Expr, rank: pl.Expr) -> pl.Expr:
-    low = _at(ranked, rank.floor()).cast(pl.Float64)
-    return low + (_at(ranked, rank.ceil()).cast(pl.Float64) - low) * (rank - rank.floor())
+def _at_quantiles(series: pl.Series, quantiles: Sequence[float], between: Callable[[Ranked, float], float]) -> pl.Series:
+    """The value at each quantile: only what stands at the ranks on both sides is put in order. Empty for no values."""
+    if not series.len():
+        return pl.Series([[]], dtype=pl.List(pl.Float64))
+    # A percentage and back, as pandas hands a quantile on: the rank is whole where it is there.
+    ranks = [(series.len() - 1) * (float(q) * 100 / 100) for q in quantiles]
+    places = sorted({end for rank in ranks for end in (math.floor(rank), math.ceil(rank))})
+    ranked = np.partition(series.to_numpy(), places)
+    return pl.Series([[float(between(ranked, rank)) for rank in ranks]], dtype=pl.List(pl.Float64))
 
 
-_BETWEEN_RANKS: Mapping[str, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
-    "nearest": lambda ranked, rank: _at(ranked, rank.round(mode="half_to_even")),
-    "lower": lambda ranked, rank: _at(ranked, rank.floor()),
-    "higher": lambda ranked, rank: _at(ranked, rank.ceil()),
-    "midpoint": lambda ranked, rank: (_at(ranked, rank.floor()).cast(pl.Float64) + _at(ranked, rank.ceil())) / 2,
+def _linear(ranked: Ranked, rank: float) -> float:
+    low = float(ranked[math.floor(rank)])
+    return low + (float(ranked[math.ceil(rank)]) - low) * (rank - math.floor(rank))
+
+
+_BETWEEN_RANKS: Mapping[str, Callable[[Ranked, float], float]] = {
+    "nearest": lambda ranked, rank: ranked[round(rank)],
+    "lower": lambda ranked, rank: ranked[math.floor(rank)],
+    "higher": lambda ranked, rank: ranked[math.ceil(rank)],
+    "midpoint": lambda ranked, rank: (float(ranked[math.floor(rank)]) + float(ranked[math.ceil(rank)])) / 2,
     "linear": _linear,
 }
+_WHOLE = (None, False, "nearest", "lower", "higher")  # of whole numbers these give whole numbers
+
+
+def _as_there(value: float, *, whole: bool) -> float:
+    return int(value) if whole and abs(value) <= 2**53 else value
 
 
 def _pair(ask: Ask, limit: Json) -> tuple[float | None, float | None]:
