@@ -168,3 +168,16 @@ def test_data_that_waits_is_reviewed_rejected_and_approved_and_rejected_data_is_
     assert project.cli("data", "snapshot", "points").code == 0
     standing = project.cli("data", "review", "points", "--json")
     assert (standing.code, standing.document["waits"], standing.document["diff"]) == (0, False, None)
+
+
+def test_a_merge_moves_its_ref_through_the_gate(project: Project) -> None:
+    project.edit("policy:", "policy:\n  data/points: {approvals: 1}")
+    project.cli("apply", "--force", "--why", "the new policy")
+    project.ask("data", "branch", "points", "try")
+    (project.root / project.spec.data["points"].path / "new.txt").write_text("1")
+    assert project.cli("data", "snapshot", "points", "--branch", "try").code == 0  # of a branch the gate asks nothing
+    before = project.store.resolve("data/points")
+    assert project.cli("data", "merge", "points", "try").code == 1
+    assert project.store.resolve("data/points") == before
+    assert project.ask("approve", "data/points", "--why", "seen")["digest"] == project.store.resolve("data/points@try")
+    assert project.ask("data", "merge", "points", "try")["base"] == before

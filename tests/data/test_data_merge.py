@@ -45,7 +45,7 @@ def test_disjoint_edits_are_both_there(base: dict[str, str], one: dict[str, str 
     assert found.files == files(edited(edited(base, one), other))
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(base=contents, ours=contents, theirs=contents)
 def test_a_conflict_is_where_both_changed_and_differ(
     base: dict[str, str], ours: dict[str, str], theirs: dict[str, str]

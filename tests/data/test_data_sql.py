@@ -292,25 +292,25 @@ def test_rows_that_never_say_so_are_cut_by_number_and_by_size() -> None:
     assert [piece.height for piece in cut_rows([large[:50], large[50:]], ["id"])] == [34, 34, 32]
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(st.lists(st.integers(-(2**63), 2**64 - 1), min_size=2, unique=True))
 def test_names_sort_as_whole_numbers_do(values: list[int]) -> None:
     check_names(sorted(values), pl.Int128())
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=True), min_size=2, unique_by=lambda one: one + 0.0))
 def test_names_sort_as_fractions_do(values: list[float]) -> None:
     check_names(sorted(values), pl.Float64())
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(st.lists(st.datetimes(), min_size=2, unique=True))
 def test_names_sort_as_instants_do(values: list[datetime]) -> None:
     check_names(sorted(values), pl.Datetime("us"))
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(st.lists(st.text(max_size=12), min_size=2, unique_by=lambda one: one.encode("utf-8", "replace")[:16]))
 def test_names_sort_as_text_does(values: list[str]) -> None:
     kept = [one for one in values if one.isprintable() and one.isascii()]

@@ -61,7 +61,8 @@ def snapshot(settings: Settings, names: tuple[str, ...], why: str, whole: bool, 
         found = taken.snapshot
         read = f"{found.read:,} read" if taken.rows is None else f"{taken.rows:,} rows read"
         sizes = f"{found.files:,} files, {found.bytes:,} bytes, {read}"
-        out.say(f"data/{data.name:<12} {short(found.digest)}  {sizes}, {'moved' if taken.moved else 'as it was'}")
+        label = f"{data.name}@{branch}" if branch else data.name
+        out.say(f"data/{label:<12} {short(found.digest)}  {sizes}, {'moved' if taken.moved else 'as it was'}")
         row = {"name": data.name, "digest": found.digest, "files": found.files, "bytes": found.bytes, "read": found.read}
         rows.append(row if taken.rows is None else {**row, "rows": taken.rows})
     out.end("snapshots", {"data": rows}, then="shipway run")
