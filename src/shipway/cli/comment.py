@@ -15,7 +15,9 @@ from shipway.cli._waiting import find_asked
 @json_option
 @click.pass_obj
 def command(settings: Settings, what: str, text: str, as_json: bool) -> None:
-    """Sign a remark about an object: it stands beside approvals and rejections, and no gate counts it.
+    """Sign a remark about something that wants to move.
+
+    It stands beside approvals and rejections, and no gate counts it.
 
     WHAT is the ref of a component, for what its gate refused last, or a digest, sha256: and at least its first four digits.
     """

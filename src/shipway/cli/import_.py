@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from shipway.cli._group import LazyGroup
 
-command = LazyGroup({"dvc": "import_dvc"}, name="import", help="What another tool has becomes a project here.")
+command = LazyGroup(
+    {"dvc": "import_dvc"}, name="import", help="What another tool has becomes a project here: a DVC repository."
+)

@@ -15,7 +15,9 @@ from shipway.cli._waiting import find_asked
 @json_option
 @click.pass_obj
 def command(settings: Settings, what: str, why: str, as_json: bool) -> None:
-    """Sign that an object must not move, neither to its ref nor inside a release, until you approve it.
+    """Sign that something must not move, alone or inside a release.
+
+    That stands until you approve it.
 
     WHAT is the ref of a component, for what its gate refused last, or a digest, sha256: and at least its first four digits, of
     what stands at a ref or wanted to.
