@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
@@ -91,8 +93,12 @@ class Project:
         return answered.document
 
     def copy(self, root: Path) -> Project:
-        """The same project with the same store somewhere else."""
-        shutil.copytree(self.root, root, ignore=shutil.ignore_patterns("stat*.sqlite"))
+        """The same project with the same store somewhere else; the catalogue as SQLite copies it, while others read there."""
+        shutil.copytree(self.root, root, ignore=shutil.ignore_patterns("stat*.sqlite*", "catalogue.sqlite*"))
+        catalogue = Path(".shipway") / "catalogue.sqlite"
+        if (self.root / catalogue).is_file():
+            with closing(sqlite3.connect(self.root / catalogue)) as old, closing(sqlite3.connect(root / catalogue)) as new:
+                old.backup(new)
         return Project(root, self.keys_folder, self.who, dict(self.more))
 
     def edit(self, old: str, new: str, *, file: str = "shipway.yaml") -> None:
