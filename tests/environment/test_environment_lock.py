@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,13 @@ def test_the_environment_object_names_python_lock_and_runner() -> None:
         "runner": "v1",
     }
     assert digest_of(LOCK) != digest_of(LOCK + b"\n")
+
+
+def test_a_machine_without_uv_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    requirements = tmp_path / "requirements.in"
+    requirements.write_text("rfc8785\n")
+    monkeypatch.setitem(sys.modules, "uv", None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EnvironmentFailed, match="uv was not found") as raised:
+        lock_requirements(requirements, python="3.11")
+    assert raised.value.mend == "pip install uv"
