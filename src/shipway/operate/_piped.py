@@ -15,8 +15,8 @@ from typing import IO, NamedTuple
 from shipway.kernel.canonical import NotCanonical, parse_object
 from shipway.kernel.errors import ShipwayError
 from shipway.models import Array, decode_columns, encode_columns
+from shipway.serve.piped import SIZE
 
-_SIZE = 8  # as in serve.piped
 _GOODBYE = 5.0  # seconds between the end of its input and SIGKILL
 
 
@@ -57,7 +57,7 @@ class PipedPredictor:
         body, stdin = encode_columns(columns), self._child.stdin
         assert stdin is not None
         try:
-            stdin.write(len(body).to_bytes(_SIZE, "little"))
+            stdin.write(len(body).to_bytes(SIZE, "little"))
             stdin.write(body)
             stdin.flush()
         except OSError as problem:
@@ -88,7 +88,7 @@ class PipedPredictor:
     def _hear(self) -> bytes:
         out = self._child.stdout
         assert out is not None
-        size = int.from_bytes(_exactly(out, _SIZE) or bytes(_SIZE), "little")
+        size = int.from_bytes(_exactly(out, SIZE) or bytes(SIZE), "little")
         frame = _exactly(out, size) if size else None
         if frame is None:
             raise self._died()

@@ -28,10 +28,11 @@ from shipway.operate._piped import PipedCommand, ScoringFailed, close_predictors
 from shipway.operate._score_rows import check_columns, input_arrays, output_series
 from shipway.operate._serving import NotServable, piped_words
 from shipway.release import find_component, load_components
+from shipway.serve.piped import ERROR
 from shipway.store import Store
 
 BATCH = 50_000  # rows: 8 MB of twenty numbers; calls cost nothing any more, and a kill loses little
-ROW, RELEASE, ERROR = "row", "release", "error"
+ROW, RELEASE = "row", "release"
 _WRITERS = {".parquet": "sink_parquet", ".csv": "sink_csv", ".arrow": "sink_ipc", ".jsonl": "sink_ndjson"}
 _AGAIN = 2  # predictors that may die over one batch
 
