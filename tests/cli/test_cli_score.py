@@ -38,6 +38,8 @@ def test_rows_are_scored_with_what_is_kept_and_the_release_that_answered(project
     assert np.mean(above == (given["y"] > given["x"]).to_numpy()) > 0.9, "the model knows the line"
     again = project.cli("score", release, "new.parquet", "scored.parquet")
     assert (again.code, "operate.output-refused" in again.err, "--again" in again.err) == (1, True, True)
+    meant = project.cli("score", "line@prdo", "new.parquet", "two.parquet")
+    assert (meant.code, "did you mean line@prod?" in meant.err) == (1, True), meant.err
     two = project.ask("score", release, "new.parquet", "two.parquet", "--keep", "point", "--batch", "300", "--workers", "2")
     assert two["rows"] == 1000
     assert (project.root / "two.parquet").read_bytes() == (project.root / "scored.parquet").read_bytes()

@@ -85,6 +85,7 @@ def _find(project: Project, text: str) -> Digest:
     from shipway.cli._refs import find_deploy
     from shipway.release import deploy_ref
 
-    if text in project.spec.deploy or text in {deploy.application for deploy in project.spec.deploy.values()}:
+    applications = {deploy.application for deploy in project.spec.deploy.values()}
+    if text in applications or ("@" in text and "/" not in text):
         return find_release(project.store, deploy_ref(find_deploy(project.spec, text)))
     return find_release(project.store, text)
