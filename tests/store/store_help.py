@@ -11,10 +11,12 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
@@ -136,20 +138,39 @@ def _s3() -> tuple[Mapping[str, str], Any]:
         warnings.simplefilter("ignore")
         for module in ("obstore", "moto.server"):
             pytest.importorskip(module, reason=f"{module} is not installed: S3 cannot run here")
-        from moto.server import ThreadedMotoServer
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+        from werkzeug.serving import make_server
 
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        server.start()
-        atexit.register(server.stop)
-    host, port = server.get_host_and_port()
+        application = _OneAtATime(DomainDispatcherApplication(create_backend_app))
+        server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=MotoRequestHandler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        atexit.register(server.shutdown)
     environ = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
         "AWS_ACCESS_KEY_ID": "shipway",
         "AWS_SECRET_ACCESS_KEY": "not a secret",
         "AWS_REGION": "us-east-1",
     }
     return environ, s3_client(environ)
+
+
+class _OneAtATime:
+    """moto closes the bytes that a second writer of a key replaces, even while it answers the first: one request at a time."""
+
+    def __init__(self, application: Any) -> None:
+        self._application, self._lock = application, threading.Lock()
+
+    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        from werkzeug.test import run_wsgi_app
+
+        given = environ["wsgi.input"]
+        body = given.read() if environ.get("wsgi.input_terminated") else given.read(int(environ.get("CONTENT_LENGTH") or 0))
+        with self._lock:
+            whole = environ | {"wsgi.input": BytesIO(body)}
+            data, status, headers = run_wsgi_app(self._application, whole, buffered=True)
+        start(status, list(headers))
+        return data
 
 
 def s3_client(environ: Mapping[str, str]) -> Any:
