@@ -3,28 +3,19 @@
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from data_setup import MEMORY, SHIPWAY, Row, peer, seconds_row
+from data_setup import MEMORY, SHIPWAY, Ran, Row, peer, ran, seconds_row
 
 from shipway.data import great_expectations
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 ROWS, PARTS = 5_000_000, 10  # of the large table: so many times the rows of the other
 WORDS = ["AA", "B6", "DL", "EV", "MQ", "UA", "US", "WN"]
-
-
-class _Ran(NamedTuple):
-    seconds: float
-    megabytes: float
-    cpu: float
 
 
 def measure() -> list[Row]:
@@ -46,7 +37,7 @@ def measure() -> list[Row]:
     return rows
 
 
-def _against(ours: list[_Ran], theirs: list[_Ran]) -> list[Row]:
+def _against(ours: list[Ran], theirs: list[Ran]) -> list[Row]:
     name, work = "Great Expectations", "12 expectations on 5 million rows x 10 columns"
     seconds = [statistics.median(ran.seconds for ran in side) for side in (ours, theirs)]
     cpu = [statistics.median(ran.cpu for ran in side) for side in (ours, theirs)]
@@ -115,28 +106,18 @@ def _expectations(rows: int) -> list[dict[str, object]]:
     return [{"type": f"expect_{name}", "kwargs": kwargs, "meta": {}} for name, kwargs in asked]
 
 
-def _ours(table: Path, suite: Path) -> _Ran:
-    return _ran([SHIPWAY, "contract", "check", str(table), "--suite", str(suite), "--json"], "")
+def _ours(table: Path, suite: Path) -> Ran:
+    return _met(ran([SHIPWAY, "contract", "check", str(table), "--suite", str(suite), "--json"], table.parent, {}))
 
 
-def _theirs(table: Path, suite: Path) -> _Ran:
+def _theirs(table: Path, suite: Path) -> Ran:
     script = Path(great_expectations.__file__).with_name("_in_gx.py")
     request = {"table": str(table), "suite": json.loads(suite.read_text()), "result_format": "SUMMARY"}
-    return _ran([peer("great-expectations", "python"), "-I", str(script)], json.dumps(request) + "\n")
+    asked = json.dumps(request).encode() + b"\n"
+    return _met(ran([peer("great-expectations", "python"), "-I", str(script)], table.parent, {}, asked=asked))
 
 
-def _ran(words: list[str], asked: str) -> _Ran:
-    """One process, its time and its peak; ends the measurement when the suite is not met."""
-    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as given:
-        given.write(asked.encode())
-        given.seek(0)
-        began = time.perf_counter()
-        child = subprocess.Popen(words, stdin=given, stdout=said, stderr=subprocess.DEVNULL)
-        _, status, used = os.wait4(child.pid, 0)
-        seconds = time.perf_counter() - began
-        child.returncode = os.waitstatus_to_exitcode(status)
-        said.seek(0)
-        answer = json.loads(said.read().splitlines()[-1])
-    if child.returncode or not answer["result"]["success"]:
-        sys.exit(f"{words[0]}: the suite is not met, exit {child.returncode}")
-    return _Ran(seconds, used.ru_maxrss / 1024, used.ru_utime + used.ru_stime)
+def _met(found: Ran) -> Ran:
+    if not json.loads(found.said.splitlines()[-1])["result"]["success"]:
+        sys.exit("the suite is not met")
+    return found

@@ -5,9 +5,7 @@
 
 import json
 import os
-import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -15,33 +13,30 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from data_setup import MEMORY, SHIPWAY, Ran, ran
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 ROWS, REMOVED, CHANGED = 5_000_000, 5_000, 5_000
-SHIPWAY = str(Path(sys.executable).with_name("shipway"))
-MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else tempfile.gettempdir()
 CARRIERS = ["UA", "AA", "DL", "WN", "B6"]
 
 
 def measure() -> list[dict[str, object]]:
     """The rows of this part."""
-    first, cpu, again, peak = [], [], [], 0
+    first, again = [], []
     with tempfile.TemporaryDirectory(dir=MEMORY, prefix="bench-diff-") as name:
         root = Path(name)
         write(root)
         time.sleep(2.5)  # so young a file is never trusted unread
         for number in range(ROUNDS):
             cache = {"SHIPWAY_CACHE": str(root / f"cache{number}")}
-            seconds, used, found = compared(root, cache)
-            check(found)
-            first.append(seconds)
-            cpu.append(used)
-            again += [compared(root, cache)[0] for _ in range(3)]
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10
+            first.append(compared(root, cache))
+            check(json.loads(first[-1].said))
+            again += [compared(root, cache).seconds for _ in range(3)]
     words = f"data diff of {ROWS:,} rows x 10 columns, {CHANGED:,} changed and {REMOVED:,} removed: exact"
-    used, peak_words = statistics.median(cpu), f"{peak:,} MB at most"
+    cpu, peak = statistics.median(one.cpu for one in first), max(one.megabytes for one in first)
+    seconds = statistics.median(one.seconds for one in first)
     return [
-        row(f"{words}, first ({used:.1f} s of processor, {peak_words})", statistics.median(first), 5.0),
+        row(f"{words}, first ({cpu:.1f} s of processor, {peak:,.0f} MB at most)", seconds, 5.0),
         row(f"{words}, again", statistics.median(again), 0.3),
     ]
 
@@ -71,13 +66,9 @@ def write(root: Path) -> None:
     before.with_columns(delay=changed).filter(~pl.Series(gone)).write_parquet(root / "after.parquet")
 
 
-def compared(root: Path, environ: dict[str, str]) -> tuple[float, float, dict[str, object]]:
-    """Seconds by the clock and of processors, and what was found."""
-    words = [SHIPWAY, "data", "diff", "before.parquet", "after.parquet", "--key", "id", "--json"]
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(words, cwd=root, env={**os.environ, **environ}, capture_output=True, check=True)
-    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, json.loads(done.stdout)
+def compared(root: Path, environ: dict[str, str]) -> Ran:
+    """The whole command."""
+    return ran([SHIPWAY, "data", "diff", "before.parquet", "after.parquet", "--key", "id", "--json"], root, environ)
 
 
 def check(found: dict[str, object]) -> None:

@@ -1,5 +1,6 @@
 """What bench/data_*.py need: the peers' environment, folders in memory, one command measured."""
 
+import json
 import os
 import resource
 import subprocess
@@ -24,6 +25,15 @@ class Took(NamedTuple):
     cpu: float
 
 
+class Ran(NamedTuple):
+    """One command on its own. megabytes: the most that it held, the pages of mapped files with it."""
+
+    seconds: float
+    cpu: float
+    megabytes: float
+    said: bytes
+
+
 def peer(environment: str, name: str) -> str:
     """The path of a program of an environment of its own, which `make bench-data` has made."""
     found = Path(sys.executable).parent.parent / environment / "bin" / name
@@ -40,6 +50,17 @@ def took(words: list[str], folder: Path, environ: Mapping[str, str], *, codes: t
     if done.returncode not in codes:
         sys.exit(f"{' '.join(words)}: {done.stderr.decode()}")
     return Took(seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+
+def ran(words: list[str], folder: Path, environ: Mapping[str, str], *, asked: bytes = b"") -> Ran:
+    """As `took`, with its memory: started by a small process, since a child's begins with that of who starts it."""
+    with tempfile.NamedTemporaryFile() as measured:
+        alone = [sys.executable, "-I", "-S", str(Path(__file__).with_name("alone.py")), measured.name, *words]
+        done = subprocess.run(alone, cwd=folder, env={**os.environ, **environ}, input=asked, capture_output=True, check=False)
+        if done.returncode:
+            sys.exit(f"{' '.join(words)}: exit {done.returncode}, {done.stderr.decode()}")
+        figures = json.loads(Path(measured.name).read_text())
+    return Ran(**figures, said=done.stdout)
 
 
 def seconds_row(figure: str, ours: float, theirs: float | None, name: str | None, *, bar: float | None) -> Row:
