@@ -167,7 +167,10 @@ def test_data_that_waits_is_reviewed_rejected_and_approved_and_rejected_data_is_
     assert project.ask("approve", "data/points", "--why", "halved")["digest"] != target
     assert project.cli("data", "snapshot", "points").code == 0
     standing = project.cli("data", "review", "points", "--json")
-    assert (standing.code, standing.document["waits"], standing.document["diff"]) == (0, False, None)
+    assert (standing.code, standing.document["waits"]) == (0, False)
+    stood = [one["digest"] for one in project.ask("data", "log", "points")["snapshots"]]
+    assert [standing.document["target"], standing.document["before"]] == stood[:2]
+    assert standing.document["diff"]["rows"]["changed"] > 3, "beside what stood there before"
 
 
 def test_a_merge_moves_its_ref_through_the_gate(project: Project) -> None:

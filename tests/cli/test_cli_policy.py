@@ -53,6 +53,23 @@ def test_a_kept_plan_can_be_forced_too(project: Project) -> None:
     assert project.ask("apply", "next.json", "--force", "--why", "now")["forced"]
 
 
+def test_a_policy_is_published_alone_without_a_deployment(project: Project) -> None:
+    first = project.ask("apply", "policy/main", "--why", "data is reviewed")
+    in_force = project.store.resolve("policy/main")
+    assert (first["from"], first["to"], first["deployment"], first["changed"]) == (None, in_force, None, True)
+    assert first["gate"]["ref"] == "policy/main"
+    again = project.ask("apply", "policy/main")
+    assert (again["changed"], again["to"], again["gate"]) == (False, in_force, None)
+    assert project.store.ref(REF) is None, "no deployment moved"
+    assert project.cli("apply", "policy/main", "--wait", "--json").document["error"]["code"] == "cli.misused"
+    spec = project.root / "shipway.yaml"
+    data = f"data:\n  points: {project.spec.data['points'].path}\n"
+    spec.write_text(f"project: {project.spec.project}\n{data}policy:\n  data/*: {{approvals: 1}}\n")
+    missing = project.cli("apply", "--json").document["error"]
+    assert "shipway apply policy/main" in missing["mend"]
+    assert project.ask("apply", "policy/main", "--why", "data alone")["from"] == in_force
+
+
 def test_a_policy_is_approved_before_it_is_published(project: Project) -> None:
     project.edit("policy:", "policy:\n  policy/main: {approvals: 1}")
     assert project.ask("apply", "--force", "--why", "first")["forced"]

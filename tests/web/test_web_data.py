@@ -51,7 +51,12 @@ def test_what_waits_is_shown_rejected_commented_and_approved_by_its_digest(proje
     assert press(client, "approve", snapshot=waits, why="it was a holiday").status == 303
     assert "May move" in client.get("/data/trips").text
     project.move("data/trips", waits, "approved")
-    assert "Stands" in client.get("/data/trips").text
+    stands = client.get("/data/trips").text
+    assert "Stands" in stands
+    assert "rows: 0 added, 100 removed, 1,400 changed by id" in stands, "what came with it is still looked at"
+    assert f"/data/trips?snapshot={project.current}" in stands
+    project.store.remove_objects([project.current])
+    assert "Stands" in client.get("/data/trips").text, "and where what was before is gone, it is shown without"
 
 
 def test_the_document_and_the_json_buttons_say_the_same(project: Reviewed, client: Client) -> None:

@@ -95,23 +95,29 @@ class Sides:
 
 
 def review_of(project: Project, name: str, target: Digest | None = None) -> tuple[RefReview, JsonObject | None]:
-    """What waits at `data/NAME`, or another snapshot, and what differs in it from what stands there; None where nothing does.
+    """What waits at `data/NAME`, or another snapshot, and what differs in it from what it is looked at beside.
 
-    Raises RefMissing, DataUnreadable, ObjectMissing.
+    None where there is nothing beside it, or a snapshot that was removed. Raises RefMissing, DataUnreadable, ObjectMissing.
     """
     from shipway.data import compare_data, snapshot_side
     from shipway.release import load_review
-    from shipway.store import RefMissing
+    from shipway.store import ObjectMissing, RefMissing
 
     ref = f"data/{name}"
     review = load_review(project.store, project.keys, project.actor, ref, target)
     if review is None:
         raise RefMissing(f"nothing stands or waits at {ref}", where=ref, mend=f"shipway data snapshot {name}")
-    if review.current is None or review.current == review.target:
+    if review.before is None:
         return review, None
-    sides = [snapshot_side(project.store, digest, label=name) for digest in (review.current, review.target)]
+    after = snapshot_side(project.store, review.target, label=name)
     asked = Sides(project.settings, name, name, project).asked((), files=False, whole=True)
-    return review, compare_data(sides[0], sides[1], asked, folder=project.store.root / "cache")
+    try:
+        before = snapshot_side(project.store, review.before, label=name)
+        return review, compare_data(before, after, asked, folder=project.store.root / "cache")
+    except ObjectMissing:
+        if review.waits:
+            raise
+        return review, None  # the past may be gone; what stands can be looked at without it
 
 
 def is_path(settings: Settings, text: str) -> bool:

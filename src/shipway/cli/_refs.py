@@ -26,7 +26,9 @@ def find_deploy(spec: Spec, name: str | None) -> DeploySpec:
     known = list(spec.deploy)
     if not known:
         raise DeploymentUnknown(
-            "the spec has no deployment", where=str(spec.path), mend="add one under deploy: as in delay@prod:"
+            "the spec has no deployment",
+            where=str(spec.path),
+            mend="add one under deploy: as in delay@prod:; a policy alone is published by `shipway apply policy/main`",
         )
     if fitting:
         raise DeploymentUnknown(

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from shipway.operate import Standing
 
 
+_POLICY = "policy/main"
+
+
 @click.command(name="apply")
 @click.argument("deployment", required=False)
 @click.option("--release", default=None, metavar="DIGEST", help="A release other than the newest candidate.")
@@ -39,12 +42,15 @@ def command(
 ) -> None:
     """Move a deployment to the release, if its gate allows.
 
-    Publishes a changed policy first, as its own move. DEPLOYMENT may be a file that `plan -o` wrote: then exactly that plan is
-    applied, or refused when the ref or the policy moved since. Exits 1 when the gate refuses, 2 when it cannot decide; the
-    refusal is recorded in the history. Where `up` runs, it waits until the release answers: the ref has moved by then, whatever
-    becomes of the waiting.
+    Publishes a changed policy first, as its own move; `policy/main` for DEPLOYMENT publishes it alone. DEPLOYMENT may be a
+    file that `plan -o` wrote: then exactly that plan is applied, or refused when the ref or the policy moved since. Exits 1
+    when the gate refuses, 2 when it cannot decide; the refusal is recorded in the history. Where `up` runs, it waits until
+    the release answers: the ref has moved by then, whatever becomes of the waiting.
     """
     project, out = Project(settings), Output(as_json)
+    if deployment == _POLICY:
+        _apply_policy(project, out, why, force=force, beside=release is not None or bool(wait))
+        return
     file = _plan_file(settings, deployment)
     if file and release is not None:
         raise Misused("a plan says which release, so --release has no place beside it", mend=f"shipway apply {deployment}")
@@ -60,6 +66,29 @@ def command(
         out.note("shipway up does not run here, so nothing answers yet")
     if wait and not (standing and standing.live):
         raise click.exceptions.Exit(1)
+
+
+def _apply_policy(project: Project, out: Output, why: str, *, force: bool, beside: bool) -> None:
+    """Publish the policy of shipway.yaml and nothing else: what guards data, prompts and indexes needs no deployment."""
+    from shipway.cli._desired import golden_of
+    from shipway.release import gate_document, publish_policy
+
+    if beside:
+        raise Misused("a policy has no release and nothing to wait for", mend=f"shipway apply {_POLICY}")
+    store, present = project.store, project.store.ref(_POLICY)
+    golden = golden_of(store, project.spec)
+    moved = publish_policy(store, project.keys, project.actor, project.spec, golden=golden, why=why, force=force)
+    now = moved.target if moved else present.digest if present else None
+    document: JsonObject = {"ref": _POLICY, "from": present.digest if present else None, "to": now, "deployment": None}
+    if moved:
+        _say(out, moved, document)
+    else:
+        out.say(f"{_POLICY}: the policy of shipway.yaml is in force")
+    ends: JsonObject = {"changed": moved is not None, "forced": bool(moved and moved.forced), "plan": None}
+    judged: JsonObject = (
+        {"verdict": moved.verdict, "gate": gate_document(moved.judged)} if moved else {"verdict": None, "gate": None}
+    )
+    out.end("apply", {**document, **ends, **judged, "live": None}, then=f"shipway log {_POLICY}")
 
 
 def _plan_file(settings: Settings, name: str | None) -> Path | None:

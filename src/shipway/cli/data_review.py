@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(settings: Settings, name: str, snapshot: str | None, as_json: bool) -> None:
     """Show what waits at data/NAME since its gate refused it: what differs from what stands there, what the gate says now, who
-    approved, rejected or commented. SNAPSHOT is another one to look at. Exits 1 when the gate would refuse it.
+    approved, rejected or commented. Where nothing waits: what stands, beside what stood there before. SNAPSHOT is another one
+    to look at. Exits 1 when the gate would refuse it.
     """
     from shipway.cli._data import find_snapshot
     from shipway.cli._data_sides import review_of
@@ -45,7 +46,7 @@ def _say(out: Output, review: RefReview, found: JsonObject | None) -> None:
     from shipway.kernel.clock import instant
     from shipway.kernel.digest import short
 
-    stands = short(review.current) if review.current else "nothing"
+    stands = short(review.before) if review.before else "nothing"
     state = "waits" if review.waits else "stands there"
     out.say(f"{review.ref}: {short(review.target)} {state}, {stands} -> {short(review.target)}")
     judgement = review.judged.judgement

@@ -19,11 +19,14 @@ _SAID = (media.APPROVAL_PREDICATE, media.REJECTION_PREDICATE, media.COMMENT_PRED
 class RefReview:
     """target: what is looked at; waits: whether it wants to stand at `ref` and does not. current: what stands there.
 
+    before: what the target is looked at beside: what stands there; of that itself, what stood there before it.
+
     judged: what the gate would say now; said: approvals, rejections and comments about the target, oldest first.
     """
 
     ref: str
     current: Digest | None
+    before: Digest | None
     target: Digest
     waits: bool
     judged: Judged
@@ -34,6 +37,7 @@ class RefReview:
         return {
             "ref": self.ref,
             "current": self.current,
+            "before": self.before,
             "target": self.target,
             "waits": self.waits,
             "verdict": judgement.verdict.value,
@@ -66,4 +70,11 @@ def load_review(store: Store, keys: KeyRing, actor: Actor, ref: str, target: Dig
     if chosen is None:
         return None
     judged = judge_move(store, keys, actor, ref=ref, target=chosen)
-    return RefReview(ref, current, chosen, chosen != current, judged, known_about(store, keys, ref, chosen, _SAID))
+    before = current if chosen != current else _stood_before(store, ref, chosen)
+    return RefReview(ref, current, before, chosen, chosen != current, judged, known_about(store, keys, ref, chosen, _SAID))
+
+
+def _stood_before(store: Store, ref: str, digest: Digest) -> Digest | None:
+    """What the newest move to this object took the place of; a move from a digest to itself is none."""
+    lives = store.lives(ref)
+    return next((record.target for record in lives if record.target and record.target != digest), None)

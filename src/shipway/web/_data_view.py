@@ -86,12 +86,12 @@ class DiffView:
 
 @dataclass(frozen=True, slots=True)
 class DataPage:
-    """What a review shows. name: of the data set; target: what is looked at; waits: it wants to stand there and does not."""
+    """What a review shows. name: of the data set; target: what is looked at, beside before; waits: it wants to stand there."""
 
     ref: str
     name: str
     target: ReleaseName
-    current: ReleaseName | None
+    before: ReleaseName | None
     waits: bool
     level: Level
     word: str
@@ -113,7 +113,7 @@ def make_data_page(
         ref=review.ref,
         name=review.ref.removeprefix("data/"),
         target=release_name(review.target),
-        current=release_name(review.current) if review.current else None,
+        before=release_name(review.before) if review.before else None,
         waits=review.waits,
         level=level,
         word=word,
