@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -96,13 +97,16 @@ def test_a_missing_column_and_a_regex_that_does_not_compile_are_results() -> Non
 
 def test_all_of_a_suite_is_two_queries(monkeypatch: pytest.MonkeyPatch) -> None:
     ran = []
-    collect = pl.LazyFrame.collect
 
-    def counted(self: pl.LazyFrame, **how: Any) -> Any:
-        ran.append(how)
-        return collect(self, **how)
+    def counts(ask: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(asked: object, **how: object) -> object:
+            ran.append(how)
+            return ask(asked, **how)
 
-    monkeypatch.setattr(pl.LazyFrame, "collect", counted)
+        return counted
+
+    monkeypatch.setattr(pl.LazyFrame, "collect", counts(pl.LazyFrame.collect))
+    monkeypatch.setattr(pl, "collect_all", counts(pl.collect_all))
     kinds = ["not_be_null", "be_unique", "be_increasing"]
     suite = suite_of(
         *((f"column_values_to_{kind}", {"column": name}) for kind in kinds for name in "is" if kind != "be_increasing")

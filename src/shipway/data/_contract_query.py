@@ -9,6 +9,8 @@ import polars as pl
 
 from shipway.data._contract_rules import Rule
 
+_ROW, _VALUE = "\0row", "\0value"
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -54,15 +56,24 @@ def count_rules(
 
 
 def fetch_examples(frame: pl.LazyFrame, rules: Sequence[Rule | None], *, most: int | None) -> list[Examples]:
-    """For each rule its first broken rows (all without `most`), in one query; none where the rule is about no row."""
-    columns: list[pl.Expr] = []
-    for place, rule in enumerate(rules):
-        if rule is not None and rule.mask is not None:
-            value = pl.struct(rule.columns) if len(rule.columns) > 1 else pl.col(rule.columns[0])
-            rows, values = rule.mask.arg_true(), value.filter(rule.mask)
-            columns.append((rows if most is None else rows.head(most)).implode().alias(f"{place} rows"))
-            columns.append((values if most is None else values.head(most)).implode().alias(f"{place} values"))
-    if not columns:
-        return [Examples((), ()) for _ in rules]
-    found = frame.select(columns).collect().row(0, named=True)
-    return [Examples(found.get(f"{place} rows", ()), found.get(f"{place} values", ())) for place in range(len(rules))]
+    """For each rule its first broken rows (all without `most`), none where the rule is about no row.
+
+    All rules in one pass over the table, which ends where the last of them has enough.
+    """
+    numbered = frame.with_row_index(_ROW)
+    asked = {
+        place: _broken_rows(numbered, rule, rule.mask, most)
+        for place, rule in enumerate(rules)
+        if rule and rule.mask is not None
+    }
+    found = dict(zip(asked, pl.collect_all(list(asked.values()), engine="streaming"), strict=True))
+    return [
+        Examples(found[place][_ROW].to_list(), found[place][_VALUE].to_list()) if place in found else Examples((), ())
+        for place in range(len(rules))
+    ]
+
+
+def _broken_rows(numbered: pl.LazyFrame, rule: Rule, mask: pl.Expr, most: int | None) -> pl.LazyFrame:
+    value = pl.struct(rule.columns) if len(rule.columns) > 1 else pl.col(rule.columns[0])
+    broken = numbered.filter(mask)
+    return (broken if most is None else broken.head(most)).select(pl.col(_ROW), value.alias(_VALUE))

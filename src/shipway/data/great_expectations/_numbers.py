@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import cast
 
-import numpy as np
 import polars as pl
 
 from shipway.data.great_expectations._asked import Ask, Asked, Found, Numbers, bounds, is_text, numeric, within
+from shipway.data.great_expectations._ranks import Ranked, at_quantiles
 from shipway.kernel.canonical import Json
 
 _MOST_VALUES = 20  # of a list of distinct values, as there
@@ -66,7 +66,7 @@ def compile_quantiles(ask: Ask) -> Asked:
     column, kind = numeric(ask, ask.text("column")), ask.column(ask.text("column"))[1]
     values = ask.only(column.cast(pl.Float64) if kind == pl.Int128 else column).drop_nulls()
     at = values.map_batches(
-        lambda series: _at_quantiles(series, cast("list[float]", quantiles), at_rank),
+        lambda series: pl.Series([at_quantiles(series, cast("list[float]", quantiles), at_rank)], dtype=pl.List(pl.Float64)),
         return_dtype=pl.List(pl.Float64),
         returns_scalar=True,
     )
@@ -81,20 +81,6 @@ def compile_quantiles(ask: Ask) -> Asked:
         return Found(all(good), {"observed_value": observed, "details": {"success_details": good}})
 
     return Asked(numbers={"at": at}, judge=judge)
-
-
-Ranked = np.ndarray[Any, np.dtype[Any]]
-
-
-def _at_quantiles(series: pl.Series, quantiles: Sequence[float], between: Callable[[Ranked, float], float]) -> pl.Series:
-    """The value at each quantile: only what stands at the ranks on both sides is put in order. Empty for no values."""
-    if not series.len():
-        return pl.Series([[]], dtype=pl.List(pl.Float64))
-    # A percentage and back, as pandas hands a quantile on: the rank is whole where it is there.
-    ranks = [(series.len() - 1) * (float(q) * 100 / 100) for q in quantiles]
-    places = sorted({end for rank in ranks for end in (math.floor(rank), math.ceil(rank))})
-    ranked = np.partition(series.to_numpy(), places)
-    return pl.Series([[float(between(ranked, rank)) for rank in ranks]], dtype=pl.List(pl.Float64))
 
 
 def _linear(ranked: Ranked, rank: float) -> float:
@@ -139,19 +125,18 @@ def compile_distinct(ask: Ask) -> Asked:
     if not all(type(value) in wanted for value in known):
         ask.unsupported(f"with values of another type than the column, {kind}")
     subject = column.cast(pl.String) if is_text(kind) else numeric(ask, ask.text("column")).cast(pl.Float64)
-    values = ask.only(subject).drop_nulls()
     members = pl.Series(known, dtype=pl.String if is_text(kind) else pl.Float64, strict=False)
-    others = values.filter(~values.is_in(members.implode())).unique()
-    numbers = {
-        "others": others.len(),
-        "some": others.sort().head(_MOST_VALUES).implode(),
-    }
+    distinct = ask.only(subject).unique().drop_nulls()  # once, and then few are left to look up
+    parts = distinct.map_batches(
+        lambda series: _split(series, members),
+        return_dtype=pl.Struct({"others": pl.Int64, "some": pl.List(members.dtype), "present": pl.List(members.dtype)}),
+        returns_scalar=True,
+    )
     word = ask.expectation.type.removeprefix("expect_column_distinct_values_to_")
-    if word != "be_in_set":
-        numbers["present"] = values.filter(values.is_in(members.implode())).unique().implode()
 
-    def judge(found: Numbers) -> Found:
-        present = set(cast("Sequence[object]", found.get("present", ())))
+    def judge(numbers: Numbers) -> Found:
+        found = cast("Mapping[str, object]", numbers["parts"])
+        present = set(cast("Sequence[object]", found["present"]))
         absent = [value for value in known if value not in present]
         result: dict[str, Json] = {"observed_value": None}
         if word != "contain_set":
@@ -161,7 +146,15 @@ def compile_distinct(ask: Ask) -> Asked:
         good = (word == "contain_set" or not found["others"]) and (word == "be_in_set" or not absent)
         return Found(good, result)
 
-    return Asked(numbers=numbers, judge=judge)
+    return Asked(numbers={"parts": parts}, judge=judge)
+
+
+def _split(distinct: pl.Series, members: pl.Series) -> pl.Series:
+    """How many are not members, the first of them, and the members that are there."""
+    among = distinct.is_in(members.implode())
+    others = distinct.filter(~among)
+    some, present = others.sort().head(_MOST_VALUES), distinct.filter(among)
+    return pl.DataFrame({"others": [others.len()], "some": [some], "present": [present]}).to_struct()
 
 
 def compile_most_common(ask: Ask) -> Asked:

@@ -7,7 +7,7 @@ from typing import cast
 
 import polars as pl
 
-from shipway.data._contract_rules import Rule, increasing
+from shipway.data._contract_rules import Rule, among, increasing
 from shipway.data.great_expectations._asked import Ask, Asked, Refused, bounds, is_text, numeric
 from shipway.data.great_expectations._text import length, matches, parseable
 
@@ -40,7 +40,10 @@ def _between(ask: Ask, seen: pl.Expr) -> pl.Expr:
     if low is not None and high is not None and low > high:
         raise Refused("min_value cannot be greater than max_value")
     numeric(ask, ask.text("column"))
-    return _outside(ask, seen.cast(pl.Float64), low, high)
+    value = seen.cast(pl.Float64)
+    if low is not None and high is not None and not ask.flag("strict_min") and not ask.flag("strict_max"):
+        return ~value.is_between(low, high)
+    return _outside(ask, value, low, high)
 
 
 def _outside(ask: Ask, value: pl.Expr, low: float | None, high: float | None) -> pl.Expr:
@@ -56,31 +59,31 @@ def _unique(_ask: Ask, seen: pl.Expr) -> pl.Expr:
     return seen.is_duplicated()
 
 
-def _among(ask: Ask, seen: pl.Expr) -> pl.Expr | None:
+def _member(ask: Ask, seen: pl.Expr) -> pl.Expr | None:
     """Whether a value is in value_set, of the same kind as the column's; None without a set."""
     if ask.get("value_set") is None:
         return None
     kind, values = ask.column(ask.text("column"))[1], [value for value in ask.items("value_set") if value is not None]
     if is_text(kind):
         texts = [value for value in values if isinstance(value, str)]
-        return seen.cast(pl.String).is_in(pl.Series(texts, dtype=pl.String).implode())
+        return among(seen.cast(pl.String), pl.Series(texts, dtype=pl.String))
     numeric(ask, ask.text("column"))
     if not all(type(value) in (int, float, str) for value in values):
         ask.unsupported("with other values than numbers and texts")
     numbers = [float(cast("float", value)) for value in values if not isinstance(value, str)]
     if len(numbers) < len(values) and numbers:
         ask.unsupported("with numbers and texts in one set")
-    return seen.cast(pl.Float64).is_in(pl.Series(numbers, dtype=pl.Float64).implode())
+    return among(seen.cast(pl.Float64), pl.Series(numbers, dtype=pl.Float64))
 
 
 def _not_in_set(ask: Ask, seen: pl.Expr) -> pl.Expr:
-    among = _among(ask, seen)
-    return pl.lit(value=False) if among is None else ~among
+    member = _member(ask, seen)
+    return pl.lit(value=False) if member is None else ~member
 
 
 def _in_set(ask: Ask, seen: pl.Expr) -> pl.Expr:
-    among = _among(ask, seen)
-    return pl.lit(value=False) if among is None else among
+    member = _member(ask, seen)
+    return pl.lit(value=False) if member is None else member
 
 
 def _regex(ask: Ask, seen: pl.Expr) -> pl.Expr:
