@@ -101,7 +101,7 @@ def write(folder: Path, form: str, rows: Sequence[Row], names: Sequence[str], *,
 
 
 def diff(before: Path, after: Path, *, key: tuple[str, ...] = (), cache: Path | None = None, **more: object) -> JsonObject:
-    digests = FileDigests(before.parent / "stat.sqlite")
+    digests = FileDigests(before.parent)
     sides = (disk_side(side, digests, label=side.name) for side in (before, after))
     return compare_data(next(sides), next(sides), Asked(key, must=bool(key), **more), folder=cache)  # type: ignore[arg-type]
 

@@ -56,6 +56,17 @@ def test_a_second_comparison_reads_nothing_and_another_reads_only_what_is_new(tm
     assert set(kept) < set(cache.rglob("*"))
 
 
+def test_a_file_that_was_hashed_for_a_comparison_is_not_read_for_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shipway.store._stat_cache._RACY_NS", -1)
+    one, two = folder(tmp_path, "one", a_parquet=ROWS), folder(tmp_path, "two", a_parquet=ROWS.head(900))
+    cache = tmp_path / "cache"
+    first = found(one, two, key=("id",), cache=cache)
+    monkeypatch.setattr("shipway.store._file_digests.hash_file", lambda path: pytest.fail(f"{path} is read"))
+    assert found(one, two, key=("id",), cache=cache) == first
+
+
 def test_what_is_kept_may_be_cut_or_foreign_and_is_then_measured_again(tmp_path: Path) -> None:
     one, two = folder(tmp_path, "one", a_parquet=ROWS), folder(tmp_path, "two", a_parquet=ROWS.head(900))
     cache = tmp_path / "cache"

@@ -91,7 +91,7 @@ class Sides:
     def _digests(self) -> FileDigests:
         from shipway.store import FileDigests
 
-        return FileDigests((self.folder if self.alone else self.project.store.root / "cache") / "stat.sqlite")
+        return FileDigests(self.folder)
 
 
 def review_of(project: Project, name: str, target: Digest | None = None) -> tuple[RefReview, JsonObject | None]:

@@ -392,7 +392,7 @@ class Store:
 
     @cached_property
     def _stat_cache(self) -> StatCache:
-        return StatCache(self.root / "cache" / "stat-2.sqlite")
+        return StatCache(self.root / "cache")
 
     def _query(self, sql: str, parameters: Mapping[str, reader.Value]) -> Sequence[Sequence[reader.Value]]:
         refuse_unfit(parameters.values())

@@ -11,10 +11,10 @@ from shipway.store._stat_cache import StatCache
 
 
 class FileDigests:
-    """remembered: the file of the stat cache."""
+    """folder: where the stat cache is, the same as of a store that has this folder as its cache."""
 
-    def __init__(self, remembered: Path) -> None:
-        self._cache = StatCache(remembered)
+    def __init__(self, folder: Path) -> None:
+        self._cache = StatCache(folder)
 
     def digest_of(self, path: Path | bytes, status: os.stat_result | None = None) -> Digest:
         """As of a store."""

@@ -20,7 +20,7 @@ from shipway.kernel.canonical import text_of_name
 from shipway.kernel.digest import Digest, is_digest
 
 _RACY_NS = 2_000_000_000  # a file changed this recently may change again within one tick of its timestamp: never trusted
-_OLD = "stat.sqlite"  # what a Shipway before had, a row a file
+_FILE, _OLD = "stat-2.sqlite", "stat.sqlite"  # the old one is what a Shipway before had, a row a file
 
 Known = Sequence[int | str]  # of a file: inode, size, mtime, ctime, digest
 
@@ -50,10 +50,10 @@ class _Rows:
 
 
 class StatCache:
-    """One file; a damaged or locked one is worked without."""
+    """One file in `folder`; a damaged or locked one is worked without."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / _FILE
         self._known = _Rows()
         self._connection: sqlite3.Connection | None = None
 
