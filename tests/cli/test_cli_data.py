@@ -182,5 +182,13 @@ def test_a_merge_moves_its_ref_through_the_gate(project: Project) -> None:
     before = project.store.resolve("data/points")
     assert project.cli("data", "merge", "points", "try").code == 1
     assert project.store.resolve("data/points") == before
+    (listed,) = project.ask("data", "list")["data"]
+    assert (listed["digest"], listed["waits"], listed["branches"]) == (
+        before,
+        project.store.resolve("data/points@try"),
+        ["try"],
+    )
+    told = project.cli("data", "list").out
+    assert ("also @try" in told, "waits" in told, "next: shipway data review points" in told) == (True, True, True)
     assert project.ask("approve", "data/points", "--why", "seen")["digest"] == project.store.resolve("data/points@try")
     assert project.ask("data", "merge", "points", "try")["base"] == before

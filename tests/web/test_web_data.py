@@ -11,6 +11,7 @@ from test_web_plans import FORM, JSON, hidden
 from web_client import Answer, Client
 from web_data import Reviewed
 from web_plans import plans_of
+from web_project import HOSTILE
 
 from shipway.kernel.digest import short
 
@@ -57,6 +58,24 @@ def test_what_waits_is_shown_rejected_commented_and_approved_by_its_digest(proje
     assert f"/data/trips?snapshot={project.current}" in stands
     project.store.remove_objects([project.current])
     assert "Stands" in client.get("/data/trips").text, "and where what was before is gone, it is shown without"
+
+
+def test_all_data_sets_are_listed_with_what_waits(project: Reviewed, client: Client) -> None:
+    waits = project.wait()
+    page = client.get("/data").text
+    for told in ('href="/data/trips"', f"{short(waits)} waits", short(project.current), "shipway data list"):
+        assert told in page, told
+    (one,) = client.get("/api/v1/data").json["data"]
+    assert (one["name"], one["digest"], one["waits"], one["files"]) == ("trips", project.current, waits, 2)
+    assert press(client, "approve", snapshot=waits, why="seen").status == 303
+    project.move("data/trips", waits, HOSTILE)
+    page = client.get("/data").text
+    assert ("waits" in page, HOSTILE in page, "&lt;script&gt;" in page) == (False, False, True)
+    project.store.remove_objects([waits])
+    assert client.get("/api/v1/data").json["data"][0]["files"] is None
+    assert client.get("/data?x=1").status == 400
+    missing = client.get("/data/nothing", Accept="text/html")
+    assert (missing.status, missing.headers["content-type"][:9]) == (404, "text/html"), "an error of a page is a page"
 
 
 def test_the_document_and_the_json_buttons_say_the_same(project: Reviewed, client: Client) -> None:

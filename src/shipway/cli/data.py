@@ -25,6 +25,7 @@ _BELOW = {
     "export": "data_export",
     "gc": "data_gc",
     "get": "data_get",
+    "list": "data_list",
     "log": "data_log",
     "merge": "data_merge",
     "pull": "data_pull",

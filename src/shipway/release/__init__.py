@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from shipway.release._card import CARD, render_card
     from shipway.release._changes import Change, deployment_changes, release_changes
     from shipway.release._child import child_release
+    from shipway.release._data_sets import DataSet, list_data
     from shipway.release._deployment import (
         deploy_ref,
         deployment_object,
@@ -117,6 +118,7 @@ _HOME = {
     "_describe": ["describe_change"],
     "_described": ["Described", "Look"],
     "_diff": ["Difference", "KindsDiffer", "compare_objects"],
+    "_data_sets": ["DataSet", "list_data"],
     "_dossier": ["Against", "Dossier", "Listed", "Part", "list_releases", "load_approvals", "load_dossier"],
     "_facts": ["ReleaseFacts", "load_facts"],
     "_find": ["Found", "ObjectUnknown", "find_object", "kind_of"],
@@ -181,6 +183,7 @@ __all__ = [
     "Candidate",
     "Change",
     "Component",
+    "DataSet",
     "Described",
     "Difference",
     "Dossier",
@@ -275,6 +278,7 @@ __all__ = [
     "keep_wheels",
     "kind_of",
     "lineage_edges",
+    "list_data",
     "list_releases",
     "live_release",
     "load_approvals",

@@ -12,14 +12,15 @@ from starlette.routing import Route
 
 from shipway.kernel.digest import Digest, parse_digest
 from shipway.kernel.errors import ShipwayError
+from shipway.release import list_data
 from shipway.store import Store
-from shipway.web._data_view import make_data_page
+from shipway.web._data_view import data_set_row, make_data_page
 from shipway.web._desk import Desk
 from shipway.web._documents import document
 from shipway.web._errors import ReadOnly, status_of
 from shipway.web._forms import FORM, FORM_BYTES, JSON, check_type, parse_fields
 from shipway.web._outcomes import read_body
-from shipway.web._pages import render_data
+from shipway.web._pages import render_data, render_data_sets
 from shipway.web._params import check_known
 
 _WORDS = ("approve", "reject", "comment")
@@ -36,7 +37,22 @@ class DataSite:
     def routes(self) -> list[Route]:
         forms = [Route(f"/data/{{name}}/{word}", self._form(word), methods=["POST"]) for word in _WORDS]
         words = [Route(f"/api/v1/data/{{name}}/{word}", self._word(word), methods=["POST"]) for word in _WORDS]
-        return [Route("/data/{name}", self.page), Route("/api/v1/data/{name}", self.review), *forms, *words]
+        lists = [Route("/data", self.list_page), Route("/api/v1/data", self.listed)]
+        return [*lists, Route("/data/{name}", self.page), Route("/api/v1/data/{name}", self.review), *forms, *words]
+
+    def list_page(self, request: Request) -> Response:
+        """The data sets: what stands, since when and by whom, what waits."""
+        check_known(request.query_params)
+        with self._opening() as store:
+            rows = tuple(data_set_row(one, store.clock.now()) for one in list_data(store))
+            return HTMLResponse(render_data_sets(rows, store.project))
+
+    def listed(self, request: Request) -> Response:
+        """As list_page, as a document."""
+        check_known(request.query_params)
+        with self._opening() as store:
+            rows = [one.to_json() for one in list_data(store)]
+        return JSONResponse(document("data-sets", "shipway data list --json", data=rows))
 
     def page(self, request: Request) -> Response:
         """What waits at a data set's ref, or another snapshot: what differs, the gate, who said what."""

@@ -9,11 +9,12 @@ from typing import cast
 
 from shipway.data import diff_counts
 from shipway.kernel.canonical import Json, JsonObject
-from shipway.release import RefReview
+from shipway.kernel.digest import Digest, short
+from shipway.release import DataSet, RefReview
 from shipway.web._plan_view import GateGroup, gate_groups
 from shipway.web._release_view import KnownView, known_view
 from shipway.web._status import Level
-from shipway.web._words import ReleaseName, release_name
+from shipway.web._words import ReleaseName, Stamp, release_name, stamp
 
 _SAMPLES, _COLUMNS, _VALUES = 3, 8, 8
 _MANY = 31  # days or folders that are all shown; of more, those that differ
@@ -102,6 +103,47 @@ class DataPage:
     actor: str
     problem: tuple[str, str] | None
     diff: DiffView
+
+
+@dataclass(frozen=True, slots=True)
+class DataSetRow:
+    """A data set in the list; waits: short, of what its gate refused; empty texts where there is nothing to say."""
+
+    name: str
+    digest: Digest | None
+    short: str
+    files: str
+    size: str
+    when: Stamp | None
+    who: str
+    why: str
+    waits: str
+    branches: tuple[str, ...]
+
+
+def data_set_row(one: DataSet, now: datetime) -> DataSetRow:
+    return DataSetRow(
+        name=one.name,
+        digest=one.digest,
+        short=short(one.digest) if one.digest else "",
+        files="" if one.files is None else f"{one.files:,}",
+        size="" if one.bytes is None else _size(one.bytes),
+        when=stamp(one.when, now) if one.when else None,
+        who=one.who,
+        why=one.why,
+        waits=short(one.waits) if one.waits else "",
+        branches=one.branches,
+    )
+
+
+def _size(size: int) -> str:
+    """
+    >>> _size(999), _size(4_035_283)
+    ('999 B', '4.0 MB')
+    """
+    value, words = float(size), ("B", "kB", "MB", "GB", "TB", "PB")
+    step = next((step for step in range(len(words)) if value < 999.5 * 1000**step), len(words) - 1)
+    return f"{size} B" if step == 0 else f"{value / 1000**step:.1f} {words[step]}"
 
 
 def make_data_page(

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.errors import ShipwayError
 from shipway.web._charts import CHART
-from shipway.web._data_view import DataPage, make_diff_view
+from shipway.web._data_view import DataPage, DataSetRow, make_diff_view
 from shipway.web._lanes import BOX_WIDTH, LANE
 from shipway.web._plan_view import PlanPage
 from shipway.web._release_view import ReleasePage, ReleasesPage
@@ -52,6 +52,10 @@ def render_plan(page: PlanPage, project: str) -> str:
 
 def render_data(page: DataPage, project: str) -> str:
     return _environment().get_template("data.html").render(page=page, project=project)
+
+
+def render_data_sets(rows: tuple[DataSetRow, ...], project: str) -> str:
+    return _environment().get_template("data_sets.html").render(rows=rows, project=project)
 
 
 def render_diff_page(document: JsonObject, title: str) -> str:
