@@ -54,7 +54,7 @@ LIBRARY_ROOMS = {
     "obstore": {"store"},
     "ray": {"operate"},  # the others work for whatever Workers they are given
     "boto3": {"pipeline"},
-    "botocore": {"pipeline", "cli"},  # asks Step Functions; reads a function's settings in Secrets Manager
+    "botocore": {"pipeline", "cli", "store"},  # asks Step Functions; reads a function's settings; continues uploads to S3
     "awslambdaric": set(),  # starts us
     "mangum": {"cli"},
     "polars": {"data", "pipeline", "monitor", "operate"},

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from urllib.parse import quote
 
 import pytest
@@ -166,11 +166,45 @@ class _OneAtATime:
 
         given = environ["wsgi.input"]
         body = given.read() if environ.get("wsgi.input_terminated") else given.read(int(environ.get("CONTENT_LENGTH") or 0))
-        with self._lock:
-            whole = environ | {"wsgi.input": BytesIO(body)}
-            data, status, headers = run_wsgi_app(self._application, whole, buffered=True)
-        start(status, list(headers))
-        return data
+
+        def ask() -> Answer:
+            with self._lock:
+                whole = environ | {"wsgi.input": BytesIO(body)}
+                data, status, headers = run_wsgi_app(self._application, whole, buffered=True)
+            return Answer(status, b"".join(data), dict(headers))
+
+        asked = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}?{environ['QUERY_STRING']}"
+        answer = _faults[-1](asked, ask) if _faults else ask()
+        start(answer.status, list(answer.headers.items()))
+        return [answer.body]
+
+
+class Answer(NamedTuple):
+    """Of an S3. headers: may say another length than the body has."""
+
+    status: str
+    body: bytes
+    headers: Mapping[str, str]
+
+
+Fault = Callable[[str, Callable[[], Answer]], Answer]
+_faults: list[Fault] = []
+
+
+@contextmanager
+def s3_fault(fault: Fault) -> Iterator[None]:
+    """While the block lasts S3 answers what `fault` says, given a request as "PUT /bucket/key?query", and whom to ask."""
+    _faults.append(fault)
+    try:
+        yield
+    finally:
+        _faults.remove(fault)
+
+
+def s3_error(status: str, code: str = "") -> Answer:
+    """A refusal, in the words of S3."""
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>no</Message></Error>".encode() if code else b""
+    return Answer(status, body, {"Content-Type": "application/xml", "Content-Length": str(len(body))})
 
 
 def s3_client(environ: Mapping[str, str]) -> Any:

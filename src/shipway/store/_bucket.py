@@ -9,24 +9,28 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from shipway.store._bucket_faults import fault_of, is_missing
+from shipway.store._bucket_faults import fault_of, is_missing, is_no_range
 from shipway.store._types import ObjectsAddress
 
 if TYPE_CHECKING:
-    from obstore import UpdateVersion
+    from obstore import GetResult, UpdateVersion
     from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Config
+
+    from shipway.store._bucket_parts import Parts
 
 VARIABLE = "SHIPWAY_OBJECTS"
 RETRIES = 4
 _PART = 8 << 20  # bytes of a part of a large upload; at most _AT_ONCE of them are in memory
 _AT_ONCE = 4
+_CONTINUED = 4 * _PART  # bytes from which an upload is worth being continued: so much is on its way at any moment
 _PARTS = 9_000  # an upload may have 10,000
 _CHUNK = 1 << 20
 _PREFIXES = {"s3": ("AWS_",), "gs": ("GOOGLE_",), "az": ("AZURE_",)}  # of the variables that obstore reads
@@ -67,8 +71,9 @@ class Bucket:
     def __init__(self, url: str, environ: Mapping[str, str] = os.environ) -> None:
         self.where = parse_address(url)
         self.variables = tuple(sorted(name for name in environ if name.startswith(_PREFIXES[self.where[:2]])))
-        self._made = _open(self.where, environ)
-        self._there = False
+        self._made, self._environ = _open(self.where, environ), environ
+        self._parts: Parts | Literal[False] | None = None  # None: not looked yet
+        self._there, self._opening = False, threading.Lock()
 
     def look(self, key: str) -> Found | None:
         """Whether there is an object, without its bytes. Raises ObjectsDown, ObjectsRefused, as all of these."""
@@ -80,29 +85,40 @@ class Bucket:
                 return None
         return Found(key, meta["size"], meta["e_tag"])
 
-    def read(self, key: str) -> Content | None:
-        """An object, in chunks; None when there is none."""
+    def read(self, key: str, start: int = 0) -> Content | None:
+        """An object from a place on, in chunks; None when there is none. Its size is that of the whole."""
         with self._told(key):
             try:
-                got = self._made.get(key)
+                got, before = self._get(key, start)
             except FileNotFoundError as problem:
                 self._missing(problem)
                 return None
-        return Content(
-            Found(key, got.meta["size"], got.meta["e_tag"]), self._chunks(key, iter(got.stream(min_chunk_size=_CHUNK)))
-        )
+        chunks = self._chunks(key, iter(got.stream(min_chunk_size=_CHUNK)))
+        return Content(Found(key, got.meta["size"], got.meta["e_tag"]), _without(chunks, before) if before else chunks)
+
+    def _get(self, key: str, start: int) -> tuple[GetResult, int]:
+        """What the server answers, and how many bytes of it are before the place that was asked for."""
+        if start:
+            try:
+                return self._made.get(key, options={"range": {"offset": start}}), 0
+            except Exception as problem:
+                if not is_no_range(problem):
+                    raise
+        return self._made.get(key), start
 
     def put(self, key: str, data: bytes | Path, *, replace: bool) -> Found | None:
         """Put an object as a whole; None when there was one already and it was not to be replaced.
 
-        A large one goes in parts, and replaces what is there.
+        A large one goes in parts, and replaces what is there; a large file on S3 goes on after the parts that came before.
         """
         from obstore.exceptions import AlreadyExistsError
 
         size = data.stat().st_size if isinstance(data, Path) else len(data)
+        part = max(_PART, size // _PARTS + 1)
         with self._told(key):
+            if isinstance(data, Path) and size > _CONTINUED and (parts := self._open_parts()):
+                return Found(key, size, parts.put(key, data, size=size, part=part))
             if size > _PART:
-                part = max(_PART, size // _PARTS + 1)
                 done = self._made.put(key, data, chunk_size=part, max_concurrency=_AT_ONCE, use_multipart=True)
             else:
                 try:
@@ -161,6 +177,16 @@ class Bucket:
             next(iter(self._made.list(chunk_size=1)), None)
         self._there = True
 
+    def _open_parts(self) -> Parts | None:
+        from shipway.store._bucket_parts import open_parts
+
+        with self._opening:  # once, which takes a second, for all threads
+            if self._parts is None and self.where.startswith("s3://"):
+                endpoint = _endpoint(self._environ)
+                found = open_parts(self.where, self._environ, endpoint=endpoint, retries=RETRIES, seconds=int(_SECONDS[:-1]))
+                self._parts = found or False
+        return self._parts or None
+
     def _missing(self, problem: Exception) -> None:
         """Of a question without an answer's body nobody says whether the object is missing or the bucket: ask once."""
         if not is_missing(problem):
@@ -181,6 +207,12 @@ class Bucket:
             if fault:
                 raise fault from problem
             raise
+
+
+def _without(chunks: Iterator[bytes], before: int) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield chunk[before:]
+        before = max(0, before - len(chunk))
 
 
 def upload(address: str, data: bytes) -> None:
@@ -218,11 +250,16 @@ def _open(url: str, environ: Mapping[str, str]) -> ObjectStore:
     if not url.startswith("s3://"):
         return from_url(url, client_options=client, retry_config=retries)
     config: S3Config = {"checksum_algorithm": "sha256"}  # the server compares what arrives with it
-    endpoint = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
+    endpoint = _endpoint(environ)
     if endpoint:
         client["allow_http"] = _may_be_plain(endpoint)
-        config["endpoint"] = endpoint.rstrip("/")
+        config["endpoint"] = endpoint
     return from_url(url, config=config, client_options=client, retry_config=retries)
+
+
+def _endpoint(environ: Mapping[str, str]) -> str | None:
+    named = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
+    return named.rstrip("/") if named else None
 
 
 def _may_be_plain(endpoint: str) -> bool:

@@ -15,12 +15,20 @@ _NO_CREDENTIALS = re.compile(  # the library ends its search at the machine's ow
 _NOT_LET_IN = re.compile(
     r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|InvalidToken|: 40[13] (Unauthorized|Forbidden)"
 )
+_NO_RANGE = re.compile(r"416 |InvalidRange|non-partial|NotPartial")
 _ELSEWHERE = re.compile(r"PermanentRedirect|[Rr]edirect without LOCATION|AuthorizationHeaderMalformed|IllegalLocation")
 
 
 def is_missing(problem: Exception) -> bool:
     """Whether an answer of "not found" is about the object, not about its bucket."""
     return isinstance(problem, FileNotFoundError) and not any(words in str(problem) for words in _NO_BUCKET)
+
+
+def is_no_range(problem: Exception) -> bool:
+    """Whether a server has nothing at the place that was asked for, or knows no places."""
+    from obstore.exceptions import BaseError
+
+    return isinstance(problem, BaseError) and bool(_NO_RANGE.search(str(problem)))
 
 
 def fault_of(problem: Exception, *, where: str) -> ShipwayError | None:
@@ -34,6 +42,12 @@ def fault_of(problem: Exception, *, where: str) -> ShipwayError | None:
         named = _KEY.search(said)
         mend = "give it another name: without //, and without a part that is . or .."
         return ObjectsRefused(f"a key there is no path: {named[1] if named else '?'}", where=where, mend=mend)
+    refused = isinstance(problem, PermissionDeniedError | UnauthenticatedError | PermissionError)
+    return fault_in_words(said, where=where, refused=refused)
+
+
+def fault_in_words(said: str, *, where: str, refused: bool = False) -> ShipwayError:
+    """The error for what a server or its client said. refused: known to be about who asks."""
     if any(words in said for words in _NO_BUCKET):
         return ObjectsRefused("there is no such bucket", where=where, mend="make it first, or correct SHIPWAY_OBJECTS")
     if _NO_CREDENTIALS.search(said):
@@ -41,7 +55,7 @@ def fault_of(problem: Exception, *, where: str) -> ShipwayError | None:
         return ObjectsRefused("no credentials for the object store were found", where=where, mend=mend)
     if _ELSEWHERE.search(said):
         return ObjectsRefused("the bucket is in another region", where=where, mend="set AWS_REGION to the bucket's region")
-    if isinstance(problem, PermissionDeniedError | UnauthenticatedError | PermissionError) or _NOT_LET_IN.search(said):
+    if refused or _NOT_LET_IN.search(said):
         what = "the object store refuses these credentials, or this to them"
         return ObjectsRefused(what, where=where, mend="look at the AWS_* variables, and at what their user may do there")
     what = "the object store cannot be reached, or went away; what was being written is there as a whole or not at all"

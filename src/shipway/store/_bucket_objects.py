@@ -151,6 +151,15 @@ class BucketObjects:
         self._upload(wanted.digest, self._copies.path(wanted.digest), wanted.size)
         return True
 
+    def fetch(self, wanted: Descriptor, read: Callable[[int], Iterable[bytes | memoryview]]) -> bool:
+        """As put_stream, of bytes that can be had from any place on; what came of them is beside the copies."""
+        if self.keeps(wanted.digest, wanted.size):
+            return False
+        self._copies.fetch(wanted, read)
+        self._room.received(wanted.size)
+        self._upload(wanted.digest, self._copies.path(wanted.digest), wanted.size)
+        return True
+
     def get(self, digest: Digest) -> bytes:
         """The bytes, from the bucket and verified. Raises ObjectMissing, ObjectDamaged."""
         data = b"".join(self._open(digest).chunks)
@@ -159,9 +168,9 @@ class BucketObjects:
             raise self._damaged(digest, found)
         return data
 
-    def read(self, digest: Digest) -> Iterator[bytes]:
-        """The bytes in chunks, unverified: for who hashes them. Raises ObjectMissing."""
-        yield from self._open(digest).chunks
+    def read(self, digest: Digest, start: int = 0) -> Iterator[bytes]:
+        """The bytes from a place on, in chunks, unverified: for who hashes them. Raises ObjectMissing."""
+        yield from self._open(digest, start).chunks
 
     def verify(self, digest: Digest, *, name: str | None = None) -> Path:
         """A copy of the object as the bucket has it now, after hashing all of it; `name` is the user's name for it.
@@ -210,8 +219,8 @@ class BucketObjects:
             if is_digest(f"sha256:{digits}") and found.key == _key(Digest(f"sha256:{digits}")):
                 yield Kept(Digest(f"sha256:{digits}"), found.size, found.tag)
 
-    def _open(self, digest: Digest) -> Content:
-        content = self._bucket.read(_key(digest))
+    def _open(self, digest: Digest, start: int = 0) -> Content:
+        content = self._bucket.read(_key(digest), start)
         if content is None:
             raise self._missing(digest)
         return content

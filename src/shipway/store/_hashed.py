@@ -11,7 +11,7 @@ import itertools
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from shipway.kernel.digest import Descriptor, Digest
@@ -145,7 +145,29 @@ def _unreadable(source: Path | str, problem: OSError) -> FileUnreadable:
 
 
 def receive_hashed(wanted: Descriptor, chunks: Iterable[bytes | memoryview], out: int) -> tuple[Digest, int]:
+    return _received(wanted, chunks, out, hashlib.sha256(), 0)
+
+
+def continue_hashed(wanted: Descriptor, read: Callable[[int], Iterable[bytes | memoryview]], out: int) -> tuple[Digest, int]:
+    """As receive_hashed, after what the file has already. read: the bytes from a place on.
+
+    What it has is read once, and is believed or not at the end: when the whole is wrong, all of it is asked for anew, once.
+    """
     hasher, size = hashlib.sha256(), 0
+    while chunk := os.read(out, CHUNK):
+        hasher.update(chunk)
+        size += len(chunk)
+    if 0 < size <= wanted.size:
+        with suppress(ObjectDamaged):
+            return _received(wanted, read(size) if size < wanted.size else (), out, hasher, size)
+    os.ftruncate(out, 0)
+    os.lseek(out, 0, os.SEEK_SET)
+    return receive_hashed(wanted, read(0), out)
+
+
+def _received(
+    wanted: Descriptor, chunks: Iterable[bytes | memoryview], out: int, hasher: hashlib._Hash, size: int
+) -> tuple[Digest, int]:
     for chunk in chunks:
         size += len(chunk)
         if size > wanted.size:
@@ -188,6 +210,22 @@ def remove_unheld(path: Path) -> None:
         path.unlink()
     finally:
         os.close(handle)
+
+
+def open_partial(path: str) -> int:
+    """What is there already of a file that comes from elsewhere, for one writer alone; -1 where another has it, or no lock."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.stat(path).st_ino == os.fstat(handle).st_ino:  # else it was finished between the two
+            return handle
+    except OSError:
+        pass
+    except BaseException:
+        os.close(handle)
+        raise
+    os.close(handle)
+    return -1
 
 
 def rename(temporary: str, final: str) -> None:

@@ -25,6 +25,7 @@ from shipway.store._flush import flush_disk, open_disk
 from shipway.store._hands import share_out
 from shipway.store._hashed import (
     CHUNK,
+    continue_hashed,
     copy_hashed,
     damaged,
     discard,
@@ -34,23 +35,27 @@ from shipway.store._hashed import (
     is_shared_copy,
     no_file,
     open_object,
+    open_partial,
     receive_hashed,
     remove_unheld,
     rename,
     write_all,
 )
 from shipway.store._small import put_small
-from shipway.store._types import ObjectMissing
+from shipway.store._types import ObjectDamaged, ObjectMissing
 
 if TYPE_CHECKING:
     from shipway.store._bucket import Bucket
 
 _DRAFT = "tmp-"  # begins the name of what is not whole yet
+_PARTIAL = "part-"  # begins the name of what came of an object, before its digits
+_PARTIAL_FROM = 8 << 20  # bytes of an object from which on what came of it is worth keeping
 _MANY = 64  # above this many new files one sync of the disk first is cheaper than one each
 _WHOLE, _DAMAGED = 0o444, 0o400  # modes of an object: as it was put, and as verify has marked it
 _GONE, _YOUNG, _OLD = b"\0", b"\1", b"\2"  # what is said of an object that is looked for among many
 _SETTLED = 300.0  # seconds: ten times what Linux lets written bytes wait for the disk, so an older object is there
 _ABANDONED = 3600.0  # seconds after which a temporary file that nobody has open is of a dead writer
+_FORGOTTEN = 7 * 86_400.0  # seconds after which nobody comes back for the rest of an object
 
 
 class Kept(NamedTuple):
@@ -100,8 +105,9 @@ class Objects(Protocol):
         md5s: dict[Digest, str] | None = None,
     ) -> list[tuple[Digest, int]]: ...
     def put_stream(self, wanted: Descriptor, chunks: Iterable[bytes | memoryview]) -> bool: ...
+    def fetch(self, wanted: Descriptor, read: Callable[[int], Iterable[bytes | memoryview]]) -> bool: ...
     def get(self, digest: Digest) -> bytes: ...
-    def read(self, digest: Digest) -> Iterator[bytes]: ...
+    def read(self, digest: Digest, start: int = 0) -> Iterator[bytes]: ...
     def verify(self, digest: Digest, *, name: str | None = None) -> Path: ...
     def confirm(self, digest: Digest) -> Kept: ...
     def sync(self) -> None: ...
@@ -309,6 +315,29 @@ class FileObjects:
         self.receive(wanted, chunks)
         return True
 
+    def fetch(self, wanted: Descriptor, read: Callable[[int], Iterable[bytes | memoryview]]) -> bool:
+        """As put_stream, of bytes that can be had from any place on: what came before a kill or an error is asked for no more.
+
+        It lies beside the objects for a week. What is wrong with it is found at the end; then all is read anew, once.
+        """
+        if self.keeps(wanted.digest, wanted.size):
+            return False
+        begun = self._partial(wanted)
+        if begun:
+            self._write(lambda out: continue_hashed(wanted, read, out), begun)
+        else:
+            self.receive(wanted, read(0))
+        return True
+
+    def _partial(self, wanted: Descriptor) -> tuple[int, str] | None:
+        """Where a large object grows, unless another writer is at it."""
+        if wanted.size < _PARTIAL_FROM:
+            return None
+        self._begin()
+        path = f"{self._below}/{_PARTIAL}{wanted.digest[7:]}"
+        handle = open_partial(path)
+        return (handle, path) if handle >= 0 else None
+
     def receive(self, wanted: Descriptor, chunks: Iterable[bytes | memoryview]) -> None:
         """As put_stream, whatever is there already."""
         self._write(lambda out: receive_hashed(wanted, chunks, out))
@@ -326,10 +355,14 @@ class FileObjects:
             raise damaged(path, digest, found)
         return data
 
-    def read(self, digest: Digest) -> Iterator[bytes]:
-        """The bytes in chunks, unverified: for who hashes them. Raises ObjectMissing, ObjectDamaged for what is no file."""
+    def read(self, digest: Digest, start: int = 0) -> Iterator[bytes]:
+        """The bytes from a place on, in chunks, unverified: for who hashes them.
+
+        Raises ObjectMissing, ObjectDamaged for what is no file.
+        """
         try:
             with open_object(self.path(digest)) as source:
+                source.seek(start)
                 while chunk := source.read(CHUNK):
                     yield chunk
         except FileNotFoundError:
@@ -400,11 +433,14 @@ class FileObjects:
     def _missing(self, digest: Digest) -> ObjectMissing:
         return ObjectMissing(f"no object {digest}", where=self.where, mend="restore it from a backup")
 
-    def _write(self, fill: Callable[[int], tuple[Digest, int]]) -> tuple[Digest, int]:
-        """Run `fill` on a temporary file and rename it to the digest that it returns."""
+    def _write(self, fill: Callable[[int], tuple[Digest, int]], begun: tuple[int, str] | None = None) -> tuple[Digest, int]:
+        """Run `fill` on a temporary file and rename it to the digest that it returns.
+
+        begun: a file that grows, which stays for the next try unless it is wrong or its disk is.
+        """
         temporary, final = "", ""
         try:
-            handle, temporary = self._draft()
+            handle, temporary = begun or self._draft()
             try:
                 with suppress(OSError):  # a file system without locks: then age alone says who is dead
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -424,8 +460,9 @@ class FileObjects:
             if final and os.path.isdir(final):
                 raise no_file(Path(final)) from problem
             raise disk_fault(problem, self.root.parent) or problem from problem
-        except BaseException:
-            discard(temporary)
+        except BaseException as problem:
+            if not begun or isinstance(problem, ObjectDamaged):
+                discard(temporary)
             raise
         if not self._at_once:
             self._unsynced[final] = None
@@ -452,14 +489,15 @@ class FileObjects:
             return os.open(name, flags, 0o600), name
 
     def _sweep(self) -> None:
-        """Before the first write: remove what killed writers left, an hour old and held open by nobody."""
+        """Before the first write: remove what killed writers left, too old and held open by nobody."""
         if self._swept:
             return
         self._swept = True
-        for path in self.root.glob(f"{_DRAFT}*"):
-            with suppress(OSError):  # gone meanwhile, or held: BlockingIOError
-                if time.time() - path.stat().st_mtime > _ABANDONED:
-                    remove_unheld(path)
+        for begins, most in ((_DRAFT, _ABANDONED), (_PARTIAL, _FORGOTTEN)):
+            for path in self.root.glob(f"{begins}*"):
+                with suppress(OSError):  # gone meanwhile, or held: BlockingIOError
+                    if time.time() - path.stat().st_mtime > most:
+                        remove_unheld(path)
 
 
 def put_with_md5(objects: Objects, source: str, md5s: dict[Digest, str] | None) -> tuple[Digest, int]:

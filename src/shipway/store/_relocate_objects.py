@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -102,7 +103,7 @@ class _Bringer:
             target.send(kept.digest, self._source.verify(kept.digest))
             return
         try:
-            target.put_stream(Descriptor(media.BYTES, kept.digest, kept.size), self._source.read(kept.digest))
+            target.fetch(Descriptor(media.BYTES, kept.digest, kept.size), partial(self._source.read, kept.digest))
         except ObjectDamaged as problem:
             what = f"an object is damaged: its content is not {kept.digest}"
             mend = "restore it there, or take the snapshot again; then run this again"

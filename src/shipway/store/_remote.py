@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -155,7 +156,7 @@ def _bring_one(source: Objects, target: Objects, one: Descriptor) -> None:
         target.send(one.digest, source.verify(one.digest))
         return
     try:
-        target.put_stream(one, source.read(one.digest))
+        target.fetch(one, partial(source.read, one.digest))
     except ObjectDamaged as problem:
         what = f"what came is damaged: it is not {one.digest}"
         raise ObjectDamaged(
