@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from cli_project import Project
 
+from shipway.cli._data_sides import Sides
+from shipway.cli._settings import Settings
+
 pytest_plugins = ["cli_fixtures"]
 
 
@@ -159,7 +162,13 @@ def test_data_that_waits_is_reviewed_rejected_and_approved_and_rejected_data_is_
     assert project.ask("comment", "data/points", "why 99?")["kind"] == "comment"
     assert project.ask("reject", "data/points", "--why", "out of range")["digest"] == target
     told = project.cli("data", "review", "points").out
-    for line in ("missing: rejected: data/points", "rejection by ann@example.org", "comment by ann@example.org", "by point"):
+    for line in (
+        "(rejected: data/points",
+        "fail         contract of data/points",
+        "rejection by ann@example.org",
+        "comment by ann@example.org",
+        "by point",
+    ):
         assert line in told, line
     assert project.cli("reject", "data/points").code == 64
     rows.with_columns(x=pl.col("x") * 0.5).write_parquet(path)
@@ -171,6 +180,11 @@ def test_data_that_waits_is_reviewed_rejected_and_approved_and_rejected_data_is_
     stood = [one["digest"] for one in project.ask("data", "log", "points")["snapshots"]]
     assert [standing.document["target"], standing.document["before"]] == stood[:2]
     assert standing.document["diff"]["rows"]["changed"] > 3, "beside what stood there before"
+
+
+@pytest.mark.parametrize("text", ["points", "points~2", "data/points@try", "sha256:0123:points"])
+def test_a_side_of_a_comparison_is_of_its_data_set_whose_contract_says_what_names_a_row(tmp_path: Path, text: str) -> None:
+    assert Sides(Settings(tmp_path, debug=False, environ={}), text, "./here").name == "points"
 
 
 def test_a_merge_moves_its_ref_through_the_gate(project: Project) -> None:

@@ -34,7 +34,7 @@ class Sides:
         """The data set that is meant, empty when only paths are: its contract says what names a row."""
         for text in (self.after or self.before, self.before):
             if not is_path(self._settings, text):
-                return text.rpartition(":")[2].removeprefix("data/").partition("~")[0]
+                return text.rpartition(":")[2].removeprefix("data/").partition("~")[0].partition("@")[0]
         return ""
 
     @property

@@ -42,6 +42,7 @@ def command(settings: Settings, name: str, snapshot: str | None, as_json: bool) 
 
 def _say(out: Output, review: RefReview, found: JsonObject | None) -> None:
     """Counts first; the gate; words of people; then what differs."""
+    from shipway.cli._verdicts import say_gate
     from shipway.data import render_diff
     from shipway.kernel.clock import instant
     from shipway.kernel.digest import short
@@ -49,10 +50,7 @@ def _say(out: Output, review: RefReview, found: JsonObject | None) -> None:
     stands = short(review.before) if review.before else "nothing"
     state = "waits" if review.waits else "stands there"
     out.say(f"{review.ref}: {short(review.target)} {state}, {stands} -> {short(review.target)}")
-    judgement = review.judged.judgement
-    out.say(f"gate: {judgement.verdict}" + ("" if judgement.allowed else ", refused"))
-    for text in judgement.missing:
-        out.say(f"  missing: {text}")
+    say_gate(out, review.judged)
     for one in review.said:
         counts = "" if one.reading.counts else f" (does not count: {one.reading.why})"
         out.say(f"  {one.kind} by {one.who or 'somebody'} at {instant(one.at)[:16]}Z: {one.why}{counts}")
