@@ -128,6 +128,12 @@ def test_the_store_opens_without_sqlalchemy() -> None:
     assert not {"sqlalchemy", "alembic", "polars", "psycopg"} & imported_by(opened)
 
 
+def test_a_programs_own_python_pays_for_shipway_when_it_loads_a_release() -> None:
+    assert not {"sqlalchemy", "polars", "numpy", "click", "msgspec"} & imported_by("import shipway")
+    loading = "import shipway, shipway.operate\nshipway.load, shipway.asgi, shipway.operate.load_release"
+    assert not {"sqlalchemy", "pandas", "pyarrow", "sklearn"} & imported_by(loading)
+
+
 def test_help_imports_no_command() -> None:
     assert not {"sqlalchemy", "polars", "numpy", "yaml", "msgspec", "cryptography"} & imported_by("import shipway.cli")
 

@@ -114,7 +114,7 @@ def test_the_control_plane_has_the_routes_of_the_page() -> None:
 def test_the_predictor_has_the_routes_of_the_page(predictor: PredictorApp) -> None:
     pages = {f"{method} {path}" for method, path in predictor._pages}
     inferring = {f"POST {path}" for path in predictor._wires}
-    assert documented("Predictor") == pages | inferring | {"GET /metrics"}
+    assert documented("Predictor") == pages | inferring | {"GET /metrics", "GET /openapi.json"}
 
 
 def test_every_route_of_the_predictor_answers(predictor: PredictorApp) -> None:

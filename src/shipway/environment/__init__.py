@@ -10,6 +10,7 @@ from shipway.kernel.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from shipway.environment._cache import default_cache
+    from shipway.environment._here import unlike_here
     from shipway.environment._kept import WheelsMalformed, keep_files, kept_wheels, lay_out_wheels, register_wheels
     from shipway.environment._lock import LockUnpinned, Pin, environment_object, lock_requirements, parse_lock
     from shipway.environment._overlay import ensure_overlay, find_overlay, minor_version, overlay_command, overlay_lock
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "_cache": ["default_cache"],
+    "_here": ["unlike_here"],
     "_kept": ["WheelsMalformed", "keep_files", "kept_wheels", "lay_out_wheels", "register_wheels"],
     "_lock": ["LockUnpinned", "Pin", "environment_object", "lock_requirements", "parse_lock"],
     "_overlay": ["ensure_overlay", "find_overlay", "minor_version", "overlay_command", "overlay_lock"],
@@ -85,6 +87,7 @@ __all__ = [
     "parse_lock",
     "platform_tag",
     "register_wheels",
+    "unlike_here",
 ]
 
 if not TYPE_CHECKING:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from shipway.operate._group import PortTaken, PredictorFailed, bind_port
     from shipway.operate._in_time import TimeUp, sync_in_time
     from shipway.operate._indexes import backend_of, open_named_index
+    from shipway.operate._loaded import LoadedRelease, ReleaseClosed, load_release
     from shipway.operate._lone_gateway import LoneGateway, NothingToPass, lone_gateway
     from shipway.operate._meant import Ambiguous, Meant, NothingKnown, find_meant
     from shipway.operate._measured import Measured, attest_check
@@ -73,6 +74,7 @@ _HOME = {
     "_follow": ["Followed", "follow"],
     "_in_time": ["TimeUp", "sync_in_time"],
     "_indexes": ["backend_of", "open_named_index"],
+    "_loaded": ["LoadedRelease", "ReleaseClosed", "load_release"],
     "_lone_gateway": ["LoneGateway", "NothingToPass", "lone_gateway"],
     "_meant": ["Ambiguous", "Meant", "NothingKnown", "find_meant"],
     "_measured": ["Measured", "attest_check"],
@@ -106,6 +108,7 @@ __all__ = [
     "ControlRunning",
     "Evaluated",
     "Followed",
+    "LoadedRelease",
     "LoneGateway",
     "Meant",
     "Measured",
@@ -121,6 +124,7 @@ __all__ = [
     "RayMissing",
     "RayUnreachable",
     "RayWorkers",
+    "ReleaseClosed",
     "Round",
     "ScoreTask",
     "Scored",
@@ -152,6 +156,7 @@ __all__ = [
     "hold_control",
     "keep_prices",
     "load_evaluated",
+    "load_release",
     "lock_candidate",
     "lone_gateway",
     "look_round",

@@ -26,7 +26,7 @@ from shipway.kernel.workers import Workers
 from shipway.models import Column, InputMismatch, Signature
 from shipway.operate._piped import PipedCommand, ScoringFailed, close_predictors, predictor_of_thread
 from shipway.operate._score_rows import check_columns, input_arrays, output_series
-from shipway.operate._serving import NotServable, piped_words
+from shipway.operate._serving import lone_config, model_of, piped_words
 from shipway.release import find_component, load_components
 from shipway.serve.piped import ERROR
 from shipway.store import Store
@@ -59,14 +59,9 @@ def score_task(
     Raises NotServable, ReleaseMalformed, EnvironmentFailed, ObjectDamaged, ObjectMissing.
     """
     components = load_components(store, release)
-    models = {component.name: component for component in components if component.kind == "model"}
-    if model is None and len(models) == 1:
-        (model,) = models
-    if model not in models:
-        what = f"the release has no model {model}" if model else f"the release has {len(models)} models"
-        raise NotServable(what, where=release, mend=f"--model {' or '.join(models)}" if models else "a release with a model")
-    found, environment = models[model], find_component(components, "environment").digest
-    words = piped_words(store, release, found, environment, cache=cache, report=report)
+    found = model_of(components, release, model)
+    environment = find_component(components, "environment").digest
+    words = piped_words(store, lone_config(store, release, found), environment, cache=cache, report=report)
     signature = Signature.from_json(store.get(found.digest, "model")["signature"])
     return ScoreTask(release, found.digest, signature, PipedCommand(words, tuple(sorted(environ.items()))), keep, batch)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+
+import msgspec
 
 from shipway.environment import overlay_command
 from shipway.kernel.canonical import JsonObject, canonical_json
@@ -14,6 +16,7 @@ from shipway.operate._gateway import prepare_gateway
 from shipway.operate._serve import Serving
 from shipway.pipeline import open_environment, open_overlay
 from shipway.release import Component, find_component, load_components, release_descriptor, workers_of
+from shipway.serve import ServingConfig
 from shipway.store import Store
 
 
@@ -59,21 +62,44 @@ def _files(model: JsonObject) -> tuple[Digest, Digest]:
     return Descriptor.from_json(model["file"]).digest, Descriptor.from_json(model["golden"]).digest
 
 
-def piped_words(
-    store: Store, release: Digest, model: Component, environment: Digest, *, cache: Path, report: Callable[[str], None]
-) -> tuple[str, ...]:
-    """The words that start a predictor of a model: a predictor without a deployment, a log and a wire.
+def model_of(components: Iterable[Component], release: Digest, name: str | None) -> Component:
+    """The model of a release by its name, or its only one. Raises NotServable."""
+    models = {component.name: component for component in components if component.kind == "model"}
+    if name is None and len(models) == 1:
+        (name,) = models
+    if name not in models:
+        what = f"the release has no model {name}" if name else f"the release has {len(models)} models"
+        raise NotServable(what, where=release, mend=f"--model {' or '.join(models)}" if models else "a release with a model")
+    return models[name]
 
-    Raises EnvironmentFailed, ObjectDamaged.
-    """
-    python = open_environment(store, environment, cache=cache, report=report)
-    overlay = open_overlay(store, python, cache=cache, report=report)
+
+def lone_config(store: Store, release: Digest, model: Component) -> Path:
+    """The serving.json of a model without a deployment and a log, whose files are intact. Raises ObjectDamaged."""
     value = {"application": model.name, "environment": "batch"}
     for digest in _files(store.get(model.digest, "model")):
         store.objects.verify(digest)
     config = {**_config(store, value, release, release, model), "log_directory": None}
-    file = _written(store.root / "serving" / f"batch-{short(release)}-{short(model.digest)}", config)
-    return tuple(overlay_command(python, overlay, "shipway.serve.piped", "--config", str(file)))
+    return _written(store.root / "serving" / f"batch-{short(release)}-{short(model.digest)}", config)
+
+
+def deployed_config(store: Store, deployment: Digest, release: Digest, model: Component) -> ServingConfig:
+    """What a predictor of a deployment is told, for one that is started without a process."""
+    return msgspec.convert(_config(store, store.get(deployment, "deployment"), deployment, release, model), ServingConfig)
+
+
+def piped_words(
+    store: Store,
+    config: Path,
+    environment: Digest,
+    *,
+    cache: Path,
+    report: Callable[[str], None],
+    offline: bool = False,
+) -> tuple[str, ...]:
+    """The words that start a predictor without a wire in the environment of its release. Raises EnvironmentFailed."""
+    python = open_environment(store, environment, cache=cache, report=report, offline=offline)
+    overlay = open_overlay(store, python, cache=cache, report=report, offline=offline)
+    return tuple(overlay_command(python, overlay, "shipway.serve.piped", "--config", str(config)))
 
 
 def _written(folder: Path, config: JsonObject) -> Path:

@@ -12,6 +12,7 @@ from shipway.kernel.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from shipway.protocols._app import PredictorApp
+    from shipway.protocols._mounted import MountedRelease
     from shipway.protocols._object_events import (
         EventUnknown,
         Letter,
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
 
 _HOME = {
     "_app": ["PredictorApp"],
+    "_mounted": ["MountedRelease"],
     "_object_events": ["EventUnknown", "Letter", "ObjectEvent", "ObjectNotice", "failed_letters", "parse_object_event"],
 }
 
 __all__ = [
     "EventUnknown",
     "Letter",
+    "MountedRelease",
     "ObjectEvent",
     "ObjectNotice",
     "PredictorApp",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
 from shipway.kernel.clock import Ids, RandomIds
@@ -27,10 +28,12 @@ from shipway.protocols._http import (
 )
 from shipway.protocols._metrics import CONTENT_TYPE, RequestMetrics, Samples
 from shipway.protocols._open_inference import describe_model, parse_infer, render_infer
+from shipway.protocols._openapi import describe_api
 from shipway.protocols._v1 import parse_predict, render_predict
-from shipway.serve import Batcher, Overloaded, Request, Response
+from shipway.serve import Arrays, Batcher, Overloaded, Request, Response
 
 BODY_BYTES = 64 << 20
+OPENAPI = "/openapi.json"
 
 # none: tritonclient sends JSON without saying so; the last: what `curl -d` says of any body
 _MEDIA_TYPES = (b"", b"application/json", b"application/octet-stream", b"application/x-www-form-urlencoded")
@@ -48,6 +51,10 @@ class MethodWrong(ShipwayError):
     """The address is right, the HTTP method is not."""
 
     code = "protocols.method-wrong"
+
+    def __init__(self, path: str, *, allow: str) -> None:
+        super().__init__(f"{path} does not answer this method", mend="POST to infer, predict and index, GET everything else")
+        self.allow = allow
 
 
 class MediaTypeUnknown(ShipwayError):
@@ -88,8 +95,9 @@ _V2, _V1 = _Wire(parse_infer, render_infer), _Wire(parse_predict, render_predict
 class PredictorApp:
     """Open Inference v2, KServe's V1, health and metrics of one predictor, as an ASGI application.
 
-    server_version: what server metadata says; body_bytes: the largest body, packed or unpacked; pages: of metrics, where other
-    processes answer at the same address.
+    server_version: what server metadata says; golden: the model's golden rows, examples in the description of this API;
+    body_bytes: the largest body, packed or unpacked; pages: of metrics, where other processes answer at the same address;
+    browsers: whether pages in browsers may ask. Where it is mounted, `root_path` of a request is what comes before its routes.
     """
 
     def __init__(
@@ -97,11 +105,13 @@ class PredictorApp:
         batcher: Batcher,
         *,
         server_version: str,
+        golden: tuple[Arrays, Arrays] = ({}, {}),
         body_bytes: int = BODY_BYTES,
         ids: Ids | None = None,
         pages: SharedPages | None = None,
+        browsers: bool = False,
     ) -> None:
-        self._shared = pages
+        self._shared, self._browsers, self._golden, self._server_version = pages, browsers, golden, server_version
         self._batcher, self._predictor, self._body_bytes = batcher, batcher.predictor, body_bytes
         self._ids = ids or RandomIds()
         self._metrics = RequestMetrics()
@@ -111,18 +121,19 @@ class PredictorApp:
         self._versioned = f"{self._model}/versions/{who.release}"
         self._wires = {f"{self._model}/infer": _V2, f"{self._versioned}/infer": _V2}
         self._wires[f"/v1/models/{who.model_name}:predict"] = _V1
-        self._pages = self._fixed_pages(server_version)
+        self._pages = self._fixed_pages()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request; nothing that goes wrong inside leaves as a traceback."""
         if scope["type"] != "http":
             return
+        path = route_path(scope)
         try:
-            wire = self._wires.get(scope["path"])
+            wire = self._wires.get(path)
             if wire and scope["method"] == "POST":
                 reply = await self._infer(wire, dict(scope["headers"]), receive)
             else:
-                reply = self._page(scope["path"], scope["method"])
+                reply = self._page(path, scope["method"], scope.get("root_path", ""))
         except ClientGone:
             return
         await send_reply(send, reply, self._headers)
@@ -138,7 +149,7 @@ class PredictorApp:
     async def _infer(self, wire: _Wire, headers: Headers, receive: Receive) -> Reply:
         rows, started = 0, time.perf_counter()
         try:
-            _check_caller(headers)
+            _check_caller(headers, browsers=self._browsers)
             body = await read_body(receive, headers, limit=self._body_bytes)
             started = time.perf_counter()
             request, wanted = wire.parse(body, headers, self._predictor.signature)
@@ -153,20 +164,21 @@ class PredictorApp:
             self._shared.keep_soon(self._render)
         return reply
 
-    def _page(self, path: str, method: str) -> Reply:
+    def _page(self, path: str, method: str, base: str) -> Reply:
         if path == "/metrics" and method == "GET":
             text = self._shared.whole(self._render()) if self._shared else self._render()
             return Reply(200, text.encode(), CONTENT_TYPE.encode())
         method = "GET" if method == "HEAD" else method
+        if path == OPENAPI and method == "GET":
+            return json_reply(self._described(base))
         if page := self._pages.get((method, path)):
             return page
         return self._refusal(self._nothing_at(path))
 
     def _nothing_at(self, path: str) -> ShipwayError:
-        if path in self._wires or path == "/metrics" or any(path == known for _, known in self._pages):
-            return MethodWrong(
-                f"{path} does not answer this method", mend="POST to infer, predict and index, GET everything else"
-            )
+        if path in self._wires or path in ("/metrics", OPENAPI) or any(path == known for _, known in self._pages):
+            posted = path in self._wires or ("POST", path) in self._pages
+            return MethodWrong(path, allow="POST" if posted else "GET" if path in ("/metrics", OPENAPI) else "GET, HEAD")
         who = self._predictor.identity
         parts = path.split("/")
         if path.startswith("/v2/models/") and parts[3] != who.model_name:
@@ -187,6 +199,8 @@ class PredictorApp:
         headers: tuple[tuple[bytes, bytes], ...] = ()
         if isinstance(problem, Overloaded):
             headers = ((b"retry-after", str(problem.after).encode()),)
+        elif isinstance(problem, MethodWrong):
+            headers = ((b"allow", problem.allow.encode()),)
         elif isinstance(problem, BodyTooLarge):
             headers = ((b"connection", b"close"),)  # rather than read the rest of it
         return json_reply({"error": "; ".join(filter(None, (problem.what, problem.where, problem.mend)))}, status, headers)
@@ -203,7 +217,11 @@ class PredictorApp:
                 gauges[f"shipway_log_{name}_rows_total"] = [({}, getattr(counts, name))]
         return gauges
 
-    def _fixed_pages(self, server_version: str) -> dict[tuple[str, str], Reply]:
+    def _described(self, base: str) -> dict[str, Any]:
+        who, signature, aside = self._predictor.identity, self._predictor.signature, self._predictor.aside
+        return describe_api(who, signature, golden=self._golden, aside=aside, server_version=self._server_version, base=base)
+
+    def _fixed_pages(self) -> dict[tuple[str, str], Reply]:
         """Every answer that never changes while this process lives, by method and path."""
         who, extensions = self._predictor.identity, ["binary_tensor_data", "model_repository"]
         live, ready = json_reply({"live": True}), json_reply({"live": True, "ready": True})
@@ -211,7 +229,7 @@ class PredictorApp:
         model_ready = json_reply({"name": who.model_name, "ready": True})
         index = [{"name": who.model_name, "version": who.release, "state": "READY", "reason": ""}]
         pages = {"/healthz": live, "/readyz": ready, "/v2/health/live": live, "/v2/health/ready": ready}
-        pages["/v2"] = json_reply({"name": "shipway", "version": server_version, "extensions": extensions})
+        pages["/v2"] = json_reply({"name": "shipway", "version": self._server_version, "extensions": extensions})
         pages["/v1/models"] = json_reply({"models": [who.model_name]})
         pages[f"/v1/models/{who.model_name}"] = json_reply({"name": who.model_name, "ready": True})
         for base in (self._model, self._versioned):
@@ -219,11 +237,25 @@ class PredictorApp:
         return {("GET", path): page for path, page in pages.items()} | {("POST", "/v2/repository/index"): json_reply(index)}
 
 
-def _check_caller(headers: Headers) -> None:
+def route_path(scope: Scope) -> str:
+    """The path below where the application is mounted: since ASGI 2.3 the path of a request begins with its root_path."""
+    path, base = str(scope["path"]), str(scope.get("root_path", "")).rstrip("/")
+    return path.removeprefix(base) if base and path.startswith(f"{base}/") else path
+
+
+def _check_caller(headers: Headers, *, browsers: bool) -> None:
     """No pages of browsers, which always send an Origin with a POST, and no body of another type."""
-    if origin := headers.get(b"origin"):
+    if not browsers and (origin := headers.get(b"origin")):
         raise OriginRefused(f"a page of {origin[:100].decode('latin-1')!r} asks", mend="ask from a program, without Origin")
     given = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
     if given not in _MEDIA_TYPES:
         expected = "application/json, or application/octet-stream with binary tensors"
         raise MediaTypeUnknown(f"Content-Type: expected {expected}, given {given.decode('latin-1')!r}")
+
+
+def own_version() -> str:
+    """Under the overlay Shipway is on the path without being installed."""
+    try:
+        return version("shipway")
+    except PackageNotFoundError:
+        return "unknown"

@@ -11,7 +11,6 @@ import socket
 import sys
 import time
 import traceback
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +18,7 @@ import uvicorn
 
 from shipway.kernel.errors import ShipwayError
 from shipway.kernel.pages import SharedPages
-from shipway.protocols._app import PredictorApp
+from shipway.protocols._app import PredictorApp, own_version
 from shipway.protocols._metrics import SUMMED
 from shipway.serve import Batcher, load_config, open_log, open_model, open_predictor
 from shipway.store import SegmentWriter
@@ -75,7 +74,7 @@ def _open(config_file: str, fd: int | None, port: int | None, ready_fd: int | No
     batcher = Batcher(open_predictor(config, ready.model, log), ready.cost)
     line = {"ready": True, "port": listener.getsockname()[1], "pid": os.getpid(), "release": config.release}
     pages = SharedPages(Path(beside), summed=SUMMED) if beside else None
-    app = PredictorApp(batcher, server_version=_own_version(), pages=pages)
+    app = PredictorApp(batcher, server_version=own_version(), golden=ready.golden, pages=pages)
     server = _Server(_settings(app), line, ready_fd)
     gc.collect()
     gc.freeze()  # what the libraries made stays: a full collection need not look through it again
@@ -154,11 +153,3 @@ def _announce(line: dict[str, object], ready_fd: int | None) -> None:
         return
     with os.fdopen(ready_fd, "w") as pipe:
         pipe.write(text)
-
-
-def _own_version() -> str:
-    """Under the overlay Shipway is on the path without being installed."""
-    try:
-        return version("shipway")
-    except PackageNotFoundError:
-        return "unknown"

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from shipway.serve._batch import Batcher, Cost, Overloaded
 from shipway.serve._config import ConfigMalformed, ServingConfig, load_config
-from shipway.serve._load import ModelMissing, ReadyModel, open_log, open_model, open_predictor
+from shipway.serve._load import ModelMissing, ReadyModel, measure_cost, open_log, open_model, open_predictor
 from shipway.serve._predictor import PredictionFailed, Predictor
 from shipway.serve._request import Arrays, Identity, Request, Response
+from shipway.serve._table import TableUnknown, table_columns
 
 __all__ = [
     "Arrays",
@@ -25,8 +26,11 @@ __all__ = [
     "Request",
     "Response",
     "ServingConfig",
+    "TableUnknown",
     "load_config",
+    "measure_cost",
     "open_log",
     "open_model",
     "open_predictor",
+    "table_columns",
 ]

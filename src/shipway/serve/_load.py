@@ -10,7 +10,7 @@ from typing import NamedTuple
 from shipway.kernel.clock import Ids, RandomIds
 from shipway.kernel.digest import Descriptor, digest_bytes, short
 from shipway.kernel.errors import ShipwayError
-from shipway.models import Array, ModelDamaged, Predictable, Signature, check_golden, load_model
+from shipway.models import Array, ModelDamaged, Predictable, Signature, check_golden, load_model, read_golden
 from shipway.serve._batch import Cost
 from shipway.serve._config import ServingConfig
 from shipway.serve._predictor import Predictor
@@ -27,10 +27,11 @@ class ModelMissing(ShipwayError):
 
 
 class ReadyModel(NamedTuple):
-    """A model that has reproduced its golden rows, and what a prediction of it takes."""
+    """A model that has reproduced its golden rows, what a prediction of it takes, and those rows: inputs and outputs."""
 
     model: Predictable
     cost: Cost
+    golden: tuple[Arrays, Arrays]
 
 
 def open_model(config: ServingConfig) -> ReadyModel:
@@ -44,7 +45,7 @@ def open_model(config: ServingConfig) -> ReadyModel:
     except OSError as problem:
         raise ModelMissing(f"cannot read the model: {problem.strerror}", where=problem.filename) from problem
     check_golden(model, blob)
-    return ReadyModel(model.watched, measure_cost(model.watched, model.seen))
+    return ReadyModel(model.watched, measure_cost(model.watched, model.seen), read_golden(blob))
 
 
 def open_predictor(config: ServingConfig, model: Predictable, log: SegmentWriter | None) -> Predictor:

@@ -29,7 +29,7 @@ class PredictionFailed(ShipwayError):
 class Predictor:
     """One model of one release. Calls may not overlap: a model is promised one thread at a time (Batcher keeps that).
 
-    key and time: columns that a request may carry for the log alone. log None: nothing is logged.
+    key and time: columns that a request may carry for the log alone, together `aside`. log None: nothing is logged.
     """
 
     def __init__(
@@ -46,7 +46,8 @@ class Predictor:
     ) -> None:
         self.identity, self.signature, self.log = identity, model.signature, log
         self._model, self._clock, self._ids, self._timer = model, clock or SystemClock(), ids or RandomIds(), timer
-        self._door = Door(model.signature, (*key, time_column) if time_column else tuple(key))
+        self.aside = (*key, time_column) if time_column else tuple(key)
+        self._door = Door(model.signature, self.aside)
 
     def predict(self, request: Request) -> Response:
         """The answer to one request; raises InputMismatch, PredictionFailed."""

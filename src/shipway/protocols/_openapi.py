@@ -1,0 +1,216 @@
+"""What a predictor answers, as OpenAPI 3.1: typed from the signature of its model, with golden rows as examples.
+
+Source: OpenAPI Specification 3.1.0; its schemas are JSON Schema 2020-12.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shipway.models import Column, Signature
+from shipway.serve import Arrays, Identity
+
+Schema = dict[str, Any]
+
+EXAMPLE_ROWS = 2
+_WHOLE = {f"{sign}INT{bits}": (sign, bits) for sign in ("", "U") for bits in (8, 16, 32, 64)}
+_ASIDE: Schema = {"type": ["string", "number", "boolean", "null"]}
+_REFUSED = {
+    "400": "The body, or a column of it, does not fit; the error names it, what is expected and what was given.",
+    "403": "A page in a browser asks, and only programs are answered.",
+    "413": "The body is too large.",
+    "415": "A media type or packing that is not read.",
+    "500": "The model failed on these rows.",
+    "503": "Too many rows wait already, or the model is being loaded; Retry-After says for how long.",
+}
+
+
+def describe_api(
+    who: Identity,
+    signature: Signature,
+    *,
+    golden: tuple[Arrays, Arrays],
+    aside: Sequence[str],
+    server_version: str,
+    base: str = "",
+) -> Schema:
+    """The OpenAPI document. aside: columns that a request may have for the log alone; base: what the addresses begin with."""
+    model, version = who.model_name, who.release
+    rows, answers = ({name: array[:EXAMPLE_ROWS].tolist() for name, array in part.items()} for part in golden)
+    infer = _infer(signature, rows, answers, model, version, aside)
+    paths: Schema = {
+        f"/v1/models/{model}:predict": {"post": _predict(signature, rows, answers, aside)},
+        "/v1/models": {"get": _page("v1_models", "The name of the model", {"models": _list({"const": model})})},
+        f"/v1/models/{model}": {"get": _page("v1_model", "Whether the model is ready", _READY)},
+        "/v2": {"get": _page("v2", "The server", {"name": _TEXT, "version": _TEXT, "extensions": _list(_TEXT)})},
+        "/v2/health/live": {"get": _page("v2_live", "Whether the server lives", {"live": _FLAG})},
+        "/v2/health/ready": {"get": _page("v2_ready", "Whether it answers", {"live": _FLAG, "ready": _FLAG})},
+        "/v2/repository/index": {"post": {**_page("v2_index", "The models", None), "responses": _index()}},
+        "/healthz": {"get": _page("healthz", "Whether the server lives", {"live": _FLAG})},
+        "/readyz": {"get": _page("readyz", "Whether it answers", {"live": _FLAG, "ready": _FLAG})},
+        "/metrics": {"get": {"operationId": "metrics", "summary": "Metrics", "responses": _text()}},
+    }
+    for name, place in (("model", f"/v2/models/{model}"), ("version", f"/v2/models/{model}/versions/{version}")):
+        paths[place] = {"get": _page(f"v2_{name}", "The model and its signature", _METADATA)}
+        paths[f"{place}/ready"] = {"get": _page(f"v2_{name}_ready", "Whether the model is ready", _READY)}
+        paths[f"{place}/infer"] = {"post": {"operationId": f"v2_{name}_infer", **infer}}
+    title = f"{who.application}: model {model} of release {version}"
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": version, "x-shipway": server_version},
+        "servers": [{"url": base or "/"}],
+        "paths": paths,
+        "components": {"schemas": {"Error": _object({"error": _TEXT})}},
+    }
+
+
+def value_schema(datatype: str) -> Schema:
+    """One value of an Open Inference datatype as JSON has it; null is NaN, or no text.
+
+    >>> value_schema("INT8")
+    {'type': 'integer', 'minimum': -128, 'maximum': 127}
+    """
+    if datatype in _WHOLE:
+        sign, bits = _WHOLE[datatype]
+        low, high = (0, 2**bits - 1) if sign else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+        return {"type": "integer", "minimum": low, "maximum": high}
+    if datatype == "BOOL":
+        return {"type": "boolean"}
+    return {"type": ["string" if datatype == "BYTES" else "number", "null"]}
+
+
+def _list(items: Schema, **more: object) -> Schema:
+    return {"type": "array", "items": items, **more}
+
+
+def _object(properties: Mapping[str, Schema], *, optional: Sequence[str] = (), **more: object) -> Schema:
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": dict(properties), "required": required, **more}
+
+
+_TEXT: Schema = {"type": "string"}
+_FLAG: Schema = {"type": "boolean"}
+_READY: dict[str, Schema] = {"name": _TEXT, "ready": _FLAG}
+_COLUMN = _object({"name": _TEXT, "datatype": _TEXT, "shape": _list({"type": "integer"})})
+_METADATA: dict[str, Schema] = {
+    "name": _TEXT,
+    "versions": _list(_TEXT),
+    "platform": _TEXT,
+    "inputs": _list(_COLUMN),
+    "outputs": _list(_COLUMN),
+}
+
+
+def _predict(signature: Signature, rows: Schema, answers: Schema, aside: Sequence[str]) -> Schema:
+    """V1: rows in, a value or an object a row out."""
+    typed = {column.name: value_schema(column.datatype) for column in signature.inputs}
+    extra = {name: _ASIDE for name in aside if name not in typed}
+    named = _object({**typed, **extra}, optional=list(extra), additionalProperties=False)
+    listed = {"type": "array", "prefixItems": list(typed.values()), "minItems": len(typed), "maxItems": len(typed)}
+    instances = {"anyOf": [_list(named, minItems=1), _list(listed, minItems=1)]}
+    given = {column.name: value_schema(column.datatype) for column in signature.outputs}
+    prediction = next(iter(given.values())) if len(given) == 1 else _object(given)
+    return {
+        "operationId": "v1_predict",
+        "summary": "Predict, by rows",
+        "requestBody": _body(_object({"instances": instances}), {"instances": _by_row(rows)}),
+        "responses": {
+            "200": _json("The predictions, row by row", _object({"predictions": _list(prediction)}),
+                         {"predictions": _single(answers) if len(given) == 1 else _by_row(answers)}),
+            **_refusals(),
+        },
+    }  # fmt: skip
+
+
+def _infer(signature: Signature, rows: Schema, answers: Schema, model: str, version: str, aside: Sequence[str]) -> Schema:
+    """Open Inference v2: tensors in, tensors out."""
+    count = len(_single(answers))
+    known = [column.name for column in signature.inputs]
+    tensors = [_tensor(column) for column in signature.inputs]
+    tensors += [
+        _object({"name": {"const": name}, "shape": _SHAPE, "datatype": _TEXT, "data": _list(_ASIDE)})
+        for name in aside
+        if name not in known
+    ]
+    if not any(column.datatype == "BYTES" for column in signature.inputs) and "input" not in known:
+        tensors.append(_tensor(Column("input", "FP64"), matrix=True))
+    wanted = _object({"name": {"enum": [column.name for column in signature.outputs]}})
+    request = _object(
+        {"id": {"type": "string", "maxLength": 256}, "inputs": _list({"anyOf": tensors}), "outputs": _list(wanted)},
+        optional=["id", "outputs"],
+    )
+    response = _object({
+        "model_name": {"const": model}, "model_version": {"const": version}, "id": _TEXT,
+        "parameters": _object({"release": {"const": version}}),
+        "outputs": _list({"anyOf": [_tensor(column) for column in signature.outputs]}),
+    })  # fmt: skip
+    example = {
+        "model_name": model, "model_version": version, "id": "2013-02-01-0", "parameters": {"release": version},
+        "outputs": [_example(column, answers, count) for column in signature.outputs],
+    }  # fmt: skip
+    asked = {"id": "2013-02-01-0", "inputs": [_example(column, rows, count) for column in signature.inputs]}
+    body = _body(request, asked)
+    body["content"]["application/octet-stream"] = {"schema": {}}  # JSON, then tensors: the binary extension
+    return {
+        "summary": "Predict, by columns",
+        "parameters": [
+            {
+                "name": "Inference-Header-Content-Length",
+                "in": "header",
+                "description": "Where tensors follow the JSON of the body as bytes: how many bytes of JSON there are.",
+                "schema": {"type": "integer", "minimum": 2},
+            }
+        ],
+        "requestBody": body,
+        "responses": {"200": _json("The outputs", response, example), **_refusals()},
+    }
+
+
+_SHAPE = _list({"type": "integer", "minimum": 0}, minItems=1, maxItems=2)
+
+
+def _tensor(column: Column, *, matrix: bool = False) -> Schema:
+    value = value_schema(column.datatype)
+    data = {"anyOf": [_list(value), _list(_list(value))]} if matrix else _list(value)
+    shape = _list({"type": "integer", "minimum": 0}, minItems=2, maxItems=2) if matrix else _SHAPE
+    return _object({"name": {"const": column.name}, "shape": shape, "datatype": {"const": column.datatype}, "data": data})
+
+
+def _example(column: Column, values: Mapping[str, list[Any]], count: int) -> Schema:
+    return {"name": column.name, "shape": [count], "datatype": column.datatype, "data": values.get(column.name, [])}
+
+
+def _single(columns: Mapping[str, list[Any]]) -> list[Any]:
+    return next(iter(columns.values()), [])
+
+
+def _by_row(columns: Mapping[str, list[Any]]) -> list[Schema]:
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _body(schema: Schema, example: object) -> Schema:
+    return {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}
+
+
+def _json(description: str, schema: Schema, example: object = None) -> Schema:
+    content: Schema = {"schema": schema, **({"example": example} if example is not None else {})}
+    return {"description": description, "content": {"application/json": content}}
+
+
+def _page(operation: str, summary: str, properties: Mapping[str, Schema] | None) -> Schema:
+    return {"operationId": operation, "summary": summary, "responses": {"200": _json(summary, _object(properties or {}))}}
+
+
+def _index() -> Schema:
+    entry = _object({"name": _TEXT, "version": _TEXT, "state": _TEXT, "reason": _TEXT})
+    return {"200": _json("The models", _list(entry))}
+
+
+def _text() -> Schema:
+    return {"200": {"description": "Prometheus text", "content": {"text/plain": {"schema": _TEXT}}}}
+
+
+def _refusals() -> Schema:
+    error = {"$ref": "#/components/schemas/Error"}
+    return {status: _json(text, error) for status, text in _REFUSED.items()}
