@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import sys
 
 import pytest
 
-from shipway.cli._progress import FileReport, progress_words
+from shipway.cli._progress import FileReport, RowReport, progress_words
 
 
 def test_a_terminal_is_told_the_rate_and_the_time_left_and_a_file_nothing(
@@ -28,6 +29,25 @@ def test_a_terminal_is_told_the_rate_and_the_time_left_and_a_file_nothing(
     assert "flights: 1 files, 30 MB of 90 MB" in shown
     assert " left" in shown
     assert shown.endswith("\r\033[K")
+
+
+def test_rows_are_counted_with_their_rate_also_where_nobody_knows_how_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        monkeypatch.setattr("shipway.cli._progress.REDRAW_SECONDS", 1e-9)
+        with RowReport("rows", quiet=True) as report:
+            report.rows(1, 2)
+        with RowReport("rows") as report:
+            for done, total in ((0, 2000), (1000, 2000), (0, None), (3000, None)):
+                report.rows(done, total)
+        terminal.flush()
+        shown = os.read(ours, 4000).decode().split("\r")
+    os.close(ours)
+    assert shown[1].startswith("rows [                              ] 0 of 2,000 rows\033")
+    assert re.match(r"rows \[#{15} {15}\] 1,000 of 2,000 rows, [0-9,]+/s, 0 s left", shown[2])
+    assert shown[3].startswith("rows 0 rows\033")  # other work, with a rate of its own
+    assert re.match(r"rows 3,000 rows, [0-9,]+/s\033", shown[4])
 
 
 @pytest.mark.parametrize(("seconds", "left"), [(1.0, "119 s left"), (60.0, "119 min left"), (3600.0, "119 h left")])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -100,10 +100,18 @@ def write(folder: Path, form: str, rows: Sequence[Row], names: Sequence[str], *,
     return folder
 
 
-def diff(before: Path, after: Path, *, key: tuple[str, ...] = (), cache: Path | None = None, **more: object) -> JsonObject:
+def diff(
+    before: Path,
+    after: Path,
+    *,
+    key: tuple[str, ...] = (),
+    cache: Path | None = None,
+    report: Callable[[int, int | None], None] | None = None,
+    **more: object,
+) -> JsonObject:
     digests = FileDigests(before.parent)
     sides = (disk_side(side, digests, label=side.name) for side in (before, after))
-    return compare_data(next(sides), next(sides), Asked(key, must=bool(key), **more), folder=cache)  # type: ignore[arg-type]
+    return compare_data(next(sides), next(sides), Asked(key, must=bool(key), **more), folder=cache, report=report)  # type: ignore[arg-type]
 
 
 def same(value: object) -> object:

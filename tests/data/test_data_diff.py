@@ -67,6 +67,24 @@ def test_a_file_that_was_hashed_for_a_comparison_is_not_read_for_the_next(
     assert found(one, two, key=("id",), cache=cache) == first
 
 
+def test_who_waits_is_told_of_the_rows_that_are_read_and_of_none_that_are_known(tmp_path: Path) -> None:
+    one, two = folder(tmp_path, "one", a_parquet=ROWS), folder(tmp_path, "two", a_parquet=ROWS.head(900))
+    words = folder(tmp_path, "words", a_csv=ROWS)
+    told: list[tuple[int, int | None]] = []
+
+    def tell(done: int, total: int | None) -> None:
+        told.append((done, total))
+
+    found(one, two, key=("id",), cache=tmp_path / "cache", report=tell)
+    assert (told[0], told[-1]) == ((0, 1900), (1900, 1900))
+    told.clear()
+    found(one, words, key=("id",), cache=tmp_path / "cache", report=tell)
+    assert told == [(0, None), (1000, None)]
+    told.clear()
+    found(two, words, key=("id",), cache=tmp_path / "cache", report=tell)
+    assert told == []
+
+
 def test_what_is_kept_may_be_cut_or_foreign_and_is_then_measured_again(tmp_path: Path) -> None:
     one, two = folder(tmp_path, "one", a_parquet=ROWS), folder(tmp_path, "two", a_parquet=ROWS.head(900))
     cache = tmp_path / "cache"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ class Sides:
         self.before, self.after, self._settings = before, after, settings
         self.alone = after is not None and is_path(settings, before) and is_path(settings, after)
         self.project = project or Project(settings)
+        self._report: Callable[[int], None] | None = None
 
     @property
     def folder(self) -> Path:
@@ -65,14 +67,30 @@ class Sides:
         data = self.project.spec.data.get(self.name)
         return data.contract.to_json() if data and data.contract else None
 
-    def open(self) -> tuple[DataSide, DataSide]:
-        """Raises DataMissing, DataUnreadable, SnapshotUnknown, DataUnknown, ObjectMissing."""
-        if self.after is not None:
-            return self._side(self.before), self._side(self.after)
+    def open(self, *, quiet: bool) -> tuple[DataSide, DataSide]:
+        """Raises DataMissing, DataUnreadable, SnapshotUnknown, DataUnknown, ObjectMissing. quiet: shows no progress."""
+        from shipway.cli._progress import ByteReport
+
+        with ByteReport("files", self._bytes, quiet=quiet) as report:
+            self._report = report.each
+            after = self._side(self.after) if self.after is not None else self._on_disk(self._place, self.name)
+            return self._side(self.before), after
+
+    @cached_property
+    def _place(self) -> Path:
+        """Where the data set is that is meant."""
         from shipway.cli._data import chosen_data
 
         (data,) = chosen_data(self.project.spec, (self.name,))
-        return self._side(self.before), self._on_disk(self.project.spec.root / data.path, data.name)
+        return self.project.spec.root / data.path
+
+    def _bytes(self) -> int:
+        """Of all files that are on disk."""
+        from shipway.data import bytes_below
+
+        texts = (text for text in (self.before, self.after) if text and is_path(self._settings, text))
+        places = [self._settings.directory / text for text in texts]
+        return sum(map(bytes_below, places if self.after is not None else [*places, self._place]))
 
     def _side(self, text: str) -> DataSide:
         if is_path(self._settings, text):
@@ -91,7 +109,7 @@ class Sides:
     def _digests(self) -> FileDigests:
         from shipway.store import FileDigests
 
-        return FileDigests(self.folder)
+        return FileDigests(self.folder, self._report)
 
 
 def review_of(project: Project, name: str, target: Digest | None = None) -> tuple[RefReview, JsonObject | None]:

@@ -88,11 +88,20 @@ class FileReport:
 
 
 class ByteReport:
-    """A line on stderr that counts bytes of a known whole; nothing when stderr is no terminal. Several threads may call it."""
+    """A line on stderr that counts bytes of a known whole; nothing when stderr is no terminal. Several threads may call it.
 
-    def __init__(self, name: str, total: int) -> None:
-        self._name, self._total, self._done, self._shown = name, total, 0, 0.0
-        self._began, self._live = time.monotonic(), sys.stderr.isatty()
+    total: asked where it is worth a look, only when there is somebody to tell; quiet: there is nobody.
+    """
+
+    def __init__(self, name: str, total: int | Callable[[], int], *, quiet: bool = False) -> None:
+        self._live = sys.stderr.isatty() and not quiet
+        self._total = total if isinstance(total, int) else total() if self._live else 0
+        self._name, self._done, self._shown, self._began = name, 0, 0.0, time.monotonic()
+
+    @property
+    def each(self) -> Callable[[int], None] | None:
+        """Whom to tell: nobody where nobody looks."""
+        return self.bytes if self._live else None
 
     def bytes(self, size: int) -> None:
         """So many bytes more."""
@@ -119,23 +128,33 @@ class ByteReport:
 
 
 class RowReport:
-    """A line on stderr that counts rows of a known whole; nothing when stderr is no terminal."""
+    """A line on stderr that counts rows; nothing when stderr is no terminal. quiet: there is nobody to tell."""
 
-    def __init__(self, name: str) -> None:
-        self._name, self._first, self._shown = name, -1, 0.0
-        self._began, self._live = time.monotonic(), sys.stderr.isatty()
+    def __init__(self, name: str, *, quiet: bool = False) -> None:
+        self._name, self._first, self._last, self._shown = name, -1, -1, 0.0
+        self._began, self._live = time.monotonic(), sys.stderr.isatty() and not quiet
 
-    def rows(self, done: int, total: int) -> None:
-        """So many are done. Those that were done before count for the bar and not for the rate."""
-        self._first = done if self._first < 0 else self._first
+    @property
+    def each(self) -> Callable[[int, int | None], None] | None:
+        """Whom to tell: nobody where nobody looks."""
+        return self.rows if self._live else None
+
+    def rows(self, done: int, total: int | None) -> None:
+        """So many are done; total None: nobody knows of how many. Those that were done before count for the bar and not for the
+        rate. Fewer than before: other work has begun.
+        """
         now = time.monotonic()
-        if not self._live or (now - self._shown <= REDRAW_SECONDS and done < total):
+        if self._first < 0 or done < self._last:
+            self._first, self._began = done, now if self._last >= 0 else self._began
+        self._last = done
+        if not self._live or (now - self._shown <= REDRAW_SECONDS and done != total):
             return
         self._shown = now
         rate = (done - self._first) / max(now - self._began, REDRAW_SECONDS)
-        left = f", {rate:,.0f}/s, {_span((total - done) / rate)} left" if rate else ""
-        bar = f"[{'#' * int(done / max(total, 1) * 30):<30}]"
-        sys.stderr.write(f"\r{self._name} {bar} {done:,} of {total:,} rows{left}\033[K")
+        said = f"{done:,} rows" if total is None else f"[{'#' * int(done / max(total, 1) * 30):<30}] {done:,} of {total:,} rows"
+        said += f", {rate:,.0f}/s" if rate else ""
+        said += f", {_span(max(0, total - done) / rate)} left" if rate and total is not None else ""
+        sys.stderr.write(f"\r{self._name} {said}\033[K")
 
     def __enter__(self) -> RowReport:
         return self

@@ -46,14 +46,16 @@ def command(
     BEFORE and AFTER are NAME, NAME~1, RELEASE:NAME, a digest or its first digits, or a path: a file, or what begins with `.` or
     `/`. Two paths need no project. Without AFTER it is the folder of the data set BEFORE. What was read once is not read again.
     """
+    from shipway.cli._progress import RowReport
     from shipway.data import compare_data, render_diff, render_diff_markdown
 
     out, sides = Output(as_json), Sides(settings, before, after)
-    old, new = sides.open()
+    old, new = sides.open(quiet=as_json)
     asked = sides.asked(
         tuple(part.strip() for part in key.split(",") if part.strip()), files=files_only, whole=not changed_only
     )
-    found: dict[str, Json] = {**compare_data(old, new, asked, folder=sides.folder)}
+    with RowReport("rows", quiet=as_json) as report:
+        found: dict[str, Json] = {**compare_data(old, new, asked, folder=sides.folder, report=report.each)}
     if not sides.alone and old.snapshot:
         found["releases"] = _releases(sides, old.snapshot)
     document = {"before": before, "after": after, **found}

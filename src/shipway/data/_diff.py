@@ -26,7 +26,7 @@ from shipway.store import Store, TreeFile
 if TYPE_CHECKING:
     from shipway.data._column_summary import ColumnSummary
     from shipway.data._file_facts import FileFacts
-    from shipway.data._rows import Matched
+    from shipway.data._rows import Matched, RowsRead
     from shipway.data._table_file import TableFile
 
 DIFF = 1  # part of every name under which a comparison is kept
@@ -88,10 +88,13 @@ class Asked:
     rows: bool = True
 
 
-def compare_data(before: DataSide, after: DataSide, asked: Asked, *, folder: Path | None) -> JsonObject:
+def compare_data(
+    before: DataSide, after: DataSide, asked: Asked, *, folder: Path | None, report: RowsRead | None = None
+) -> JsonObject:
     """What differs, as the document `data-diff` has it below `files`, `rows`, `columns` and so on.
 
-    folder: where signatures, summaries and comparisons are kept; None keeps none. Raises DataUnreadable, KeyMissing.
+    folder: where signatures, summaries and comparisons are kept; None keeps none. report: told of the rows while they are read.
+    Raises DataUnreadable, KeyMissing.
     """
     name = _name(before, after, asked)
     known = _load(folder, name)
@@ -102,7 +105,7 @@ def compare_data(before: DataSide, after: DataSide, asked: Asked, *, folder: Pat
     tables = any(path.lower().removesuffix(".gz").removesuffix(".zst").endswith(_TABLES) for path in
                  (*before.files, *after.files))  # fmt: skip
     if tables and asked.rows and not changes.same:
-        document |= _tables(before, after, changes, asked, folder)
+        document |= _tables(before, after, changes, asked, folder, report)
     _keep(folder, name, document)
     return document
 
@@ -167,7 +170,9 @@ def file_row(file: TreeFile) -> JsonObject:
     return {"path": path, "digest": file.digest, "size": file.size, "executable": file.executable}
 
 
-def _tables(before: DataSide, after: DataSide, changes: FilesChange, asked: Asked, folder: Path | None) -> dict[str, Json]:
+def _tables(
+    before: DataSide, after: DataSide, changes: FilesChange, asked: Asked, folder: Path | None, report: RowsRead | None
+) -> dict[str, Json]:
     from shipway.data._file_facts import FactsCache
     from shipway.data._rows import match_tables, measure_files
 
@@ -176,10 +181,10 @@ def _tables(before: DataSide, after: DataSide, changes: FilesChange, asked: Aske
     come = _table_files(after, [*changes.added, *(new for _, new in changes.changed)])
     if not gone and not come:
         return {}
-    matched = match_tables(gone, come, key=asked.key, cache=cache, must=asked.must)
+    matched = match_tables(gone, come, key=asked.key, cache=cache, must=asked.must, report=report)
     other = {file.path for file in (*changes.added, *(new for _, new in changes.changed))}
     same = _table_files(after, [file for path, file in after.files.items() if path not in other]) if asked.whole else []
-    common = measure_files(same, matched.shared or ("",), matched.change.key, cache)
+    common = measure_files(same, matched.shared or ("",), matched.change.key, cache, report)
     facts = dict(zip((file.digest for file in (*gone, *come, *same)), (*matched.facts, *common), strict=True))
     sides = [*zip(gone, matched.facts, strict=False)], [*zip(come, matched.facts[len(gone) :], strict=True)]
     document: dict[str, Json] = {"rows": _rows(matched, sum(each.read for each in (*matched.facts, *common)))}

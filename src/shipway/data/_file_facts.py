@@ -63,16 +63,30 @@ class FactsCache:
     most: int = 8 << 30
 
     def measure(
-        self, file: TableFile, columns: Sequence[str], key: Sequence[str], *, threads: int = 1, held: int = HELD
+        self,
+        file: TableFile,
+        columns: Sequence[str],
+        key: Sequence[str],
+        *,
+        threads: int = 1,
+        held: int = HELD,
+        report: Callable[[int], None] | None = None,
     ) -> FileFacts:
-        """What is known of the file's rows by these columns, or measured now. Raises DataUnreadable."""
+        """What is known of the file's rows by these columns, or measured now. report: called with so many rows more. Raises
+        DataUnreadable.
+        """
         about = _about(file, columns, key)
         signature, summaries = self._signature(about), self._summaries(file)
         if signature is not None and summaries is not None:
             return FileFacts(signature, summaries, read=False)
-        signature, summaries = _measure(file, columns, key, threads=threads, held=held, beside=self.folder)
+        signature, summaries = _measure(file, columns, key, threads=threads, held=held, beside=self.folder, report=report)
         self._keep(file, about, signature, summaries)
         return FileFacts(signature, summaries, read=True)
+
+    def knows(self, file: TableFile, columns: Sequence[str], key: Sequence[str]) -> bool:
+        """Whether something is kept of it, by the look of it: what is cut or foreign is found when it is read."""
+        paths = self._at(_about(file, columns, key)), self._summaries_at(file)
+        return all(path is not None and path.exists() for path in paths)
 
     def shrink(self) -> None:
         """Let go what is beyond `most`: to be called once after files were measured."""
@@ -153,7 +167,14 @@ def _write(path: Path, write: Callable[..., object]) -> None:
 
 
 def _measure(
-    file: TableFile, columns: Sequence[str], key: Sequence[str], *, threads: int, held: int, beside: Path | None
+    file: TableFile,
+    columns: Sequence[str],
+    key: Sequence[str],
+    *,
+    threads: int,
+    held: int,
+    beside: Path | None,
+    report: Callable[[int], None] | None,
 ) -> tuple[Signature, dict[str, ColumnSummary]]:
     total: dict[str, ColumnSummary] = {}
 
@@ -161,6 +182,8 @@ def _measure(
         for part in _in_order(file.parts(list(file.schema)), partial(_measure_part, columns, key), threads):
             for name, column in part.columns.items():
                 total[name] = add_summaries(total[name], column) if name in total else column
+            if report:
+                report(len(part.rows))
             yield part.keys, part.rows
 
     if beside is not None:

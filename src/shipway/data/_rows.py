@@ -6,10 +6,11 @@ a multiset. Two different rows count as one with a chance of about n²/2^65, for
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from threading import Lock
 
 import polars as pl
 
@@ -27,6 +28,8 @@ READ_BYTES = (
 )
 _BEYOND = "more than 256 MB differ, so rows were counted from Parquet's footers and not compared"
 _WORKERS = 2
+RowsRead = Callable[[int, int | None], None]
+"""Called with the rows that are done and how many there are to read, None where that shows only at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,7 @@ def match_tables(
     key: Sequence[str] = (),
     cache: FactsCache,
     must: bool = False,
+    report: RowsRead | None = None,
 ) -> Matched:
     """All rows of the first files against all of the second. must: raise KeyMissing for a key that is not a column of both.
 
@@ -130,7 +134,7 @@ def match_tables(
             raise _key_missing(missing[0], schemas)
         key = () if whole else key
     known = [name for name in key if name in shared]
-    facts = tuple(measure_files([*before, *after], shared or ("",), known, cache))
+    facts = tuple(measure_files([*before, *after], shared or ("",), known, cache, report))
     signatures = [one.signature for one in facts]
     rows = [sum(len(one.keys) for one in side) for side in (signatures[: len(before)], signatures[len(before) :])]
     if whole and not shared:
@@ -153,14 +157,42 @@ def match_tables(
     return Matched(change, shared, match, facts)
 
 
-def measure_files(files: Sequence[TableFile], columns: Sequence[str], key: Sequence[str], cache: FactsCache) -> list[FileFacts]:
+def measure_files(
+    files: Sequence[TableFile],
+    columns: Sequence[str],
+    key: Sequence[str],
+    cache: FactsCache,
+    report: RowsRead | None = None,
+) -> list[FileFacts]:
     """What is known of these files, in their order: two at once where there are two, else one by two hands."""
-    work = partial(cache.measure, columns=columns, key=key, threads=1 if len(files) > 1 else _WORKERS)
+    unread = [file for file in files if not cache.knows(file, columns, key)] if report else []
+    told = _counting(unread, report) if report and unread else None
+    work = partial(cache.measure, columns=columns, key=key, threads=1 if len(files) > 1 else _WORKERS, report=told)
     with ThreadPoolExecutor(_WORKERS) as pool:
         facts = list(pool.map(work, files))
     if any(one.read for one in facts):
         cache.shrink()
     return facts
+
+
+def _counting(files: Sequence[TableFile], report: RowsRead) -> Callable[[int], None]:
+    """Told by several threads of so many rows more, it reports how many are done, and of how many where the files say so."""
+    total = sum(file.rows for file in files) if _have_footers(files) else None
+    done, lock = 0, Lock()
+
+    def more(rows: int) -> None:
+        nonlocal done
+        with lock:
+            done += rows
+            report(done, total)
+
+    more(0)
+    return more
+
+
+def _have_footers(files: Sequence[TableFile]) -> bool:
+    """Whether all say at once how many rows they hold."""
+    return all(file.name.lower().endswith((".parquet", ".pq")) for file in files)
 
 
 def _schema(files: Sequence[TableFile]) -> dict[str, pl.DataType]:
@@ -247,7 +279,7 @@ def _key_missing(name: str, schemas: tuple[Mapping[str, pl.DataType], Mapping[st
 
 
 def _from_footers(before: Sequence[TableFile], after: Sequence[TableFile]) -> RowsChange:
-    if any(not file.name.lower().endswith((".parquet", ".pq")) for file in (*before, *after)):
+    if not _have_footers((*before, *after)):
         return RowsChange(note="more than 256 MB differ, and not all of it is Parquet, so rows were not compared")
     columns = _column_changes(_schema(before), _schema(after)) if before and after else ()
     counts = [sum(file.rows for file in side) for side in (before, after)]

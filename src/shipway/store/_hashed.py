@@ -31,16 +31,18 @@ def damaged(path: Path | str, expected: Digest, found: Digest, *, name: str | No
     )
 
 
-def hash_file(path: Path) -> Digest:
-    """The digest of a file's content, read in chunks."""
+def hash_file(path: Path, report: Callable[[int], None] | None = None) -> Digest:
+    """The digest of a file's content, read in chunks. report: called with the bytes of each."""
     with path.open("rb", buffering=0) as source:
-        return hash_open(source)
+        return hash_open(source, report)
 
 
-def hash_open(source: io.FileIO) -> Digest:
+def hash_open(source: io.FileIO, report: Callable[[int], None] | None = None) -> Digest:
     hasher = hashlib.sha256()
     while chunk := source.read(CHUNK):
         hasher.update(chunk)
+        if report:
+            report(len(chunk))
     return Digest("sha256:" + hasher.hexdigest())
 
 
