@@ -214,7 +214,7 @@ def test_one_day_is_too_little_for_an_interval(ran: tuple[Project, RunResult, Mo
         (Declared(target="abvoe"), "has no column abvoe", "did you mean above?"),
         (Declared(time=None), "the column day of reference is Date: a model takes numbers", "name it as key or time"),
         (Declared(time="x"), "the time x of model above is Float64", "a date or a datetime"),
-        (Declared(step="count"), "count is model above and does not return a scikit-learn model", "annotate count"),
+        (Declared(step="count"), "count is model above and does not return a model", "annotate count"),
         (
             Declared(reference="above"),
             "above is the reference of model above and does not return a table",

@@ -12,7 +12,7 @@ from shipway.kernel.errors import ShipwayError
 from shipway.kernel.units import Seconds
 
 Codec = Literal[
-    "polars.frame", "polars.lazy", "arrow.table", "numpy.array", "json", "sklearn.model", "path", "bytes"
+    "polars.frame", "polars.lazy", "arrow.table", "numpy.array", "json", "sklearn.model", "onnx.model", "path", "bytes"
 ]  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """`python -m shipway.models score|describe`: bare prediction from files, for a project's Python under the overlay.
 
     score     --manifest M.json --file MODEL --columns IN --outputs OUT [--columns IN --outputs OUT ...]
-    describe  --format skops --inputs COLUMNS.json --file MODEL --columns IN --outputs OUT
+    describe  --format FORMAT --inputs COLUMNS.json --file MODEL --columns IN --outputs OUT
 
 IN and OUT are encoded columns; COLUMNS.json is the list of a signature's inputs. Several pairs are asked one after another,
 each alone: a library may answer a row otherwise among others. One JSON line is printed: what was found, or {"error": {"code",
@@ -23,7 +23,7 @@ from shipway.models._load import load_bytes, load_model
 from shipway.models._model import Predictable
 from shipway.models._signature import columns_of
 
-_LIBRARIES = ("scikit-learn", "skops", "numpy")
+_LIBRARIES = ("scikit-learn", "skops", "numpy", "onnxruntime")
 
 
 def main(arguments: list[str]) -> int:

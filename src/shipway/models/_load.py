@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Descriptor, digest_bytes
 from shipway.models._model import ModelDamaged, ModelUnknown, ModelUntrusted, Predictable
+from shipway.models._onnx import load_onnx
 from shipway.models._signature import Column, Signature
 from shipway.models._skops import load_skops
 
 _PICKLES = ("pickle", "joblib", "cloudpickle")
+_LOADERS: dict[str, Callable[[bytes, tuple[Column, ...]], Predictable]] = {"skops": load_skops, "onnx": load_onnx}
 
 
 def load_model(manifest: JsonObject, file: Path) -> Predictable:
@@ -37,6 +40,6 @@ def load_bytes(format: str, data: bytes, inputs: tuple[Column, ...]) -> Predicta
             f"a {format} file runs whatever its author put in it",
             mend="save the model with skops; a pickle loads only from an approved release that allows it",
         )
-    if format != "skops":
-        raise ModelUnknown(f"no model format {format!r}", mend="this version reads skops")
-    return load_skops(data, inputs)
+    if format not in _LOADERS:
+        raise ModelUnknown(f"no model format {format!r}", mend=f"this version reads {', '.join(_LOADERS)}")
+    return _LOADERS[format](data, inputs)

@@ -11,7 +11,8 @@ from shipway.pipeline._imports import dotted
 
 JSON_CODEC: Codec = "json"
 POSSIBLE = (
-    "pl.DataFrame, pl.LazyFrame, pa.Table, np.ndarray, a scikit-learn class, dict, list, str, int, float, bool, Path, bytes"
+    "pl.DataFrame, pl.LazyFrame, pa.Table, np.ndarray, a scikit-learn class, onnx.ModelProto, dict, list, str, int, float, "
+    "bool, Path, bytes"
 )
 
 _BY_NAME: dict[str, Codec] = {
@@ -21,6 +22,7 @@ _BY_NAME: dict[str, Codec] = {
     "pyarrow.lib.Table": "arrow.table",
     "numpy.ndarray": "numpy.array",
     "numpy.typing.NDArray": "numpy.array",
+    "onnx.ModelProto": "onnx.model",
     "pathlib.Path": "path",
     "bytes": "bytes",
 }

@@ -5,7 +5,7 @@ A model is made only when a fresh process, loading it as a server would, has giv
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -36,6 +36,8 @@ from shipway.pipeline._work import open_work
 from shipway.store import Edge, Store
 
 GOLDEN = media.media_type("golden")
+_FORMATS = {media.SKOPS: "skops", media.ONNX: "onnx"}  # of the values that are models
+POSSIBLE_MODELS = "a scikit-learn class or onnx.ModelProto, or return a Path that ends with .onnx"
 _ANSWER = "probability"  # what a classifier of two classes answers; the profile and the metrics are those of one
 
 
@@ -59,8 +61,8 @@ def make_model(
     it is. Raises ModelRefused (the steps' values make no model of two classes), ScoringFailed, GoldenMismatch (a fresh process
     answers otherwise), ObjectDamaged, ObjectMissing, EnvironmentFailed.
     """
-    file = _leaf(result, model.step, media.SKOPS, f"model {model.name}")
-    reference = _leaf(result, model.reference, media.PARQUET, f"the reference of model {model.name}")
+    file = _leaf(result, model.step, _FORMATS, f"model {model.name}")
+    reference = _leaf(result, model.reference, (media.PARQUET,), f"the reference of model {model.name}")
     overlay = open_overlay(store, python, cache=cache, report=report.note)
     if environment is None:
         return _make(store, model, file, reference, python=python, overlay=overlay, cache=cache, origins=origins)
@@ -86,7 +88,7 @@ def _make(
     inputs = model_inputs(table, model)
     with open_work(cache) as work:
         scoring = Scoring(python, overlay, store.objects.verify(file.digest), work)
-        described = _describe(scoring, inputs, model)
+        described = _describe(scoring, _FORMATS[file.media_type], inputs, model)
         label = labels_of(table[model.target], described.classes)
         golden = golden_blob(described.rows, described.answers)
         manifest = _manifest(model, file, described.signature, store.put_bytes(golden, GOLDEN), origins)
@@ -106,11 +108,11 @@ class _Described(NamedTuple):
     answers: Mapping[str, Array]
 
 
-def _leaf(result: RunResult, step: str, media_type: str, what: str) -> Descriptor:
+def _leaf(result: RunResult, step: str, media_types: Container[str], what: str) -> Descriptor:
     output = result.output(step)
-    if output.media_type != media_type:
-        needed = "a scikit-learn model" if media_type == media.SKOPS else "a table"
-        raise ModelRefused(f"step {step} is {what} and does not return {needed}", mend=f"annotate {step} as {needed}")
+    if output.media_type not in media_types:
+        needed, mend = ("a table", "a table") if media.PARQUET in media_types else ("a model", POSSIBLE_MODELS)
+        raise ModelRefused(f"step {step} is {what} and does not return {needed}", mend=f"annotate {step} as {mend}")
     return output
 
 
@@ -123,7 +125,7 @@ def origins_of(manifest: JsonObject) -> Origins:
 
 def _manifest(model: ModelDeclared, file: Descriptor, signature: Signature, golden: Descriptor, origins: Origins) -> JsonObject:
     return model_object(
-        format="skops",
+        format=_FORMATS[file.media_type],
         file=file,
         signature=signature,
         golden=golden,
@@ -137,10 +139,10 @@ def _manifest(model: ModelDeclared, file: Descriptor, signature: Signature, gold
     )
 
 
-def _describe(scoring: Scoring, inputs: Inputs, model: ModelDeclared) -> _Described:
+def _describe(scoring: Scoring, format: str, inputs: Inputs, model: ModelDeclared) -> _Described:
     """Asks the golden rows alone: a library may answer the same row otherwise among others, in the last bit."""
     rows = inputs.take(golden_places(inputs.rows))
-    record, answers = scoring.describe(inputs, rows)
+    record, answers = scoring.describe(format, inputs, rows)
     classes = record.get("classes")
     if list(answers) != [_ANSWER] or not isinstance(classes, Sequence):
         raise ModelRefused(

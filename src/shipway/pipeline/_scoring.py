@@ -27,9 +27,9 @@ class Scoring:
         self._python, self._overlay, self._file, self._work = python, overlay, file, work
         self._count = 0
 
-    def describe(self, inputs: Inputs, columns: Mapping[str, Array]) -> tuple[JsonObject, dict[str, Array]]:
+    def describe(self, format: str, inputs: Inputs, columns: Mapping[str, Array]) -> tuple[JsonObject, dict[str, Array]]:
         """What the file is (`outputs`, `classes`, `library`) and its answers to these rows. Raises ScoringFailed."""
-        record, (answers,) = self._ask("describe", {"format": "skops", "inputs": inputs.to_json()}, columns)
+        record, (answers,) = self._ask("describe", {"format": format, "inputs": inputs.to_json()}, columns)
         return record, answers
 
     def score(self, manifest: JsonObject, *tables: Mapping[str, Array]) -> list[dict[str, Array]]:

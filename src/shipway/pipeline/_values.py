@@ -14,7 +14,9 @@ from shipway.pipeline._codecs import TABLES
 from shipway.store import TREE, ObjectDamaged, Store
 
 _FOLDER = "inode/directory"  # the runner's media type of a folder
-_EXTENSIONS = {media.PARQUET: ".parquet", media.NPY: ".npy", media.SKOPS: ".skops", media.JSON: ".json"}
+_EXTENSIONS = {
+    media.PARQUET: ".parquet", media.NPY: ".npy", media.SKOPS: ".skops", media.ONNX: ".onnx", media.JSON: ".json"
+}  # fmt: skip
 _TABLE_FILES = (".parquet", ".pq", ".arrow", ".feather", ".csv", ".jsonl", ".ndjson")  # as data.load_table has them
 _MEDIA = {extension: media_type for media_type, extension in _EXTENSIONS.items()}
 

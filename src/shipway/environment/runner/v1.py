@@ -40,6 +40,7 @@ from typing import Any, NamedTuple, TextIO, cast
 PARQUET = "application/vnd.apache.parquet"
 NPY = "application/vnd.shipway.npy.v1"
 SKOPS = "application/vnd.shipway.model.skops.v1"
+ONNX = "application/vnd.shipway.model.onnx.v1"
 JSON = "application/json"
 BYTES = "application/octet-stream"
 FOLDER = "inode/directory"
@@ -287,6 +288,24 @@ def _save_model(value: Any, directory: Path) -> tuple[Path, str]:
     return path, SKOPS
 
 
+def _load_onnx(files: list[File]) -> Any:
+    file = _one(files)
+    with _reading(file):
+        return _library("onnx").load_model_from_string(file.path.read_bytes())
+
+
+def _save_onnx(value: Any, directory: Path) -> tuple[Path, str]:
+    onnx = _library("onnx")
+    _expect(value, onnx.ModelProto, "an onnx.ModelProto")
+    try:
+        onnx.checker.check_model(value, full_check=True)
+    except Exception as problem:
+        raise StepProblem(f"onnx.checker refuses it: {problem}") from problem
+    path = directory / "value.onnx"
+    path.write_bytes(value.SerializeToString(deterministic=True))
+    return path, ONNX
+
+
 # -- skops -------------------------------------------------------------------------------------------------------------
 
 # First-party types that skops does not trust by itself, seen by dumping every estimator of scikit-learn 1.5 to 1.9 with
@@ -440,6 +459,7 @@ CODECS = {
     "numpy.array": Codec(_load_array, _save_array),
     "json": Codec(_load_json, _save_json),
     "sklearn.model": Codec(_load_model, _save_model),
+    "onnx.model": Codec(_load_onnx, _save_onnx),
     "path": Codec(_load_path, _save_path),
     "bytes": Codec(_load_bytes, _save_bytes),
 }
