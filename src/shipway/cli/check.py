@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from shipway.cli._group import CommandGroup
 from shipway.cli._output import Output, json_option
 from shipway.cli._refs import find_deploy
 from shipway.cli._settings import Project, Settings
+
+if TYPE_CHECKING:
+    from shipway.spec import DeploySpec, Spec
 
 
 def _days(_ctx: click.Context, _parameter: click.Parameter, text: str | None) -> tuple[date, date] | None:
@@ -34,16 +38,24 @@ def alone(
     """Measure the candidate: contracts, evaluation, against live.
 
     All that is found is kept as evidence: the contract of each data set, the evaluation on held-out rows, and, when
-    something is live, the paired difference on the rows that live answered and whose outcomes are known. An application that
-    answers a prompt is asked its golden sets, as `eval` does. Exits 1 when a contract is violated; the rest is the gate's to
-    judge.
+    something is live, the paired difference on the rows that live answered and whose outcomes are known; where the policy says
+    `equal_outputs: pass`, what `check outputs` does. An application that answers a prompt is asked its golden sets, as `eval`
+    does. Exits 1 when a contract is violated or outputs differ; the rest is the gate's to judge.
     """
     from shipway.cli._digests import find_release
     from shipway.cli._progress import RunReport
+    from shipway.cli._serving import predictor_environ
     from shipway.cli._verdicts import render_check
     from shipway.kernel.check import Verdict
     from shipway.kernel.digest import short
-    from shipway.operate import check_application, check_candidate, measured_of, release_answers, world_of
+    from shipway.operate import (
+        check_application,
+        check_candidate,
+        measure_equal_outputs,
+        measured_of,
+        release_answers,
+        world_of,
+    )
     from shipway.release import candidate_of
 
     project, out = Project(settings), Output(as_json)
@@ -55,6 +67,10 @@ def alone(
         measured = measured_of(check_application(project.hands, project.spec, deploy, chosen, world=world, report=report))
     else:
         measured = check_candidate(project.hands, project.spec, deploy, chosen, days=days, report=report)
+        if _asks_for_outputs(project.spec, deploy):
+            environ = predictor_environ(settings.environ)
+            name, note = deploy.application, report.note
+            measured += (measure_equal_outputs(project.hands, chosen, application=name, environ=environ, report=note),)
     out.say(f"release {short(chosen)} of {deploy.application}: {len(measured)} checks, all kept as evidence")
     for found in measured:
         out.say(f"  {found.subject.kind}/{found.subject.name:<10} {render_check(found.check)}")
@@ -76,4 +92,12 @@ def alone(
         raise click.exceptions.Exit(1)
 
 
-command = CommandGroup(alone, {"import": "check_import", "export": "check_export"})
+def _asks_for_outputs(spec: Spec, deploy: DeploySpec) -> bool:
+    from shipway.release import deploy_ref
+    from shipway.spec import rule_of
+
+    rule = rule_of(spec.policy, deploy_ref(deploy), observed=True)
+    return any(asked.name == "equal_outputs" for asked in rule.require)
+
+
+command = CommandGroup(alone, {"import": "check_import", "export": "check_export", "outputs": "check_outputs"})

@@ -27,11 +27,13 @@ if TYPE_CHECKING:
         measured_of,
         world_of,
     )
+    from shipway.operate._asked_over_http import NotAnswered
     from shipway.operate._asking import World
     from shipway.operate._checks import ComparisonImpossible, check_candidate
     from shipway.operate._control import Control, compact, gather, make_supervisor, watch_all, watch_ref
     from shipway.operate._converge import Standing, standing_of, wait_until_live
     from shipway.operate._embedders import embed_elsewhere, embedder_from_spec
+    from shipway.operate._equal_outputs import measure_equal_outputs
     from shipway.operate._evaluate import EVALUATED, Evaluated, golden_sets, load_evaluated
     from shipway.operate._follow import Followed, follow
     from shipway.operate._group import PortTaken, PredictorFailed, bind_port
@@ -70,6 +72,8 @@ _HOME = {
     "_checks": ["ComparisonImpossible", "check_candidate"],
     "_converge": ["Standing", "standing_of", "wait_until_live"],
     "_embedders": ["embed_elsewhere", "embedder_from_spec"],
+    "_asked_over_http": ["NotAnswered"],
+    "_equal_outputs": ["measure_equal_outputs"],
     "_evaluate": ["EVALUATED", "Evaluated", "golden_sets", "load_evaluated"],
     "_follow": ["Followed", "follow"],
     "_in_time": ["TimeUp", "sync_in_time"],
@@ -112,6 +116,7 @@ __all__ = [
     "LoneGateway",
     "Meant",
     "Measured",
+    "NotAnswered",
     "NotServable",
     "NothingKnown",
     "NothingToPass",
@@ -161,6 +166,7 @@ __all__ = [
     "lone_gateway",
     "look_round",
     "make_supervisor",
+    "measure_equal_outputs",
     "measured_of",
     "note_control",
     "open_answering",

@@ -102,6 +102,16 @@ def piped_words(
     return tuple(overlay_command(python, overlay, "shipway.serve.piped", "--config", str(config)))
 
 
+def predictor_words(
+    store: Store, config: Path, environment: Digest, *, cache: Path, report: Callable[[str], None]
+) -> tuple[str, ...]:
+    """The words that start a server on any free port of loopback, which ends with this process. Raises EnvironmentFailed."""
+    python = open_environment(store, environment, cache=cache, report=report)
+    overlay = open_overlay(store, python, cache=cache, report=report)
+    options = ("--config", str(config), "--port", "0", "--die-with-parent")
+    return tuple(overlay_command(python, overlay, "shipway.protocols.predictor", *options))
+
+
 def _written(folder: Path, config: JsonObject) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "serving.json"

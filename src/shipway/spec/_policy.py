@@ -176,7 +176,7 @@ def check_passes(node: Node, policy: Mapping[str, PolicyRule], evals: Collection
 
     evals: those that are declared; their metrics are numbers, which `check_metrics` says.
     """
-    known = ["contract", "personal", "splits", *sorted(MONITORS)]
+    known = ["contract", "equal_outputs", "personal", "splits", *sorted(MONITORS)]
     for ref, rule in policy.items():
         for name in [line.name for line in rule.require if isinstance(line, Pass)]:
             if name in known or is_foreign(name) or name.partition(".")[0] in evals:
