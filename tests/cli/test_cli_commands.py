@@ -204,12 +204,15 @@ def test_a_release_is_found_by_its_first_digits_or_a_ref(released: Project) -> N
         assert why in done.document["error"]["what"]
 
 
-def test_reading_imports_no_catalogue_and_no_tables(released: Project) -> None:
-    """What people type all day starts fast: no SQLAlchemy to read, no Polars to compare files."""
+def test_reading_and_writing_import_no_catalogue_and_no_tables(released: Project) -> None:
+    """What people type all day starts fast: no SQLAlchemy for rows, no Polars to compare files, no keys where none sign."""
+    heavy = {"sqlalchemy", "alembic", "polars", "numpy"}
     for words, absent in (
-        (("log",), {"sqlalchemy", "alembic", "polars", "numpy"}),
-        (("log", "release/line"), {"sqlalchemy", "alembic", "polars", "numpy"}),
-        (("data", "status"), {"sqlalchemy", "alembic", "polars", "numpy"}),
+        (("log",), heavy),
+        (("log", "release/line"), heavy),
+        (("data", "status"), {*heavy, "cryptography", "shipway.gate", "shipway.pipeline"}),
+        (("data", "snapshot"), heavy),
+        (("data", "checkout"), {*heavy, "cryptography", "shipway.gate", "shipway.pipeline"}),
     ):
         done = released.cli(*words, environ={"PYTHONPROFILEIMPORTTIME": "1"})
         loaded = {line.split("|")[-1].strip() for line in done.err.splitlines() if line.startswith("import time:")}

@@ -73,7 +73,7 @@ def test_a_move_that_is_made_while_the_store_is_read_is_no_fault(
 
 def sql(text: str) -> Change:
     def change(store: Store) -> None:
-        with store._writer._engine.begin() as connection:
+        with store._catalogue.transaction(alone=True) as connection:
             connection.exec_driver_sql(text)
 
     return change

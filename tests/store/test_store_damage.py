@@ -138,7 +138,7 @@ def test_what_is_no_file_in_the_place_of_a_copy_is_no_fault_of_the_bucket(tmp_pa
 
 
 def change(store: Store, sql: str) -> None:
-    with store._writer._engine.begin() as connection:
+    with store._catalogue.transaction(alone=True) as connection:
         connection.exec_driver_sql(sql)
 
 

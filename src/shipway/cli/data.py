@@ -15,7 +15,9 @@ from shipway.cli._settings import Project, Settings
 from shipway.cli._workers import cores, on_option, workers_on
 
 if TYPE_CHECKING:
-    from shipway.data import Profiled
+    from shipway.data import Profiled, Status
+    from shipway.pipeline import Changed
+    from shipway.spec import DataSpec
 
 
 _BELOW = {
@@ -78,18 +80,10 @@ def status(settings: Settings, names: tuple[str, ...], as_json: bool) -> None:
 
     Of a data set from a database the query runs, and what it gives is compared.
     """
-    from shipway.data import measure_status
-    from shipway.pipeline import measure_changed
-
     project, out = Project(settings), Output(as_json)
     rows, differs = [], False
     for data in chosen_data(project.spec, names):
-        ref = project.store.ref(f"data/{data.name}")
-        found = (
-            measure_changed(project.hands, project.spec, data)
-            if data.query
-            else measure_status(project.store, ref.digest if ref else None, project.spec.root / data.path)
-        )
+        found = _measured(project, data)
         counts = {"added": found.added, "removed": found.removed, "changed": found.changed}
         differs |= any(counts.values())
         words = ", ".join(f"{len(paths)} {word}" for word, paths in counts.items() if paths) or "as in its snapshot"
@@ -101,6 +95,17 @@ def status(settings: Settings, names: tuple[str, ...], as_json: bool) -> None:
     out.end("data-status", {"data": rows}, then="shipway data snapshot" if differs else "shipway run")
     if differs:
         raise click.exceptions.Exit(1)
+
+
+def _measured(project: Project, data: DataSpec) -> Status | Changed:
+    if data.query:
+        from shipway.pipeline import measure_changed  # a tenth of a second of imports that files need not wait for
+
+        return measure_changed(project.hands, project.spec, data)
+    from shipway.data import measure_status
+
+    ref = project.store.ref(f"data/{data.name}")
+    return measure_status(project.store, ref.digest if ref else None, project.spec.root / data.path)
 
 
 @command.command()

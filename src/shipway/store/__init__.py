@@ -1,6 +1,6 @@
 """Objects and hash trees, refs, evidence, typed log records, state and lineage behind one facade.
 
-The only room that touches the catalogue. Importing it imports next to nothing: SQLAlchemy comes at the first write, and a
+The only room that touches the catalogue. Importing it imports next to nothing: SQLAlchemy comes with a migration, and a
 predictor in the project's Python takes the log's segments and records alone.
 """
 

@@ -90,12 +90,7 @@ class BucketObjects:
         found = self._bucket.look(_key(digest))
         return found is not None and found.size == size and not self._mark(digest).exists()
 
-    def keeps_each(
-        self,
-        wanted: Sequence[tuple[Digest, int]],
-        *,
-        meanwhile: Callable[[], None] = lambda: None,  # noqa: ARG002 - each answer is waited for
-    ) -> list[bool]:
+    def keeps_each(self, wanted: Sequence[tuple[Digest, int]]) -> list[bool]:
         """As keeps of each, for many."""
         return [self.keeps(*one) for one in wanted]
 
@@ -132,7 +127,6 @@ class BucketObjects:
         sources: Sequence[bytes],
         *,
         tell: Callable[[int], None],
-        meanwhile: Callable[[], None],  # noqa: ARG002 - there is no time to use: each upload is waited for
         md5s: dict[Digest, str] | None = None,
     ) -> list[tuple[Digest, int]]:
         """As put_file of each."""

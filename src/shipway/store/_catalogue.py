@@ -1,20 +1,22 @@
-"""The catalogue's writes, in SQLAlchemy Core: each public method is one transaction, old or new whatever is killed when."""
+"""The catalogue's writes, each one SQL text with named parameters: each public method is one transaction, old or new
+whatever is killed when.
+
+As of the reader, the text runs on the driver at hand, so that no write waits for a library. It keeps to what SQLite 3.24 and
+PostgreSQL 13 both say. Each costs a question or two by an index, whatever the catalogue holds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-
-from sqlalchemy import Connection, Engine, delete, insert, select, text, update
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
 
 from shipway.kernel import media
 from shipway.kernel.canonical import JsonObject, canonical_json
 from shipway.kernel.clock import instant
 from shipway.kernel.digest import Digest
-from shipway.kernel.errors import ShipwayError
-from shipway.store import _tables as tables
 from shipway.store._migrations import KNOWN
+from shipway.store._reader import Value, find_audit
 from shipway.store._types import (
     Edge,
     EvidenceRow,
@@ -28,39 +30,35 @@ from shipway.store._types import (
 )
 
 POLICY = "policy/main"  # the ref whose object judges every move
-# the first is what a migration takes alone: nobody writes in the manner of a revision that has passed
-_LOCK = text(
-    "SELECT pg_advisory_xact_lock_shared(hashtextextended('shipway catalogue', 0)),"
-    " pg_advisory_xact_lock(hashtextextended('shipway ' || :project, 0))"
-)
-_REVISION = text("SELECT version_num FROM alembic_version")
+
+
+class Rows(Protocol):
+    """The rows of a catalogue inside of one transaction."""
+
+    def __call__(self, sql: str, parameters: Mapping[str, Value]) -> Sequence[Sequence[Value]]: ...
+    def each(self, sql: str, parameters: Sequence[Mapping[str, Value]]) -> None: ...
+
+
+Begin = Callable[[str], AbstractContextManager[Rows]]  # given a project: a transaction that is its only writer
 
 
 class Writer:
-    """All writes of one project. faults: the error for what the driver raised, None for a fault of ours."""
+    """All writes of one project. begin: raises the store's errors for what the driver says."""
 
-    def __init__(self, engine: Engine, project: str, *, faults: Callable[[Exception], ShipwayError | None], where: str) -> None:
-        self._engine, self._project, self._faults, self._where = engine, project, faults, where
+    def __init__(self, begin: Begin, project: str, *, where: str) -> None:
+        self._begin, self._project, self._where = begin, project, where
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
+    def _transaction(self) -> Iterator[Rows]:
         """One writer of a project at a time: SQLite's transactions begin so, PostgreSQL's take the project's lock first.
 
         Raises StoreNewer when a newer Shipway has migrated the catalogue since it was opened.
         """
-        try:
-            with self._engine.begin() as connection:
-                if connection.dialect.name == "postgresql":
-                    connection.execute(_LOCK, {"project": self._project})
-                revision = connection.execute(_REVISION).scalar()
-                if revision not in KNOWN:
-                    raise newer(str(revision), self._where)
-                yield connection
-        except DBAPIError as problem:
-            fault = self._faults(problem)
-            if fault:
-                raise fault from problem
-            raise
+        with self._begin(self._project) as rows:
+            revision = _one(rows("SELECT version_num FROM alembic_version", {}))
+            if revision not in KNOWN:
+                raise newer(str(revision), self._where)
+            yield rows
 
     def move(
         self, record: NewAudit, *, expected: Digest | None, policy: str | None = None, seen: EvidenceSeen | None = None
@@ -71,50 +69,56 @@ class Writer:
         came since was not among it. Raises RefMoved, RevocationArrived.
         """
         assert record.target is not None
-        with self._transaction() as connection:
-            where = (tables.ref.c.project == self._project) & (tables.ref.c.name == record.resource)
-            found = connection.execute(select(tables.ref.c.digest, tables.ref.c.audit).where(where)).first()
-            if (found.digest if found else None) != expected:
-                raise self._moved(connection, record.resource, found.audit if found else None)
-            self._same_policy(connection, record.resource, policy)
+        with self._transaction() as rows:
+            ref: dict[str, Value] = {"project": self._project, "name": record.resource}
+            found = rows("SELECT digest, audit FROM ref WHERE project = :project AND name = :name", ref)
+            if _one(found) != expected:
+                raise self._moved(rows, record.resource, found[0][1] if found else None)
+            self._same_policy(rows, record.resource, policy)
             if seen:
-                self._nothing_revoked(connection, record.resource, seen)
-            number = self._audit(connection, record)
-            values = {"digest": record.target, "audit": number}
-            if found:
-                connection.execute(update(tables.ref).where(where).values(**values))
-            else:
-                connection.execute(insert(tables.ref).values(project=self._project, name=record.resource, **values))
+                self._nothing_revoked(rows, record.resource, seen)
+            number = self._audit(rows, record)
+            put = (
+                "UPDATE ref SET digest = :digest, audit = :audit WHERE project = :project AND name = :name"
+                if found
+                else "INSERT INTO ref (project, name, digest, audit) VALUES (:project, :name, :digest, :audit)"
+            )
+            rows(put, {**ref, "digest": record.target, "audit": number})
             return number
 
-    def _same_policy(self, connection: Connection, resource: str, judged_by: str | None) -> None:
+    def _same_policy(self, rows: Rows, resource: str, judged_by: str | None) -> None:
         """A policy that came into force between the judgement and the move has not judged it."""
-        where = (tables.ref.c.project == self._project) & (tables.ref.c.name == POLICY)
-        in_force = connection.execute(select(tables.ref.c.digest).where(where)).scalar()
+        sql = "SELECT digest FROM ref WHERE project = :project AND name = :name"
+        in_force = _one(rows(sql, {"project": self._project, "name": POLICY}))
         if judged_by and in_force and resource != POLICY and in_force != judged_by:
             raise RefMoved(f"the policy changed while {resource} was judged", where=resource, mend="apply again")
 
-    def _nothing_revoked(self, connection: Connection, resource: str, seen: EvidenceSeen) -> None:
+    def _nothing_revoked(self, rows: Rows, resource: str, seen: EvidenceSeen) -> None:
         """Revocations alone: what else arrives can wait for the next judgement, and must not make this one begin again.
 
         A row without a predicate may be one. Whether its signature counts is not asked here, but by whoever judges again.
         """
-        table = tables.evidence.c
-        about = (table.project == self._project) & table.subject.in_(seen.subjects) & (table.id > seen.last)
-        late = select(table.subject).where(about & table.predicate.in_((media.REVOCATION_PREDICATE, ""))).limit(1)
-        subject = connection.execute(late).scalar()
+        if not seen.subjects:
+            return
+        subjects: dict[str, Value] = {f"s{number}": subject for number, subject in enumerate(seen.subjects)}
+        sql = (
+            "SELECT subject FROM evidence WHERE project = :project AND id > :last AND predicate IN (:revocation, '')"
+            f" AND subject IN ({', '.join(f':{name}' for name in subjects)}) LIMIT 1"
+        )
+        asked = {"project": self._project, "last": seen.last, "revocation": media.REVOCATION_PREDICATE, **subjects}
+        subject = _one(rows(sql, asked))
         if subject:
             what = f"{subject} was revoked, or its revocation lifted, while {resource} was judged"
             raise RevocationArrived(what, where=resource, mend="apply again")
 
     def record(self, record: NewAudit) -> int:
         """Keep an audit record that moves nothing: a refused move, an approval."""
-        with self._transaction() as connection:
-            return self._audit(connection, record)
+        with self._transaction() as rows:
+            return self._audit(rows, record)
 
     def add_evidence(self, row: EvidenceRow) -> None:
         """Index a statement; adding it twice is no error."""
-        values = {
+        values: dict[str, Value] = {
             "project": self._project,
             "envelope": row.envelope,
             "subject": row.subject,
@@ -123,58 +127,60 @@ class Writer:
             "at": instant(row.at),
         }
         refuse_unfit(values.values())
-        try:
-            with self._transaction() as connection:
-                connection.execute(insert(tables.evidence).values(**values))
-        except IntegrityError:
-            return
+        with self._transaction() as rows:
+            rows(f"{_insert('evidence', values)} ON CONFLICT DO NOTHING", values)
 
-    def put_state(self, kind: str, rows: Mapping[str, JsonObject], *, now: str, expected: int | None) -> None:
+    def put_state(self, kind: str, values: Mapping[str, JsonObject], *, now: str, expected: int | None) -> None:
         """Write rows of one kind in one transaction; `expected`: the version of a single row (0: new). Raises StateConflict."""
-        table = tables.state
-        refuse_unfit(rows)
-        with self._transaction() as connection:
-            for key, value in rows.items():
-                where = (table.c.project == self._project) & (table.c.kind == kind) & (table.c.key == key)
-                version = connection.execute(select(table.c.version).where(where)).scalar()
+        refuse_unfit([kind, *values])
+        with self._transaction() as rows:
+            for key, value in values.items():
+                row: dict[str, Value] = {"project": self._project, "kind": kind, "key": key}
+                version = _one(rows(f"SELECT version FROM state {_STATE}", row))
                 if expected is not None and (version or 0) != expected:
                     raise StateConflict(f"{kind} {key} is at version {version or 0}, not {expected}")
-                values = {"value": canonical_json(value).decode(), "version": (version or 0) + 1, "updated": now}
-                if version is None:
-                    connection.execute(insert(table).values(project=self._project, kind=kind, key=key, **values))
-                else:
-                    connection.execute(update(table).where(where).values(**values))
+                row |= {"value": canonical_json(value).decode(), "version": int(version or 0) + 1, "updated": now}
+                changed = f"UPDATE state SET value = :value, version = :version, updated = :updated {_STATE}"
+                rows(_insert("state", row) if version is None else changed, row)
 
     def delete_state(self, kind: str, key: str) -> None:
-        table = tables.state
-        with self._transaction() as connection:
-            connection.execute(
-                delete(table).where((table.c.project == self._project) & (table.c.kind == kind) & (table.c.key == key))
-            )
+        with self._transaction() as rows:
+            rows(f"DELETE FROM state {_STATE}", {"project": self._project, "kind": kind, "key": key})
 
     def add_edges(self, edges: list[Edge]) -> None:
         """Lineage; adding an edge twice is no error."""
-        sql = text(
-            "INSERT INTO edge (project, source, target, role) VALUES (:project, :source, :target, :role) ON CONFLICT DO NOTHING"
-        )
-        rows = [{"project": self._project, "source": e.source, "target": e.target, "role": e.role} for e in edges]
-        if rows:
-            with self._transaction() as connection:
-                connection.execute(sql, rows)
+        values = [{"project": self._project, "source": e.source, "target": e.target, "role": e.role} for e in edges]
+        if values:
+            with self._transaction() as rows:
+                rows.each(f"{_insert('edge', values[0])} ON CONFLICT DO NOTHING", values)
 
-    def _audit(self, connection: Connection, record: NewAudit) -> int:
+    def _audit(self, rows: Rows, record: NewAudit) -> int:
+        """Its number: the last one of this resource, as nobody else writes for this project now."""
         values = {name: getattr(record, name) for name in record.__slots__} | {
             "at": instant(record.at),
             "project": self._project,
         }
         refuse_unfit(values.values())
-        key = connection.execute(insert(tables.audit).values(**values)).inserted_primary_key
-        assert key is not None
-        return int(key[0])
+        rows(_insert("audit", values), values)
+        last = "SELECT id FROM audit WHERE project = :project AND resource = :resource ORDER BY id DESC LIMIT 1"
+        return int(_one(rows(last, {"project": self._project, "resource": record.resource})) or 0)
 
-    def _moved(self, connection: Connection, name: str, number: int | None) -> RefMoved:
-        found = connection.execute(select(tables.audit).where(tables.audit.c.id == number)).first() if number else None
-        by = f"{found.actor} moved it at {found.at}" if found else "it does not exist"
+    def _moved(self, rows: Rows, name: str, number: Value) -> RefMoved:
+        found = find_audit(rows, self._project, number) if isinstance(number, int) else None
+        by = f"{found.actor} moved it at {instant(found.at)}" if found else "it does not exist"
         return RefMoved(
             f"{name} is not where it was when this began: {by}", where=name, mend="look at the plan again, then apply again"
         )
+
+
+_STATE = "WHERE project = :project AND kind = :kind AND key = :key"
+
+
+def _insert(table: str, columns: Iterable[str]) -> str:
+    names = list(columns)
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(f':{name}' for name in names)})"
+
+
+def _one(rows: Sequence[Sequence[Value]]) -> Value:
+    """The first value of the first row, None without one."""
+    return rows[0][0] if rows else None

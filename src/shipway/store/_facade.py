@@ -17,6 +17,7 @@ from shipway.kernel.clock import Clock, Ids, RandomIds, SystemClock, instant
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.store import _reader as reader
+from shipway.store._catalogue import Writer
 from shipway.store._faults import disk_fault
 from shipway.store._hashed import hash_file
 from shipway.store._justify import allows
@@ -59,7 +60,6 @@ from shipway.store._types import (
 from shipway.store._work import Work
 
 if TYPE_CHECKING:
-    from shipway.store._catalogue import Writer
     from shipway.store._share import Shared
 
 FOLDER = ".shipway"
@@ -123,9 +123,7 @@ class Store:
         """
         self._work.begin()
         sums: dict[Digest, str] = {}
-        writer = TreeWriter(
-            self.objects, self._stat_cache, report, md5s=sums if md5 else None, meanwhile=self._prepare_to_write
-        )
+        writer = TreeWriter(self.objects, self._stat_cache, report, md5s=sums if md5 else None)
         try:
             return writer.put(folder), writer
         finally:
@@ -379,11 +377,6 @@ class Store:
         self.objects.sync()
         yield
         self._work.end()
-
-    @staticmethod
-    def _prepare_to_write() -> None:
-        """Whoever puts a tree moves a ref to it next, which needs a library that takes a third of a second to import."""
-        import shipway.store._catalogue  # noqa: F401
 
     @cached_property
     def sums(self) -> Sums:

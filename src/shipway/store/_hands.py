@@ -28,13 +28,11 @@ def share_out(
     *,
     size: int,
     tell: Callable[[int], None],
-    meanwhile: Callable[[], None] = lambda: None,
 ) -> list[bytes | None]:
     """What `work` says of each item, in order; None of one that it was killed before.
 
     work: is given which hand it is and its share, raises nothing, and gives so many bytes (`size`) an item. It runs in another
-    process where that is worth it, so it leaves no trace but on the disk. tell: the number of each that is done; meanwhile:
-    something else that can be done while others work, left out where nobody else does.
+    process where that is worth it, so it leaves no trace but on the disk. tell: the number of each that is done.
     """
     found: list[bytes | None] = [None] * len(items)
     hands = min(_cores(), len(items) // _WORTH)
@@ -46,7 +44,6 @@ def share_out(
     shares = [range(low, high) for low, high in pairwise(len(items) * hand // hands for hand in range(hands + 1))]
     children = [_start(work(hand, items[share.start : share.stop]), size, len(share)) for hand, share in enumerate(shares)]
     try:
-        meanwhile()
         for hand, place, said in _gather([pipe for _, pipe in children], size):
             found[shares[hand][place]] = said
             tell(shares[hand][place])

@@ -86,7 +86,7 @@ class Objects(Protocol):
     def all(self) -> Iterator[Digest]: ...
     def listing(self) -> Iterator[Kept]: ...
     def keeps(self, digest: Digest, size: int) -> bool: ...
-    def keeps_each(self, wanted: Sequence[tuple[Digest, int]], *, meanwhile: Callable[[], None] = ...) -> list[bool]: ...
+    def keeps_each(self, wanted: Sequence[tuple[Digest, int]]) -> list[bool]: ...
     def put(self, data: bytes) -> Digest: ...
     def put_file(
         self,
@@ -101,7 +101,6 @@ class Objects(Protocol):
         sources: Sequence[bytes],
         *,
         tell: Callable[[int], None],
-        meanwhile: Callable[[], None],
         md5s: dict[Digest, str] | None = None,
     ) -> list[tuple[Digest, int]]: ...
     def put_stream(self, wanted: Descriptor, chunks: Iterable[bytes | memoryview]) -> bool: ...
@@ -203,8 +202,8 @@ class FileObjects:
             self._unsynced[path] = None  # whoever wrote it may have been killed before the disk had it
         return found
 
-    def keeps_each(self, wanted: Sequence[tuple[Digest, int]], *, meanwhile: Callable[[], None] = lambda: None) -> list[bool]:
-        """As keeps of each, for many. meanwhile: as of put_small."""
+    def keeps_each(self, wanted: Sequence[tuple[Digest, int]]) -> list[bool]:
+        """As keeps of each, for many."""
         below, young = self._below, time.time() - _SETTLED
 
         def look(_: int, share: Sequence[tuple[Digest, int]]) -> Iterator[bytes]:
@@ -219,7 +218,7 @@ class FileObjects:
                 kept = stat.S_ISREG(mode) and status.st_size == size and mode & 0o7777 != _DAMAGED
                 yield (_YOUNG if status.st_ctime > young else _OLD) if kept else _GONE
 
-        said = share_out(wanted, look, size=1, tell=lambda _: None, meanwhile=meanwhile)
+        said = share_out(wanted, look, size=1, tell=lambda _: None)
         for (digest, _), one in zip(wanted, said, strict=True):
             if one == _YOUNG and not self._at_once:
                 self._unsynced[f"{below}/{digest[7:9]}/{digest[9:]}"] = None
@@ -280,18 +279,16 @@ class FileObjects:
         sources: Sequence[bytes],
         *,
         tell: Callable[[int], None],
-        meanwhile: Callable[[], None],
         md5s: dict[Digest, str] | None = None,
     ) -> list[tuple[Digest, int]]:
         """As put_file of each, for many small files at once. tell: the number of each that is done, in any order.
 
-        meanwhile: something else to be done, once at most, while other processes work; md5s: is given the MD5 of each. Raises
-        FileUnreadable, StoreFull.
+        md5s: is given the MD5 of each. Raises FileUnreadable, StoreFull.
         """
         self._begin()
         found: list[tuple[Digest, int]] = []
         prefix = f"{self._prefix}{next(self._drafts)}-"
-        done = put_small(self._below, prefix, sources, tell=tell, meanwhile=meanwhile, md5=md5s is not None)
+        done = put_small(self._below, prefix, sources, tell=tell, md5=md5s is not None)
         for source, result in zip(sources, done, strict=True):
             if result is None:
                 found.append(put_with_md5(self, os.fsdecode(source), md5s))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from shipway.kernel.canonical import canonical_json
 from shipway.kernel.digest import digest_bytes
+from shipway.store._catalogue import Writer
 from shipway.store._objects import FileObjects, Objects
 from shipway.store._reader import Value
 from shipway.store._types import CatalogueDamaged, CatalogueOther, ObjectsOther
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from shipway.store._bucket_objects import BucketObjects
-    from shipway.store._catalogue import Writer
 
 FILE = "catalogue.sqlite"
 MARK = "catalogue.json"

@@ -1,4 +1,4 @@
-"""The catalogue in PostgreSQL: the SQL text of the reader on psycopg, the writer's transactions one at a time a project.
+"""The catalogue in PostgreSQL: the SQL text of reader and writer on psycopg, the writer's transactions one at a time a project.
 
 Neither the address's password nor the address as it was written ever gets into an error.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from shipway.kernel.errors import ShipwayError
+from shipway.store._catalogue import Rows, Writer
 from shipway.store._postgres_faults import fault_of
 from shipway.store._reader import Value
 from shipway.store._types import CatalogueAddress, revision_of
@@ -22,12 +23,10 @@ if TYPE_CHECKING:
     from psycopg import Connection
     from sqlalchemy import Engine
 
-    from shipway.store._catalogue import Writer
-
 BUSY_SECONDS = 20  # as with SQLite: a writer holds its project for milliseconds
 _CONNECT_SECONDS = 10
 _SILENCE_MS = 30_000  # of a peer that neither answers nor refuses; then the connection counts as lost
-_NAMED = re.compile(r"(?<![:\w]):([a-z_]+)")
+_NAMED = re.compile(r"(?<![:\w]):([a-z_][a-z_0-9]*)")
 
 
 class PostgresCatalogue:
@@ -53,9 +52,7 @@ class PostgresCatalogue:
         return cast("list[tuple[Value, ...]]", rows)
 
     def writer(self, project: str) -> Writer:
-        from shipway.store._catalogue import Writer
-
-        return Writer(self._engine, project, faults=lambda problem: fault_of(problem, where=self.where), where=self.where)
+        return Writer(self._write, project, where=self.where)
 
     def revision(self) -> str | None:
         found = self.query("SELECT to_regclass('alembic_version') IS NOT NULL", {})
@@ -69,6 +66,17 @@ class PostgresCatalogue:
 
         with self._told():
             migrate(self._engine, objects)
+
+    @contextmanager
+    def _write(self, project: str) -> Iterator[Rows]:
+        """On a connection that was looked at before: what was lost meanwhile costs no error."""
+        with self._told():
+            held = self._sound()
+            with held.transaction():
+                held.execute(_LIMITS.encode())
+                rows = _Rows(held)
+                rows(_LOCK, {"project": project})
+                yield rows
 
     @contextmanager
     def transaction(self, *, alone: bool) -> Iterator[sqlalchemy.Connection]:
@@ -141,6 +149,25 @@ class PostgresCatalogue:
             raise
 
 
+class _Rows:
+    """As Rows."""
+
+    def __init__(self, held: Connection[tuple[object, ...]]) -> None:
+        self._held = held
+
+    def __call__(self, sql: str, parameters: Mapping[str, Value]) -> Sequence[Sequence[Value]]:
+        cursor = self._held.execute(_for_psycopg(sql).encode(), parameters)
+        return cast("list[tuple[Value, ...]]", cursor.fetchall()) if cursor.description else []
+
+    def each(self, sql: str, parameters: Sequence[Mapping[str, Value]]) -> None:
+        self._held.cursor().executemany(_for_psycopg(sql).encode(), parameters)
+
+
+# the first is what a migration takes alone: nobody writes in the manner of a revision that has passed
+_LOCK = (
+    "SELECT pg_advisory_xact_lock_shared(hashtextextended('shipway catalogue', 0)),"
+    " pg_advisory_xact_lock(hashtextextended('shipway ' || :project, 0))"
+)
 # READ COMMITTED is enough because a transaction holds its project's lock from its first statement: see design 028
 _LIMITS = f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'; SET LOCAL idle_in_transaction_session_timeout = '60s'"
 

@@ -56,11 +56,11 @@ class SmallFiles:
 
 
 def put_small(
-    below: str, prefix: str, sources: Sequence[bytes], *, tell: Callable[[int], None], meanwhile: Callable[[], None], md5: bool
+    below: str, prefix: str, sources: Sequence[bytes], *, tell: Callable[[int], None], md5: bool
 ) -> list[Result | None]:
     """What became of each file, in order; None: it could not be put, and who puts it by itself is told why.
 
-    tell and meanwhile: as of share_out.
+    tell: as of share_out.
     """
 
     def work(hand: int, share: Sequence[bytes]) -> Iterator[bytes]:
@@ -72,7 +72,7 @@ def put_small(
             except (OSError, FileMoved):
                 yield _FAILED
 
-    said = share_out(sources, work, size=len(_FAILED), tell=tell, meanwhile=meanwhile)
+    said = share_out(sources, work, size=len(_FAILED), tell=tell)
     return [
         (one[:32].hex(), int.from_bytes(one[32:40], "little"), one[40:].hex()) if one and one != _FAILED else None
         for one in said

@@ -1,4 +1,4 @@
-"""The catalogue in one SQLite file. Reading costs no import of SQLAlchemy."""
+"""The catalogue in one SQLite file. Reading and writing cost no import of SQLAlchemy: migrations and relocations do."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from shipway.store._catalogue import Rows, Writer
 from shipway.store._faults import fault_of
 from shipway.store._reader import Value
 from shipway.store._types import revision_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
-
-    from shipway.store._catalogue import Writer
 
 BUSY_SECONDS = 20.0  # a writer holds the file for milliseconds; this long means that something hangs
 
@@ -32,9 +31,7 @@ class SqliteCatalogue:
             return cast("list[tuple[Value, ...]]", self._reading.execute(sql, dict(parameters)).fetchall())
 
     def writer(self, project: str) -> Writer:
-        from shipway.store._catalogue import Writer
-
-        return Writer(self._engine, project, faults=lambda problem: fault_of(problem, file=self._file), where=self.where)
+        return Writer(self._write, project, where=self.where)
 
     def revision(self) -> str | None:
         if not self._file.exists():
@@ -56,6 +53,20 @@ class SqliteCatalogue:
             migrate(self._engine, objects)
 
     @contextmanager
+    def _write(self, _project: str) -> Iterator[Rows]:
+        """The write lock is taken at once, so that no transaction fails half-way with busy."""
+        with self._told():
+            connection = self._writing
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield _Rows(connection)
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:  # of a full disk SQLite has rolled back itself
+                    connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
     def transaction(self, *, alone: bool) -> Iterator[Connection]:  # noqa: ARG002 - whoever begins one here is alone
         with self._told(), self._engine.begin() as connection:
             yield connection
@@ -67,18 +78,34 @@ class SqliteCatalogue:
         return SqliteCatalogue(self._file)
 
     def close(self) -> None:
-        reading, engine = self.__dict__.pop("_reading", None), self.__dict__.pop("_engine", None)
-        if reading is not None:
-            reading.close()
+        for name in ("_reading", "_writing"):
+            connection = self.__dict__.pop(name, None)
+            if connection is not None:
+                connection.close()
+        engine = self.__dict__.pop("_engine", None)
         if engine is not None:
             engine.dispose()
 
     @cached_property
     def _reading(self) -> sqlite3.Connection:
-        file = f"{self._file.absolute().as_uri()}?mode=rw"  # makes no empty one where it is gone
-        connection = sqlite3.connect(file, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+        connection = sqlite3.connect(self._there, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
         connection.execute("PRAGMA query_only = ON")
         return connection
+
+    @cached_property
+    def _writing(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._there, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
+        try:
+            _prepare(connection, None)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    @property
+    def _there(self) -> str:
+        """An address that makes no empty file where it is gone."""
+        return f"{self._file.absolute().as_uri()}?mode=rw"
 
     @cached_property
     def _engine(self) -> Engine:
@@ -100,6 +127,19 @@ class SqliteCatalogue:
             if fault:
                 raise fault from problem
             raise
+
+
+class _Rows:
+    """As Rows."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __call__(self, sql: str, parameters: Mapping[str, Value]) -> Sequence[Sequence[Value]]:
+        return cast("list[tuple[Value, ...]]", self._connection.execute(sql, dict(parameters)).fetchall())
+
+    def each(self, sql: str, parameters: Sequence[Mapping[str, Value]]) -> None:
+        self._connection.executemany(sql, [dict(one) for one in parameters])
 
 
 def _prepare(connection: sqlite3.Connection, _record: object) -> None:

@@ -1,4 +1,4 @@
-"""The catalogue's tables. Imported by writers and migrations only: SQLAlchemy takes a third of a second to load."""
+"""The catalogue's tables. Imported by migrations and relocations only: SQLAlchemy takes a third of a second to load."""
 
 from __future__ import annotations
 

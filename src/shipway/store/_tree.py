@@ -65,7 +65,6 @@ class TreeWriter:
     """Puts folders and files into the store; files that the stat cache knows are not read again.
 
     listed: each file that was put, by its path below the root, and its digest. md5s: is given the MD5 of each that is read.
-    meanwhile: what else can be done while other processes read.
     """
 
     def __init__(
@@ -75,9 +74,8 @@ class TreeWriter:
         report: Callable[[str, int], None] | None = None,
         *,
         md5s: dict[Digest, str] | None = None,
-        meanwhile: Callable[[], None] = lambda: None,
     ) -> None:
-        self._objects, self._cache, self._report, self._md5s, self._meanwhile = objects, cache, report, md5s, meanwhile
+        self._objects, self._cache, self._report, self._md5s = objects, cache, report, md5s
         self._seen = 0  # nanoseconds: before any stat was taken
         self.listed: list[tuple[bytes, Digest]] = []
         self.files = self.bytes = self.read = 0
@@ -151,7 +149,7 @@ class TreeWriter:
     def _check_kept(self, folders: list[_Folder]) -> None:
         """What the cache knows has to be read all the same where its object is not there as it was."""
         wanted = [pair for one in folders for pair in zip(one.digests, one.sizes, strict=True)]
-        kept = iter(self._objects.keeps_each([(one, size) for one, size in wanted if one], meanwhile=self._meanwhile))
+        kept = iter(self._objects.keeps_each([(one, size) for one, size in wanted if one]))
         for folder in folders:
             folder.digests = [one if one and next(kept) else None for one in folder.digests]
             folder.whole = folder.whole and None not in folder.digests
@@ -164,9 +162,7 @@ class TreeWriter:
         """Large files in threads, as hashing leaves Python's lock; small ones in processes, as calls of the system do not."""
         small = [one for one in reads if one.folder.sizes[one.place] < _LARGE]
         large = [one for one in reads if one.folder.sizes[one.place] >= _LARGE]
-        done = self._objects.put_small(
-            [one.path for one in small], tell=self._teller(small), meanwhile=self._meanwhile, md5s=self._md5s
-        )
+        done = self._objects.put_small([one.path for one in small], tell=self._teller(small), md5s=self._md5s)
         for one, result in zip(small, done, strict=True):
             self._take(one, result)
         if not large:
