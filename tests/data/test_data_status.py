@@ -49,7 +49,7 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_without_a_snapshot_everything_is_added(store: Store, folder: Path) -> None:
-    assert measure_status(store, None, folder) == Status((JANUARY, FEBRUARY, MARCH), (), (), ())
+    assert measure_status(store, None, folder) == Status((JANUARY, FEBRUARY, MARCH), (), (), 0)
 
 
 def test_an_unchanged_folder_is_clean_and_no_file_is_read(
@@ -57,7 +57,7 @@ def test_an_unchanged_folder_is_clean_and_no_file_is_read(
 ) -> None:
     status = measure_status(store, digest, folder)
     assert status.clean
-    assert status.unchanged == (JANUARY, FEBRUARY, MARCH)
+    assert status.unchanged == 3
     assert hashed == []
 
 
@@ -65,7 +65,7 @@ def test_added_removed_and_changed_files_are_named(store: Store, digest: Digest,
     (folder / JANUARY).unlink()
     (folder / FEBRUARY).write_bytes(b"longer than it was" * 100)
     (folder / "notes.txt").write_text("new")
-    assert measure_status(store, digest, folder) == Status(("notes.txt",), (JANUARY,), (FEBRUARY,), (MARCH,))
+    assert measure_status(store, digest, folder) == Status(("notes.txt",), (JANUARY,), (FEBRUARY,), 1)
 
 
 def test_an_edit_that_keeps_size_and_modification_time_is_found(store: Store, digest: Digest, folder: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_file_that_has_become_executable_or_a_link_is_changed(store: Store, di
     (folder / JANUARY).chmod(0o755)
     (folder / FEBRUARY).rename(folder / "moved")
     (folder / FEBRUARY).symlink_to(folder / "moved")
-    assert measure_status(store, digest, folder) == Status(("moved",), (), (JANUARY, FEBRUARY), (MARCH,))
+    assert measure_status(store, digest, folder) == Status(("moved",), (), (JANUARY, FEBRUARY), 1)
 
 
 def test_a_link_to_a_folder_is_one_added_thing(store: Store, digest: Digest, folder: Path) -> None:
@@ -107,7 +107,7 @@ def test_a_link_to_a_folder_is_one_added_thing(store: Store, digest: Digest, fol
 
 def test_the_snapshot_of_a_single_file_has_a_status(store: Store, folder: Path) -> None:
     digest = take_snapshot(store, folder / JANUARY).digest
-    assert measure_status(store, digest, folder / JANUARY) == Status((), (), (), ("01.parquet",))
+    assert measure_status(store, digest, folder / JANUARY) == Status((), (), (), 1)
 
 
 def test_a_missing_folder_is_one_clear_error(store: Store, digest: Digest, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shipway.data import snapshot_files, take_snapshot, verify_snapshot
 from shipway.kernel.canonical import JsonObject, canonical_json, text_of_name
 from shipway.kernel.digest import digest_bytes
-from shipway.store._tree import _file_entry, node_bytes
+from shipway.store._tree import file_entry, node_bytes
 
 NAMES = (
     st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=8)
@@ -61,7 +61,7 @@ def test_a_folder_is_written_as_canonical_json(rows: list[tuple[bytes, int, bool
         {"name": text_of_name(name), "type": "file", "digest": digest_bytes(name), "size": size, "executable": executable}
         for name, size, executable in rows
     ]
-    written = [(name, _file_entry(name, digest_bytes(name), size, executable=executable)) for name, size, executable in rows]
+    written = [(name, file_entry(name, digest_bytes(name), size, executable=executable)) for name, size, executable in rows]
     assert node_bytes(written[::-1]) == canonical_json({"kind": "tree", "version": 1, "entries": entries})
 
 
@@ -72,6 +72,6 @@ def test_large_files_that_are_read_in_threads_give_the_tree_that_one_after_the_o
     for number in range(5):
         (tmp_path / f"data/{number}").write_bytes(bytes([number]) * 3000)
     alone = take_snapshot(new_store(tmp_path / "one"), tmp_path / "data")
-    monkeypatch.setattr("shipway.store._tree._LARGE", 1000)
+    monkeypatch.setattr("shipway.store._tree_write._LARGE", 1000)
     together = take_snapshot(new_store(tmp_path / "other"), tmp_path / "data")
     assert together == alone

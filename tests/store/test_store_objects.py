@@ -222,11 +222,10 @@ def test_the_size_in_a_tree_is_that_of_the_bytes_that_were_read(
         sources: Sequence[bytes],
         *,
         tell: Callable[[int], None],
-        meanwhile: Callable[[], None],
         md5s: dict[Digest, str] | None,
     ) -> list[tuple[Digest, int]]:
         file.write_text("more")
-        return real(sources, tell=tell, meanwhile=meanwhile, md5s=md5s)
+        return real(sources, tell=tell, md5s=md5s)
 
     monkeypatch.setattr(store.objects, "put_small", late)
     tree, writer = store.put_tree(file.parent)

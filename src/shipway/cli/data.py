@@ -91,7 +91,7 @@ def status(settings: Settings, names: tuple[str, ...], as_json: bool) -> None:
         for word, paths in counts.items():
             for path in paths[:10]:
                 out.say(f"  {word:<8} {path}")
-        rows.append({"name": data.name, "unchanged": len(found.unchanged), **{k: list(v) for k, v in counts.items()}})
+        rows.append({"name": data.name, "unchanged": found.unchanged, **{k: list(v) for k, v in counts.items()}})
     out.end("data-status", {"data": rows}, then="shipway data snapshot" if differs else "shipway run")
     if differs:
         raise click.exceptions.Exit(1)

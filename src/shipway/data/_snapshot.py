@@ -42,10 +42,9 @@ def take_snapshot(store: Store, path: Path, *, report: Callable[[str, int], None
     if writer.files == 0:
         raise DataEmpty(f"{path.name or path} holds no files", where=str(path), mend="put the data there, or correct its path")
     # Judged on the kept bytes, not on the user's: those may change between a look and the copy.
-    for below, kept in writer.listed:
-        if below.lower().endswith(_PARQUET_BYTES):
-            name = os.fsdecode(below)
-            check_parquet(store.objects.path(kept), name=name, where=path / name if path.is_dir() else path)
+    for below, kept in writer.listing(*_PARQUET_BYTES):
+        name = os.fsdecode(below)
+        check_parquet(store.objects.path(kept), name=name, where=path / name if path.is_dir() else path)
     digest = store.put({"kind": "snapshot", "version": 1, "root": tree.to_json(), "files": writer.files, "bytes": writer.bytes})
     return Snapshot(digest, writer.files, writer.bytes, writer.read)
 

@@ -22,12 +22,12 @@ from shipway.store import TREE, Scan, Store, TreeFile, read_node
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Paths below the folder, sorted; a file that moved is removed at one path and added at another."""
+    """Paths below the folder, sorted; a file that moved is removed at one path and added at another. unchanged: how many."""
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
     changed: tuple[str, ...]
-    unchanged: tuple[str, ...]
+    unchanged: int
 
     @property
     def clean(self) -> bool:
@@ -55,7 +55,8 @@ def measure_status(store: Store, digest: Digest | None, path: Path) -> Status:
         ) from problem
     finally:
         store.save_digests()
-    return Status(*(tuple(sorted(names)) for names in (found.added, found.removed, found.changed, found.unchanged)))
+    added, removed, changed = (tuple(sorted(names)) for names in (found.added, found.removed, found.changed))
+    return Status(added, removed, changed, found.unchanged)
 
 
 class _Comparison:
@@ -67,7 +68,7 @@ class _Comparison:
         self.added: list[str] = []
         self.removed: list[str] = []
         self.changed: list[str] = []
-        self.unchanged: list[str] = []
+        self.unchanged = 0
 
     def compare(self, scan: Scan, root: Digest | None) -> None:
         """All of a data set. root: of its tree."""
@@ -85,7 +86,10 @@ class _Comparison:
             self.added.append(path.name)
             return
         same = _is_same(self._store, os.fsencode(path.absolute()), then[path.name]) is not None
-        (self.unchanged if same else self.changed).append(path.name)
+        if same:
+            self.unchanged += 1
+        else:
+            self.changed.append(path.name)
 
     def _find(self, scan: Scan) -> Digest | None:
         below = [self._find(folder) for folder in scan.folders]
@@ -96,7 +100,7 @@ class _Comparison:
     def _folder(self, scan: Scan, then: Digest) -> bool:
         """Whether the folder is what it was."""
         if self._nodes[scan.path] == then:
-            self.unchanged += _names(scan)
+            self.unchanged += _count(scan)
             return True
         data = self._store.objects.get(then)
         node, below = read_node(data), os.fsdecode(scan.below)
@@ -122,11 +126,14 @@ class _Comparison:
     def _files(self, scan: Scan, then: Mapping[str, TreeFile], below: str) -> dict[str, Digest | None]:
         """The digest of each file that is here and was then, and has not changed; None: it is another, or new."""
         found: dict[str, Digest | None] = {}
-        for name, _ in [*scan.files, *scan.others]:
+        for name in _inside(scan):
             text = os.fsdecode(name)
             file = then.get(text)
             same = _is_same(self._store, scan.path + b"/" + name, file) if file else None
-            (self.unchanged if same else self.changed if file else self.added).append(below + text)
+            if same:
+                self.unchanged += 1
+            else:
+                (self.changed if file else self.added).append(below + text)
             found[text] = same
         return found
 
@@ -134,10 +141,18 @@ class _Comparison:
 def _names(scan: Scan) -> Iterator[str]:
     """Every path of a folder and those in it."""
     below = os.fsdecode(scan.below)
-    yield from (below + os.fsdecode(name) for name, _ in scan.files)
-    yield from (below + os.fsdecode(name) for name, _ in scan.others)
+    yield from (below + os.fsdecode(name) for name in _inside(scan))
     for folder in scan.folders:
         yield from _names(folder)
+
+
+def _inside(scan: Scan) -> list[bytes]:
+    """The names of what is no folder."""
+    return [*(file[0] for file in scan.files), *scan.others]
+
+
+def _count(scan: Scan) -> int:
+    return scan.count + sum(map(_count, scan.folders))
 
 
 def _is_same(store: Store, path: bytes, file: TreeFile) -> Digest | None:

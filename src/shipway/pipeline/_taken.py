@@ -34,12 +34,12 @@ class DataTaken:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """How the files that a query gives now differ from those of its snapshot, by path."""
+    """How the files that a query gives now differ from those of its snapshot, by path; unchanged: how many do not."""
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
     changed: tuple[str, ...]
-    unchanged: tuple[str, ...]
+    unchanged: int
 
 
 @while_working
@@ -95,8 +95,9 @@ def measure_changed(hands: Hands, spec: Spec, data: DataSpec) -> Changed:
     now = {file.path: file.digest for file in measure_query(hands.store, address, query, name=data.name, before=before)}
     both = then.keys() & now.keys()
     same = {path for path in both if then[path] == now[path]}
-    added, removed, changed = now.keys() - then.keys(), then.keys() - now.keys(), both - same
-    return Changed(*(tuple(sorted(paths)) for paths in (added, removed, changed, same)))
+    differing = now.keys() - then.keys(), then.keys() - now.keys(), both - same
+    added, removed, changed = (tuple(sorted(paths)) for paths in differing)
+    return Changed(added, removed, changed, len(same))
 
 
 def open_query(hands: Hands, spec: Spec, data: DataSpec, asked: QuerySpec) -> tuple[Address, Query]:

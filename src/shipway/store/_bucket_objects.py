@@ -18,7 +18,7 @@ from shipway.kernel.digest import Descriptor, Digest, digest_bytes, is_digest, p
 from shipway.store._bucket import Bucket, Content, Found
 from shipway.store._copies import Room
 from shipway.store._hashed import damaged
-from shipway.store._objects import FileObjects, Kept, put_with_md5
+from shipway.store._objects import FileObjects, Group, Kept, Wanted, put_with_md5
 from shipway.store._types import ObjectDamaged, ObjectMissing, ObjectsDown
 
 _PREFIX = "objects"
@@ -90,9 +90,13 @@ class BucketObjects:
         found = self._bucket.look(_key(digest))
         return found is not None and found.size == size and not self._mark(digest).exists()
 
-    def keeps_each(self, wanted: Sequence[tuple[Digest, int]]) -> list[bool]:
+    def keeps_each(self, wanted: Sequence[Wanted]) -> list[bool]:
         """As keeps of each, for many."""
         return [self.keeps(*one) for one in wanted]
+
+    def keeps_all(self, groups: Sequence[Group], count: int) -> list[bool]:  # noqa: ARG002 - each is asked for in turn
+        """Of each group whether all of it is kept, as keeps says."""
+        return [all(self.keeps(*one) for one in group()) for group in groups]
 
     def put(self, data: bytes) -> Digest:
         """Keep these bytes; putting twice is no error, and mends a small object that is not as it was."""

@@ -37,7 +37,8 @@ from shipway.store._place import (
 from shipway.store._scan import Scan, scan_folder
 from shipway.store._stat_cache import NodeSeen, StatCache, is_settled, known_as
 from shipway.store._sums import Sums
-from shipway.store._tree import TreeFile, TreeWriter, put_listing, tree_nodes, walk_tree
+from shipway.store._tree import TreeFile, put_listing, tree_nodes, walk_tree
+from shipway.store._tree_write import TreeWriter
 from shipway.store._types import (
     AuditRecord,
     CatalogueDamaged,
@@ -166,16 +167,17 @@ class Store:
     def node_of(self, scan: Scan, below: Sequence[Digest | None]) -> Digest | None:
         """The node of a folder whose folders have these, where no file in it has changed since it was remembered."""
         seen = self._stat_cache.node(scan.path)
-        same = seen and seen.below == ",".join(map(str, below)) and seen.signature == scan.signature()
+        same = seen and seen.below == ",".join(map(str, below)) and seen.signature == scan.signature
         return seen.digest if seen and same else None
 
     def remember_node(
         self, scan: Scan, node: Descriptor, below: Sequence[Digest], digests: Sequence[Digest], *, at: int
     ) -> None:
         """What was found by comparing each file of a folder. digests: of the files; at: before the scan, as time.time_ns()."""
-        if all(is_settled(status, at) for _, status in scan.files):
-            files = {text_of_name(name): known_as(status, one) for (name, status), one in zip(scan.files, digests, strict=True)}
-            seen = NodeSeen(scan.signature(), ",".join(below), node.digest, node.size)
+        seen_files = scan.files
+        if all(is_settled(file, at) for file in seen_files):
+            files = {text_of_name(file[0]): known_as(file, one) for file, one in zip(seen_files, digests, strict=True)}
+            seen = NodeSeen(scan.signature, ",".join(below), node.digest, node.size)
             self._stat_cache.put(scan.path, files, seen)
 
     def save_digests(self) -> None:

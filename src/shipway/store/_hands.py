@@ -7,17 +7,20 @@ one, which only works and says what it did through a pipe, and ends when nobody 
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import selectors
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from typing import TypeVar
 
 _WORTH = 1000  # items from which on a second process is
 _PIPE = 1 << 20  # bytes that wait in a pipe while nobody reads: what an unprivileged process may ask for
 _F_SETPIPE_SZ = 1031
+_TOLD = 64  # items that are said at once
+_FRAME = 8  # bytes of a length
 
 _T = TypeVar("_T")
 
@@ -28,25 +31,71 @@ def share_out(
     *,
     size: int,
     tell: Callable[[int], None],
+    weight: int | None = None,
 ) -> list[bytes | None]:
     """What `work` says of each item, in order; None of one that it was killed before.
 
     work: is given which hand it is and its share, raises nothing, and gives so many bytes (`size`) an item. It runs in another
-    process where that is worth it, so it leaves no trace but on the disk. tell: the number of each that is done.
+    process where that is worth it, so it leaves no trace but on the disk. tell: the number of each that is done;
+    weight: how many pieces of work the items are, where one is many.
     """
     found: list[bytes | None] = [None] * len(items)
-    hands = min(_cores(), len(items) // _WORTH)
+    hands = min(_cores(), len(items), (len(items) if weight is None else weight) // _WORTH)
     if hands < 2 or not _alone():
         for number, said in enumerate(work(0, items)):
             found[number] = said
             tell(number)
         return found
     shares = [range(low, high) for low, high in pairwise(len(items) * hand // hands for hand in range(hands + 1))]
-    children = [_start(work(hand, items[share.start : share.stop]), size, len(share)) for hand, share in enumerate(shares)]
-    try:
+    works = [work(hand, items[share.start : share.stop]) for hand, share in enumerate(shares)]
+    with _children(works, min(_PIPE, max(4096, size * len(shares[-1]))), told=_TOLD * size) as children:
         for hand, place, said in _gather([pipe for _, pipe in children], size):
             found[shares[hand][place]] = said
             tell(shares[hand][place])
+    return found
+
+
+def deal_out(
+    items: Sequence[_T], there: Callable[[Sequence[_T]], bytes], here: Callable[[Sequence[_T]], None]
+) -> Iterator[tuple[Sequence[_T], bytes]]:
+    """Items dealt to all hands like cards, as nobody knows how long each takes; one hand's are done `here`, by this process.
+
+    Gives what `there` said in another process of each other hand's, after its items; nothing of one that failed or was killed.
+    """
+    hands = min(_cores(), len(items))
+    if hands < 2 or not _alone():
+        here(items)
+        return
+    shares = [items[hand::hands] for hand in range(hands)]
+    with _children([_framed(there, share) for share in shares[1:]], _PIPE, told=0) as children:
+        here(shares[0])
+        for share, (_, pipe) in zip(shares[1:], children, strict=True):
+            said = _read_all(pipe)
+            yield share, said[_FRAME:] if int.from_bytes(said[:_FRAME], "little") == len(said) - _FRAME else b""
+
+
+def _framed(there: Callable[[Sequence[_T]], bytes], share: Sequence[_T]) -> Iterator[bytes]:
+    """With its length before it, so that a cut one is known."""
+    said = there(share)
+    yield len(said).to_bytes(_FRAME, "little")
+    yield said
+
+
+def _read_all(pipe: int) -> bytes:
+    found = bytearray()
+    while data := os.read(pipe, _PIPE):
+        found += data
+    return bytes(found)
+
+
+@contextmanager
+def _children(works: Sequence[Iterator[bytes]], waiting: int, *, told: int) -> Iterator[list[tuple[int, int]]]:
+    """A child a work: its id, and a pipe in which so many bytes may wait; it says `told` of them at once. All end with it."""
+    children: list[tuple[int, int]] = []
+    try:
+        for work in works:
+            children.append(_start(work, waiting, told))
+        yield children
     except BaseException:
         for child, _ in children:
             with suppress(ProcessLookupError):
@@ -56,26 +105,26 @@ def share_out(
         for child, pipe in children:
             os.close(pipe)
             os.waitpid(child, 0)
-    return found
 
 
-def _start(work: Iterator[bytes], size: int, count: int) -> tuple[int, int]:
+def _start(work: Iterator[bytes], waiting: int, told: int) -> tuple[int, int]:
     """A child that works; its id, and where it says what it did. It holds the locks that this process holds."""
     given, out = os.pipe2(os.O_CLOEXEC)
     with suppress(OSError):
-        fcntl.fcntl(out, _F_SETPIPE_SZ, min(_PIPE, max(4096, size * count)))
+        fcntl.fcntl(out, _F_SETPIPE_SZ, waiting)
     child = os.fork()
     if child:
         os.close(out)
         return child, given
     try:
+        gc.disable()  # to look at all objects would copy the memory that parent and child share
         os.close(given)
-        waiting = bytearray()
+        unsent = bytearray()
         for said in work:
-            waiting += said
-            if len(waiting) >= 64 * size:
-                _send(out, waiting)
-        _send(out, waiting)
+            unsent += said
+            if len(unsent) >= told:
+                _send(out, unsent)
+        _send(out, unsent)
     finally:
         os._exit(0)  # whatever happened: what is missing in the pipe is done by who reads it
 

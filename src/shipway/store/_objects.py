@@ -58,6 +58,10 @@ _ABANDONED = 3600.0  # seconds after which a temporary file that nobody has open
 _FORGOTTEN = 7 * 86_400.0  # seconds after which nobody comes back for the rest of an object
 
 
+Wanted = tuple[Digest, int]  # an object and the size in bytes that it should have
+Group = Callable[[], Iterable[Wanted]]
+
+
 class Kept(NamedTuple):
     """An object as it is kept. size: in bytes, -1 of what is no file; tag: changes whenever the bytes do, None: unknown."""
 
@@ -86,7 +90,8 @@ class Objects(Protocol):
     def all(self) -> Iterator[Digest]: ...
     def listing(self) -> Iterator[Kept]: ...
     def keeps(self, digest: Digest, size: int) -> bool: ...
-    def keeps_each(self, wanted: Sequence[tuple[Digest, int]]) -> list[bool]: ...
+    def keeps_each(self, wanted: Sequence[Wanted]) -> list[bool]: ...
+    def keeps_all(self, groups: Sequence[Group], count: int) -> list[bool]: ...
     def put(self, data: bytes) -> Digest: ...
     def put_file(
         self,
@@ -125,6 +130,7 @@ class FileObjects:
         self.variables: tuple[str, ...] = ()
         self.bucket: Bucket | None = None
         self._unsynced: dict[str, None] = {}
+        self._young: list[Group] = []  # what whoever wrote it may not have brought to the disk
         self._below = os.fspath(root)  # pathlib costs as much as the system call that it is for
         self._drafts = itertools.count()
         self._swept, self._prefix, self._disk = False, "", -1
@@ -202,27 +208,39 @@ class FileObjects:
             self._unsynced[path] = None  # whoever wrote it may have been killed before the disk had it
         return found
 
-    def keeps_each(self, wanted: Sequence[tuple[Digest, int]]) -> list[bool]:
-        """As keeps of each, for many."""
-        below, young = self._below, time.time() - _SETTLED
-
-        def look(_: int, share: Sequence[tuple[Digest, int]]) -> Iterator[bytes]:
-            lstat = os.lstat
-            for digest, size in share:  # a hundred thousand of them
-                try:
-                    status = lstat(f"{below}/{digest[7:9]}/{digest[9:]}")
-                except (OSError, ValueError):
-                    yield _GONE
-                    continue
-                mode = status.st_mode
-                kept = stat.S_ISREG(mode) and status.st_size == size and mode & 0o7777 != _DAMAGED
-                yield (_YOUNG if status.st_ctime > young else _OLD) if kept else _GONE
-
-        said = share_out(wanted, look, size=1, tell=lambda _: None)
-        for (digest, _), one in zip(wanted, said, strict=True):
-            if one == _YOUNG and not self._at_once:
-                self._unsynced[f"{below}/{digest[7:9]}/{digest[9:]}"] = None
+    def keeps_each(self, wanted: Sequence[Wanted]) -> list[bool]:
+        """As keeps of each, for many: one stat each, on all cores."""
+        said = share_out(wanted, lambda _, share: self._look(share, time.time()), size=1, tell=lambda _: None)
+        if not self._at_once:
+            young = [pair for pair, one in zip(wanted, said, strict=True) if one == _YOUNG]
+            self._young += [lambda: young] if young else []
         return [one in (_YOUNG, _OLD) for one in said]
+
+    def keeps_all(self, groups: Sequence[Group], count: int) -> list[bool]:
+        """Of each group whether all of it is kept, as keeps says. count: of all objects; a group may be asked for twice."""
+
+        def look(_: int, share: Sequence[Group]) -> Iterator[bytes]:
+            now = time.time()
+            for group in share:
+                said = set(self._look(group(), now))
+                yield _GONE if _GONE in said else _YOUNG if _YOUNG in said else _OLD
+
+        said = share_out(groups, look, size=1, tell=lambda _: None, weight=count)
+        if not self._at_once:
+            self._young += [group for group, one in zip(groups, said, strict=True) if one == _YOUNG]
+        return [one in (_YOUNG, _OLD) for one in said]
+
+    def _look(self, wanted: Iterable[Wanted], now: float) -> Iterator[bytes]:
+        below, young, lstat = self._below, now - _SETTLED, os.lstat
+        for digest, size in wanted:  # a hundred thousand of them
+            try:
+                status = lstat(f"{below}/{digest[7:9]}/{digest[9:]}")
+            except (OSError, ValueError):
+                yield _GONE
+                continue
+            mode = status.st_mode
+            kept = mode & 0o170000 == stat.S_IFREG and status.st_size == size and mode & 0o7777 != _DAMAGED
+            yield (_YOUNG if status.st_ctime > young else _OLD) if kept else _GONE
 
     def put(self, data: bytes) -> Digest:
         """Keep these bytes; putting twice is no error, and mends an object that is not as it was. Raises StoreFull."""
@@ -390,15 +408,18 @@ class FileObjects:
 
     def sync(self) -> None:
         """Bring to the disk what was put since the last call that succeeded, whoever wrote it, and the folders on the way."""
-        if not self._unsynced:
+        if not self._unsynced and not self._young:
             return
+        if len(self._unsynced) > _MANY or self._young:
+            self._disk = self._disk if self._disk >= 0 else open_disk(self._below)
+            if self._disk >= 0:
+                flush_disk(self._disk)
+                self._unsynced.clear()
+                self._young.clear()
+                return
+        self._unsynced |= dict.fromkeys(self._name(digest) for group in self._young for digest, _ in group())
+        self._young.clear()
         paths = list(self._unsynced)
-        if len(paths) > _MANY and self._disk < 0:
-            self._disk = open_disk(self._below)
-        if len(paths) > _MANY and self._disk >= 0:
-            flush_disk(self._disk)
-            self._unsynced.clear()
-            return
         if len(paths) > _MANY:
             os.sync()  # all at once; what follows then finds them clean, and hears of errors, which this does not
         for path in paths:

@@ -1,6 +1,7 @@
 """Remembers the digest of files by (path, inode, size, mtime, ctime), so that an unchanged file is not read again.
 
-A row a folder: a signature of its files' stats tells at once that none has changed, and the digest of its node what it is.
+A row a folder: a signature of its files' stats tells at once that none has changed, the digest of its node what it is, and the
+digests of its files one after the other what they are. So a folder that has not changed costs one comparison.
 Raw `sqlite3`: this is a cache that may be deleted at any time, not part of the catalogue.
 """
 
@@ -18,20 +19,26 @@ from typing import NamedTuple
 
 from shipway.kernel.canonical import text_of_name
 from shipway.kernel.digest import Digest, is_digest
+from shipway.store._scan import Seen, seen_of
 
 _RACY_NS = 2_000_000_000  # a file changed this recently may change again within one tick of its timestamp: never trusted
-_FILE, _OLD = "stat-2.sqlite", "stat.sqlite"  # the old one is what a Shipway before had, a row a file
+_FILE, _OLD = "stat-3.sqlite", ("stat.sqlite", "stat-2.sqlite")  # the old ones are what a Shipway before had
+_HEAD = len("sha256:")
 
 Known = Sequence[int | str]  # of a file: inode, size, mtime, ctime, digest
 
 
 class NodeSeen(NamedTuple):
-    """The node of a folder when its files had this signature and the folders in it these nodes, one after the other."""
+    """The node of a folder when its files had this signature and the folders in it these nodes, one after the other.
+
+    files: the digests of its files in order, 64 hexadecimal digits each; empty where load was not asked for them.
+    """
 
     signature: str
     below: str
     digest: Digest
     size: int
+    files: str = ""
 
 
 @dataclass(slots=True)
@@ -60,7 +67,7 @@ class StatCache:
     def find(self, path: Path | bytes, status: os.stat_result) -> Digest | None:
         """The digest of the file as it was last read, when nothing about it has changed since. path: bytes are absolute."""
         folder, name = os.path.split(_bytes(path))
-        return known_digest(self.files(folder), name, status)
+        return known_digest(self.files(folder), seen_of(name, status))
 
     def files(self, folder: bytes) -> Mapping[str, Known]:
         """What is known of a folder's files, by name as text. Ask with known_digest."""
@@ -74,11 +81,12 @@ class StatCache:
         """Whether any of a folder's files may be known."""
         return text_of_name(folder) in self._known.folders
 
-    def load(self, root: bytes) -> None:
-        """Look up the nodes of all folders at and below a root at once."""
+    def load(self, root: bytes, *, files: bool = False) -> None:
+        """Look up the nodes of all folders at and below a root at once; files: with the digests of their files."""
         text = text_of_name(root)
         with self._reading() as connection:
-            sql = "SELECT path, signature, below, node, size FROM folder WHERE path >= ? AND path < ?"
+            sql = f"SELECT path, signature, below, node, size, {'digests' if files else 'NULL'} FROM folders"
+            sql += " WHERE path >= ? AND path < ?"
             for low, high in ((text, text + "\0"), (text + "/", text + "0")):
                 for path, *node in connection.execute(sql, (low, high)) if connection else ():
                     self._known.folders.setdefault(path, _Folder(_node(node)))
@@ -86,14 +94,15 @@ class StatCache:
 
     def add(self, path: Path | bytes, status: os.stat_result, digest: Digest) -> None:
         """Remember what was read; `status` was taken before reading."""
-        if is_settled(status, time.time_ns()):
-            folder, name = os.path.split(_bytes(path))
+        folder, name = os.path.split(_bytes(path))
+        seen = seen_of(name, status)
+        if is_settled(seen, time.time_ns()):
             text = text_of_name(folder)
-            self._files(text)[text_of_name(name)] = known_as(status, digest)
+            self._files(text)[text_of_name(name)] = known_as(seen, digest)
             self._known.folders[text].changed = True
 
     def put(self, folder: bytes, files: Mapping[str, Known], node: NodeSeen | None) -> None:
-        """Remember a whole folder: its settled files, and its node when all of them are."""
+        """Remember a whole folder: its settled files in order, and its node when all of them are."""
         self._known.folders[text_of_name(folder)] = _Folder(node, dict(files), changed=True)
 
     def save(self) -> None:
@@ -110,8 +119,9 @@ class StatCache:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self._path, timeout=5)) as connection, connection:
                 connection.execute(_TABLE)
-                connection.executemany("INSERT OR REPLACE INTO folder VALUES (?, ?, ?, ?, ?, ?)", map(_row, new.items()))
-            self._path.with_name(_OLD).unlink(missing_ok=True)
+                connection.executemany("INSERT OR REPLACE INTO folders VALUES (?, ?, ?, ?, ?, ?, ?)", map(_row, new.items()))
+            for old in _OLD:
+                self._path.with_name(old).unlink(missing_ok=True)
         except (sqlite3.Error, OSError):
             return
 
@@ -121,7 +131,7 @@ class StatCache:
             found = self._known.folders[text] = _Folder()
             if not any(text == root or text.startswith(f"{root}/") for root in self._known.looked):
                 with self._reading() as connection:
-                    sql = "SELECT signature, below, node, size FROM folder WHERE path = ?"
+                    sql = "SELECT signature, below, node, size, NULL FROM folders WHERE path = ?"
                     row = connection.execute(sql, (text,)).fetchone() if connection else None
                     found.node = _node(row) if row else None
         return found
@@ -131,8 +141,9 @@ class StatCache:
         if folder.files is None:
             folder.files = {}
             with self._reading() as connection:
-                row = connection.execute("SELECT files FROM folder WHERE path = ?", (text,)).fetchone() if connection else None
-                folder.files = _parse(row[0]) if row else {}
+                sql = "SELECT files, digests FROM folders WHERE path = ?"
+                row = connection.execute(sql, (text,)).fetchone() if connection else None
+                folder.files = _parse(*row) if row else {}
         return folder.files
 
     @contextmanager
@@ -146,44 +157,56 @@ class StatCache:
 
 
 _TABLE = (
-    "CREATE TABLE IF NOT EXISTS folder (path TEXT PRIMARY KEY, signature TEXT, below TEXT, node TEXT, size INTEGER, files TEXT)"
+    "CREATE TABLE IF NOT EXISTS folders"
+    " (path TEXT PRIMARY KEY, signature TEXT, below TEXT, node TEXT, size INTEGER, files TEXT, digests BLOB)"
 )
 
 
-def known_digest(files: Mapping[str, Known], name: bytes, status: os.stat_result) -> Digest | None:
+def known_digest(files: Mapping[str, Known], seen: Seen) -> Digest | None:
     """The digest of a file of a folder, when nothing about it has changed since it was read."""
-    known = files.get(text_of_name(name))
-    if known is None or tuple(known[:4]) != (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns):
+    known = files.get(text_of_name(seen[0]))
+    if known is None or tuple(known[:4]) != seen[2:]:
         return None
-    return Digest(digest) if is_digest(digest := str(known[4])) else None
+    return Digest(str(known[4]))
 
 
-def known_as(status: os.stat_result, digest: Digest) -> Known:
-    """What is remembered of a file; `status` was taken before it was read."""
-    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, digest
+def known_as(seen: Seen, digest: Digest) -> Known:
+    """What is remembered of a file; what was seen of it was seen before it was read."""
+    return (*seen[2:], digest)
 
 
-def is_settled(status: os.stat_result, now: int) -> bool:
+def is_settled(seen: Seen, now: int) -> bool:
     """Whether a change from now on would show in the stat. now: nanoseconds of the Unix epoch."""
-    return now - max(status.st_mtime_ns, status.st_ctime_ns) > _RACY_NS
+    return now - max(seen[4], seen[5]) > _RACY_NS
 
 
 def _node(row: Sequence[object]) -> NodeSeen | None:
-    signature, below, digest, size = row
+    signature, below, digest, size, digests = row
     if isinstance(size, int) and is_digest(str(digest)):
-        return NodeSeen(str(signature), str(below), Digest(str(digest)), size)
+        files = digests.hex() if isinstance(digests, bytes) else ""
+        return NodeSeen(str(signature), str(below), Digest(str(digest)), size, files)
     return None
 
 
-def _row(item: tuple[str, _Folder]) -> tuple[str | int | None, ...]:
+def _row(item: tuple[str, _Folder]) -> tuple[str | int | bytes | None, ...]:
     path, folder = item
-    return path, *(folder.node or (None,) * 4), json.dumps(folder.files or {}, ensure_ascii=False, separators=(",", ":"))
+    files = folder.files or {}
+    stats = json.dumps({name: known[:4] for name, known in files.items()}, ensure_ascii=False, separators=(",", ":"))
+    digests = bytes.fromhex("".join([str(known[4])[_HEAD:] for known in files.values()]))
+    return path, *(folder.node or (None,) * 4)[:4], stats, digests
 
 
-def _parse(text: object) -> dict[str, Known]:
+def _parse(text: object, digests: object) -> dict[str, Known]:
     """Raises ValueError, TypeError for what this module has not written."""
     value = json.loads(str(text))
-    return {name: known for name, known in value.items() if isinstance(known, list) and len(known) == 5}
+    if not isinstance(digests, bytes) or len(digests) != 32 * len(value):
+        raise ValueError("not as many digests as files")
+    digits = digests.hex()
+    return {
+        name: (*stats, f"sha256:{digits[64 * number : 64 * number + 64]}")
+        for number, (name, stats) in enumerate(value.items())
+        if len(stats) == 4
+    }
 
 
 def _bytes(path: Path | bytes) -> bytes:
