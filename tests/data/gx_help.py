@@ -20,15 +20,16 @@ class RealGx:
 
     def __init__(self) -> None:
         assert PYTHON.exists(), "make .venv/great-expectations/.made"
-        script = str(Path(ours.__file__).with_name("_in_gx.py"))
+        command = [str(PYTHON), "-I", str(Path(__file__).with_name("gx_server.py")), str(Path(ours.__file__).parent)]
         self.process = subprocess.Popen(
-            [str(PYTHON), "-I", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
 
-    def ask(self, table: Path, suite: dict[str, Any], result_format: str) -> dict[str, Any]:
+    def ask(self, table: Path, suite: dict[str, Any], result_format: Any, **more: Any) -> dict[str, Any]:
         assert self.process.stdin
         assert self.process.stdout
-        self.process.stdin.write(json.dumps({"table": str(table), "suite": suite, "result_format": result_format}) + "\n")
+        request = {"table": str(table), "suite": suite, "result_format": result_format, **more}
+        self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         answer = json.loads(self.process.stdout.readline())
         assert "result" in answer, answer
@@ -45,8 +46,9 @@ class RealGx:
 
 
 def suite_of(*asked: tuple[str, dict[str, Any]]) -> dict[str, Any]:
-    """A suite of 1.x whose entries know their place."""
-    entries = [{"type": f"expect_{name}", "kwargs": kwargs, "meta": {"n": n}} for n, (name, kwargs) in enumerate(asked)]
+    """A suite of 1.x whose entries know their place; a name is without `expect_`, or with a `!` before it the whole one."""
+    names = [name[1:] if name.startswith("!") else f"expect_{name}" for name, _ in asked]
+    entries = [{"type": name, "kwargs": asked[n][1], "meta": {"n": n}} for n, name in enumerate(names)]
     return {"name": "generated", "expectations": entries, "meta": {}}
 
 
@@ -66,16 +68,16 @@ def plain(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(part: Any) -> Any:
-    if isinstance(part, float) and math.isnan(part):
+    if part == "NaT" or (isinstance(part, float) and math.isnan(part)):
         return None
     return float(part) if isinstance(part, int) else part
 
 
 def same(one: Any, other: Any) -> bool:
     """Equal to the last digits of a double; pandas has NaN for null, and 1.0 for 1 beside a null."""
-    if isinstance(one, float) and math.isnan(one):
+    if (isinstance(one, float) and math.isnan(one)) or one == "NaT":
         one = None
-    if isinstance(other, float) and math.isnan(other):
+    if other == "NaT" or (isinstance(other, float) and math.isnan(other)):
         other = None
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)

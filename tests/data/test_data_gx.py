@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ import pytest
 from gx_help import PYTHON, suite_of
 
 from shipway.data import EngineFailed, RegexEndless, SuiteMalformed, SuiteUnsupported
+from shipway.data.great_expectations import Form, measure_suite, parse_form, parse_suite, run_suite
+from shipway.data.great_expectations import _query as queries
 from shipway.data.great_expectations import _text as texts
-from shipway.data.great_expectations import measure_suite, parse_suite, run_suite
 
-TABLE = pl.LazyFrame({"i": [1, 2, None], "s": ["a", "b", None]})
+TABLE = pl.LazyFrame({"i": [1, 2, None], "s": ["a", "b", None], "d": [date(2020, 1, 1), None, date(2020, 1, 3)]})
 
 
 def measured(kind: str, **kwargs: Any) -> dict[str, Any]:
@@ -36,9 +38,11 @@ def test_a_suite_from_before_1_0_says_the_same() -> None:
 
 @pytest.mark.parametrize(
     ("condition", "rows"),
-    [("i > 1", 1), ('col("i") == 1', 1), ('col("s").notNull()', 2), ("s != 'a'", 2), ("`i`<=2", 2)],
-)
-def test_a_row_condition_of_before_is_read_when_it_is_one_comparison(condition: str, rows: int) -> None:
+    [("i > 1", 1), ('col("i") == 1', 1), ('col("s").notNull()', 2), ("s != 'a'", 2), ("`i`<=2", 2),
+     ('col("i") > 0 and col("s") == "b"', 1), ("s == 'a&b'", 0),
+     ("i.isnull() | s == 'a'", 2), ("not (i in [1] and s == 'a')", 2)],
+)  # fmt: skip
+def test_a_row_condition_that_is_a_text_is_read(condition: str, rows: int) -> None:
     found = measured("column_values_to_not_be_null", column="i", row_condition=condition, condition_parser="pandas")
     assert found["result"]["element_count"] == rows
 
@@ -49,10 +53,14 @@ def test_a_row_condition_of_before_is_read_when_it_is_one_comparison(condition: 
         ("column_values_to_be_magic", {"column": "i"}, "expect_column_values_to_be_magic is not known here"),
         ("column_kl_divergence_to_be_less_than", {"column": "i"}, "expect_column_kl_divergence_to_be_less_than"),
         ("column_values_to_be_between", {"column": "i", "min_value": {"$PARAMETER": "low"}}, "the parameter low"),
-        ("column_values_to_be_between", {"column": "s", "min_value": 1}, "on a column of type String"),
-        ("column_values_to_be_between", {"column": "i", "min_value": "2020-01-01"}, "min_value"),
-        ("column_values_to_not_be_null", {"column": "i", "row_condition": "i > 1 and i < 3"}, "row_condition"),
+        ("column_values_to_be_between", {"column": "i", "min_value": {"$PARAMETER": "now()"}}, r"now\(\)"),
+        ("column_sum_to_be_between", {"column": "s", "min_value": 1}, "on a column of type String"),
+        ("column_values_to_not_be_null", {"column": "i", "row_condition": "i + 1 > 2"}, "row_condition"),
+        ("column_values_to_not_be_null", {"column": "i", "row_condition": "__import__('os').remove('x')"}, "row_condition"),
+        ("column_values_to_not_be_null", {"column": "i", "row_condition": "(" * 5000 + "i" + ")" * 4000}, "row_condition"),
+        ("column_values_to_not_be_null", {"column": "i", "row_condition": "not " * 500 + "i > 1"}, "row_condition"),
         ("column_values_to_be_of_type", {"column": "i", "type_": "VARCHAR"}, "VARCHAR"),
+        ("column_distinct_values_to_be_in_set", {"column": "d", "value_set": ["yesterday"]}, "yesterday"),
     ],
 )
 def test_what_is_not_judged_here_is_refused_by_its_name(kind: str, kwargs: dict[str, Any], says: str) -> None:
@@ -67,6 +75,18 @@ def test_what_is_not_judged_here_is_refused_by_its_name(kind: str, kwargs: dict[
         ("column_values_to_not_be_null", {"column": "i", "mostly": 2}),
         ("column_values_to_be_in_set", {"column": "i", "value_set": "abc"}),
         ("column_values_to_be_between", {"column": "i"}),
+        ("column_values_to_be_between", {"column": "i", "min_value": "a"}),
+        ("column_values_to_be_between", {"column": "i", "min_value": 10**400}),
+        ("column_values_to_be_between", {"column": "d", "min_value": "2020-02-30"}),
+        ("column_values_to_be_between", {"column": "i", "min_value": {"$PARAMETER": "1 / 0"}}),
+        ("column_values_to_be_between", {"column": "i", "min_value": {"$PARAMETER": "9^9^9^9^9"}}),
+        ("column_values_to_be_between", {"column": "i", "min_value": {"$PARAMETER": "1 +"}}),
+        ("column_values_to_match_json_schema", {"column": "s", "json_schema": True}),
+        ("column_values_to_match_like_pattern", {"column": "s", "like_pattern": "a", "escape": "!!"}),
+        ("column_kl_divergence_to_be_less_than", {"column": "i", "partition_object": {"bins": [0, 1], "weights": [2]}}),
+        ("column_kl_divergence_to_be_less_than", {"column": "i", "partition_object": {"bins": [1, 0], "weights": [1]}}),
+        ("!unexpected_rows_expectation", {"unexpected_rows_query": "select * from {batch} where {x.__class__}"}),
+        ("!unexpected_rows_expectation", {"unexpected_rows_query": "select * from {batch"}),
         ("compound_columns_to_be_unique", {"column_list": ["i", "i"]}),
         (
             "column_quantile_values_to_be_between",
@@ -84,6 +104,82 @@ def test_kwargs_that_mean_nothing_are_named(kind: str, kwargs: dict[str, Any]) -
 def test_what_is_no_suite_is_one_clear_error(text: str) -> None:
     with pytest.raises(SuiteMalformed):
         parse_suite(text, path="suite.json")
+
+
+@pytest.mark.parametrize(
+    ("kind", "kwargs", "says"),
+    [
+        ("column_values_to_be_between", {"column": "s", "min_value": 1}, "texts are compared"),
+        ("column_values_to_be_between", {"column": "i", "min_value": "2020-01-01"}, "compared with a number"),
+        ("column_values_to_be_between", {"column": "d", "min_value": 1}, "compared with a day"),
+        ("column_max_to_be_between", {"column": "s", "max_value": 1}, "texts are compared"),
+        ("column_values_to_match_json_schema", {"column": "s", "json_schema": {"type": 3}}, "no JSON schema"),
+        ("column_values_to_be_dateutil_parseable", {"column": "i"}, "no texts to parse"),
+        ("table_row_count_to_equal_other_table", {"other_table_name": "none"}, "--table none=FILE"),
+        ("!unexpected_rows_expectation", {"unexpected_rows_query": "select nope from {batch}"}, "DuckDB refuses"),
+        ("!unexpected_rows_expectation", {"unexpected_rows_query": "drop view batch"}, "DuckDB refuses"),
+        ("!unexpected_rows_expectation", {"unexpected_rows_query": "select 1; select 2"}, "one statement"),
+        (
+            "!unexpected_rows_expectation",
+            {"unexpected_rows_query": "select * from read_text('/etc/hostname')"},
+            "DuckDB refuses",
+        ),
+        ("!unexpected_rows_expectation", {"unexpected_rows_query": "select * from '/etc/hostname'"}, "DuckDB refuses"),
+        ("!unexpected_rows_expectation", {"unexpected_rows_query": "copy {batch} to 'out.csv'"}, "DuckDB refuses"),
+    ],
+)
+def test_what_great_expectations_raises_for_is_a_result_that_says_it(kind: str, kwargs: dict[str, Any], says: str) -> None:
+    found = measured(kind, **kwargs)
+    assert not found["success"]
+    assert says in found["exception_info"]["exception_message"]
+    assert "\n" not in found["exception_info"]["exception_message"]
+
+
+def test_a_query_that_takes_too_long_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queries, "SECONDS", 0.1)
+    query = "select 1 from {batch}, range(100000) a, range(100000) b, range(100000) c where a.range + b.range + c.range < 0"
+    found = measured("!unexpected_rows_expectation", unexpected_rows_query=query)
+    assert "took more than 0.1 seconds" in found["exception_info"]["exception_message"]
+
+
+def test_a_reference_to_another_document_is_not_fetched() -> None:
+    schema = {"$ref": "http://127.0.0.1:9/schema.json"}
+    assert measured("column_values_to_match_json_schema", column="s", json_schema=schema)["result"]["unexpected_count"] == 2
+
+
+def test_a_day_as_the_bound_of_a_time_is_its_midnight() -> None:
+    times = pl.LazyFrame({"t": [datetime(2020, 1, 1), datetime(2020, 1, 2, 10)]})
+    suite = suite_of(("column_values_to_be_between", {"column": "t", "max_value": "2020-01-02"}))
+    (result,) = json.loads(json.dumps(measure_suite(parse_suite(json.dumps(suite), path="s.json"), times)))["results"]
+    assert result["result"]["partial_unexpected_list"] == ["2020-01-02T10:00:00"]
+
+
+def test_parameters_come_from_whoever_asks_and_from_a_suite_of_before() -> None:
+    kwargs = {"column": "i", "min_value": {"$PARAMETER": "low - 1"}, "max_value": {"$PARAMETER": "trunc(high * 2^0.5)"}}
+    body = {"expectations": [{"expectation_type": "expect_column_values_to_be_between", "kwargs": kwargs}]}
+    suite = parse_suite(
+        json.dumps({**body, "evaluation_parameters": {"low": 1, "high": 5}}), path="s.json", parameters={"high": 1}
+    )
+    assert suite.expectations[0].kwargs == {"column": "i", "min_value": 0, "max_value": 1}
+    assert suite.parameters == {"low": 1, "high": 1}
+    whole = {"expectations": [{"type": "x", "kwargs": {"value_set": {"$PARAMETER": "all"}}}]}
+    assert parse_suite(json.dumps(whole), path="s.json", parameters={"all": [1, "a"]}).expectations[0].kwargs == {
+        "value_set": [1, "a"]
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["LONG", "[]", '{"result_format": "ALL"}', '{"partial_unexpected_count": -1}', '{"what": 1}', "[" * 100_000]
+)
+def test_a_result_format_that_is_none_is_one_clear_error(text: str) -> None:
+    with pytest.raises(SuiteMalformed):
+        parse_form(text)
+
+
+def test_a_column_that_should_name_rows_and_is_not_there_is_one_clear_error() -> None:
+    suite = parse_suite(json.dumps(suite_of(("column_values_to_not_be_null", {"column": "i"}))), path="s.json")
+    with pytest.raises(SuiteMalformed, match="zz"):
+        measure_suite(suite, TABLE, form=Form(index=("zz",)))
 
 
 def test_a_missing_column_and_a_regex_that_does_not_compile_are_results() -> None:
@@ -118,21 +214,24 @@ def test_all_of_a_suite_is_two_queries(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_users_own_great_expectations_runs_what_we_refuse(tmp_path: Path) -> None:
     table = tmp_path / "it's a table.csv"
     TABLE.collect().write_csv(table)
-    entry = {"expectation_type": "expect_column_values_to_be_dateutil_parseable", "kwargs": {"column": "s"}}
+    kwargs = {"column": "s", "partition_object": None, "bucketize_data": False, "threshold": 0}
+    entry = {"expectation_type": "expect_column_kl_divergence_to_be_less_than", "kwargs": kwargs}
     suite = parse_suite(json.dumps({"expectation_suite_name": "old", "expectations": [entry]}), path="s.json")
     with pytest.raises(SuiteUnsupported):
         measure_suite(suite, TABLE)
-    found = run_suite(suite, table, python=str(PYTHON), result_format="BASIC")
+    found = run_suite(suite, table, python=str(PYTHON), form=Form(level="BASIC"))
     assert found["suite_name"] == "old"
     assert found["statistics"] == {
-        "evaluated_expectations": 1, "successful_expectations": 0, "unsuccessful_expectations": 1, "success_percent": 0.0,
+        "evaluated_expectations": 1, "successful_expectations": 1, "unsuccessful_expectations": 0, "success_percent": 100.0,
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("python", [sys.executable, "/no/such/python"])
 def test_a_python_without_it_is_one_clear_error(tmp_path: Path, python: str) -> None:
     with pytest.raises(EngineFailed, match=r"did not run|No module"):
-        run_suite(parse_suite('{"expectations": []}', path="s.json"), tmp_path / "t.csv", python=python, result_format="BASIC")
+        run_suite(
+            parse_suite('{"expectations": []}', path="s.json"), tmp_path / "t.csv", python=python, form=Form(level="BASIC")
+        )
 
 
 def endless(regex: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
@@ -149,6 +248,13 @@ def test_a_regex_that_backtracks_for_ever_is_stopped_and_named(regex: str, monke
     assert told.value.what.startswith(f"the regex {regex!r} took more than 0.2")
     assert told.value.what.endswith("'" + "a" * 40 + "b'")
     assert "\n" not in told.value.what
+
+
+def test_a_regex_of_a_schema_that_backtracks_for_ever_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(texts, "SECONDS", 0.2)
+    asked = ("column_values_to_match_json_schema", {"column": "s", "json_schema": {"items": {"pattern": "^(a+)+$"}}})
+    with pytest.raises(RegexEndless, match="a regex of json_schema"):
+        measure_suite(parse_suite(json.dumps(suite_of(asked)), path="s.json"), pl.LazyFrame({"s": [f'["{"a" * 40}b"]']}))
 
 
 def test_a_regex_that_could_and_does_not_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -13,10 +14,7 @@ from shipway.cli._output import Misused, Output, json_option
 from shipway.cli._settings import Settings
 
 if TYPE_CHECKING:
-    from shipway.data.great_expectations import ResultFormat
-    from shipway.kernel.canonical import JsonObject
-
-_FORMATS = ("BOOLEAN_ONLY", "BASIC", "SUMMARY", "COMPLETE")
+    from shipway.kernel.canonical import Json, JsonObject
 
 
 command = LazyGroup(
@@ -44,29 +42,63 @@ command = LazyGroup(
     "form",
     default="SUMMARY",
     metavar="FORMAT",
-    type=click.Choice(_FORMATS),
-    help="How much a result says, in Great Expectations' words; SUMMARY.",
+    help="How much a result says: Great Expectations' word or its object; SUMMARY.",
 )
+@click.option(
+    "--parameter", "given", multiple=True, metavar="NAME=VALUE", help="A value for the suite's `$PARAMETER` of this name."
+)
+@click.option("--table", "others", multiple=True, metavar="NAME=FILE", help="Another table, that the suite names.")
 @json_option
 @click.pass_obj
-def check(settings: Settings, file: Path, suite: Path, engine: str, python: str | None, form: str, as_json: bool) -> None:
+def check(
+    settings: Settings,
+    file: Path,
+    suite: Path,
+    engine: str,
+    python: str | None,
+    form: str,
+    given: tuple[str, ...],
+    others: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Judge the rows of FILE by a suite of Great Expectations. Needs no project. Exits 1 when an expectation is not met."""
     from shipway.data import load_file
-    from shipway.data.great_expectations import measure_suite, parse_suite, run_suite
+    from shipway.data.great_expectations import measure_suite, parse_form, parse_suite, run_suite
 
     if python and engine != "gx":
         raise Misused("--python goes with --engine gx", mend="--engine gx --python PATH")
+    if others and engine == "gx":
+        raise Misused("--table goes without --engine gx", mend="leave it out")
     out, table = Output(as_json), settings.directory / file
-    asked, length = parse_suite(_text(settings.directory / suite), path=str(suite)), cast("ResultFormat", form)
+    parameters = {name: _value(text) for name, text in _pairs(given, "--parameter")}
+    asked, length = parse_suite(_text(settings.directory / suite), path=str(suite), parameters=parameters), parse_form(form)
     if engine == "gx":
-        found = run_suite(asked, table, python=python or sys.executable, result_format=length)
+        found = run_suite(asked, table, python=python or sys.executable, form=length)
     else:
-        found = measure_suite(asked, load_file(table), result_format=length)
+        tables = {name: load_file(settings.directory / text) for name, text in _pairs(others, "--table")}
+        found = measure_suite(asked, load_file(table), form=length, tables=tables)
     for line in _lines(found):
         out.say(line)
     out.end("suite-result", {"engine": engine, "file": str(file), "result": found}, then="shipway run")
     if not found["success"]:
         raise click.exceptions.Exit(1)
+
+
+def _pairs(given: tuple[str, ...], option: str) -> list[tuple[str, str]]:
+    """NAME=TEXT of an option that may come often; Misused for one without a name."""
+    found = [text.partition("=") for text in given]
+    if odd := [text for text, (name, sign, _) in zip(given, found, strict=True) if not name or not sign]:
+        raise Misused(f"{option} {odd[0]} has no name", mend=f"{option} NAME=VALUE")
+    return [(name, value) for name, _, value in found]
+
+
+def _value(text: str) -> Json:
+    """JSON where it is, otherwise the text itself."""
+    try:
+        value: Json = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return value
 
 
 def _text(path: Path) -> str:

@@ -5,7 +5,7 @@ installation. Never imports Great Expectations or pandas here.
 """
 
 from shipway.data.great_expectations._engine import run_suite
-from shipway.data.great_expectations._result import ResultFormat
+from shipway.data.great_expectations._form import Form, ResultFormat, parse_form, read_form
 from shipway.data.great_expectations._suite import Expectation, Suite, parse_suite
 from shipway.data.great_expectations._validate import COMPILERS, measure_suite
 from shipway.data.great_expectations._words import about, finding
@@ -16,11 +16,14 @@ EXPECTATIONS = tuple(sorted(COMPILERS))
 __all__ = [
     "EXPECTATIONS",
     "Expectation",
+    "Form",
     "ResultFormat",
     "Suite",
     "about",
     "finding",
     "measure_suite",
+    "parse_form",
     "parse_suite",
+    "read_form",
     "run_suite",
 ]

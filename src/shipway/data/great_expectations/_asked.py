@@ -20,6 +20,10 @@ class Refused(Exception):
     """What Great Expectations raises for, too: a missing column, bounds the wrong way round. Ends in exception_info."""
 
 
+class RefusedValues(Refused):
+    """What it raises for only where there is a value to judge."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """The result of one expectation that is about no single row."""
@@ -30,13 +34,20 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """rule with mostly: judged on its counts. Otherwise judge makes the result of the numbers of this name."""
+    """rule with mostly: judged on its counts. Otherwise judge makes the result of the numbers of this name.
+
+    refused: of a rule, what is said instead where there is a value to judge. query: SQL that finds the unexpected rows;
+    other: the name of a table that has as many rows.
+    """
 
     rule: Rule | None = None
     mostly: float = 1.0
     skips_missing: bool = True
+    refused: str = ""
     numbers: Mapping[str, pl.Expr] = field(default_factory=dict)
     judge: Callable[[Numbers], Found] | None = None
+    query: str | None = None
+    other: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +111,7 @@ class Ask:
     def malformed(self, what: str) -> NoReturn:
         raise SuiteMalformed(f"{self.expectation.type}: {what}", where=self.expectation.where, mend="correct the suite")
 
-    def unsupported(self, what: str) -> NoReturn:
-        mend = "--engine gx runs the suite in your own Great Expectations"
+    def unsupported(self, what: str, *, mend: str = "--engine gx runs the suite in your own Great Expectations") -> NoReturn:
         raise SuiteUnsupported(f"{self.expectation.type} {what} is not judged here", where=self.expectation.where, mend=mend)
 
 

@@ -7,19 +7,19 @@ import subprocess
 from pathlib import Path
 
 from shipway.data._errors import EngineFailed
-from shipway.data.great_expectations._result import ResultFormat
+from shipway.data.great_expectations._form import Form
 from shipway.data.great_expectations._suite import Suite
 from shipway.kernel.canonical import JsonObject
 
 _SCRIPT = Path(__file__).with_name("_in_gx.py")
 
 
-def run_suite(suite: Suite, table: Path, *, python: str, result_format: ResultFormat, seconds: float = 3600) -> JsonObject:
+def run_suite(suite: Suite, table: Path, *, python: str, form: Form, seconds: float = 3600) -> JsonObject:
     """The validation result of Great Expectations itself, of a Parquet or CSV file. Raises EngineFailed.
 
     The process sees this environment. It gets no argument but the script: what the suite says never reaches a shell.
     """
-    request = {"table": str(table.resolve()), "suite": suite.to_json(), "result_format": result_format}
+    request = {"table": str(table.resolve()), "suite": suite.to_json(), "result_format": form.to_json()}
     try:
         done = subprocess.run(
             [python, "-I", str(_SCRIPT)],

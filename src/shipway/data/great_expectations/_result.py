@@ -6,16 +6,15 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from shipway.data._contract_query import Counts, Examples
 from shipway.data._contract_result import json_of
 from shipway.data.great_expectations._asked import Asked
+from shipway.data.great_expectations._form import Form
 from shipway.data.great_expectations._suite import Expectation, Suite
 from shipway.kernel.canonical import Json, JsonObject
 
-ResultFormat = Literal["BOOLEAN_ONLY", "BASIC", "SUMMARY", "COMPLETE"]
-MOST_LISTED = 20  # partial_unexpected_count
+_BE_NULL = "expect_column_values_to_be_null"
 _MOST_COMPLETE = 200  # Great Expectations' own end of unexpected_list
 
 
@@ -50,7 +49,7 @@ def suite_result(suite: Suite, results: Sequence[Result]) -> JsonObject:
         "success": good == all_of,
         "results": [one.to_json() for one in results],
         "suite_name": suite.name,
-        "suite_parameters": {},
+        "suite_parameters": suite.parameters,
         "statistics": {
             "evaluated_expectations": all_of,
             "successful_expectations": good,
@@ -62,19 +61,45 @@ def suite_result(suite: Suite, results: Sequence[Result]) -> JsonObject:
     }
 
 
-def map_result(asked: Asked, counts: Counts, examples: Examples, form: ResultFormat) -> tuple[bool, JsonObject]:
-    """Whether mostly holds among the rows that have a value, and the counts and lists of this length."""
+def map_result(asked: Asked, counts: Counts, examples: Examples, form: Form) -> tuple[bool, JsonObject]:
+    """Whether mostly holds among the rows that have a value, and the counts and lists of this length.
+
+    examples: of the rule's columns, of those that name a row, and of all where whole rows are asked for.
+    """
     with_value = counts.rows - counts.missing
     good = with_value == 0 or (float(with_value) - float(counts.broken)) / float(with_value) >= asked.mostly
-    if form == "BOOLEAN_ONLY":
-        return good, {}
-    pair = "column_pair" in (asked.rule.name if asked.rule else "")
-    values = [_value(value, pair=pair) for value in examples.values[:_MOST_COMPLETE]]
+    rows = list(examples.rows)
+    query: JsonObject = {"unexpected_index_query": f"df.filter(items={rows}, axis=0)"}
+    names: JsonObject = {"unexpected_index_column_names": list(form.index)} if form.index else {}
+    if form.level == "BOOLEAN_ONLY":
+        return good, {**query, **names} if form.query else {}
+    body = _counted(asked, counts, with_value)
+    told = _Told.of(asked, examples, form)
+    if form.values:
+        body["partial_unexpected_list"] = told.values[: form.most]
+    if asked.rule and asked.rule.name != _BE_NULL:  # for which it says none
+        body |= names
+    if form.rows:
+        body["unexpected_rows"] = told.whole[: form.most]
+    if form.level != "BASIC" and form.most:
+        if form.values:
+            body["partial_unexpected_counts"] = _tally(
+                told.values[: None if form.level == "COMPLETE" else form.most], form.most
+            )
+        body["partial_unexpected_index_list"] = told.places[: form.most]
+    if form.level == "COMPLETE":
+        body |= {"unexpected_list": told.values} if form.values else {}
+        body["unexpected_index_list"] = told.places
+    if form.query or (form.query is None and form.level == "COMPLETE"):
+        body |= query
+    return good, body
+
+
+def _counted(asked: Asked, counts: Counts, with_value: int) -> dict[str, Json]:
     body: dict[str, Json] = {
         "element_count": counts.rows,
         "unexpected_count": counts.broken,
         "unexpected_percent": _percent(counts.broken, with_value),
-        "partial_unexpected_list": values[:MOST_LISTED],
     }
     if asked.skips_missing:
         body |= {
@@ -83,14 +108,38 @@ def map_result(asked: Asked, counts: Counts, examples: Examples, form: ResultFor
             "unexpected_percent_total": _percent(counts.broken, counts.rows),
             "unexpected_percent_nonmissing": _percent(counts.broken, with_value),
         }
-    if form == "BASIC":
-        return good, body
-    rows = list(examples.rows)
-    body |= {"partial_unexpected_counts": _tally(values), "partial_unexpected_index_list": rows[:MOST_LISTED]}
-    if form == "COMPLETE":
-        query = f"df.filter(items={rows}, axis=0)"
-        body |= {"unexpected_list": values, "unexpected_index_list": rows, "unexpected_index_query": query}
-    return good, body
+    return body
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Of the unexpected rows: their values, what names them, and all that stands in them."""
+
+    values: list[Json]
+    places: list[Json]
+    whole: list[Json]
+
+    @staticmethod
+    def of(asked: Asked, examples: Examples, form: Form) -> _Told:
+        columns = asked.rule.columns if asked.rule else ()
+        pair = "column_pair" in (asked.rule.name if asked.rule else "")
+        if not form.index and not form.rows:
+            values = [_value(value, pair=pair) for value in examples.values[:_MOST_COMPLETE]]
+            return _Told(values, list(examples.rows), [])
+        found = [value if isinstance(value, Mapping) else {columns[0]: value} for value in examples.values]
+        own = [{name: row[name] for name in columns} for row in found]
+        values = [_value(row if len(columns) > 1 else row[columns[0]], pair=pair) for row in own[:_MOST_COMPLETE]]
+        named = _named(found, columns, form)
+        whole: list[Json] = [_value(row, pair=False) for row in found[: form.most]] if form.rows else []
+        return _Told(values, named if form.index else list(examples.rows), whole)
+
+
+def _named(found: Sequence[Mapping[str, object]], columns: Sequence[str], form: Form) -> list[Json]:
+    """An object for each row; without the values one for all, a list under each name, as there."""
+    if form.values:
+        return [_value({name: row[name] for name in (*columns, *form.index)}, pair=False) for row in found]
+    listed = found if form.level == "COMPLETE" else found[: form.most]
+    return [{name: [_value(row[name], pair=False) for row in listed] for name in form.index}] if found else []
 
 
 def _percent(part: int, whole: int) -> float | None:
@@ -105,12 +154,11 @@ def _value(value: object, *, pair: bool) -> Json:
     return None if isinstance(value, float) and math.isnan(value) else json_of(value)
 
 
-def _tally(values: Sequence[Json]) -> list[Json]:
+def _tally(values: Sequence[Json], most: int) -> list[Json]:
     """The most frequent of the listed values, the most frequent first."""
     keys = [tuple(value.values()) if isinstance(value, dict) else tuple(value) if isinstance(value, list) else value
             for value in values]  # fmt: skip
-    most = Counter(keys).most_common(MOST_LISTED)
-    ordered = sorted(most, key=lambda pair: (-pair[1], _rank(pair[0])))
+    ordered = sorted(Counter(keys).most_common(most), key=lambda pair: (-pair[1], _rank(pair[0])))
     return [{"value": list(key) if isinstance(key, tuple) else key, "count": count} for key, count in ordered]
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import cast
+from typing import Any, cast
 
 import polars as pl
 
 from shipway.data._contract_rules import Rule, among, increasing
-from shipway.data.great_expectations._asked import Ask, Asked, Refused, bounds, is_text, numeric
+from shipway.data.great_expectations._asked import Ask, Asked, Refused, RefusedValues, bounds, is_text, numeric
+from shipway.data.great_expectations._like import LIKE_ROWS
+from shipway.data.great_expectations._limits import comparable, limits, wrong_way_round
+from shipway.data.great_expectations._parsed import PARSED_ROWS
 from shipway.data.great_expectations._text import length, matches, parseable
 
 _UNIQUE = "expect_column_values_to_be_unique"
@@ -26,27 +29,30 @@ def compile_row(ask: Ask) -> Asked:
         rule = Rule(kind, kind, (name,), mask, 1 - ask.mostly, scope=ask.scope)
         return Asked(rule=rule, mostly=ask.mostly, skips_missing=False)
     seen = column if ask.scope is None else pl.when(ask.scope).then(column)
-    broken = COLUMN_ROWS[kind](ask, seen).fill_null(value=False) & seen.is_not_null()
+    refused = ""
+    try:
+        broken = COLUMN_ROWS[kind](ask, seen).fill_null(value=False) & seen.is_not_null()
+    except RefusedValues as problem:
+        broken, refused = seen.is_null() & seen.is_not_null(), str(problem)
     alone = increasing(seen) if kind == _UNIQUE and ask.schema[name].is_integer() else None
     missing = ask.inside(column.is_null())
     rule = Rule(kind, kind, (name,), broken, 1 - ask.mostly, scope=ask.scope, missing=missing, unbroken=alone)
-    return Asked(rule=rule, mostly=ask.mostly)
+    return Asked(rule=rule, mostly=ask.mostly, refused=refused)
 
 
 def _between(ask: Ask, seen: pl.Expr) -> pl.Expr:
-    low, high = bounds(ask)
+    low, high = limits(ask)
     if low is None and high is None:
         ask.malformed("min_value and max_value cannot both be left out")
-    if low is not None and high is not None and low > high:
+    if wrong_way_round(low, high):
         raise Refused("min_value cannot be greater than max_value")
-    numeric(ask, ask.text("column"))
-    value = seen.cast(pl.Float64)
+    value, ends = comparable(ask, ask.text("column"), seen, low, high)
     if low is not None and high is not None and not ask.flag("strict_min") and not ask.flag("strict_max"):
-        return ~value.is_between(low, high)
-    return _outside(ask, value, low, high)
+        return ~value.is_between(*ends)
+    return _outside(ask, value, *ends)
 
 
-def _outside(ask: Ask, value: pl.Expr, low: float | None, high: float | None) -> pl.Expr:
+def _outside(ask: Ask, value: pl.Expr, low: Any, high: Any) -> pl.Expr:
     broken = pl.lit(value=False)
     if low is not None:
         broken = broken | (value <= low if ask.flag("strict_min") else value < low)
@@ -64,11 +70,14 @@ def _member(ask: Ask, seen: pl.Expr) -> pl.Expr | None:
     if ask.get("value_set") is None:
         return None
     kind, values = ask.column(ask.text("column"))[1], [value for value in ask.items("value_set") if value is not None]
+    if (kind == pl.Date or kind == pl.Datetime) and all(isinstance(value, str) for value in values):
+        return pl.lit(value=False)  # a text is no day and no time there
     if is_text(kind):
         texts = [value for value in values if isinstance(value, str)]
         return among(seen.cast(pl.String), pl.Series(texts, dtype=pl.String))
-    numeric(ask, ask.text("column"))
-    if not all(type(value) in (int, float, str) for value in values):
+    if kind != pl.Boolean:
+        numeric(ask, ask.text("column"))
+    if not all(isinstance(value, int | float | str) for value in values):
         ask.unsupported("with other values than numbers and texts")
     numbers = [float(cast("float", value)) for value in values if not isinstance(value, str)]
     if len(numbers) < len(values) and numbers:
@@ -121,8 +130,12 @@ def _length(ask: Ask, seen: pl.Expr) -> pl.Expr:
 
 def _ordered(ask: Ask, seen: pl.Expr, *, sign: int) -> pl.Expr:
     """The later of two rows is the unexpected one; nulls between them are not there."""
-    numeric(ask, ask.text("column"))
-    value = seen.cast(pl.Float64)
+    kind = ask.column(ask.text("column"))[1]
+    if kind == pl.Date or kind == pl.Datetime:
+        value = seen.cast(pl.Int64)
+    else:
+        numeric(ask, ask.text("column"))
+        value = seen.cast(pl.Float64)
     step = (value - value.forward_fill().shift(1)) * sign
     return step <= 0 if ask.flag("strictly") else step < 0
 
@@ -186,4 +199,6 @@ COLUMN_ROWS: Mapping[str, Broken] = {
     "expect_column_values_to_not_be_outliers": _outlier,
     "expect_column_values_to_match_strftime_format": _unparseable,
     "expect_column_values_to_be_json_parseable": _unparseable,
+    **LIKE_ROWS,
+    **PARSED_ROWS,
 }

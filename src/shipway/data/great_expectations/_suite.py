@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
-from shipway.data._errors import SuiteMalformed, SuiteUnsupported
+from shipway.data._errors import SuiteMalformed
+from shipway.data.great_expectations._parameters import fill_parameters
 from shipway.kernel.canonical import Json, JsonObject
 
 _MOST_BYTES = 16 << 20  # a suite is written by people
@@ -40,14 +41,18 @@ class Suite:
 
     name: str
     expectations: tuple[Expectation, ...]
+    parameters: JsonObject = field(default_factory=dict)
 
     def to_json(self) -> JsonObject:
         """The suite in the form of 1.x."""
         return {"name": self.name, "expectations": [one.to_json() for one in self.expectations], "meta": {}, "notes": None}
 
 
-def parse_suite(text: str, *, path: str) -> Suite:
-    """The suite in this JSON; raises SuiteMalformed, and SuiteUnsupported where a value is a parameter of a run."""
+def parse_suite(text: str, *, path: str, parameters: Mapping[str, Json] | None = None) -> Suite:
+    """The suite in this JSON, its parameters in place: those given, and those that a suite of before 1.0 holds itself.
+
+    Raises SuiteMalformed, and SuiteUnsupported where a value is a parameter that nobody gave.
+    """
     if len(text) > _MOST_BYTES:
         raise SuiteMalformed("the suite is larger than 16 MiB", where=path)
     try:
@@ -59,10 +64,12 @@ def parse_suite(text: str, *, path: str) -> Suite:
     if not isinstance(body, dict) or not isinstance(body.get("expectations"), list):
         raise SuiteMalformed("the suite has no list `expectations`", where=path, mend="give the JSON of an expectation suite")
     name = body.get("name") or body.get("expectation_suite_name") or "suite"
-    return Suite(str(name), tuple(_expectations(body["expectations"], path)))
+    own = body.get("evaluation_parameters")
+    given = {**(own if isinstance(own, dict) else {}), **(parameters or {})}
+    return Suite(str(name), tuple(_expectations(body["expectations"], path, given)), given)
 
 
-def _expectations(entries: list[Json], path: str) -> Iterator[Expectation]:
+def _expectations(entries: list[Json], path: str, given: Mapping[str, Json]) -> Iterator[Expectation]:
     for number, entry in enumerate(entries, 1):
         where = f"{path}, expectation {number}"
         if not isinstance(entry, Mapping):
@@ -71,19 +78,6 @@ def _expectations(entries: list[Json], path: str) -> Iterator[Expectation]:
         kwargs, meta = entry.get("kwargs", {}), entry.get("meta") or {}
         if not isinstance(kind, str) or not isinstance(kwargs, Mapping) or not isinstance(meta, Mapping):
             raise SuiteMalformed("an expectation has a type, and objects as kwargs and meta", where=where)
-        if parameter := _parameter(kwargs):
-            what = f"{kind} asks for the parameter {parameter}, which only a run of Great Expectations gives"
-            raise SuiteUnsupported(what, where=where, mend="write the value into the suite")
+        filled = cast("JsonObject", fill_parameters(kwargs, given, where=f"{where}, {kind}"))
         severity, own = entry.get("severity") or "critical", entry.get("id")
-        yield Expectation(kind, kwargs, meta, number, str(severity), None if own is None else str(own))
-
-
-def _parameter(value: Json) -> str | None:
-    """The name of the first parameter inside a value. Parsed JSON is not deeper than its parser's stack."""
-    if isinstance(value, Mapping):
-        if "$PARAMETER" in value:
-            return str(value["$PARAMETER"])
-        value = list(value.values())
-    if isinstance(value, list):
-        return next((found for item in value if (found := _parameter(cast("Json", item)))), None)
-    return None
+        yield Expectation(kind, filled, meta, number, str(severity), None if own is None else str(own))

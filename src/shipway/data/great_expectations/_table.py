@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import cast
 
 import polars as pl
 
-from shipway.data.great_expectations._asked import Ask, Asked, Found, Numbers, bounds, within
+from shipway.data.great_expectations._asked import Ask, Asked, Found, Numbers, Refused, bounds, is_text, within
 from shipway.kernel.canonical import Json
 
 _ALIASES = {"int": "int64", "float": "float64", "double": "float64", "single": "float32", "datetime64[ns]": "datetime64"}
@@ -16,6 +17,12 @@ _TYPES = {
     "str", "bool", "datetime64", "float32", "float64",
     *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
 }  # fmt: skip
+
+_DTYPES = {"int": "int64", "float": "float64", "double": "float64", "single": "float32", "O": "object"}
+_DTYPE = re.compile(
+    r"u?int(?:8|16|32|64)|U?Int(?:8|16|32|64)|[fF]loat(?:32|64)|bool|boolean|object|str|string|category"
+    r"|(?:datetime|timedelta)64(?:\[(?:s|ms|us|ns)\])?|datetime64\[(?:s|ms|us|ns), [A-Za-z_/+0-9-]+\]"
+)
 
 
 def compile_row_count(ask: Ask) -> Asked:
@@ -31,6 +38,19 @@ def compile_row_count(ask: Ask) -> Asked:
         return Found(within(rows, low, high, strict_min=strict_min, strict_max=strict_max), {"observed_value": rows})
 
     return Asked(numbers={"rows": pl.len() if ask.scope is None else ask.scope.sum()}, judge=judge)
+
+
+def compile_other_table(ask: Ask) -> Asked:
+    """The other table is one that was named beside this one."""
+    return Asked(numbers={"rows": pl.len() if ask.scope is None else ask.scope.sum()}, other=ask.text("other_table_name"))
+
+
+def rows_as_other(name: str, numbers: Numbers, tables: Mapping[str, pl.LazyFrame]) -> Found:
+    """Whether the table of this name has as many rows. Raises Refused when nobody named one."""
+    if name not in tables:
+        raise Refused(f"no table {name} was given: --table {name}=FILE")
+    rows, others = cast("int", numbers["rows"]), int(tables[name].select(pl.len()).collect(engine="streaming").item())
+    return Found(rows == others, {"observed_value": {"self": rows, "other": others}})
 
 
 def compile_column_count(ask: Ask) -> Asked:
@@ -85,6 +105,37 @@ def compile_type(ask: Ask) -> Asked:
         return Found(good, {"observed_value": widened})
 
     return Asked(numbers={"nulls": column.null_count()}, judge=judge)
+
+
+def compile_column_type(ask: Ask) -> Asked:
+    """The dtype that pandas 3 gives the column, against one of its names; whole numbers with nulls are float64."""
+    column, kind = ask.column(ask.text("column"))
+    asked = _DTYPES.get(ask.text("type_"), ask.text("type_"))
+    if not _DTYPE.fullmatch(asked):
+        ask.unsupported(f"with the type {asked}")
+
+    def judge(numbers: Numbers) -> Found:
+        dtype = _dtype(ask, kind, nulls=bool(numbers["nulls"]))
+        good = dtype == asked or (
+            asked in ("datetime64", "timedelta64") and re.fullmatch(asked + r"\[[a-z]+\]", dtype) is not None
+        )
+        return Found(good, {"observed_value": dtype})
+
+    return Asked(numbers={"nulls": column.null_count()}, judge=judge)
+
+
+def _dtype(ask: Ask, kind: pl.DataType, *, nulls: bool) -> str:
+    if kind.is_float() or (kind.is_integer() and kind != pl.Int128):
+        return "float64" if nulls and kind.is_integer() else str(kind).lower()
+    if isinstance(kind, pl.Datetime):
+        return f"datetime64[{kind.time_unit}]" if kind.time_zone is None else f"datetime64[{kind.time_unit}, {kind.time_zone}]"
+    if isinstance(kind, pl.Duration):
+        return f"timedelta64[{kind.time_unit}]"
+    if kind == pl.Boolean:
+        return "object" if nulls else "bool"
+    if kind == pl.Date or kind == pl.Time or kind == pl.Decimal:
+        return "object"
+    return "str" if is_text(kind) and kind == pl.String else ask.unsupported(f"on a column of type {kind}")
 
 
 def _type_of(ask: Ask, kind: pl.DataType) -> str:

@@ -13,24 +13,35 @@ from pathlib import Path
 import polars as pl
 
 from shipway.data._errors import RegexEndless
-from shipway.data.great_expectations._asked import Ask, Refused, is_text
+from shipway.data.great_expectations._asked import Ask, RefusedValues, is_text
+from shipway.kernel.canonical import Json
 
 # Of these Rust and Python mean the same: the first anchor, then literals and classes of ASCII, each perhaps repeated.
 _SAME = re.compile(
     r"\^?(?:(?:[A-Za-z0-9 _@:,/=<>;%!'\"-]|\\[.+*?()\[\]{}|^$\\/-]|\[[A-Za-z0-9_ .,@:/+]+(?:-[A-Za-z0-9])?\])[+*?]?)*"
 )
 _LONGEST = 10_000
-_LONG_VALUE = 4_000  # the square of it is a fraction of a second
+LONG_VALUE = 4_000  # the square of it is a fraction of a second
 _SEARCH = Path(__file__).with_name("_search.py")
 SECONDS = 2.0  # and a millisecond for each value, of which a regex that is none of these takes a thousandth
 
 
 def as_text(ask: Ask, seen: pl.Expr) -> pl.Expr:
-    """A text or a whole number as its text."""
+    """A value as Python writes it: a whole number, a number with its point, a day, a time, True."""
     kind = ask.column(ask.text("column"))[1]
-    if not is_text(kind) and not kind.is_integer():
-        ask.unsupported(f"on a column of type {kind}")
-    return seen.cast(pl.String)
+    if is_text(kind) or kind.is_integer() or kind == pl.Date:
+        return seen.cast(pl.String)
+    if kind == pl.Boolean:
+        return pl.when(seen).then(pl.lit("True")).when(~seen).then(pl.lit("False"))
+    if kind.is_float() or kind == pl.Datetime:
+        return seen.map_batches(_written, return_dtype=pl.String, is_elementwise=True)
+    return ask.unsupported(f"on a column of type {kind}")
+
+
+def _written(values: pl.Series) -> pl.Series:
+    distinct = values.drop_nulls().unique()
+    texts = pl.Series([str(value) for value in distinct], dtype=pl.String)
+    return values.replace_strict(distinct, texts, default=None, return_dtype=pl.String)
 
 
 def length(ask: Ask, seen: pl.Expr) -> pl.Expr:
@@ -39,7 +50,7 @@ def length(ask: Ask, seen: pl.Expr) -> pl.Expr:
 
 
 def matches(ask: Ask, seen: pl.Expr, regex: str) -> pl.Expr:
-    """Python's `re.search`. Raises Refused for what does not compile.
+    """Python's `re.search`. Raises RefusedValues for what does not compile.
 
     Where Rust would find the same it looks, in linear time; otherwise Python looks once at each distinct value of a batch,
     in another process where it may take long; RegexEndless comes out of the query when it takes too long.
@@ -47,11 +58,11 @@ def matches(ask: Ask, seen: pl.Expr, regex: str) -> pl.Expr:
     try:
         pattern = re.compile(regex if len(regex) <= _LONGEST else ask.malformed("a regex is longer than 10,000 characters"))
     except (re.error, RecursionError, OverflowError) as problem:
-        raise Refused(f"the regex {regex!r} does not compile: {problem}") from problem
+        raise RefusedValues(f"the regex {regex!r} does not compile: {problem}") from problem
     text = as_text(ask, seen)
     if _SAME.fullmatch(regex):
         return text.str.contains(regex)
-    return _by_distinct(text, lambda values: _search_all(ask, pattern, values))
+    return by_distinct(text, lambda values: _search_all(ask, pattern, values))
 
 
 def parseable(ask: Ask, seen: pl.Expr) -> pl.Expr:
@@ -60,9 +71,9 @@ def parseable(ask: Ask, seen: pl.Expr) -> pl.Expr:
     if not is_text(kind):
         ask.unsupported(f"on a column of type {kind}")
     if ask.expectation.type.endswith("json_parseable"):
-        return _by_distinct(seen.cast(pl.String), lambda values: list(map(_is_json, values)))
+        return by_distinct(seen.cast(pl.String), lambda values: list(map(_is_json, values)))
     form = ask.text("strftime_format")
-    return _by_distinct(seen.cast(pl.String), lambda values: [_is_date(value, form) for value in values])
+    return by_distinct(seen.cast(pl.String), lambda values: [_is_date(value, form) for value in values])
 
 
 def _is_json(value: str) -> bool:
@@ -83,25 +94,32 @@ def _is_date(value: str, form: str) -> bool:
 
 def _search_all(ask: Ask, pattern: re.Pattern[str], values: list[str]) -> list[bool]:
     """In another process, which ends itself, where it could take for ever. Raises RegexEndless."""
-    if _is_brief(pattern.pattern) and max(map(len, values), default=0) <= _LONG_VALUE:
+    if is_brief(pattern.pattern) and max(map(len, values), default=0) <= LONG_VALUE:
         return [pattern.search(value) is not None for value in values]
+    return slow_values(ask, values, pattern=pattern.pattern)
+
+
+def slow_values(ask: Ask, values: list[str], **asked: Json) -> list[bool]:
+    """Which values hold the pattern, or fit the schema, found in a process of its own. Raises RegexEndless."""
     seconds = SECONDS + len(values) / 1000
-    request = json.dumps({"pattern": pattern.pattern, "values": values, "seconds": seconds})
-    done = subprocess.run([sys.executable, "-I", "-S", str(_SEARCH)], input=request, capture_output=True, text=True, check=True)
+    request = json.dumps({**asked, "values": values, "seconds": seconds})
+    flags = ["-I"] if "schema" in asked else ["-I", "-S"]  # the library of schemas is in site-packages
+    done = subprocess.run([sys.executable, *flags, str(_SEARCH)], input=request, capture_output=True, text=True, check=True)
     answer = json.loads(done.stdout)
     if "slow" in answer:
         shown = values[answer["slow"]][:60]
-        what = f"the regex {pattern.pattern!r} took more than {seconds:g} seconds, and was stopped at {shown!r}"
+        named = f"the regex {asked['pattern']!r}" if "pattern" in asked else "a regex of json_schema"
+        what = f"{named} took more than {seconds:g} seconds, and was stopped at {shown!r}"
         raise RegexEndless(what, where=ask.expectation.where, mend="write it without a repetition inside a repetition")
     return [letter == "1" for letter in answer["found"]]
 
 
-def _is_brief(regex: str) -> bool:
+def is_brief(regex: str) -> bool:
     """Whether it has one repetition at most and no group, and so takes no longer than the square of a text's length."""
     return "(" not in regex and len(re.findall(r"[*+?{]", regex)) <= 1
 
 
-def _by_distinct(column: pl.Expr, holds: Callable[[list[str]], list[bool]]) -> pl.Expr:
+def by_distinct(column: pl.Expr, holds: Callable[[list[str]], list[bool]]) -> pl.Expr:
     def judge(values: pl.Series) -> pl.Series:
         distinct = values.drop_nulls().unique()
         found = pl.Series(holds(distinct.to_list()), dtype=pl.Boolean)
