@@ -52,6 +52,7 @@ LIBRARY_ROOMS = {
     "hera": {"deploy"},
     "grafana_foundation_sdk": {"deploy"},
     "obstore": {"store"},
+    "fsspec": {"store"},  # a remote that obstore does not speak
     "ray": {"operate"},  # the others work for whatever Workers they are given
     "boto3": {"pipeline"},
     "botocore": {"pipeline", "cli", "store"},  # asks Step Functions; reads a function's settings; continues uploads to S3

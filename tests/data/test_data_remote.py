@@ -58,15 +58,26 @@ class There:
 
     def _place(self, digest: Digest) -> tuple[Path | None, str]:
         name = f"objects/{digest[7:9]}/{digest[9:]}"
-        if self.url.startswith("file://"):
-            return Path(self.url.removeprefix("file://")) / name, ""
+        if not self.url.startswith("s3://"):
+            return Path("/" + self.url.split("/", 3)[3]) / name, ""
         return None, f"{self.url.split('/', 3)[3]}/{name}"
 
 
-@pytest.fixture(params=["file", "s3"])
+@pytest.fixture(params=["file", "s3", "ssh", "local"])
 def there(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[There]:
     if request.param == "file":
         yield There(f"file://{tmp_path}/remote", tmp_path / "cache")
+        return
+    if request.param == "local":  # another one of fsspec's
+        yield There(f"local://{tmp_path}/remote", tmp_path / "cache")
+        return
+    if request.param == "ssh":
+        pytest.importorskip("sshfs", reason="sshfs is not installed: there is nothing to open ssh:// with")
+        from ssh_server import sftp_host
+
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+        with sftp_host(tmp_path / "home") as host:
+            yield There(host.url(tmp_path / "remote"), tmp_path / "cache")
         return
     for name, value in s3_environ().items():
         monkeypatch.setenv(name, value)
@@ -173,7 +184,7 @@ def test_a_name_moves_away_from_what_was_never_here_only_by_force(there: There, 
 
 
 @pytest.mark.parametrize(
-    "url", ["file://elsewhere/path", "file:relative", "file:///", "ftp://host/x", "s3://a b", "file:///a?b"]
+    "url", ["file://elsewhere/path", "file:relative", "file:///", "ftp://me:secret@host/x", "s3://a b", "file:///a?b"]
 )
 def test_an_address_that_is_none_is_refused_unrepeated(url: str, tmp_path: Path) -> None:
     with pytest.raises(ObjectsAddress) as caught:

@@ -19,7 +19,7 @@ remote_option = click.option(
     "--remote",
     default=None,
     metavar="URL",
-    help="s3://BUCKET/PREFIX, gs://, az:// or file:///PATH; SHIPWAY_REMOTE when left out.",
+    help="s3://BUCKET/PREFIX, gs://, az://, file:///PATH, or what fsspec opens (ssh://HOST/PATH); else SHIPWAY_REMOTE.",
 )
 
 
@@ -35,7 +35,7 @@ def open_remote(project: Project, url: str | None) -> Remote:
 
     chosen = url or project.settings.remote
     if not chosen:
-        mend = "give --remote s3://BUCKET/PREFIX (or gs://, az://, file:///PATH), or export SHIPWAY_REMOTE"
+        mend = "give --remote s3://BUCKET/PREFIX (or gs://, az://, file:///PATH, ssh://HOST/PATH), or export SHIPWAY_REMOTE"
         raise RemoteUnset("no remote was named", where=project.spec.project, mend=mend)
     return Remote(chosen, project.cache)
 

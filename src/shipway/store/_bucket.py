@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from shipway.store._bucket_faults import fault_of, is_missing, is_no_range
@@ -63,6 +63,20 @@ class Version(NamedTuple):
 
     tag: str | None
     number: str | None
+
+
+class Keyed(Protocol):
+    """Bytes by key below one address, as Bucket has them. put replaces or refuses as a whole; nobody sees half of it."""
+
+    where: str
+    variables: tuple[str, ...]
+
+    def look(self, key: str) -> Found | None: ...
+    def read(self, key: str, start: int = 0) -> Content | None: ...
+    def put(self, key: str, data: bytes | Path, *, replace: bool) -> Found | None: ...
+    def read_version(self, key: str) -> tuple[bytes, Version] | None: ...
+    def put_if(self, key: str, data: bytes, was: Version | None) -> bool: ...
+    def list(self, prefix: str) -> Iterator[Found]: ...
 
 
 class Bucket:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from shipway.kernel.errors import ShipwayError
-from shipway.store._types import ObjectsDown, ObjectsRefused
+from shipway.store._types import ObjectsDown, ObjectsRefused, StoreFull
 
 _KEY = re.compile(r'path: "(.*?)"', re.DOTALL)
 _NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "specified bucket does not exist")
@@ -16,6 +16,7 @@ _NOT_LET_IN = re.compile(
     r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|InvalidToken|: 40[13] (Unauthorized|Forbidden)"
 )
 _NO_RANGE = re.compile(r"416 |InvalidRange|non-partial|NotPartial")
+_NO_ROOM = re.compile(r"507 |StorageFull|QuotaExceeded|InsufficientStorage")
 _ELSEWHERE = re.compile(r"PermanentRedirect|[Rr]edirect without LOCATION|AuthorizationHeaderMalformed|IllegalLocation")
 
 
@@ -53,6 +54,8 @@ def fault_in_words(said: str, *, where: str, refused: bool = False) -> ShipwayEr
     if _NO_CREDENTIALS.search(said):
         mend = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where the machine has a role"
         return ObjectsRefused("no credentials for the object store were found", where=where, mend=mend)
+    if _NO_ROOM.search(said):
+        return StoreFull("no room left at the remote", where=where, mend="make some room there, then run this again")
     if _ELSEWHERE.search(said):
         return ObjectsRefused("the bucket is in another region", where=where, mend="set AWS_REGION to the bucket's region")
     if refused or _NOT_LET_IN.search(said):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from shipway.kernel import media
 from shipway.kernel.digest import Descriptor, Digest, digest_bytes, is_digest, parse_digest
-from shipway.store._bucket import Bucket, Content, Found
+from shipway.store._bucket import Content, Found, Keyed
 from shipway.store._copies import Room
 from shipway.store._hashed import damaged
 from shipway.store._objects import FileObjects, Group, Kept, Wanted, put_with_md5
@@ -31,9 +31,9 @@ class BucketObjects:
     cache: the folder of copies, which may go at any time; bound: of the bytes of all copies beside it.
     """
 
-    def __init__(self, bucket: Bucket, cache: Path, *, bound: int | None = None) -> None:
+    def __init__(self, bucket: Keyed, cache: Path, *, bound: int | None = None) -> None:
         self.root, self.where, self.variables = cache, bucket.where, bucket.variables
-        self.bucket: Bucket | None = bucket
+        self.bucket: Keyed | None = bucket
         self._bucket = bucket
         self._copies, self._room = FileObjects(cache, at_once=True), Room(cache.parent, bound)
 

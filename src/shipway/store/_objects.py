@@ -45,7 +45,7 @@ from shipway.store._small import put_small
 from shipway.store._types import ObjectDamaged, ObjectMissing
 
 if TYPE_CHECKING:
-    from shipway.store._bucket import Bucket
+    from shipway.store._bucket import Keyed
 
 _DRAFT = "tmp-"  # begins the name of what is not whole yet
 _PARTIAL = "part-"  # begins the name of what came of an object, before its digits
@@ -80,7 +80,7 @@ class Objects(Protocol):
     root: Path
     where: str
     variables: tuple[str, ...]
-    bucket: Bucket | None
+    bucket: Keyed | None
 
     def path(self, digest: Digest) -> Path: ...
     def file(self, digest: Digest) -> Path: ...
@@ -128,7 +128,7 @@ class FileObjects:
     def __init__(self, root: Path, *, at_once: bool = False) -> None:
         self.root, self.where, self._at_once = root, str(root), at_once
         self.variables: tuple[str, ...] = ()
-        self.bucket: Bucket | None = None
+        self.bucket: Keyed | None = None
         self._unsynced: dict[str, None] = {}
         self._young: list[Group] = []  # what whoever wrote it may not have brought to the disk
         self._below = os.fspath(root)  # pathlib costs as much as the system call that it is for

@@ -49,7 +49,7 @@ class Seen(NamedTuple):
 
 
 class Remote:
-    """What stands at `s3://`, `gs://`, `az://` or `file://`. For use by several threads. Raises ObjectsAddress.
+    """What stands at `s3://`, `gs://`, `az://`, `file://` or what fsspec opens. For several threads. Raises ObjectsAddress.
 
     cache: a folder of this machine. Asks nobody when it is opened; what it is asked raises ObjectsDown and ObjectsRefused.
     """
@@ -57,7 +57,7 @@ class Remote:
     def __init__(self, url: str, cache: Path) -> None:
         self.folder = _folder(url)
         self.objects: Objects = (
-            FileObjects(self.folder / OBJECTS, at_once=True) if self.folder else open_bucket(url, cache / "remote")
+            FileObjects(self.folder / OBJECTS, at_once=True) if self.folder else _open(url, cache / "remote")
         )
         self.where = str(self.folder or self.objects.where)
 
@@ -179,6 +179,17 @@ def _batches(items: Iterable[Descriptor]) -> Iterator[list[Descriptor]]:
     rest = iter(items)
     while batch := list(islice(rest, _BATCH)):
         yield batch
+
+
+def _open(url: str, cache: Path) -> Objects:
+    """Raises ObjectsAddress. A kind is what stands before `://`; without one it is an address of a bucket, misspelt."""
+    if "://" not in url or url.startswith(("s3://", "gs://", "az://")):
+        return open_bucket(url, cache)
+    from shipway.store._bucket_fsspec import FsspecBucket
+    from shipway.store._bucket_objects import BucketObjects
+
+    bucket = FsspecBucket(url)
+    return BucketObjects(bucket, cache / digest_bytes(bucket.where.encode())[7:19])
 
 
 def _folder(url: str) -> Path | None:

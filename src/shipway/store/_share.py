@@ -15,7 +15,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from shipway.store._bucket import Bucket, Found
+from shipway.store._bucket import Found, Keyed
 from shipway.store._hashed import hash_file
 from shipway.store._types import ObjectDamaged
 
@@ -63,7 +63,7 @@ class Ledger:
         self._days[name] = day
 
 
-def share_files(bucket: Bucket, folder: Path, prefix: str, *, suffix: str, today: date) -> Shared:
+def share_files(bucket: Keyed, folder: Path, prefix: str, *, suffix: str, today: date) -> Shared:
     """Bring every file of the folder that ends so (`.parquet`) below the prefix in the bucket, and here what others put there.
 
     A file appears here whole or not at all. Raises ObjectsDown, ObjectsRefused, and ObjectDamaged for one that is not what its
@@ -87,7 +87,7 @@ def share_files(bucket: Bucket, folder: Path, prefix: str, *, suffix: str, today
     return Shared(len(mine), fetched)
 
 
-def _listing(bucket: Bucket, prefix: str, since: date | None, today: date) -> Iterator[_Theirs]:
+def _listing(bucket: Keyed, prefix: str, since: date | None, today: date) -> Iterator[_Theirs]:
     """What came since a day, oldest first; the clocks of others may be ahead."""
     until = today + _DAY
     if since is None or (until - since).days > _MANY_DAYS:
@@ -107,7 +107,7 @@ def _is_day(text: str) -> bool:
     return False
 
 
-def _fetch(bucket: Bucket, theirs: _Theirs, folder: Path) -> None:
+def _fetch(bucket: Keyed, theirs: _Theirs, folder: Path) -> None:
     content = bucket.read(theirs.found.key)
     if content is None:  # removed meanwhile
         return
