@@ -55,7 +55,9 @@ LIBRARY_ROOMS = {
     "fsspec": {"store"},  # a remote that obstore does not speak
     "ray": {"operate"},  # the others work for whatever Workers they are given
     "boto3": {"pipeline"},
-    "botocore": {"pipeline", "cli", "store"},  # asks Step Functions; reads a function's settings; continues uploads to S3
+    "botocore": {"pipeline", "cli", "store"},  # Step Functions, a function's settings, uploads that go on, versions of objects
+    "deltalake": {"data"},
+    "pyiceberg": {"data"},
     "awslambdaric": set(),  # starts us
     "mangum": {"cli"},
     "polars": {"data", "pipeline", "monitor", "operate"},

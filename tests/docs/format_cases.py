@@ -22,7 +22,8 @@ from format_answering import answering_vectors
 from format_rows import row_hash_vectors
 
 from shipway.access import Actor, KeyRing, LocalSigner, Signer, TrustedKey
-from shipway.data import reference_profile, take_snapshot
+from shipway.data import InPlace, reference_profile, take_snapshot
+from shipway.data._listing import Entry, put_in_place
 from shipway.environment import environment_object
 from shipway.environment._kept import wheels_object
 from shipway.gate import DEFAULT_POLICY, MoveRefused, attest, load_policy, move_ref, policy_object, seal
@@ -198,6 +199,18 @@ def _folders(store: Store, root: Path) -> dict[str, Vector]:
         "tree-root": Vector(nodes[0]),
         "tree-below": Vector(nodes[1]),
         "snapshot": Vector(store.objects.get(snapshot.digest)),
+        **_in_place(store),
+    }
+
+
+def _in_place(store: Store) -> dict[str, Vector]:
+    month = Entry("2013/01.parquet", 2048, tag='"9f8e"', version="3sL4kqtJlcpXroDTDmJ")
+    found = InPlace("s3", "s3://acme/flights", (month, Entry("notes.txt", 12, tag='"77a0"')))
+    snapshot = put_in_place(store, found, name="flights").digest
+    listing = Descriptor.from_json(store.get(snapshot)["listing"])
+    return {
+        "snapshot-in-place": Vector(store.objects.get(snapshot)),
+        "listing": Vector(store.objects.get(listing.digest)),
     }
 
 

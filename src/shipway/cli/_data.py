@@ -34,6 +34,20 @@ def chosen_data(spec: Spec, names: tuple[str, ...]) -> list[DataSpec]:
     return [data for name, data in spec.data.items() if not names or name in names]
 
 
+def bring_here(project: Project, digest: Digest, *, name: str) -> int:
+    """The files of a snapshot of data in place, brought into the store where they are not; how many came."""
+    from shipway.data import read_in_place
+
+    if read_in_place(project.store, digest) is None:
+        return 0
+    from shipway.cli._progress import FileReport
+    from shipway.data.in_place import bring_files
+
+    with FileReport(name) as report:
+        came = bring_files(project.store, digest, report=report.each)
+    return came.files if came else 0
+
+
 def find_snapshot(project: Project, text: str) -> Digest:
     """The snapshot of `NAME`, of `NAME~2` (two moves before), of `RELEASE:NAME`, of a digest or its first digits.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,14 +67,26 @@ class Sides:
         data = self.project.spec.data.get(self.name)
         return data.contract.to_json() if data and data.contract else None
 
-    def open(self, *, quiet: bool) -> tuple[DataSide, DataSide]:
-        """Raises DataMissing, DataUnreadable, SnapshotUnknown, DataUnknown, ObjectMissing. quiet: shows no progress."""
+    def open(self, *, quiet: bool, rows: bool = False) -> tuple[DataSide, DataSide]:
+        """quiet: shows no progress; rows: bring the bytes of data in place, too.
+
+        Raises DataMissing, DataUnreadable, SnapshotUnknown, DataUnknown, ObjectMissing, and of data in place what their source
+        raises.
+        """
+        texts = (self.before, self.after) if self.after is not None else (self.before,)
+        found = {text: self._snapshot(text) for text in texts if not is_path(self._settings, text)}
+        now = self._now(found[self.before]) if self.after is None and self.before in found else None
+        if now is not None:
+            return now
+        placed = [digest for digest in found.values() if self._is_in_place(digest)]
+        if rows or len(placed) == 1:  # beside files only bytes can be compared
+            self._bring(placed)
         from shipway.cli._progress import ByteReport
 
         with ByteReport("files", self._bytes, quiet=quiet) as report:
             self._report = report.each
-            after = self._side(self.after) if self.after is not None else self._on_disk(self._place, self.name)
-            return self._side(self.before), after
+            after = self._side(self.after, found) if self.after is not None else self._on_disk(self._place, self.name)
+            return self._side(self.before, found), after
 
     @cached_property
     def _place(self) -> Path:
@@ -92,13 +104,41 @@ class Sides:
         places = [self._settings.directory / text for text in texts]
         return sum(map(bytes_below, places if self.after is not None else [*places, self._place]))
 
-    def _side(self, text: str) -> DataSide:
-        if is_path(self._settings, text):
-            return self._on_disk(self._settings.directory / text, text)
+    def _snapshot(self, text: str) -> Digest:
         from shipway.cli._data import find_snapshot
+
+        return find_snapshot(self.project, text)
+
+    def _is_in_place(self, digest: Digest) -> bool:
+        from shipway.data import read_in_place
+
+        return read_in_place(self.project.store, digest) is not None
+
+    def _bring(self, digests: list[Digest]) -> None:
+        from shipway.cli._data import bring_here
+
+        for digest in digests:
+            bring_here(self.project, digest, name=self.name)
+
+    def _now(self, before: Digest) -> tuple[DataSide, DataSide] | None:
+        """A snapshot of data in place, and what is there now; None for data that are on this disk."""
+        from shipway.data import listed_side, read_in_place
+        from shipway.pipeline import open_place
+
+        found, data = read_in_place(self.project.store, before), self.project.spec.data.get(self.name)
+        if found is None or data is None or data.place is None:
+            return None
+        there = open_place(self.project.spec, data.place).look()
+        return listed_side(found, label=self.before, snapshot=before), listed_side(there, label=data.name)
+
+    def _side(self, text: str, found: Mapping[str, Digest]) -> DataSide:
+        """found: the snapshots of both sides, by what they are called."""
         from shipway.data import snapshot_side
 
-        return snapshot_side(self.project.store, find_snapshot(self.project, text), label=text)
+        if text not in found:
+            return self._on_disk(self._settings.directory / text, text)
+        beside = next((digest for name, digest in found.items() if name != text), None)
+        return snapshot_side(self.project.store, found[text], label=text, beside=beside)
 
     def _on_disk(self, path: Path, label: str) -> DataSide:
         from shipway.data import disk_side
@@ -130,7 +170,9 @@ def review_of(project: Project, name: str, target: Digest | None = None) -> tupl
     after = snapshot_side(project.store, review.target, label=name)
     asked = Sides(project.settings, name, name, project).asked((), files=False, whole=True)
     try:
-        before = snapshot_side(project.store, review.before, label=name)
+        before = snapshot_side(project.store, review.before, label=name, beside=review.target)
+        if not before.readable:
+            after = snapshot_side(project.store, review.target, label=name, beside=review.before)
         return review, compare_data(before, after, asked, folder=project.store.root / "cache")
     except ObjectMissing:
         if review.waits:

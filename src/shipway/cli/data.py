@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shipway.cli._data import chosen_data
+from shipway.cli._data import bring_here, chosen_data
 from shipway.cli._group import LazyGroup
 from shipway.cli._output import Output, json_option
 from shipway.cli._settings import Project, Settings
@@ -49,7 +49,10 @@ command = LazyGroup(_BELOW, name="data", help="Snapshots of data sets: take, com
 @json_option
 @click.pass_obj
 def snapshot(settings: Settings, names: tuple[str, ...], why: str, whole: bool, branch: str | None, as_json: bool) -> None:
-    """Take a snapshot of data sets (all without NAMES) and point data/NAME at it. Unchanged files are not read again."""
+    """Take a snapshot of data sets (all without NAMES) and point data/NAME at it. Unchanged files are not read again.
+
+    Of data in place what is there is recorded, and no byte is copied.
+    """
     from shipway.cli._progress import FileReport
     from shipway.data import bytes_below
     from shipway.kernel.digest import short
@@ -58,11 +61,11 @@ def snapshot(settings: Settings, names: tuple[str, ...], why: str, whole: bool, 
     project, out = Project(settings), Output(as_json)
     rows = []
     for data in chosen_data(project.spec, names):
-        total = None if data.query else partial(bytes_below, project.spec.root / data.path)
+        total = None if data.query or data.place else partial(bytes_below, project.spec.root / data.path)
         with FileReport(data.name, total) as report:
             taken = snapshot_data(project.hands, project.spec, data, report=report.each, why=why, whole=whole, branch=branch)
         found = taken.snapshot
-        read = f"{found.read:,} read" if taken.rows is None else f"{taken.rows:,} rows read"
+        read = "in place" if data.place else f"{found.read:,} read" if taken.rows is None else f"{taken.rows:,} rows read"
         sizes = f"{found.files:,} files, {found.bytes:,} bytes, {read}"
         label = f"{data.name}@{branch}" if branch else data.name
         out.say(f"data/{label:<12} {short(found.digest)}  {sizes}, {'moved' if taken.moved else 'as it was'}")
@@ -78,7 +81,7 @@ def snapshot(settings: Settings, names: tuple[str, ...], why: str, whole: bool, 
 def status(settings: Settings, names: tuple[str, ...], as_json: bool) -> None:
     """Compare the files on disk with the snapshots that data/NAME points at. Exits 1 when something differs.
 
-    Of a data set from a database the query runs, and what it gives is compared.
+    Of a data set from a database the query runs, and what it gives is compared; data in place are looked at where they are.
     """
     project, out = Project(settings), Output(as_json)
     rows, differs = [], False
@@ -98,7 +101,7 @@ def status(settings: Settings, names: tuple[str, ...], as_json: bool) -> None:
 
 
 def _measured(project: Project, data: DataSpec) -> Status | Changed:
-    if data.query:
+    if data.query or data.place:
         from shipway.pipeline import measure_changed  # a tenth of a second of imports that files need not wait for
 
         return measure_changed(project.hands, project.spec, data)
@@ -130,6 +133,7 @@ def profile(settings: Settings, names: tuple[str, ...], like: str | None, on: st
     with workers_on(settings, on, workers or cores()) as hands:
         for data in chosen_data(project.spec, names):
             snapshot, began = project.store.resolve(f"data/{data.name}"), time.perf_counter()
+            bring_here(project, snapshot, name=data.name)
             found = profile_snapshot(project.store, snapshot, name=data.name, workers=hands, reference=reference)
             digest = project.store.put(found.profile.to_json())
             project.store.add_edges([Edge(snapshot, digest, "input")])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shipway.cli._data import chosen_data, find_snapshot
+from shipway.cli._data import bring_here, chosen_data, find_snapshot
 from shipway.cli._output import Output, json_option
 from shipway.cli._settings import Project, Settings
 
@@ -52,6 +52,7 @@ def bring_files(project: Project, digest: Digest, path: str, *, name: str, link:
     from shipway.cli._progress import FileReport
     from shipway.data import Way, check_out
 
+    bring_here(project, digest, name=name)
     with FileReport(name) as report:
         done = check_out(project.store, digest, project.spec.root / path, way=Way(link), force=force, report=report.each)
     return {

@@ -44,16 +44,17 @@ def command(
     """Show what differs between two sets of files: files, rows, cells, columns and their distributions.
 
     BEFORE and AFTER are NAME, NAME~1, RELEASE:NAME, a digest or its first digits, or a path: a file, or what begins with `.` or
-    `/`. Two paths need no project. Without AFTER it is the folder of the data set BEFORE. What was read once is not read again.
+    `/`. Two paths need no project. Without AFTER it is the folder of the data set BEFORE, or its place. What was read once is
+    not read again. Of data in place files are compared, and rows where a key names them: then both sides are brought here.
     """
     from shipway.cli._progress import RowReport
     from shipway.data import compare_data, render_diff, render_diff_markdown
 
     out, sides = Output(as_json), Sides(settings, before, after)
-    old, new = sides.open(quiet=as_json)
     asked = sides.asked(
         tuple(part.strip() for part in key.split(",") if part.strip()), files=files_only, whole=not changed_only
     )
+    old, new = sides.open(quiet=as_json, rows=bool(asked.key) and asked.rows)
     with RowReport("rows", quiet=as_json) as report:
         found: dict[str, Json] = {**compare_data(old, new, asked, folder=sides.folder, report=report.each)}
     if not sides.alone and old.snapshot:

@@ -62,11 +62,13 @@ def _stages(project: Project, repo: DvcRepo, out: Output, *, remote: Foreign | N
 
 
 def _export(project: Project, repo: DvcRepo, data: DataSpec, digest: Digest, *, remote: Foreign | None) -> dict[str, object]:
+    from shipway.cli._data import bring_here
     from shipway.cli._progress import FileReport
     from shipway.data import snapshot_files
     from shipway.data.dvc import describe_files, export_files, write_dvc_file
     from shipway.pipeline.dvc import refuse_made
 
+    bring_here(project, digest, name=data.name)
     files = snapshot_files(project.store, digest)
     path = _below(repo, project.spec.root / data.path, data)
     refuse_made(repo.root, path)

@@ -17,6 +17,7 @@ from shipway.data._errors import (
     KeyMissing,
     LabelTaken,
     NoCommonSnapshot,
+    NotHere,
     ProfileMismatch,
     QueryRefused,
     RegexEndless,
@@ -25,9 +26,11 @@ from shipway.data._errors import (
     RowsUnfit,
     SourceChanged,
     SourceDown,
+    SourceGone,
     SuiteMalformed,
     SuiteUnsupported,
 )
+from shipway.data._listing import BROUGHT, InPlace, brought_root, identities, read_in_place
 from shipway.data._snapshot import Snapshot, snapshot_files, take_snapshot, verify_snapshot
 from shipway.data._status import Status, bytes_below, measure_status
 from shipway.kernel.lazy import lazy_exports
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
     from shipway.data._compare import FilesChange, compare_files, compare_snapshots, files_on_disk
     from shipway.data._contract import measure_contract
     from shipway.data._contract_result import ContractResult, Sample, Violation, render_contract
-    from shipway.data._diff import Asked, DataSide, compare_data, disk_side, snapshot_side
+    from shipway.data._diff import Asked, DataSide, compare_data, disk_side, listed_side, snapshot_side
     from shipway.data._diff_words import diff_counts, render_diff, render_diff_markdown
     from shipway.data._drift import Drift, measure_drift, measure_score_drift
     from shipway.data._histogram import Histogram
@@ -66,7 +69,7 @@ _HOME = {
     "_compare": ["FilesChange", "compare_files", "compare_snapshots", "files_on_disk"],
     "_contract": ["measure_contract"],
     "_contract_result": ["ContractResult", "Sample", "Violation", "render_contract"],
-    "_diff": ["Asked", "DataSide", "compare_data", "disk_side", "snapshot_side"],
+    "_diff": ["Asked", "DataSide", "compare_data", "disk_side", "listed_side", "snapshot_side"],
     "_diff_words": ["diff_counts", "render_diff", "render_diff_markdown"],
     "_drift": ["Drift", "measure_drift", "measure_score_drift"],
     "_histogram": ["Histogram"],
@@ -86,6 +89,7 @@ _HOME = {
 }
 
 __all__ = [
+    "BROUGHT",
     "Asked",
     "CategoryProfile",
     "CheckedOut",
@@ -102,11 +106,13 @@ __all__ = [
     "FilesChange",
     "Frame",
     "Histogram",
+    "InPlace",
     "Keep",
     "KeyMissing",
     "LabelTaken",
     "Merge",
     "NoCommonSnapshot",
+    "NotHere",
     "NumericProfile",
     "OutcomeProfile",
     "Part",
@@ -126,6 +132,7 @@ __all__ = [
     "Snapshot",
     "SourceChanged",
     "SourceDown",
+    "SourceGone",
     "SplitsAsked",
     "Status",
     "SuiteMalformed",
@@ -135,6 +142,7 @@ __all__ = [
     "Unneeded",
     "Violation",
     "Way",
+    "brought_root",
     "bytes_below",
     "check_name",
     "check_out",
@@ -148,7 +156,9 @@ __all__ = [
     "fetch_snapshot",
     "files_on_disk",
     "find_unneeded",
+    "identities",
     "infer_contract",
+    "listed_side",
     "load_file",
     "load_table",
     "measure_contract",
@@ -165,6 +175,7 @@ __all__ = [
     "open_tables",
     "profile_snapshot",
     "publish_name",
+    "read_in_place",
     "read_part",
     "reference_profile",
     "remote_snapshot",

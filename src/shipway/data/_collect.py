@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from shipway.data._listing import BROUGHT
 from shipway.data._needed import Data, Needed, find_data
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.clock import instant
 from shipway.kernel.digest import Digest
 from shipway.store import REMOVED, AuditRecord, Named, NewAudit, ObjectsOther, Store
 
-_FORGETS = frozenset({"compared", REMOVED})  # kinds of state that remember something of a snapshot and need nothing of it
+# kinds of state that remember something of a snapshot and need nothing of it
+_FORGETS = frozenset({"compared", "fetched", BROUGHT, REMOVED})
 _PREFIX = "data/"
 _BATCH = 1000  # objects between two reports
 
@@ -59,6 +61,7 @@ def find_unneeded(store: Store, keep: Keep) -> Unneeded:
         raise ObjectsOther(what, where=store.objects.where, mend="remove old snapshots in a store whose objects are files")
     needed = Needed(store.objects)
     needed.follow(_roots(store, keep))
+    needed.follow(_brought(store, needed))
     found = find_data(store.objects, needed)
     names = _names(store)
     order = (*found.files, *_from_below(found), *found.snapshots)
@@ -95,6 +98,14 @@ def _roots(store: Store, keep: Keep) -> Iterator[Digest]:
 
 def _is_history(store: Store, named: Named) -> bool:
     return named.table == "move" and named.project == store.project and named.by.startswith(_PREFIX)
+
+
+def _brought(store: Store, needed: Needed) -> Iterator[Digest]:
+    """The bytes of data in place that are here, of snapshots that are needed: where they come from they may be gone."""
+    for named in store.named():
+        kind, _, snapshot = named.by.partition("/")
+        if named.table == "state" and kind == BROUGHT and Digest(snapshot) in needed:
+            yield named.digest
 
 
 def _data_refs(store: Store) -> list[str]:

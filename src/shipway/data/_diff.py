@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from shipway.data._compare import Digests, FilesChange, compare_files, files_on_disk
-from shipway.data._errors import DataUnreadable
-from shipway.data._snapshot import object_file, snapshot_files
+from shipway.data._errors import DataUnreadable, NotHere
+from shipway.data._listing import InPlace, identities, read_in_place
+from shipway.data._snapshot import object_file, root_of, snapshot_files
 from shipway.kernel.canonical import Json, JsonObject, NotCanonical, canonical_json, parse_object, text_of_name
 from shipway.kernel.digest import Digest, digest_bytes
 from shipway.kernel.errors import ShipwayError
@@ -39,12 +40,16 @@ _FILES = 1_000  # files of a kind that a document names
 
 @dataclass(frozen=True, slots=True)
 class DataSide:
-    """One of two sets of files. files: by their path in it; place: where the bytes of each are."""
+    """One of two sets of files. files: by their path in it; place: where the bytes of each are.
+
+    readable: whether bytes may be asked for; of data in place a file's digest names what is there.
+    """
 
     label: str
     files: Mapping[str, TreeFile]
     place: Mapping[str, Path]
     snapshot: Digest | None = None
+    readable: bool = True
 
 
 def disk_side(path: Path, digests: Digests, *, label: str) -> DataSide:
@@ -53,8 +58,33 @@ def disk_side(path: Path, digests: Digests, *, label: str) -> DataSide:
     return DataSide(label, files, {name: path / name if path.is_dir() else path for name in files})
 
 
-def snapshot_side(store: Store, digest: Digest, *, label: str) -> DataSide:
-    """The files of a snapshot; where their bytes are is asked when they are read. Raises ObjectMissing, ObjectDamaged."""
+def snapshot_side(store: Store, digest: Digest, *, label: str, beside: Digest | None = None) -> DataSide:
+    """The files of a snapshot; where their bytes are is asked when they are read. Raises ObjectMissing, ObjectDamaged.
+
+    Of data in place that were not brought here it is the list of what is there, and no bytes; so it is where that is all that
+    can be had of the snapshot `beside` it, since only alike can be compared.
+    """
+    found = read_in_place(store, digest)
+    if found is None or (is_here(store, digest) and (beside is None or is_here(store, beside))):
+        return _side(store, digest, label)
+    return listed_side(found, label=label, snapshot=digest)
+
+
+def listed_side(found: InPlace, *, label: str, snapshot: Digest | None = None) -> DataSide:
+    """What is in place, by what names its bytes instead of their digests."""
+    return DataSide(label, {file.path: file for file in identities(found)}, {}, snapshot, readable=False)
+
+
+def is_here(store: Store, digest: Digest) -> bool:
+    """Whether the bytes of a snapshot's files can be read: always, but for data in place that nobody brought here."""
+    try:
+        root_of(store, digest)
+    except NotHere:
+        return False
+    return True
+
+
+def _side(store: Store, digest: Digest, label: str) -> DataSide:
     files = {file.path: file for file in snapshot_files(store, digest)}
     return DataSide(label, files, _InStore(store, files, label), digest)
 
@@ -104,7 +134,7 @@ def compare_data(
     document = _files(changes)
     tables = any(path.lower().removesuffix(".gz").removesuffix(".zst").endswith(_TABLES) for path in
                  (*before.files, *after.files))  # fmt: skip
-    if tables and asked.rows and not changes.same:
+    if tables and asked.rows and not changes.same and before.readable and after.readable:
         document |= _tables(before, after, changes, asked, folder, report)
     _keep(folder, name, document)
     return document
@@ -118,7 +148,7 @@ def _name(before: DataSide, after: DataSide, asked: Asked) -> Digest:
         sides.append(digest_bytes(listed.encode()))
     return digest_bytes(canonical_json({"diff": DIFF, "sides": sides, "key": list(asked.key), "must": asked.must,
                                         "contract": asked.contract, "whole": asked.whole,
-                                        "rows": asked.rows}))  # fmt: skip
+                                        "rows": asked.rows and before.readable and after.readable}))  # fmt: skip
 
 
 def _load(folder: Path | None, name: Digest) -> JsonObject | None:

@@ -112,3 +112,15 @@ class SourceChanged(ShipwayError):
     """Rows cannot be appended to the last snapshot: the query or a column's type is another."""
 
     code = "data.source-changed"
+
+
+class NotHere(ShipwayError):
+    """The bytes of a snapshot of data in place are asked for where none of them were brought."""
+
+    code = "data.not-here"
+
+
+class SourceGone(ShipwayError):
+    """What a snapshot of data in place names is not there any more, or is something else by now."""
+
+    code = "data.source-gone"

@@ -60,6 +60,8 @@ class Needed:
             found = [folder.digest for folder in node.folders.values()]
         elif _is(record, "snapshot"):
             found = [_root(record)]
+        elif _is(record, "listing"):  # what stands there is elsewhere
+            found = []
         else:
             return list(self._here(digests_in(data, record)))
         for digest in found:
@@ -113,6 +115,8 @@ def find_data(objects: Objects, needed: Needed) -> Data:
                 trees[digest] = tuple(folder.digest for folder in node.folders.values())
             elif _is(record, "snapshot"):
                 snapshots[digest] = _root(record)
+            elif _is(record, "listing"):
+                trees[digest] = ()
             elif _is_ours(record):
                 others.append(digest)
     needed.follow(others)
@@ -140,8 +144,8 @@ def _is_ours(record: JsonObject) -> bool:
 
 
 def _root(record: JsonObject) -> Digest:
-    """Raises ObjectUnexpected."""
-    root: Json = record.get("root")
+    """A snapshot's tree, or the listing of one of data in place. Raises ObjectUnexpected."""
+    root: Json = record.get("listing" if "in_place" in record else "root")
     with suppress(DigestMalformed, KeyError, TypeError, ValueError):
         if isinstance(root, Mapping):
             return Descriptor.from_json(root).digest

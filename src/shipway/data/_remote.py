@@ -68,7 +68,8 @@ def send_snapshot(
     verify: hash what the remote has, and send anew what is damaged. Doing it again goes on. Raises ObjectMissing and
     ObjectDamaged before or while it copies, ObjectsDown, ObjectsRefused, StoreFull.
     """
-    folders, files = _parts(store, root_of(store, snapshot))
+    record = store.get(snapshot, "snapshot")
+    folders, files = _listing(record) if "in_place" in record else _parts(store, root_of(store, snapshot))
     top = Descriptor(_SNAPSHOT, snapshot, len(store.objects.get(snapshot)))
     done = bring(store.objects, remote.objects, files, verify=verify, start=start)
     for level in (*reversed(folders), [top]):
@@ -84,8 +85,11 @@ def fetch_snapshot(store: Store, remote: Remote, snapshot: Digest, *, start: Sta
     """
     try:
         data = _get(store, remote, snapshot)
-        root = Descriptor.from_json(_snapshot(data, snapshot, remote)["root"])
-        folders, files = _parts(store, root.digest, remote=remote)
+        record = _snapshot(data, snapshot, remote)
+        if "in_place" in record:
+            folders, files = _listing(record)
+        else:
+            folders, files = _parts(store, Descriptor.from_json(record["root"]).digest, remote=remote)
         done = bring(remote.objects, store.objects, files, start=start)
         for level in reversed(folders):
             done = _sum(done, bring(remote.objects, store.objects, level))
@@ -139,6 +143,11 @@ def _parts(store: Store, root: Digest, *, remote: Remote | None = None) -> tuple
         levels.append(found)
         level = below
     return levels, list(files.values())
+
+
+def _listing(record: JsonObject) -> tuple[list[list[Descriptor]], list[Descriptor]]:
+    """Of a snapshot of data in place nothing but the list of what is there; the bytes stay where they are."""
+    return [], [Descriptor.from_json(record["listing"])]
 
 
 def _get(store: Store, remote: Remote, digest: Digest) -> bytes:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from shipway.data._errors import DataEmpty, DataMissing, DataUnreadable
+from shipway.data._listing import brought_root
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.store import ObjectDamaged, ObjectMissing, Store, TreeFile, while_working
 
@@ -78,7 +79,7 @@ def object_file(store: Store, file: TreeFile, *, name: str) -> Path:
     return store.objects.path(file.digest)
 
 
-def check_parquet(content: Path, *, name: str, where: Path) -> None:
+def check_parquet(content: Path, *, name: str, where: Path | str) -> None:
     """Raise DataUnreadable unless a file called *.parquet begins and ends as one; the footer is where a cut shows."""
     if not name.lower().endswith(PARQUET_SUFFIXES):
         return
@@ -113,8 +114,9 @@ def _check_place(store: Store, path: Path) -> None:
 
 
 def root_of(store: Store, digest: Digest) -> Digest:
-    """The root of a snapshot's tree. Raises ObjectMissing, ObjectDamaged, ObjectUnexpected."""
-    return Descriptor.from_json(store.get(digest, "snapshot")["root"]).digest
+    """The root of a snapshot's tree. Raises ObjectMissing, ObjectDamaged, ObjectUnexpected, NotHere for data in place."""
+    record = store.get(digest, "snapshot")
+    return brought_root(store, digest, record) if "in_place" in record else Descriptor.from_json(record["root"]).digest
 
 
 def _named_files(store: Store, digest: Digest, name: str) -> Iterator[TreeFile]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from shipway.data._errors import DataEmpty, DataMissing, DataUnreadable
+from shipway.data._listing import InPlace, read_in_place
 from shipway.data._snapshot import object_file, snapshot_files
 from shipway.kernel.digest import Digest
 from shipway.store import ObjectMissing, Store
@@ -17,7 +18,8 @@ from shipway.store import ObjectMissing, Store
 Frame = pl.LazyFrame
 """Rows that nobody has read yet, for those who pass them on and know nothing of Polars."""
 
-Scan = Callable[[list[Path]], pl.LazyFrame]
+Place = Path | str  # of bytes: a file, or an address in a bucket
+Scan = Callable[[list[Place]], pl.LazyFrame]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class _Part:
 
     name: str
     scan: Scan
-    path: Path
+    path: Place
     schema: pl.Schema
 
 
@@ -34,14 +36,42 @@ def load_table(store: Store, digest: Digest, *, name: str) -> pl.LazyFrame:
     """The rows of a snapshot's Parquet, Arrow, CSV and JSON lines files (gzip or zstd too), in path order.
 
     Other files are left out. Types of text formats are those that fit all rows; numbers widen where files differ.
-    The bytes are not verified (verify_snapshot does that). Raises DataEmpty when there is no table, DataUnreadable
+    The bytes are not verified (verify_snapshot does that). Of data in place they are read where they are, unless they were
+    brought here: check_in_place says afterwards whether they stayed what they were. Raises DataEmpty when there is no table,
+    DataUnreadable
     for a file that cannot be read or whose columns are not those of the first, ObjectMissing.
     """
+    found = read_in_place(store, digest)
+    if found is not None:
+        return _load_in_place(store, digest, found, name)
     files = [(file.path, object_file(store, file, name=name)) for file in snapshot_files(store, digest) if scan_of(file.path)]
     return load_files(files, name=name, where=digest)
 
 
-def load_files(files: Sequence[tuple[str, Path]], *, name: str, where: str | None = None) -> pl.LazyFrame:
+def _load_in_place(store: Store, digest: Digest, found: InPlace, name: str) -> pl.LazyFrame:
+    """A table's columns come and go with its versions: what a file has not is null, and what is in its path is a column."""
+    from shipway.data.in_place import lasting_places
+
+    entries = [entry for entry in found.entries if scan_of(entry.path)]
+    places = lasting_places(store, found, entries)
+    if found.form not in TABLES:
+        return load_files([(entry.path, places[entry.path]) for entry in entries], name=name, where=digest)
+    types, frames = dict(found.columns), list[pl.LazyFrame]()
+    for entry in entries:
+        part = _part(_parquet, places[entry.path], f"{name}/{entry.path}")
+        known = [pl.lit(value, pl.String).cast(kind_of(types[column])).alias(column) for column, value in entry.columns]
+        frames.append(part.scan([part.path]).with_columns(known))
+    if not frames:
+        raise DataEmpty(f"{name} holds no rows", where=found.at, mend="write rows to the table, and take a new snapshot")
+    return pl.concat(frames, how="diagonal_relaxed")
+
+
+def kind_of(word: str) -> pl.DataType:
+    """The type of a column that stands in paths, as a table says it."""
+    return _KINDS.get(word, pl.String())
+
+
+def load_files(files: Sequence[tuple[str, Place]], *, name: str, where: str | None = None) -> pl.LazyFrame:
     """As load_table, of files by their path in the data set and where their bytes are, in this order."""
     parts = [_part(scan, path, f"{name}/{below}") for below, path in files if (scan := scan_of(below))]
     if not parts:
@@ -75,7 +105,7 @@ def count_rows(store: Store, digest: Digest, *, name: str) -> int | None:
         return None
 
 
-def _part(scan: Scan, path: Path, name: str) -> _Part:
+def _part(scan: Scan, path: Place, name: str) -> _Part:
     try:
         return _Part(name, scan, path, scan([path]).collect_schema())
     except (pl.exceptions.PolarsError, OSError) as problem:
@@ -106,22 +136,53 @@ def scan_of(path: str) -> Scan | None:
     return next((scan for suffix, scan in _SCANS.items() if stem.endswith(suffix)), None)
 
 
-def _parquet(paths: list[Path]) -> pl.LazyFrame:
+def _options(paths: list[Place]) -> dict[str, str] | None:
+    """With what Polars asks for bytes in a bucket; None for files."""
+    if isinstance(paths[0], Path):
+        return None
+    from shipway.data.in_place import scan_options
+
+    return scan_options(paths[0])
+
+
+def _texts(paths: list[Place]) -> list[str]:
+    return [str(path) for path in paths]
+
+
+def _parquet(paths: list[Place]) -> pl.LazyFrame:
     # No globs and no hive partitions: a bracket or a = in the folder of the store means nothing.
-    return pl.scan_parquet(paths, glob=False, hive_partitioning=False)
+    return pl.scan_parquet(
+        _texts(paths), glob=False, hive_partitioning=False, storage_options=_options(paths), credential_provider=None
+    )
 
 
-def _arrow(paths: list[Path]) -> pl.LazyFrame:
-    return pl.scan_ipc(paths, glob=False, hive_partitioning=False)
+def _arrow(paths: list[Place]) -> pl.LazyFrame:
+    return pl.scan_ipc(
+        _texts(paths), glob=False, hive_partitioning=False, storage_options=_options(paths), credential_provider=None
+    )
 
 
-def _csv(paths: list[Path]) -> pl.LazyFrame:
-    return pl.scan_csv(paths, glob=False, try_parse_dates=True, infer_schema_length=None)
+def _csv(paths: list[Place]) -> pl.LazyFrame:
+    return pl.scan_csv(
+        _texts(paths),
+        glob=False,
+        try_parse_dates=True,
+        infer_schema_length=None,
+        storage_options=_options(paths),
+        credential_provider=None,
+    )
 
 
-def _lines(paths: list[Path]) -> pl.LazyFrame:
+def _lines(paths: list[Place]) -> pl.LazyFrame:
     return pl.scan_ndjson([glob.escape(str(path)) for path in paths], infer_schema_length=None)
 
+
+TABLES = frozenset({"delta", "iceberg"})
+_KINDS: dict[str, pl.DataType] = {
+    "boolean": pl.Boolean(), "byte": pl.Int8(), "short": pl.Int16(), "integer": pl.Int32(), "long": pl.Int64(),
+    "float": pl.Float32(), "double": pl.Float64(), "date": pl.Date(), "timestamp": pl.Datetime("us", "UTC"),
+    "timestamp_ntz": pl.Datetime("us"),
+}  # fmt: skip
 
 _SCANS: dict[str, Scan] = {
     ".parquet": _parquet,

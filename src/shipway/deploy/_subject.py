@@ -129,7 +129,7 @@ def make_subject(
     known, before = releases or {}, previous or {}
     secrets = (CATALOGUE, *secrets_of(spec))
     variables = {"SHIPWAY_PROJECT": spec.project}
-    files = [data for data in spec.data.values() if data.query is None]
+    files = [data for data in spec.data.values() if data.query is None and data.place is None]
     if spec.targets.objects:
         variables["SHIPWAY_OBJECTS"] = spec.targets.objects
     return Subject(

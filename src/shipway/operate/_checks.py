@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from shipway.data import load_table, measure_contract, render_contract
+from shipway.data.in_place import check_in_place
 from shipway.gate import release_of
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.check import Check, Verdict
@@ -78,6 +79,7 @@ def _contracts(hands: Hands, spec: Spec, components: Iterable[Component]) -> lis
             continue
         definition = contract.to_json()
         result = measure_contract(definition, load_table(hands.store, component.digest, name=component.name))
+        check_in_place(hands.store, component.digest)
         more: dict[str, Json] = {"definition": hands.store.put(definition), "result": result.to_json()}
         detail = render_contract(result) if result.violations else ""
         found.append(attest_check(hands, component, result.check, more, detail=detail))

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from shipway.pipeline._states_client import EngineClientMissing, StatesClient
     from shipway.pipeline._states_engine import StepFunctionsEngine
     from shipway.pipeline._step_value import StepControl, measure_control
-    from shipway.pipeline._taken import Changed, DataTaken, measure_changed, snapshot_data
+    from shipway.pipeline._taken import Changed, DataTaken, measure_changed, open_place, snapshot_data
     from shipway.pipeline._types import (
         Argument,
         Graph,
@@ -113,7 +113,7 @@ _HOME = {
     "_states_client": ["EngineClientMissing", "StatesClient"],
     "_states_engine": ["StepFunctionsEngine"],
     "_step_value": ["StepControl", "measure_control"],
-    "_taken": ["Changed", "DataTaken", "measure_changed", "snapshot_data"],
+    "_taken": ["Changed", "DataTaken", "measure_changed", "open_place", "snapshot_data"],
     "_score": ["rescore_reference", "score_rows"],
     "_scored": ["load_scores"],
     "_scoring": ["ScoringFailed"],
@@ -197,6 +197,7 @@ __all__ = [
     "merge_data",
     "open_environment",
     "open_overlay",
+    "open_place",
     "origins_of",
     "pipeline_behind",
     "put_environment",

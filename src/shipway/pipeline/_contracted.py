@@ -30,8 +30,10 @@ def attest_contract(store: Store, signer: Signer, keys: KeyRing, actor: Actor, *
     if any(one.predicate.get("definition") == definition for one in known):
         return None
     from shipway.data import load_table, measure_contract  # with a library whose threads would forbid a fork before
+    from shipway.data.in_place import check_in_place
 
     result = measure_contract(store.get(definition, "contract"), load_table(store, snapshot, name=name))
+    check_in_place(store, snapshot)
     tool: Json = {"name": "shipway", "version": __version__}
     predicate: JsonObject = {
         "check": result.check.to_json(),

@@ -280,9 +280,18 @@ class _Run:
         if given.kind is InputKind.STEP:
             return step_input(self._store, name, self._outputs[name], codec=codec, work=work)
         if name not in self._verified:
+            self._bring(name)
             verify_snapshot(self._store, self._request.data[name], name=name)
             self._verified.add(name)
         return data_input(self._store, name, self._request.data[name], codec=codec, work=work)
+
+    def _bring(self, name: str) -> None:
+        """Data in place are brought here when the first step wants their bytes, not before."""
+        from shipway.data.in_place import bring_files
+
+        came = bring_files(self._store, self._request.data[name])
+        if came and came.files:
+            self._report.note(f"brought {came.files:,} files of {name}, {came.bytes:,} bytes")
 
     def _edges(self, node: Node, output: Digest) -> list[Edge]:
         sources = {

@@ -1,4 +1,4 @@
-"""Snapshots of a project's data sets, from files and from queries, and their refs."""
+"""Snapshots of a project's data sets, from files, from queries and of data in place, and their refs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from shipway.kernel.digest import Digest
 from shipway.pipeline._branches import check_branch, label_ref
 from shipway.pipeline._contracted import attest_contract
 from shipway.pipeline._hands import Hands
-from shipway.spec import DataSpec, QuerySpec, Spec
-from shipway.store import while_working
+from shipway.spec import DataSpec, PlaceSpec, QuerySpec, Spec
+from shipway.store import Store, while_working
 
 if TYPE_CHECKING:
+    from shipway.data.in_place import Source
     from shipway.data.sql import Address, Query
 
+_Files = dict[str, Digest]
 QUERY = "query"  # state rows: what the snapshot at data/<name> was read with, by the name
 
 
@@ -67,6 +69,10 @@ def snapshot_data(
         before = None if whole else _before(hands, data, data.query, query, ref)
         taken = take_query(hands.store, address, query, name=data.name, before=before, report=report)
         snapshot, rows = taken.snapshot, taken.rows
+    elif data.place:
+        from shipway.data.in_place import take_in_place
+
+        snapshot = take_in_place(hands.store, open_place(spec, data.place), name=data.name)
     else:
         snapshot = take_snapshot(hands.store, spec.root / data.path, report=report)
     present = hands.store.ref(ref)
@@ -83,21 +89,46 @@ def snapshot_data(
 
 
 def measure_changed(hands: Hands, spec: Spec, data: DataSpec) -> Changed:
-    """Run the query of a data set and compare with `data/<name>`; nothing is kept. Raises as snapshot_data."""
-    from shipway.data import snapshot_files
-    from shipway.data.sql import measure_query
-
-    assert data.query is not None, "files are compared by measure_status"
-    address, query = open_query(hands, spec, data, data.query)
-    before = _before(hands, data, data.query, query, f"data/{data.name}")
+    """Look again where data come from or are, and compare with `data/<name>`; nothing is kept. Raises as snapshot_data."""
     ref = hands.store.ref(f"data/{data.name}")
-    then = {file.path: file.digest for file in snapshot_files(hands.store, ref.digest)} if ref else {}
-    now = {file.path: file.digest for file in measure_query(hands.store, address, query, name=data.name, before=before)}
+    if data.place:
+        then, now = _in_place(hands.store, ref.digest if ref else None, open_place(spec, data.place))
+    else:
+        then, now = _asked(hands, spec, data, ref.digest if ref else None)
     both = then.keys() & now.keys()
     same = {path for path in both if then[path] == now[path]}
     differing = now.keys() - then.keys(), then.keys() - now.keys(), both - same
     added, removed, changed = (tuple(sorted(paths)) for paths in differing)
     return Changed(added, removed, changed, len(same))
+
+
+def open_place(spec: Spec, place: PlaceSpec) -> Source:
+    """Where data in place are. Raises SourceDown, ObjectsAddress."""
+    from shipway.data.in_place import open_source, parse_place
+
+    return open_source(parse_place(place.address, version=place.version), root=spec.root)
+
+
+def _in_place(store: Store, before: Digest | None, source: Source) -> tuple[_Files, _Files]:
+    """Files by path, of the snapshot and now. One that was not in place has none of these."""
+    from shipway.data import identities, read_in_place
+
+    found = read_in_place(store, before) if before else None
+    sides = [identities(one) if one else () for one in (found, source.look())]
+    return {file.path: file.digest for file in sides[0]}, {file.path: file.digest for file in sides[1]}
+
+
+def _asked(hands: Hands, spec: Spec, data: DataSpec, before: Digest | None) -> tuple[_Files, _Files]:
+    """As _in_place, of a query that is run for it."""
+    from shipway.data import snapshot_files
+    from shipway.data.sql import measure_query
+
+    assert data.query is not None, "files are compared by measure_status"
+    address, query = open_query(hands, spec, data, data.query)
+    past = _before(hands, data, data.query, query, f"data/{data.name}")
+    then = {file.path: file.digest for file in snapshot_files(hands.store, before)} if before else {}
+    now = measure_query(hands.store, address, query, name=data.name, before=past)
+    return then, {file.path: file.digest for file in now}
 
 
 def open_query(hands: Hands, spec: Spec, data: DataSpec, asked: QuerySpec) -> tuple[Address, Query]:

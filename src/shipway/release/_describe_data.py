@@ -16,6 +16,8 @@ COMPARED = "compared"  # state rows: rows of two snapshots compared, by both dig
 def describe_data(look: Look, source: Digest, target: Digest, name: str = "") -> Described:
     """Files, rows and columns that came, went and changed; name: of the data set, whose contract says what names a row."""
     before, after = (look.store.get(digest, "snapshot") for digest in (source, target))
+    if "in_place" in before or "in_place" in after:
+        return _in_place(look, source, target)
     change = compare_trees(look.store, *(Descriptor.from_json(record["root"]).digest for record in (before, after)))
     files = {"added": len(change.added), "removed": len(change.removed), "changed": len(change.changed)}
     words = f"{counted(files['added'], 'file')} added, {files['removed']} removed, {files['changed']} changed"
@@ -23,6 +25,22 @@ def describe_data(look: Look, source: Digest, target: Digest, name: str = "") ->
     told = [words, *_row_words(rows), *_column_words(rows)]
     note = (str(rows["note"]),) if rows.get("note") else ()
     return Described("; ".join(told), (*note, *cut(_paths(change), look.lines, noun="file")), {"files": files, **rows})
+
+
+def _in_place(look: Look, source: Digest, target: Digest) -> Described:
+    """Of data in place the files alone: what a description may read is what is in the store."""
+    from shipway.data import compare_files, identities, read_in_place, snapshot_files
+
+    sides = []
+    for digest in (source, target):
+        found = read_in_place(look.store, digest)
+        sides.append({file.path: file for file in (identities(found) if found else snapshot_files(look.store, digest))})
+    change = compare_files(*sides)
+    words = f"{counted(len(change.added), 'file')} added, {len(change.removed)} removed, {len(change.changed)} changed in place"
+    lines = [f"+{file.path} {file.size:,} bytes" for file in change.added] + [f"-{file.path}" for file in change.removed]
+    lines += [f"{old.path} {old.size:,} -> {new.size:,} bytes" for old, new in change.changed]
+    files = {"added": len(change.added), "removed": len(change.removed), "changed": len(change.changed)}
+    return Described(words, cut(lines, look.lines, noun="file"), {"files": files})
 
 
 def _paths(change: TreeChange) -> list[str]:

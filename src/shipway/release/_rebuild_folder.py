@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from shipway.data import verify_snapshot
-from shipway.kernel.digest import Descriptor, Digest, short
+from shipway.data import BROUGHT, brought_root, verify_snapshot
+from shipway.data.in_place import bring_files
+from shipway.kernel.digest import Descriptor, Digest, parse_digest, short
 from shipway.kernel.errors import ShipwayError
 from shipway.pipeline import Report, checkout_tree
 from shipway.release._describe_llm import prompt_lines
@@ -58,6 +59,9 @@ def verify_components(store: Store, components: tuple[Component, ...], report: R
             what = f"a {component.kind} named {component.name[:60]!r} has no place in the folder"
             raise RebuildRefused(what, where=component.digest, mend="do not trust whoever made this release")
         if component.kind == "data":
+            came = bring_files(store, component.digest)
+            if came and came.files:
+                report.note(f"brought {came.files:,} files of {component.name} from where they are in place")
             verify_snapshot(store, component.digest, name=component.name)
             continue
         try:
@@ -76,9 +80,18 @@ def copy_components(store: Store, fresh: Store, release: Digest, components: tup
     for component in components:
         fresh.objects.put(store.objects.get(component.digest))
         blobs |= {leaf.digest: leaf.size for leaf in _leaves(store, component)}
+        if component.kind == "data" and (row := store.state(BROUGHT, component.digest)):
+            blobs |= _brought(store, parse_digest(str(row.value["root"])))
+            fresh.put_state(BROUGHT, component.digest, row.value)
     report.note(f"copying {len(blobs):,} files, {sum(blobs.values()) / 1e6:,.1f} MB")
     for digest in blobs:
         fresh.objects.put_file(store.objects.path(digest))
+
+
+def _brought(store: Store, root: Digest) -> dict[Digest, int]:
+    """The folders and files of data in place, as they were brought: the runs of the rebuild are given the same bytes."""
+    folders = {node: len(data) for node, data in store.tree_nodes(root)}
+    return folders | {file.digest: file.size for file in store.tree(root)}
 
 
 def _leaves(store: Store, component: Component) -> Iterator[Descriptor]:
@@ -90,8 +103,9 @@ def restore_files(fresh: Store, components: tuple[Component, ...], folder: Path)
     """The files as a person knows them, beside the store."""
     for component in components:
         if component.kind in ("code", "data"):
-            root = Descriptor.from_json(fresh.get(component.digest)["root"]).digest
-            checkout_tree(fresh, root, folder / component.kind / component.name)
+            record = fresh.get(component.digest)
+            kept = brought_root(fresh, component.digest, record) if "in_place" in record else None
+            checkout_tree(fresh, kept or Descriptor.from_json(record["root"]).digest, folder / component.kind / component.name)
         if component.kind == "index":
             corpus = Descriptor.from_json(fresh.get(component.digest)["corpus"]).digest
             checkout_tree(fresh, corpus, folder / "index" / component.name)

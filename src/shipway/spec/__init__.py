@@ -5,7 +5,7 @@ Pure but for `find_spec` and `load_spec`. Never constructs an object from YAML, 
 
 from shipway.spec._calendar import Freeze, Hours, opening
 from shipway.spec._contract import ColumnRule, ContractSpec, parse_contract
-from shipway.spec._data import DataSpec, EnvironmentSpec, QuerySpec
+from shipway.spec._data import DataSpec, EnvironmentSpec, PlaceSpec, QuerySpec
 from shipway.spec._deploy import DeploySpec
 from shipway.spec._errors import SpecMalformed, SpecMissing
 from shipway.spec._evals import EvalSpec
@@ -72,6 +72,7 @@ __all__ = [
     "OriginSpec",
     "OutcomeSpec",
     "Pass",
+    "PlaceSpec",
     "PolicyRule",
     "PromptSpec",
     "ProviderSpec",

@@ -17,6 +17,11 @@ LoadContract = Callable[[str], ContractSpec]
 """The contract in a file named relative to the spec; raises SpecMissing or SpecMalformed."""
 
 _PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|[?&]password=", re.I)
+PLACES = ("s3://",)
+_TABLES = ("delta:", "iceberg:")
+_PLACE_WORDS = ("s3://BUCKET/PREFIX",)
+_PLACE = re.compile(r"s3://[^/?#@\s]+(/[^?#]*)?")
+_CREDENTIALS = re.compile(r"://[^/]*@|[?&](password|token|X-Amz-Signature)=", re.I)
 _PYTHON_VERSION = re.compile(r"3\.[0-9]{1,2}(\.[0-9]{1,2})?")
 
 
@@ -33,10 +38,18 @@ class QuerySpec(msgspec.Struct, frozen=True, kw_only=True):
     watermark: tuple[str, ...] = ()
 
 
+class PlaceSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """Data that stay where they are: their address, as `from` has it, and the version of a table where one is asked for."""
+
+    address: str
+    version: str | None = None
+
+
 class DataSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A folder or file (relative to the spec, absolute or elsewhere) and its contract.
 
-    query: what the rows are asked with where they come from a database; `path` is where a checkout puts its files then.
+    query: what the rows are asked with where they come from a database; place: where data in place are. `path` is where a
+    checkout puts the files of both.
     contract_path: its file, when it has one of its own; `parse_spec` reads no files and leaves `contract` None then.
     """
 
@@ -45,6 +58,7 @@ class DataSpec(msgspec.Struct, frozen=True, kw_only=True):
     contract: ContractSpec | None = None
     contract_path: str | None = None
     query: QuerySpec | None = None
+    place: PlaceSpec | None = None
 
 
 class EnvironmentSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,19 +83,43 @@ def read_data(key: Node, node: Node, load_contract: LoadContract | None) -> Data
     name = name_of(key, "data")
     if not isinstance(node.value, dict):
         return DataSpec(name=name, path=text(node, f"the path of {name}"))
-    entries = fields(node, ("path", "contract", "sql", "from", "key", "watermark"), f"data {name}")
-    query = _query(name, entries)
-    if query is None and "path" not in entries:
-        raise key.fail(f"data {name} has no path", mend="path: FOLDER_OR_FILE, or sql: QUERY.sql")
+    entries = fields(node, ("path", "contract", "sql", "from", "key", "watermark", "version"), f"data {name}")
+    place = None if "sql" in entries else _place(name, entries)
+    query = None if place else _query(name, entries)
+    if query is None and place is None and "path" not in entries:
+        raise key.fail(f"data {name} has no path", mend="path: FOLDER_OR_FILE, sql: QUERY.sql, or from: s3://BUCKET/PREFIX")
     path = text(entries["path"], f"the path of {name}") if "path" in entries else f"data/{name}"
-    data = DataSpec(name=name, path=path, query=query)
+    data = DataSpec(name=name, path=path, query=query, place=place)
     return _with_contract(data, entries["contract"], load_contract) if "contract" in entries else data
+
+
+def _place(name: str, entries: Mapping[str, Node]) -> PlaceSpec | None:
+    """Of `from` without a query: data in place. None where it names no such place, which is then a query's mistake."""
+    node = entries.get("from")
+    if node is None or not isinstance(node.value, str) or not node.value.startswith(PLACES):
+        return None
+    for word in ("key", "watermark"):
+        if word in entries:
+            raise entries[word].fail(f"`{word}` is of a query, and data {name} has none", mend="sql: QUERY.sql")
+    what, version = f"the address of {name}", entries.get("version")
+    if _CREDENTIALS.search(node.value):  # not repeated: it may hold a secret
+        raise node.fail(f"{what} holds credentials", mend="leave them out: they are those of the environment")
+    if len(node.value) > 1000 or re.search(r"[\x00-\x1f\x7f]", node.value) or not _PLACE.fullmatch(node.value):
+        raise node.fail(f"{what} is none of a place that can be read", mend=" or ".join(_PLACE_WORDS))
+    if version is None:
+        return PlaceSpec(address=node.value)
+    if not node.value.startswith(_TABLES) or not re.fullmatch(r"[0-9A-Za-z][\w.-]{0,200}", version.raw):
+        raise version.fail(f"the version of {name} is none of a table", mend="version: NUMBER, of delta: or iceberg:")
+    return PlaceSpec(address=node.value, version=version.raw)
 
 
 def _query(name: str, entries: Mapping[str, Node]) -> QuerySpec | None:
     """Without `from`, the address is in a variable that is called after the data set."""
     if "sql" not in entries:
-        for word in ("from", "key", "watermark"):
+        for word in ("from", "key", "watermark", "version"):
+            if word in entries and word == "from":
+                mend = f"sql: QUERY.sql, or one of {', '.join(_PLACE_WORDS)}"
+                raise entries[word].fail(f"`from` names no data in place, and data {name} has no query", mend=mend)
             if word in entries:
                 raise entries[word].fail(f"`{word}` is of a query, and data {name} has none", mend="sql: QUERY.sql")
         return None

@@ -87,6 +87,7 @@ if TYPE_CHECKING:
         StoreReadOnly,
         TextUnfit,
     )
+    from shipway.store._versioned_bucket import KeyVersion, VersionedBucket
     from shipway.store._work import while_working
 
 _HOME = {
@@ -166,6 +167,7 @@ _HOME = {
         "StoreReadOnly",
         "TextUnfit",
     ],
+    "_versioned_bucket": ["KeyVersion", "VersionedBucket"],
     "_work": ["while_working"],
 }
 
@@ -195,6 +197,7 @@ __all__ = [
     "Frame",
     "Gap",
     "HistoryOther",
+    "KeyVersion",
     "LogNotWritten",
     "MoveUnjustified",
     "Named",
@@ -238,6 +241,7 @@ __all__ = [
     "StoreReadOnly",
     "TextUnfit",
     "TreeFile",
+    "VersionedBucket",
     "WriterTaken",
     "bring",
     "check_store",

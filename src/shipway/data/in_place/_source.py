@@ -1,0 +1,70 @@
+"""Which place an address means, and what all places can do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from shipway.data._errors import SourceDown
+from shipway.data._listing import Entry, InPlace
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """form: `s3`, `delta`, `iceberg` or `lakefs`; at: as a snapshot has it; version: of a table, None for its newest."""
+
+    form: str
+    at: str
+    version: str | None = None
+
+
+class Source(Protocol):
+    """A place, looked at and read. All of it raises SourceDown, ObjectsAddress, ObjectsDown, ObjectsRefused."""
+
+    def look(self) -> InPlace:
+        """What is there: at the version that was asked for, else now. Raises SourceGone, RowsUnfit for a table whose files
+        are not its rows."""
+
+    def fetch(self, entry: Entry, target: Path) -> None:
+        """Write the bytes of a file, as a look found it, to a file of ours. Raises SourceGone."""
+
+    def readable(self, found: InPlace) -> Mapping[str, str | Path]:
+        """Where Polars can read files, by their path, and finds what the look found. What is not among them is fetched."""
+
+    def scan_options(self) -> dict[str, str]:
+        """What Polars has to be told for these places; holds secrets."""
+
+
+_FORMS = ("delta", "iceberg")
+
+
+def parse_place(text: str, *, version: str | None = None) -> Address:
+    """
+    >>> parse_place("s3://acme/flights/").at, parse_place("delta:tables/flights", version="3")
+    ('s3://acme/flights', Address(form='delta', at='tables/flights', version='3'))
+    """
+    head, _, rest = text.partition(":")
+    if head in _FORMS:
+        return Address(head, rest.rstrip("/"), version)
+    return Address(head, text.rstrip("/"), version)
+
+
+def open_source(address: Address, *, root: Path, environ: Mapping[str, str] = os.environ) -> Source:
+    """root: of the project, for tables in a folder of it."""
+    opener = _OPENERS.get(address.form)
+    if opener is None:
+        what = f"this Shipway knows no data in place of the form {address.form!r}"
+        raise SourceDown(what, where=address.at, mend="upgrade Shipway")
+    return opener(address, root, environ)
+
+
+def _s3(address: Address, _: Path, environ: Mapping[str, str]) -> Source:
+    from shipway.data.in_place._s3 import BucketSource
+
+    return BucketSource(address.at, environ)
+
+
+_OPENERS: dict[str, Callable[[Address, Path, Mapping[str, str]], Source]] = {"s3": _s3}
