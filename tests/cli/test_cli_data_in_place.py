@@ -76,4 +76,6 @@ def test_data_in_place_are_taken_compared_pushed_and_checked_out(project: Projec
     project.ask("data", "checkout")
     assert sorted(path.name for path in (project.root / "data/flights").iterdir()) == ["1.parquet", "2.parquet"]
     project.ask("data", "gc", "--keep", "1", "--remove")
-    assert project.cli("data", "checkout", "--at", first["digest"], "--json").document["error"]["code"] == "cli.snapshot-unknown"
+    assert (
+        project.cli("data", "checkout", "--at", first["digest"], "--json").document["error"]["code"] == "cli.snapshot-unknown"
+    )

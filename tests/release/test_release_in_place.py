@@ -14,7 +14,7 @@ from shipway.data import NotHere, SourceGone, snapshot_files
 from shipway.data.in_place import bring_files, open_source, parse_place, take_in_place
 from shipway.kernel.digest import Descriptor
 from shipway.pipeline import Silence
-from shipway.release._describe import describe_data
+from shipway.release._describe_data import describe_data
 from shipway.release._described import Look
 from shipway.release._manifest import Component, component_manifest
 from shipway.release._rebuild_folder import copy_components, restore_files, verify_components

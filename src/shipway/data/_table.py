@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -59,16 +60,26 @@ def _load_in_place(store: Store, digest: Digest, found: InPlace, name: str) -> p
     types, frames = dict(found.columns), list[pl.LazyFrame]()
     for entry in entries:
         part = _part(_parquet, places[entry.path], f"{name}/{entry.path}")
-        known = [pl.lit(value, pl.String).cast(kind_of(types[column])).alias(column) for column, value in entry.columns]
+        known = [_literal(value, types[column]).alias(column) for column, value in entry.columns]
         frames.append(part.scan([part.path]).with_columns(known))
     if not frames:
         raise DataEmpty(f"{name} holds no rows", where=found.at, mend="write rows to the table, and take a new snapshot")
     return pl.concat(frames, how="diagonal_relaxed")
 
 
-def kind_of(word: str) -> pl.DataType:
-    """The type of a column that stands in paths, as a table says it."""
-    return _KINDS.get(word, pl.String())
+def _literal(value: str | None, word: str) -> pl.Expr:
+    """The value of a column that stands in paths, of the type that the table says."""
+    kind = _KINDS.get(word, pl.String())
+    if word.startswith("decimal("):
+        digits, _, after = word[8:-1].partition(",")
+        kind = pl.Decimal(int(digits), int(after))
+    if value is None:
+        return pl.lit(None, kind)
+    if kind == pl.Boolean:
+        return pl.lit(value == "true")
+    if isinstance(kind, pl.Datetime):
+        return pl.lit(datetime.fromisoformat(value)).cast(kind)
+    return pl.lit(date.fromisoformat(value)) if kind == pl.Date else pl.lit(value, pl.String).cast(kind)
 
 
 def load_files(files: Sequence[tuple[str, Place]], *, name: str, where: str | None = None) -> pl.LazyFrame:

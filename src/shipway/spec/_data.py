@@ -17,10 +17,10 @@ LoadContract = Callable[[str], ContractSpec]
 """The contract in a file named relative to the spec; raises SpecMissing or SpecMalformed."""
 
 _PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|[?&]password=", re.I)
-PLACES = ("s3://",)
+PLACES = ("s3://", "delta:")
 _TABLES = ("delta:", "iceberg:")
-_PLACE_WORDS = ("s3://BUCKET/PREFIX",)
-_PLACE = re.compile(r"s3://[^/?#@\s]+(/[^?#]*)?")
+_PLACE_WORDS = ("s3://BUCKET/PREFIX", "delta:FOLDER_OR_ADDRESS")
+_PLACE = re.compile(r"(delta:)?s3://[^/?#@\s]+(/[^?#]*)?|delta:(?![a-z0-9]+:)[^?#]+")
 _CREDENTIALS = re.compile(r"://[^/]*@|[?&](password|token|X-Amz-Signature)=", re.I)
 _PYTHON_VERSION = re.compile(r"3\.[0-9]{1,2}(\.[0-9]{1,2})?")
 

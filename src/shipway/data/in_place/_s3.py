@@ -38,9 +38,6 @@ class BucketSource:
             if now.get(entry.path) == entry and entry.path.lower().endswith(_ALONE)
         }
 
-    def scan_options(self) -> dict[str, str]:
-        return self._bucket.scan_options()
-
     def _entry(self, one: KeyVersion) -> Entry:
         prefix = self._bucket.prefix
         alone = one.key == prefix

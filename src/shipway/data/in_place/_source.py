@@ -34,9 +34,6 @@ class Source(Protocol):
     def readable(self, found: InPlace) -> Mapping[str, str | Path]:
         """Where Polars can read files, by their path, and finds what the look found. What is not among them is fetched."""
 
-    def scan_options(self) -> dict[str, str]:
-        """What Polars has to be told for these places; holds secrets."""
-
 
 _FORMS = ("delta", "iceberg")
 
@@ -67,4 +64,10 @@ def _s3(address: Address, _: Path, environ: Mapping[str, str]) -> Source:
     return BucketSource(address.at, environ)
 
 
-_OPENERS: dict[str, Callable[[Address, Path, Mapping[str, str]], Source]] = {"s3": _s3}
+def _delta(address: Address, root: Path, environ: Mapping[str, str]) -> Source:
+    from shipway.data.in_place._delta import DeltaSource
+
+    return DeltaSource(address.at, address.version, root, environ)
+
+
+_OPENERS: dict[str, Callable[[Address, Path, Mapping[str, str]], Source]] = {"s3": _s3, "delta": _delta}

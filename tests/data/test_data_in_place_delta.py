@@ -1,0 +1,159 @@
+"""A Delta Lake table in place, written by the real library: its versions, its partitions, and what VACUUM takes away."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+import pytest
+from data_help import new_store
+
+pytest.importorskip("deltalake", reason="deltalake is not installed")
+from deltalake import DeltaTable, write_deltalake
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "store"))
+from store_help import s3_client, s3_environ
+
+from shipway.data import DataMissing, RowsUnfit, SourceGone, check_out, load_table, read_in_place, snapshot_files
+from shipway.data.in_place import bring_files, check_in_place, open_source, parse_place, take_in_place
+from shipway.kernel.digest import Digest
+from shipway.store import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    found = new_store(tmp_path / "project")
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def table(store: Store) -> str:
+    return str(store.root.parent / "flights")
+
+
+def take(store: Store, version: str | None = None, *, at: str = "delta:flights") -> Digest:
+    source = open_source(parse_place(at, version=version), root=store.root.parent)
+    return take_in_place(store, source, name="flights").digest
+
+
+def test_a_version_of_a_table_is_a_snapshot_and_stays_one(store: Store, table: str, tmp_path: Path) -> None:
+    write_deltalake(table, pl.DataFrame({"id": [1, 2]}))
+    first = take(store)
+    write_deltalake(table, pl.DataFrame({"id": [3]}), mode="append")
+    second = take(store)
+    assert first != second
+    assert take(store, "0") == first
+    found = read_in_place(store, second)
+    assert found
+    assert (found.form, found.at, found.version, len(found.entries)) == ("delta", "flights", "1", 2)
+    assert load_table(store, first, name="flights").collect()["id"].to_list() == [1, 2]
+    assert sorted(load_table(store, second, name="flights").collect()["id"]) == [1, 2, 3]
+    check_in_place(store, second)
+    assert bring_files(store, first)
+    came = bring_files(store, second)
+    assert came
+    assert came.files == 1  # what the first version had is here
+    done = check_out(store, second, tmp_path / "out")
+    assert done.written == 2
+    assert sorted(pl.read_parquet(tmp_path / "out")["id"]) == [1, 2, 3]
+
+
+def test_partition_columns_are_columns_of_their_types(store: Store, table: str) -> None:
+    rows = pl.DataFrame(
+        {
+            "id": [1, 2, 3],
+            "day": [date(2013, 1, 1), date(2013, 1, 2), None],
+            "place": ["a b", "ü/x=1", "%20"],
+            "late": [True, False, None],
+            "price": pl.Series([Decimal("1.50"), Decimal("2.25"), None], dtype=pl.Decimal(9, 2)),
+            "at": pl.Series([datetime(2013, 1, 1, 5), datetime(2013, 1, 2, 6, 7, 8, 9), None], dtype=pl.Datetime("us")),
+        }
+    )
+    write_deltalake(table, rows, partition_by=["day", "place", "late", "price", "at"])
+    digest = take(store)
+    expected = pl.read_delta(table).sort("id")
+    assert load_table(store, digest, name="flights").sort("id").select(expected.columns).collect().equals(expected)
+    assert bring_files(store, digest)
+    assert load_table(store, digest, name="flights").sort("id").select(expected.columns).collect().equals(expected)
+    assert all("day=" in file.path for file in snapshot_files(store, digest))
+
+
+def test_a_column_that_came_later_is_null_before(store: Store, table: str) -> None:
+    write_deltalake(table, pl.DataFrame({"id": [1]}))
+    write_deltalake(table, pl.DataFrame({"id": [2], "delay": [2.5]}), mode="append", schema_mode="merge")
+    rows = load_table(store, take(store), name="flights").sort("id").collect()
+    assert rows["delay"].to_list() == [None, 2.5]
+
+
+def test_a_vacuumed_version_is_told_and_one_that_came_before_is_not_lost(store: Store, table: str) -> None:
+    write_deltalake(table, pl.DataFrame({"id": [1]}))
+    first = take(store)
+    write_deltalake(table, pl.DataFrame({"id": [2]}), mode="overwrite")
+    second = take(store)
+    bring_files(store, second)
+    write_deltalake(table, pl.DataFrame({"id": [3]}), mode="overwrite")
+    DeltaTable(table).vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+    with pytest.raises(SourceGone, match="the table was vacuumed"):
+        bring_files(store, first)
+    with pytest.raises(SourceGone, match="the table was vacuumed"):
+        load_table(store, first, name="flights")
+    assert load_table(store, second, name="flights").collect()["id"].to_list() == [2]
+    with pytest.raises(SourceGone, match="has no version 9"):
+        take(store, "9")
+    shutil.rmtree(table)
+    with pytest.raises(DataMissing, match="no Delta table at flights"):
+        take(store)
+
+
+def test_a_file_of_another_size_is_not_the_file(store: Store, table: str) -> None:
+    write_deltalake(table, pl.DataFrame({"id": [1]}))
+    digest = take(store)
+    (file,) = Path(table).glob("*.parquet")
+    file.write_bytes(file.read_bytes() + b"x")
+    with pytest.raises(SourceGone, match="has more than the"):
+        bring_files(store, digest)
+
+
+def test_a_table_whose_files_are_not_its_rows_is_refused(store: Store, table: str) -> None:
+    write_deltalake(table, pl.DataFrame({"id": [1]}), configuration={"delta.columnMapping.mode": "none"})
+    log = Path(table) / "_delta_log" / "00000000000000000000.json"
+    log.write_text(log.read_text().replace('"delta.columnMapping.mode":"none"', '"delta.columnMapping.mode":"name"'))
+    with pytest.raises(RowsUnfit, match="maps its columns' names"):
+        take(store)
+
+
+def test_a_table_in_a_bucket_is_read_there(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in s3_environ().items():
+        monkeypatch.setenv(name, value)
+    bucket = f"delta-{os.getpid()}"
+    s3_client(s3_environ()).create_bucket(Bucket=bucket)
+    address = f"s3://{bucket}/tables/flights"
+    rows = pl.DataFrame({"id": [1, 2], "place": ["a b", "c"]})
+    options = {"aws_endpoint_url": s3_environ()["AWS_ENDPOINT_URL"], "aws_allow_http": "true", "aws_conditional_put": "etag"}
+    write_deltalake(address, rows, partition_by=["place"], storage_options=options)
+    digest = take(store, at=f"delta:{address}")
+    assert load_table(store, digest, name="flights").sort("id").collect().equals(rows)
+    check_in_place(store, digest)
+    came = bring_files(store, digest)
+    assert came
+    assert came.files == 2
+
+
+def test_without_the_library_its_extra_is_named(store: Store) -> None:
+    code = (
+        "import sys; sys.modules['deltalake'] = None\n"
+        "from pathlib import Path\nfrom shipway.data import SourceDown\n"
+        "from shipway.data.in_place import open_source, parse_place\n"
+        "try:\n    open_source(parse_place('delta:x'), root=Path()).look()\n"
+        "except SourceDown as problem:\n    print(problem.mend)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=store.root)
+    assert "shipway[delta]" in said.stdout
