@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import polars as pl
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from pipeline_help import ENVIRON, Project
@@ -75,9 +76,77 @@ def test_an_onnx_file_that_leads_outside_itself_makes_no_model(ran: tuple[Projec
         make(project, with_value(project, result, line(external=True).SerializeToString(), media.ONNX))
 
 
+def points(project: Project, result: RunResult) -> tuple[np.ndarray, np.ndarray]:
+    train = pl.read_parquet(project.store.objects.path(result.output("train").digest))
+    return train.select("x", "y").to_numpy(), train["above"].to_numpy()
+
+
+@pytest.fixture
+def given(ran: tuple[Project, RunResult], tmp_path: Path) -> dict[str, StepInput]:
+    """The points to train on as the arguments x and y."""
+    project, result = ran
+    train = pl.read_parquet(project.store.objects.path(result.output("train").digest))
+    arrays = {"x": train.select("x", "y").to_numpy(), "y": train["above"].to_numpy()}
+    for name, array in arrays.items():
+        np.save(tmp_path / f"{name}.npy", array)
+    return {name: StepInput("numpy.array", [StepFile(tmp_path / f"{name}.npy", f"{name}.npy")]) for name in arrays}
+
+
+def test_a_model_of_xgboost_is_kept_as_json_taken_as_its_class_and_released(
+    ran: tuple[Project, RunResult], runner: Runner, given: dict[str, StepInput], tmp_path: Path
+) -> None:
+    project, result = ran
+    with runner:
+        fitted = runner.run(StepCall("xgboost", "given.py", project.root, given, "xgboost.model", tmp_path / "fitted"))
+        model = {"model": StepInput("xgboost.model", [StepFile(fitted.file, "model")])}
+        kinds = runner.run(StepCall("kind", "given.py", project.root, model, "json", tmp_path / "kind"))
+        model = {"model": StepInput("xgboost.booster", [StepFile(fitted.file, "model")])}
+        again = runner.run(StepCall("same", "given.py", project.root, model, "xgboost.booster", tmp_path / "again"))
+    assert (kinds.file.read_text(), again.media_type) == ('"XGBClassifier"', media.XGBOOST)
+    made = make(project, with_value(project, result, fitted.file.read_bytes(), fitted.media_type))
+    assert answers_again(project.store, made.model) == "xgboost"
+    assert {metric.name: metric.value for metric in measure_evaluation(project.store, made.scores)}["auc"] > 0.9
+
+
+def test_a_model_of_lightgbm_is_kept_as_text_and_taken_as_a_booster(
+    ran: tuple[Project, RunResult], runner: Runner, given: dict[str, StepInput], tmp_path: Path
+) -> None:
+    root = ran[0].root
+    with runner:
+        fitted = runner.run(StepCall("lightgbm", "given.py", root, given, "lightgbm.model", tmp_path / "fitted"))
+        model = {"model": StepInput("lightgbm.booster", [StepFile(fitted.file, "model")])}
+        again = runner.run(StepCall("same", "given.py", root, model, "lightgbm.booster", tmp_path / "again"))
+        model = {"model": StepInput("lightgbm.model", [StepFile(fitted.file, "model")])}
+        with pytest.raises(StepFailed, match=r"annotate the argument lightgbm\.Booster"):
+            runner.run(StepCall("same", "given.py", root, model, "lightgbm.model", tmp_path / "refused"))
+        with pytest.raises(StepFailed, match=r"no place for the classes above, below"):
+            runner.run(StepCall("words", "given.py", root, given, "lightgbm.model", tmp_path / "words"))
+    assert (again.media_type, again.file.read_text()[:5]) == (media.LIGHTGBM, "tree\n")
+
+
 STEPS = """
 import shutil
 from pathlib import Path
+
+
+def xgboost(x, y):
+    from xgboost import XGBClassifier
+
+    return XGBClassifier(n_estimators=10, n_jobs=1).fit(x, y)
+
+
+def lightgbm(x, y):
+    from lightgbm import LGBMClassifier
+
+    return LGBMClassifier(n_estimators=10, n_jobs=1, verbose=-1).fit(x, y)
+
+
+def words(x, y):
+    return lightgbm(x, ["above" if label else "below" for label in y])
+
+
+def kind(model):
+    return type(model).__name__
 
 
 def same(model):

@@ -20,6 +20,8 @@ import polars as pl
 import pyarrow as pa
 from sklearn.pipeline import Pipeline as Flow
 import sklearn.linear_model as linear
+import onnx, lightgbm, xgboost as xgb
+from lightgbm import LGBMRegressor
 Table = pl.DataFrame
 """
 
@@ -44,6 +46,11 @@ def read(tmp_path: Path, text: str) -> Pipeline:
         ("npt.NDArray[np.float64]", "numpy.array"),
         ("Flow", "sklearn.model"),
         ("linear.LogisticRegression", "sklearn.model"),
+        ("onnx.ModelProto", "onnx.model"),
+        ("xgb.XGBClassifier", "xgboost.model"),
+        ("xgb.Booster", "xgboost.booster"),
+        ("LGBMRegressor", "lightgbm.model"),
+        ("lightgbm.Booster", "lightgbm.booster"),
         ("Path", "path"),
         ("pathlib.Path", "path"),
         ("bytes", "bytes"),

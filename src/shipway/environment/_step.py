@@ -12,7 +12,8 @@ from shipway.kernel.errors import ShipwayError
 from shipway.kernel.units import Seconds
 
 Codec = Literal[
-    "polars.frame", "polars.lazy", "arrow.table", "numpy.array", "json", "sklearn.model", "onnx.model", "path", "bytes"
+    "polars.frame", "polars.lazy", "arrow.table", "numpy.array", "json", "sklearn.model", "onnx.model",
+    "xgboost.model", "xgboost.booster", "lightgbm.model", "lightgbm.booster", "path", "bytes"
 ]  # fmt: skip
 
 

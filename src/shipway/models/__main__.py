@@ -23,7 +23,7 @@ from shipway.models._load import load_bytes, load_model
 from shipway.models._model import Predictable
 from shipway.models._signature import columns_of
 
-_LIBRARIES = ("scikit-learn", "skops", "numpy", "onnxruntime")
+_LIBRARIES = ("scikit-learn", "skops", "numpy", "onnxruntime", "xgboost", "lightgbm")
 
 
 def main(arguments: list[str]) -> int:

@@ -7,13 +7,20 @@ from pathlib import Path
 
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Descriptor, digest_bytes
+from shipway.models._lightgbm import load_lightgbm
 from shipway.models._model import ModelDamaged, ModelUnknown, ModelUntrusted, Predictable
 from shipway.models._onnx import load_onnx
 from shipway.models._signature import Column, Signature
 from shipway.models._skops import load_skops
+from shipway.models._xgboost import load_xgboost
 
 _PICKLES = ("pickle", "joblib", "cloudpickle")
-_LOADERS: dict[str, Callable[[bytes, tuple[Column, ...]], Predictable]] = {"skops": load_skops, "onnx": load_onnx}
+_LOADERS: dict[str, Callable[[bytes, tuple[Column, ...]], Predictable]] = {
+    "skops": load_skops,
+    "onnx": load_onnx,
+    "xgboost": load_xgboost,
+    "lightgbm": load_lightgbm,
+}
 
 
 def load_model(manifest: JsonObject, file: Path) -> Predictable:

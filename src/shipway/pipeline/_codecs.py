@@ -11,8 +11,8 @@ from shipway.pipeline._imports import dotted
 
 JSON_CODEC: Codec = "json"
 POSSIBLE = (
-    "pl.DataFrame, pl.LazyFrame, pa.Table, np.ndarray, a scikit-learn class, onnx.ModelProto, dict, list, str, int, float, "
-    "bool, Path, bytes"
+    "pl.DataFrame, pl.LazyFrame, pa.Table, np.ndarray, a class of scikit-learn, xgboost or lightgbm, "
+    "onnx.ModelProto, dict, list, str, int, float, bool, Path, bytes"
 )
 
 _BY_NAME: dict[str, Codec] = {
@@ -23,9 +23,13 @@ _BY_NAME: dict[str, Codec] = {
     "numpy.ndarray": "numpy.array",
     "numpy.typing.NDArray": "numpy.array",
     "onnx.ModelProto": "onnx.model",
+    "xgboost.Booster": "xgboost.booster",
+    "lightgbm.Booster": "lightgbm.booster",
     "pathlib.Path": "path",
     "bytes": "bytes",
 }
+_BY_CLASS: dict[str, Codec] = {"sklearn": "sklearn.model", "xgboost": "xgboost.model", "lightgbm": "lightgbm.model"}
+_BOOSTERS = frozenset({("xgboost.model", "xgboost.booster"), ("lightgbm.model", "lightgbm.booster")})
 _PLAIN = frozenset(
     {"dict", "list", "str", "int", "float", "bool", "None", "object"}
     | {f"typing.{name}" for name in ("Any", "Dict", "List", "Mapping", "Sequence", "Literal")}
@@ -63,7 +67,7 @@ def fits(produced: Codec, taken: Codec) -> bool:
     >>> fits("polars.frame", "arrow.table"), fits("json", "polars.frame"), fits("sklearn.model", "bytes")
     (True, False, True)
     """
-    return produced == taken or taken in _FILES or {produced, taken} <= TABLES
+    return produced == taken or taken in _FILES or {produced, taken} <= TABLES or (produced, taken) in _BOOSTERS
 
 
 def _of_name(name: str | None) -> Codec | None:
@@ -72,7 +76,7 @@ def _of_name(name: str | None) -> Codec | None:
     if name in _PLAIN:
         return JSON_CODEC
     first, last = name.partition(".")[0], name.rpartition(".")[2]
-    return "sklearn.model" if first == "sklearn" and last[:1].isupper() else _BY_NAME.get(name)
+    return _BY_NAME.get(name) or (_BY_CLASS.get(first) if last[:1].isupper() else None)
 
 
 def _of_constant(annotation: ast.Constant, names: Names) -> Codec | None:

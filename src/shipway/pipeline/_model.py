@@ -36,8 +36,10 @@ from shipway.pipeline._work import open_work
 from shipway.store import Edge, Store
 
 GOLDEN = media.media_type("golden")
-_FORMATS = {media.SKOPS: "skops", media.ONNX: "onnx"}  # of the values that are models
-POSSIBLE_MODELS = "a scikit-learn class or onnx.ModelProto, or return a Path that ends with .onnx"
+_FORMATS = {  # of the values that are models
+    media.SKOPS: "skops", media.ONNX: "onnx", media.XGBOOST: "xgboost", media.LIGHTGBM: "lightgbm"
+}  # fmt: skip
+_POSSIBLE = "a class of scikit-learn, xgboost or lightgbm, or onnx.ModelProto, or return a Path that ends with .onnx"
 _ANSWER = "probability"  # what a classifier of two classes answers; the profile and the metrics are those of one
 
 
@@ -111,7 +113,7 @@ class _Described(NamedTuple):
 def _leaf(result: RunResult, step: str, media_types: Container[str], what: str) -> Descriptor:
     output = result.output(step)
     if output.media_type not in media_types:
-        needed, mend = ("a table", "a table") if media.PARQUET in media_types else ("a model", POSSIBLE_MODELS)
+        needed, mend = ("a table", "a table") if media.PARQUET in media_types else ("a model", _POSSIBLE)
         raise ModelRefused(f"step {step} is {what} and does not return {needed}", mend=f"annotate {step} as {mend}")
     return output
 

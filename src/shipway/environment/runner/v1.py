@@ -41,6 +41,8 @@ PARQUET = "application/vnd.apache.parquet"
 NPY = "application/vnd.shipway.npy.v1"
 SKOPS = "application/vnd.shipway.model.skops.v1"
 ONNX = "application/vnd.shipway.model.onnx.v1"
+XGBOOST = "application/vnd.shipway.model.xgboost.v1+json"
+LIGHTGBM = "application/vnd.shipway.model.lightgbm.v1"
 JSON = "application/json"
 BYTES = "application/octet-stream"
 FOLDER = "inode/directory"
@@ -306,6 +308,60 @@ def _save_onnx(value: Any, directory: Path) -> tuple[Path, str]:
     return path, ONNX
 
 
+def _load_xgboost_booster(files: list[File]) -> Any:
+    xgboost, file = _library("xgboost"), _one(files)
+    with _reading(file):
+        booster = xgboost.Booster()
+        booster.load_model(bytearray(file.path.read_bytes()))
+        return booster
+
+
+def _load_xgboost(files: list[File]) -> Any:
+    """As the class of scikit-learn's form that it was: XGBoost writes which kind into the file."""
+    xgboost = _library("xgboost")
+    booster = _load_xgboost_booster(files)
+    kind = json.loads(booster.attr("scikit_learn") or "{}").get("_estimator_type")
+    classes = {"classifier": xgboost.XGBClassifier, "regressor": xgboost.XGBRegressor, "ranker": xgboost.XGBRanker}
+    if kind not in classes:
+        raise StepProblem(f"{_one(files).name} is none of scikit-learn's form; annotate the argument xgboost.Booster")
+    model = classes[kind]()
+    model.load_model(bytearray(_one(files).path.read_bytes()))
+    return model
+
+
+def _save_xgboost(value: Any, directory: Path) -> tuple[Path, str]:
+    xgboost = _library("xgboost")
+    if not isinstance(value, xgboost.Booster):
+        _expect(value, xgboost.XGBModel, "a fitted model of xgboost")
+    path = directory / "value.json"
+    value.save_model(path)
+    return path, XGBOOST
+
+
+def _load_lightgbm_booster(files: list[File]) -> Any:
+    lightgbm, file = _library("lightgbm"), _one(files)
+    with _reading(file):
+        return lightgbm.Booster(model_str=file.path.read_text("utf-8"))
+
+
+def _load_lightgbm(files: list[File]) -> Any:
+    raise StepProblem(f"{_one(files).name} holds a booster alone; annotate the argument lightgbm.Booster")
+
+
+def _save_lightgbm(value: Any, directory: Path) -> tuple[Path, str]:
+    lightgbm = _library("lightgbm")
+    if not isinstance(value, lightgbm.Booster):
+        _expect(value, lightgbm.LGBMModel, "a fitted model of lightgbm")
+        classes = list(getattr(value, "classes_", []))
+        if classes != list(range(len(classes))):
+            said = ", ".join(map(str, classes))
+            raise StepProblem(f"its text has no place for the classes {said}; fit it on 0, 1, 2 and so on")
+        value = value.booster_
+    path = directory / "value.txt"
+    path.write_text(value.model_to_string(), "utf-8")
+    return path, LIGHTGBM
+
+
 # -- skops -------------------------------------------------------------------------------------------------------------
 
 # First-party types that skops does not trust by itself, seen by dumping every estimator of scikit-learn 1.5 to 1.9 with
@@ -460,6 +516,10 @@ CODECS = {
     "json": Codec(_load_json, _save_json),
     "sklearn.model": Codec(_load_model, _save_model),
     "onnx.model": Codec(_load_onnx, _save_onnx),
+    "xgboost.model": Codec(_load_xgboost, _save_xgboost),
+    "xgboost.booster": Codec(_load_xgboost_booster, _save_xgboost),
+    "lightgbm.model": Codec(_load_lightgbm, _save_lightgbm),
+    "lightgbm.booster": Codec(_load_lightgbm_booster, _save_lightgbm),
     "path": Codec(_load_path, _save_path),
     "bytes": Codec(_load_bytes, _save_bytes),
 }
