@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import shutil
 import threading
@@ -12,8 +11,8 @@ from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
-_FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file until one of the two changes
-_CANNOT = (errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EPERM)
+from shipway.store import NO_CLONES, clone_into
+
 _PIECE = 8 << 20  # bytes between two reports of a large file
 _SMALL = 1 << 17  # bytes up to which one read and one write are the quickest copy
 
@@ -88,9 +87,9 @@ class Bringer:
         if self.way not in (Way.AUTO, Way.REFLINK):
             return False
         try:
-            fcntl.ioctl(out, _FICLONE, given)
+            clone_into(out, given)
         except OSError as problem:
-            if problem.errno not in _CANNOT or self.way is Way.REFLINK:
+            if problem.errno not in NO_CLONES or self.way is Way.REFLINK:
                 raise
             self.way = Way.COPY  # the answer is the file system's, so it holds for all
             return False
@@ -124,7 +123,7 @@ def _copy_inside(given: int, out: int, size: int, report: Callable[[int], None] 
         try:
             done = os.copy_file_range(given, out, min(left, _PIECE))
         except OSError as problem:
-            if problem.errno not in _CANNOT or left < size:
+            if problem.errno not in NO_CLONES or left < size:
                 raise
             return left
         if not done:

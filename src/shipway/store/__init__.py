@@ -13,6 +13,7 @@ from shipway.kernel.lazy import lazy_exports
 if TYPE_CHECKING:
     from shipway.store._bucket import upload
     from shipway.store._check import Fault, StoreChecked, check_store
+    from shipway.store._clone import NO_CLONES, clone_into
     from shipway.store._facade import FOLDER, Store, list_projects, open_store
     from shipway.store._file_digests import FileDigests
     from shipway.store._foreign import Foreign, put_link
@@ -93,6 +94,7 @@ if TYPE_CHECKING:
 _HOME = {
     "_bucket": ["upload"],
     "_check": ["Fault", "StoreChecked", "check_store"],
+    "_clone": ["NO_CLONES", "clone_into"],
     "_facade": ["FOLDER", "Store", "list_projects", "open_store"],
     "_file_digests": ["FileDigests"],
     "_foreign": ["Foreign", "put_link"],
@@ -173,6 +175,7 @@ _HOME = {
 
 __all__ = [
     "FOLDER",
+    "NO_CLONES",
     "REMOVED",
     "TREE",
     "AuditRecord",
@@ -245,6 +248,7 @@ __all__ = [
     "WriterTaken",
     "bring",
     "check_store",
+    "clone_into",
     "damaged",
     "decode_record",
     "encode_record",

@@ -15,9 +15,11 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from shipway.kernel.digest import Descriptor, Digest
+from shipway.store._clone import NO_CLONES, clone_into
 from shipway.store._types import FileUnreadable, ObjectDamaged
 
 _LARGE = 16 << 20  # bytes from which a second thread for the hash is worth it
+_SHARED = 1 << 20  # bytes from which shared blocks are worth the question
 CHUNK = 1 << 20  # reads of 1 MiB: hashing then dominates the system calls
 
 
@@ -77,7 +79,10 @@ def copy_hashed(
     report: Callable[[int], None] | None,
     also: Callable[[memoryview], None] | None = None,
 ) -> tuple[Digest, int]:
-    """Hash and copy in one pass; a file that changes meanwhile is refused. out: None to hash alone; also: sees every byte."""
+    """Hash and copy in one pass; a file that changes meanwhile is refused. out: None to hash alone; also: sees every byte.
+
+    Where the file system lets two files share their blocks, nothing is copied, and what is hashed is what is kept.
+    """
     hasher, size = hashlib.sha256(), 0
     try:
         handle = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
@@ -85,9 +90,11 @@ def copy_hashed(
         raise _unreadable(source, problem) from problem
     try:
         before = os.fstat(handle)
-        chunks, hashers = _chunks(handle, source, before.st_size), [hasher.update, *([also] if also else [])]
+        shared = out is not None and before.st_size >= _SHARED and _clones(out, handle)
+        kept = out if shared and out is not None else handle
+        chunks, hashers = _chunks(kept, source, before.st_size), [hasher.update, *([also] if also else [])]
         for chunk in _hashed(chunks, hashers) if before.st_size < _LARGE else _hashed_beside(chunks, hashers):
-            if out is not None:
+            if out is not None and not shared:
                 write_all(out, chunk)
             size += len(chunk)
             if report:
@@ -100,6 +107,16 @@ def copy_hashed(
             f"{Path(source).name} changed while it was read", where=str(source), mend="run it again when it is still"
         )
     return Digest("sha256:" + hasher.hexdigest()), size
+
+
+def _clones(out: int, source: int) -> bool:
+    try:
+        clone_into(out, source)
+    except OSError as problem:
+        if problem.errno not in NO_CLONES:
+            raise
+        return False
+    return True
 
 
 def _chunks(handle: int, source: Path | str, expected: int) -> Iterator[memoryview]:
