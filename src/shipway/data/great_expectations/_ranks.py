@@ -35,12 +35,14 @@ def at_quantiles(series: pl.Series, quantiles: Sequence[float], between: Callabl
 def _look(series: pl.Series, sample: pl.Series, step: int, ends: tuple[int, int]) -> Ranked:
     """Only values between two of the sample are put in order; all of them where these did not stand on both sides."""
     first, last = ends[0] // step - _MARGIN, ends[1] // step + _MARGIN
-    within, below = series, 0
+    below, near = 0, None
     if first > 0:
         under = series < sample[first]
-        below, within = int(under.sum()), series.filter(~under)
+        below, near = int(under.sum()), ~under
     if last < sample.len():
-        within = within.filter(within <= sample[last])
+        upto = series <= sample[last]
+        near = upto if near is None else near & upto
+    within = series if near is None else series.filter(near)
     if ends[0] < below or ends[1] >= below + within.len():
         within, below = series, 0
     return dict(zip(ends, within.sort().gather([end - below for end in ends]), strict=True))
