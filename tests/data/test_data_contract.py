@@ -6,14 +6,16 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shipway.data import ContractResult, DataUnreadable, Sample, measure_contract, render_contract
+from shipway.data._contract_rules import among, increasing
 from shipway.kernel.canonical import Json, JsonObject, canonical_json
 from shipway.kernel.check import Check, Verdict
 from shipway.spec import SpecMalformed, parse_contract
@@ -160,6 +162,34 @@ def test_unique_over_several_columns_shows_all_of_them_and_leaves_nulls_out(tmp_
     assert_broken(result, "contract.carrier+flight.unique", [0, 3], [twice, twice])
     assert_broken(result, "contract.flight.unique", [0, 2, 3, 4, 5], [1, 1, 1, 7, 7])
     assert_broken(measure(tmp_path, "unique: [flight]", {"flight": [1, 2, None, None]}), "contract.flight.unique", [], [])
+
+
+NUMBERS = st.lists(st.integers(-9, 9) | st.none(), max_size=9)
+RISING = st.lists(st.integers(-40, 40), max_size=12, unique=True).map(sorted)
+
+
+@pytest.mark.parametrize("polars", ["of today", "of before"])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(values=RISING | RISING.map(lambda rising: [*rising, *rising[-1:]]) | NUMBERS)
+def test_values_that_rise_are_known_over_all_parts_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, polars: str, values: list[int | None]
+) -> None:
+    pl.DataFrame({"x": pl.Series(values, dtype=pl.Int64)}).write_parquet(tmp_path / "x.parquet", row_group_size=2)
+    with monkeypatch.context() as patched:
+        if polars == "of before":
+            patched.delattr(pl.Expr, "is_sorted")
+        found = pl.scan_parquet(tmp_path / "x.parquet").select(increasing(pl.col("x"))).collect(engine="streaming").item()
+    there = [value for value in values if value is not None]
+    rises = all(one < other for one, other in pairwise(there))
+    assert (found is True) == rises or not there
+
+
+@pytest.mark.parametrize("size", [1, 8, 9])
+def test_members_are_those_of_the_set_however_many_it_has(size: int) -> None:
+    members = pl.Series([2**63 + place for place in range(size)], dtype=pl.Int128)
+    frame = pl.LazyFrame({"x": pl.Series([2**63, 5, None, 2**63 + 8], dtype=pl.UInt64)})
+    found = frame.select(among(pl.col("x").cast(pl.Int128), members)).collect().to_series().to_list()
+    assert found == [True, False, None, size == 9]
 
 
 def test_unique_by_a_column_that_is_missing_fails(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -29,30 +29,58 @@ class Examples:
     values: Sequence[object]
 
 
-def count_rules(
-    frame: pl.LazyFrame, rules: Sequence[Rule], numbers: Mapping[str, pl.Expr] | None = None
-) -> tuple[int, list[Counts], dict[str, object]]:
-    """Rows of the table, what each rule finds, and other numbers (each an expression of one value): one streaming query.
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A number of the values of a column, which are held until all are there. once: each of them one time, in no order."""
 
-    A second one counts for the rules whose `unbroken` was not true.
+    values: pl.Expr
+    number: Callable[[pl.Series], object]
+    once: bool = False
+
+
+def count_rules(
+    frame: pl.LazyFrame, rules: Sequence[Rule], numbers: Mapping[str, pl.Expr | Held] | None = None
+) -> tuple[int, list[Counts], dict[str, object]]:
+    """Rows of the table, what each rule finds, and other numbers (an expression gives one value): one streaming pass.
+
+    A query of its own for each: beside one that waits for its last row Polars would hold every column until then. A second pass
+    counts for the rules whose `unbroken` was not true.
     """
-    asked: dict[str, pl.Expr] = {"rows": pl.len()}
-    for place, rule in enumerate(rules):
-        masks = (("scope", rule.scope), ("missing", rule.missing), ("broken", None if rule.unbroken is not None else rule.mask))
-        asked |= {f"{place} {word}": mask.sum() for word, mask in masks if mask is not None}
-        if rule.unbroken is not None:
-            asked[f"{place} unbroken"] = rule.unbroken
-    asked |= {f"= {name}": number for name, number in (numbers or {}).items()}
-    found = frame.select(**asked).collect(engine="streaming").row(0, named=True)
-    again = {f"{place} broken": rule.mask.sum() for place, rule in enumerate(rules)
-             if rule.mask is not None and found.get(f"{place} unbroken", True) is not True}  # fmt: skip
-    if again:
-        found |= frame.select(**again).collect(engine="streaming").row(0, named=True)
-    counts = [
-        Counts(found.get(f"{place} scope", found["rows"]), found.get(f"{place} missing", 0), found.get(f"{place} broken", 0))
-        for place in range(len(rules))
-    ]
-    return found["rows"], counts, {name: found[f"= {name}"] for name in numbers or {}}
+    numbers = numbers or {}
+    asked = [frame.select(pl.len()), *(frame.select(**_counts(rule)) for rule in rules)]
+    asked += [_values(frame, number) for number in numbers.values()]
+    rows, *answers = pl.collect_all(asked, engine="streaming")
+    found = [answer.row(0, named=True) for answer in answers[: len(rules)]]
+    again = {
+        place: rule.mask for place, rule in enumerate(rules) if rule.mask is not None and found[place]["unbroken"] is not True
+    }
+    broken = pl.collect_all([frame.select(mask.sum()) for mask in again.values()], engine="streaming")
+    for place, answer in zip(again, broken, strict=True):
+        found[place]["broken"] = answer.item()
+    counts = [Counts(one["scope"], one["missing"], one["broken"]) for one in found]
+    values = zip(numbers.items(), answers[len(rules) :], strict=True)
+    return rows.item(), counts, {name: _number(number, answer) for (name, number), answer in values}
+
+
+def _counts(rule: Rule) -> dict[str, pl.Expr]:
+    broken = None if rule.unbroken is not None else rule.mask
+    return {
+        "scope": pl.len() if rule.scope is None else rule.scope.sum(),
+        "missing": pl.lit(0) if rule.missing is None else rule.missing.sum(),
+        "broken": pl.lit(0) if broken is None else broken.sum(),
+        "unbroken": pl.lit(value=True) if rule.unbroken is None else rule.unbroken,
+    }
+
+
+def _values(frame: pl.LazyFrame, number: pl.Expr | Held) -> pl.LazyFrame:
+    if isinstance(number, pl.Expr):
+        return frame.select(number)
+    values = frame.select(number.values)
+    return values.unique() if number.once else values
+
+
+def _number(number: pl.Expr | Held, answer: pl.DataFrame) -> object:
+    return answer.row(0)[0] if isinstance(number, pl.Expr) else number.number(answer.to_series())
 
 
 def fetch_examples(frame: pl.LazyFrame, rules: Sequence[Rule | None], *, most: int | None) -> list[Examples]:

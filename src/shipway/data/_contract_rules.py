@@ -100,9 +100,15 @@ def _unique(columns: tuple[str, ...], schema: pl.Schema) -> Rule:
 
 
 def increasing(column: pl.Expr) -> pl.Expr:
-    """Whether each value is above the one before, as those of a key often are: then none comes twice, and none is kept."""
+    """Whether each value is above the one before, as those of a key often are: then none comes twice, and none is kept.
+
+    In order, and as many runs of equal values as values: a stream tells both as it passes. Beside a `shift` it would hold every
+    column of the query until its end, which an older Polars does.
+    """
     values = column.drop_nulls()
-    return (values > values.shift(1)).all()
+    if not hasattr(pl.Expr, "is_sorted"):
+        return (values > values.shift(1)).all()
+    return values.is_sorted() & (values.rle_id().max() + 1 == values.len())
 
 
 def among(subject: pl.Expr, members: pl.Series) -> pl.Expr:

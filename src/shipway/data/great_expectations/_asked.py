@@ -8,6 +8,7 @@ from typing import NoReturn, cast
 
 import polars as pl
 
+from shipway.data._contract_query import Held
 from shipway.data._contract_rules import Rule
 from shipway.data._errors import SuiteMalformed, SuiteUnsupported
 from shipway.data.great_expectations._suite import Expectation
@@ -44,7 +45,7 @@ class Asked:
     mostly: float = 1.0
     skips_missing: bool = True
     refused: str = ""
-    numbers: Mapping[str, pl.Expr] = field(default_factory=dict)
+    numbers: Mapping[str, pl.Expr | Held] = field(default_factory=dict)
     judge: Callable[[Numbers], Found] | None = None
     query: str | None = None
     other: str | None = None

@@ -8,6 +8,7 @@ from typing import cast
 
 import polars as pl
 
+from shipway.data._contract_query import Held
 from shipway.data.great_expectations._asked import Ask, Asked, Found, Numbers, bounds, is_text, numeric, within
 from shipway.data.great_expectations._ranks import Ranked, at_quantiles
 from shipway.kernel.canonical import Json
@@ -65,11 +66,7 @@ def compile_quantiles(ask: Ask) -> Asked:
     pairs = [_pair(ask, limit) for limit in limits]
     column, kind = numeric(ask, ask.text("column")), ask.column(ask.text("column"))[1]
     values = ask.only(column.cast(pl.Float64) if kind == pl.Int128 else column).drop_nulls()
-    at = values.map_batches(
-        lambda series: pl.Series([at_quantiles(series, cast("list[float]", quantiles), at_rank)], dtype=pl.List(pl.Float64)),
-        return_dtype=pl.List(pl.Float64),
-        returns_scalar=True,
-    )
+    at = Held(values, lambda series: at_quantiles(series, cast("list[float]", quantiles), at_rank))
 
     def judge(numbers: Numbers) -> Found:
         held = cast("Sequence[float]", numbers["at"])
@@ -126,12 +123,7 @@ def compile_distinct(ask: Ask) -> Asked:
         ask.unsupported(f"with values of another type than the column, {kind}")
     subject = column.cast(pl.String) if is_text(kind) else numeric(ask, ask.text("column")).cast(pl.Float64)
     members = pl.Series(known, dtype=pl.String if is_text(kind) else pl.Float64, strict=False)
-    distinct = ask.only(subject).unique().drop_nulls()  # once, and then few are left to look up
-    parts = distinct.map_batches(
-        lambda series: _split(series, members),
-        return_dtype=pl.Struct({"others": pl.Int64, "some": pl.List(members.dtype), "present": pl.List(members.dtype)}),
-        returns_scalar=True,
-    )
+    parts = Held(ask.only(subject), lambda distinct: _split(distinct.drop_nulls(), members), once=True)
     word = ask.expectation.type.removeprefix("expect_column_distinct_values_to_")
 
     def judge(numbers: Numbers) -> Found:
@@ -149,12 +141,12 @@ def compile_distinct(ask: Ask) -> Asked:
     return Asked(numbers={"parts": parts}, judge=judge)
 
 
-def _split(distinct: pl.Series, members: pl.Series) -> pl.Series:
+def _split(distinct: pl.Series, members: pl.Series) -> Mapping[str, object]:
     """How many are not members, the first of them, and the members that are there."""
     among = distinct.is_in(members.implode())
     others = distinct.filter(~among)
-    some, present = others.sort().head(_MOST_VALUES), distinct.filter(among)
-    return pl.DataFrame({"others": [others.len()], "some": [some], "present": [present]}).to_struct()
+    some = others.sort().head(_MOST_VALUES)
+    return {"others": others.len(), "some": some.to_list(), "present": distinct.filter(among).to_list()}
 
 
 def compile_most_common(ask: Ask) -> Asked:
@@ -169,7 +161,8 @@ def compile_most_common(ask: Ask) -> Asked:
         met = len(known.intersection(most))
         return Found(met > 0 if ties else len(most) == 1 and met == 1, {"observed_value": list(most)})
 
-    return Asked(numbers={"value": ask.only(column).drop_nulls().mode().sort().implode()}, judge=judge)
+    values = Held(ask.only(column).drop_nulls(), lambda series: series.mode().sort().to_list())
+    return Asked(numbers={"value": values}, judge=judge)
 
 
 BETWEEN: Mapping[str, Callable[[Ask, str], pl.Expr]] = {

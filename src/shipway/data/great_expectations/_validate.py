@@ -10,7 +10,7 @@ import polars as pl
 from shipway.data._contract_query import count_rules, fetch_examples
 from shipway.data._contract_rules import Rule
 from shipway.data._errors import DataUnreadable, RegexEndless, SuiteMalformed, SuiteUnsupported
-from shipway.data.great_expectations import _divergence, _extremes, _numbers, _query, _records, _rows, _table
+from shipway.data.great_expectations import _extremes, _numbers, _query, _records, _rows, _table
 from shipway.data.great_expectations._asked import Ask, Asked, Refused
 from shipway.data.great_expectations._conditions import read_scope
 from shipway.data.great_expectations._form import Form
@@ -18,6 +18,14 @@ from shipway.data.great_expectations._result import Result, map_result, suite_re
 from shipway.data.great_expectations._suite import Expectation, Suite
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.errors import nearest
+
+
+def _compile_divergence(ask: Ask) -> Asked:
+    """Imported when it is asked for: with it comes numpy, which takes as long as a million rows."""
+    from shipway.data.great_expectations import _divergence
+
+    return _divergence.compile_divergence(ask)
+
 
 COMPILERS: Mapping[str, Callable[[Ask], Asked]] = {
     **dict.fromkeys([*_rows.NULL_ROWS, *_rows.COLUMN_ROWS], _rows.compile_row),
@@ -37,7 +45,7 @@ COMPILERS: Mapping[str, Callable[[Ask], Asked]] = {
     "expect_table_columns_to_match_ordered_list": _table.compile_columns_in_order,
     "expect_table_columns_to_match_set": _table.compile_columns_in_set,
     "expect_column_to_exist": _table.compile_exists,
-    "expect_column_kl_divergence_to_be_less_than": _divergence.compile_divergence,
+    "expect_column_kl_divergence_to_be_less_than": _compile_divergence,
     "unexpected_rows_expectation": _query.compile_query,
     "expect_table_row_count_to_equal_other_table": _table.compile_other_table,
     "expect_column_type_to_be": _table.compile_column_type,
