@@ -29,7 +29,7 @@ MOMENTS = of(["2020-01-01T10:00:00", "2020-01-01T10:30:00", "2020-03-01T00:00:00
 DATES = of(["2019-12-31", "2020-01-01", "2020-01-02"])
 TIMES = of([datetime(2020, 1, 1), datetime(2020, 1, 1, 10, 30), datetime(2020, 1, 2, 0, 0, 0, 5), datetime(2020, 3, 1)])
 BOOLS = st.booleans()
-COLUMNS = list("iknfstedug")
+COLUMNS = list("iknfstedugw")
 NUMBER, TEXT, ANY = of("iknfe"), of("st"), of(COLUMNS)
 
 
@@ -47,6 +47,7 @@ def tables(draw: st.DrawFn, *, least: int = 0) -> pl.DataFrame:
         "d": (st.none() | DAYS, pl.Date),
         "u": (st.none() | TIMES, pl.Datetime("us")),
         "g": (BOOLS, pl.Boolean),
+        "w": (st.none() | TIMES, pl.Datetime("us")),
     }
     kinds = {name: kind for name, (_, kind) in some.items()}
     return pl.DataFrame({name: draw(st.lists(one, min_size=rows, max_size=rows)) for name, (one, _) in some.items()}, kinds)
@@ -82,7 +83,7 @@ QUERIES = of(
         "i > 1 and f < 5", "i>1 & k<5 | n == 2", 's == "a" or n.isnull()', "not i > 1", "~(k >= 2) and f.notnull()",
         "1 < i <= 4", "s in ['a', 'ab']", 's not in ["a"]', "n != f", "i >= k", "`i` == 2", "-1 < i", "k in [1, 2, 3]",
         "k != [1, 2]", "g",
-        "not g and i > 0", "g == True", 'u > "2020-01-01 10:00:00"', 'u == "2020-01-01"', "t > 'a'", "s != t", "n.isna()",
+        "not g and i > 0", "g == True", 'u > "2020-01-01 10:00:00"', "u <= '2020-01-01'", "t > 'a'", "s != t", "n.isna()",
         "k.isin([1, 2])", "s == 3", "i == 'a'", "f == f", "i != i and k > 1",
     ]
 )  # fmt: skip
@@ -142,8 +143,13 @@ def of_one_record(draw: st.DrawFn) -> list[Case]:
     columns = draw(st.permutations(["i", "k", "n", "f"]))
     return [
         ("column_pair_values_to_be_equal", pair),
+        ("column_pair_values_to_be_equal", {**pair, "column_A": "u", "column_B": "w"}),
+        ("column_pair_values_a_to_be_greater_than_b", {**pair, "column_A": "u", "column_B": "w", "or_equal": draw(BOOLS)}),
         ("column_pair_values_a_to_be_greater_than_b", {**pair, "or_equal": draw(BOOLS)}),
-        ("compound_columns_to_be_unique", {"column_list": [*columns[:2], "s"], **many}),
+        (
+            "compound_columns_to_be_unique",
+            {"column_list": [columns[0], draw(of("kdug")) if columns[0] != "k" else "s", "t"], **many},
+        ),
         ("select_column_values_to_be_unique_within_record", {"column_list": columns[:3], **many}),
         ("multicolumn_sum_to_equal", {"column_list": columns[:2], "sum_total": draw(of([0, 2, 3.5])), **many}),
         ("multicolumn_values_to_be_equal", {"column_list": columns[:2], **many}),
@@ -158,6 +164,7 @@ def of_a_number(draw: st.DrawFn) -> list[Case]:
     return [
         *((f"column_{name}_to_be_between", {"column": draw(NUMBER), **ends})
           for name in ("min", "max", "mean", "median", "stdev", "sum")),
+        *((f"column_{name}_to_be_between", {"column": "g", **ends}) for name in ("mean", "median", "stdev", "sum")),
         *((f"column_{name}_to_be_between", {"column": draw(ANY), **shares})
           for name in ("unique_value_count", "proportion_of_unique_values", "proportion_of_non_null_values")),
         *((f"column_{name}_to_be_between", {"column": "d", **limits(draw, DATES)})

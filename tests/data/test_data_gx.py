@@ -20,6 +20,7 @@ from shipway.data.great_expectations import _query as queries
 from shipway.data.great_expectations import _text as texts
 
 TABLE = pl.LazyFrame({"i": [1, 2, None], "s": ["a", "b", None], "d": [date(2020, 1, 1), None, date(2020, 1, 3)]})
+TABLE = TABLE.with_columns(t=pl.col("d").cast(pl.Datetime("us")))
 
 
 def measured(kind: str, **kwargs: Any) -> dict[str, Any]:
@@ -60,6 +61,7 @@ def test_a_row_condition_that_is_a_text_is_read(condition: str, rows: int) -> No
         ("column_values_to_not_be_null", {"column": "i", "row_condition": "__import__('os').remove('x')"}, "row_condition"),
         ("column_values_to_not_be_null", {"column": "i", "row_condition": "(" * 5000 + "i" + ")" * 4000}, "row_condition"),
         ("column_values_to_not_be_null", {"column": "i", "row_condition": "not " * 500 + "i > 1"}, "row_condition"),
+        ("column_values_to_not_be_null", {"column": "i", "row_condition": "t == '2020-01-01'"}, "takes for a text"),
         ("column_values_to_be_of_type", {"column": "i", "type_": "VARCHAR"}, "VARCHAR"),
         ("column_distinct_values_to_be_in_set", {"column": "d", "value_set": ["yesterday"]}, "yesterday"),
     ],

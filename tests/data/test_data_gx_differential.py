@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from gx_cases import databases, documents, forms, suites, tables
 from gx_help import FORMATS, RealGx, plain, raised, same, suite_of
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from shipway.data.great_expectations import EXPECTATIONS, measure_suite, parse_form, parse_suite
@@ -57,7 +57,7 @@ def compare(
 ROUNDS = settings(
     phases=(Phase.explicit, Phase.generate),
     deadline=None,
-    max_examples=3,
+    max_examples=2,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 DEEP = settings(ROUNDS, max_examples=100)
@@ -74,21 +74,20 @@ def drawn(data: st.DataObject, form: str) -> Any:
 def test_every_expectation_says_what_great_expectations_says(
     real: RealGx, tmp_path: Path, table: pl.DataFrame, suite: dict[str, Any], data: st.DataObject, form: str
 ) -> None:
+    assume(table.height > 2 or form == "BASIC")  # the simplest table comes first of all, and once is enough
     compare(real, tmp_path, table, suite, drawn(data, form))
 
 
-@EACH_FORM
-@settings(ROUNDS, max_examples=3)
-@given(document=documents(), data=st.data())
+@settings(ROUNDS, max_examples=6)
+@given(document=documents(), form=st.sampled_from(FORMATS) | forms())
 def test_json_fits_a_schema_when_great_expectations_says_so(
-    real: RealGx, tmp_path: Path, document: tuple[pl.DataFrame, dict[str, Any]], data: st.DataObject, form: str
+    real: RealGx, tmp_path: Path, document: tuple[pl.DataFrame, dict[str, Any]], form: Any
 ) -> None:
-    compare(real, tmp_path, *document, drawn(data, form))
+    compare(real, tmp_path, *document, form)
 
 
-@pytest.mark.parametrize("form", FORMATS)
-@ROUNDS
-@given(table=tables(least=1), other=tables(least=1), suite=databases())
+@settings(ROUNDS, max_examples=6)
+@given(table=tables(least=1), other=tables(least=1), suite=databases(), form=st.sampled_from(FORMATS))
 def test_what_great_expectations_asks_databases_is_answered_as_sqlite_answers_it(
     real: RealGx, tmp_path: Path, table: pl.DataFrame, other: pl.DataFrame, suite: dict[str, Any], form: str
 ) -> None:

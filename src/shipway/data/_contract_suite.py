@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ import polars as pl
 
 from shipway.data._contract_result import ContractResult, Sample, Violation
 from shipway.data._errors import SuiteUnsupported
-from shipway.data.great_expectations import Expectation, Suite, about, finding, measure_suite
+from shipway.data.great_expectations import Expectation, Suite, about, finding, measure_suite, parse_suite
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.check import Check, Verdict
 
@@ -25,12 +26,9 @@ def measure_suite_contract(expectations: Sequence[JsonObject], frame: pl.LazyFra
     value and threshold: for expectations on rows the share of rows that are unexpected and that may be; for one on a number
     what was observed. Raises SuiteUnsupported, SuiteMalformed, DataUnreadable.
     """
-    asked = [
-        Expectation(str(one["type"]), cast("JsonObject", one["kwargs"]), {}, number)
-        for number, one in enumerate(expectations, 1)
-    ]
-    count = Expectation(_ROWS, {}, {}, len(asked) + 1)
     try:
+        asked = parse_suite(json.dumps({"expectations": [*expectations]}), path="contract").expectations
+        count = Expectation(_ROWS, {}, {}, len(asked) + 1)
         found = measure_suite(Suite("contract", (*asked, count)), frame)
     except SuiteUnsupported as problem:
         mend = "take it out of the suite of this contract; `shipway contract check --engine gx` judges it"

@@ -29,6 +29,8 @@ def compare(ask: Ask, name: str, word: str, value: Json) -> pl.Expr:
     texts, numbers = all(isinstance(one, str) for one in values), all(isinstance(one, int | float) for one in values)
     negative = word in ("!=", "NOT_IN")
     if isinstance(kind, pl.Datetime) and isinstance(value, str):
+        if word in ("==", "!="):  # a time that equals no text: the expectation would be about nothing, and be met
+            ask.unsupported(f"with the row_condition {name} {word} {value!r}, which pandas takes for a text,")
         subject, (moment,) = comparable(ask, name, column, read_limit(ask, "row_condition", value))
         return _masked(COMPARE[word](subject, moment), negative=negative)
     if not (is_text(kind) or kind == pl.Boolean or (kind.is_numeric() and not kind.is_decimal())) or not (texts or numbers):

@@ -34,7 +34,11 @@ def compile_number(ask: Ask) -> Asked:
 
 
 def _numeric(measure: Callable[[pl.Expr], pl.Expr]) -> Callable[[Ask, str], pl.Expr]:
-    return lambda ask, name: measure(ask.only(numeric(ask, name)))
+    def of(ask: Ask, name: str) -> pl.Expr:
+        column, kind = ask.column(name)
+        return measure(ask.only(column.cast(pl.UInt8) if kind == pl.Boolean else numeric(ask, name)))
+
+    return of
 
 
 def _distinct(ask: Ask, name: str) -> pl.Expr:

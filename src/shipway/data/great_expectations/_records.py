@@ -46,8 +46,10 @@ def compile_record(ask: Ask) -> Asked:
 
 
 def _comparable(ask: Ask, names: list[str]) -> list[pl.Expr]:
-    """Columns in one type that compares: all numbers, or all texts."""
+    """Columns in one type that compares: all numbers, all texts, or all times of one kind."""
     found = [ask.column(name) for name in names]
+    if isinstance(found[0][1], pl.Datetime) and all(kind == found[0][1] for _, kind in found):
+        return [column for column, _ in found]
     if all(is_text(kind) for _, kind in found):
         return [column.cast(pl.String) for column, _ in found]
     return [numeric(ask, name).cast(pl.Float64) for name in names]

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from shipway.data._contract_query import Counts, Examples
 from shipway.data._contract_result import json_of
@@ -70,15 +71,15 @@ def map_result(asked: Asked, counts: Counts, examples: Examples, form: Form) -> 
     good = with_value == 0 or (float(with_value) - float(counts.broken)) / float(with_value) >= asked.mostly
     rows = list(examples.rows)
     query: JsonObject = {"unexpected_index_query": f"df.filter(items={rows}, axis=0)"}
-    names: JsonObject = {"unexpected_index_column_names": list(form.index)} if form.index else {}
+    named = form.index and asked.rule and asked.rule.name != _BE_NULL  # for which it says none
+    names: JsonObject = {"unexpected_index_column_names": list(form.index)} if named else {}
     if form.level == "BOOLEAN_ONLY":
         return good, {**query, **names} if form.query else {}
     body = _counted(asked, counts, with_value)
     told = _Told.of(asked, examples, form)
     if form.values:
         body["partial_unexpected_list"] = told.values[: form.most]
-    if asked.rule and asked.rule.name != _BE_NULL:  # for which it says none
-        body |= names
+    body |= names
     if form.rows:
         body["unexpected_rows"] = told.whole[: form.most]
     if form.level != "BASIC" and form.most:
@@ -138,8 +139,7 @@ def _named(found: Sequence[Mapping[str, object]], columns: Sequence[str], form: 
     """An object for each row; without the values one for all, a list under each name, as there."""
     if form.values:
         return [_value({name: row[name] for name in (*columns, *form.index)}, pair=False) for row in found]
-    listed = found if form.level == "COMPLETE" else found[: form.most]
-    return [{name: [_value(row[name], pair=False) for row in listed] for name in form.index}] if found else []
+    return [{name: [_value(row[name], pair=False) for row in found] for name in form.index}] if found else []
 
 
 def _percent(part: int, whole: int) -> float | None:
@@ -150,8 +150,13 @@ def _value(value: object, *, pair: bool) -> Json:
     """NaN is null there; two columns are a list, more an object."""
     if isinstance(value, Mapping):
         parts = {str(name): _value(item, pair=False) for name, item in value.items()}
-        return list(parts.values()) if pair else parts
+        return [_of_pair(item) for item in value.values()] if pair else parts
     return None if isinstance(value, float) and math.isnan(value) else json_of(value)
+
+
+def _of_pair(value: object) -> Json:
+    """A time to the microsecond, as there it is one of an array."""
+    return value.isoformat(timespec="microseconds") if isinstance(value, datetime) else _value(value, pair=False)
 
 
 def _tally(values: Sequence[Json], most: int) -> list[Json]:

@@ -34,7 +34,11 @@ def as_text(ask: Ask, seen: pl.Expr) -> pl.Expr:
     if kind == pl.Boolean:
         return pl.when(seen).then(pl.lit("True")).when(~seen).then(pl.lit("False"))
     if kind.is_float() or kind == pl.Datetime:
-        return seen.map_batches(_written, return_dtype=pl.String, is_elementwise=True)
+        text = seen.map_batches(_written, return_dtype=pl.String, is_elementwise=True)
+        if kind.is_float():
+            return text
+        midnights = (seen.dt.truncate("1d") == seen).all()  # then pandas writes the days alone
+        return pl.when(midnights).then(seen.dt.date().cast(pl.String)).otherwise(text)
     return ask.unsupported(f"on a column of type {kind}")
 
 
