@@ -33,7 +33,7 @@ from shipway.kernel.check import Check, Verdict
 from shipway.kernel.clock import instant
 from shipway.kernel.digest import Descriptor, Digest, digest_bytes
 from shipway.kernel.units import Seconds
-from shipway.models import Column, Signature, encode_columns, golden_blob, model_object
+from shipway.models import Column, Signature, encode_columns, functions_blob, golden_blob, model_object
 from shipway.pipeline import (
     RunRequest,
     StepControl,
@@ -240,6 +240,7 @@ def _columns() -> dict[str, Vector]:
     return {
         "columns": Vector(encode_columns(columns), text=False),
         "columns-empty": Vector(encode_columns({}), text=False),
+        "functions": Vector(functions_blob({"features.py": 'def fill(columns):\n    return {"x": columns["x"]}\n'})),
         "golden": Vector(golden_blob({"x": np.array([0.5, 1.5])}, answer)),
     }
 

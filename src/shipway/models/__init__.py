@@ -12,6 +12,7 @@ from shipway.kernel.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from shipway.models._columns import Array, ColumnsMalformed, datatype_of, decode_columns, encode_columns
+    from shipway.models._functions import FunctionWrong, functions_blob
     from shipway.models._golden import (
         Agreement,
         Distance,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "_columns": ["Array", "ColumnsMalformed", "datatype_of", "decode_columns", "encode_columns"],
+    "_functions": ["FunctionWrong", "functions_blob"],
     "_golden": [
         "Agreement",
         "Distance",
@@ -54,6 +56,7 @@ __all__ = [
     "Column",
     "ColumnsMalformed",
     "Distance",
+    "FunctionWrong",
     "GoldenMismatch",
     "InputMismatch",
     "ModelDamaged",
@@ -67,6 +70,7 @@ __all__ = [
     "datatype_of",
     "decode_columns",
     "encode_columns",
+    "functions_blob",
     "golden_blob",
     "load_model",
     "measure_distance",

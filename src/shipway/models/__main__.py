@@ -1,7 +1,8 @@
 """`python -m shipway.models score|describe`: bare prediction from files, for a project's Python under the overlay.
 
-    score     --manifest M.json --file MODEL --columns IN --outputs OUT [--columns IN --outputs OUT ...]
+    score     --manifest M.json --file MODEL [--functions F.json] --columns IN --outputs OUT [--columns IN --outputs OUT ...]
     describe  --format FORMAT --inputs COLUMNS.json --file MODEL --columns IN --outputs OUT
+              [--functions F.json --before MODULE.NAME --after MODULE.NAME]
 
 IN and OUT are encoded columns; COLUMNS.json is the list of a signature's inputs. Several pairs are asked one after another,
 each alone: a library may answer a row otherwise among others. One JSON line is printed: what was found, or {"error": {"code",
@@ -19,9 +20,10 @@ from pathlib import Path
 from shipway.kernel.canonical import Json, JsonObject, parse_json, parse_object
 from shipway.kernel.errors import ShipwayError
 from shipway.models._columns import decode_columns, encode_columns
+from shipway.models._functions import WithFunctions, describe_with, load_functions
 from shipway.models._load import load_bytes, load_model
 from shipway.models._model import Predictable
-from shipway.models._signature import columns_of
+from shipway.models._signature import Column, columns_of
 
 _LIBRARIES = ("scikit-learn", "skops", "numpy", "onnxruntime", "xgboost", "lightgbm")
 
@@ -39,19 +41,31 @@ def main(arguments: list[str]) -> int:
 
 
 def _score(options: argparse.Namespace) -> JsonObject:
-    model = load_model(parse_object(Path(options.manifest).read_bytes()), Path(options.file))
+    functions = Path(options.functions) if options.functions else None
+    model = load_model(parse_object(Path(options.manifest).read_bytes()), Path(options.file), functions)
     return {"rows": _predict(model, options)}
 
 
 def _describe(options: argparse.Namespace) -> JsonObject:
     inputs = columns_of(parse_json(Path(options.inputs).read_bytes()))
-    model = load_bytes(options.format, Path(options.file).read_bytes(), inputs)
+    model = _described(options, inputs)
+    inner = model.model.signature.inputs if isinstance(model, WithFunctions) else ()
     return {
         "rows": _predict(model, options),
         "outputs": [column.to_json() for column in model.signature.outputs],
+        "inputs": [column.to_json() for column in inner],
         "classes": getattr(model, "classes", None),
         "library": {name: found for name in _LIBRARIES if (found := _version(name))},
     }
+
+
+def _described(options: argparse.Namespace, inputs: tuple[Column, ...]) -> Predictable:
+    data = Path(options.file).read_bytes()
+    if not options.functions:
+        return load_bytes(options.format, data, inputs)
+    functions = load_functions(Path(options.functions).read_bytes(), options.before, options.after)
+    rows = decode_columns(Path(options.columns[0]).read_bytes())
+    return describe_with(functions, inputs, rows, lambda columns: load_bytes(options.format, data, columns))
 
 
 def _predict(model: Predictable, options: argparse.Namespace) -> int:
@@ -82,6 +96,8 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name)
         for option in (*own, "--file"):
             command.add_argument(option, required=True)
+        for option in ("--functions", "--before", "--after"):
+            command.add_argument(option, default=None)
         for option in ("--columns", "--outputs"):
             command.add_argument(option, required=True, action="append")
     return parser

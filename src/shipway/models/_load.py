@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from shipway.kernel.canonical import JsonObject
+from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Descriptor, digest_bytes
+from shipway.models._functions import WithFunctions, load_functions
 from shipway.models._lightgbm import load_lightgbm
 from shipway.models._model import ModelDamaged, ModelUnknown, ModelUntrusted, Predictable
 from shipway.models._onnx import load_onnx
-from shipway.models._signature import Column, Signature
+from shipway.models._signature import Column, Signature, columns_of
 from shipway.models._skops import load_skops
 from shipway.models._xgboost import load_xgboost
 
@@ -23,8 +24,10 @@ _LOADERS: dict[str, Callable[[bytes, tuple[Column, ...]], Predictable]] = {
 }
 
 
-def load_model(manifest: JsonObject, file: Path) -> Predictable:
+def load_model(manifest: JsonObject, file: Path, functions: Path | None = None) -> Predictable:
     """The model of this manifest, read from this file. Raises ModelDamaged, ModelUntrusted, ModelUnknown, SignatureMalformed.
+
+    functions: the file of the modules around it, where the manifest names some; they are imported (FunctionWrong).
 
     A binary classifier answers `probability` (of its second class), one of more classes `probability_<class>` for each,
     anything else `prediction`. The digest is compared before anything in the file is looked at.
@@ -32,12 +35,27 @@ def load_model(manifest: JsonObject, file: Path) -> Predictable:
     if (manifest.get("kind"), manifest.get("version")) != ("model", 1):
         what = f"{manifest.get('kind')} version {manifest.get('version')}"
         raise ModelUnknown(f"a model of version 1 was expected, not {what}", mend="upgrade Shipway")
-    expected = Descriptor.from_json(manifest.get("file")).digest
+    data = _intact(file, manifest.get("file"))
+    signature, own, format = (
+        Signature.from_json(manifest.get("signature")),
+        manifest.get("functions"),
+        str(manifest.get("format")),
+    )
+    if not isinstance(own, Mapping):
+        return load_bytes(format, data, signature.inputs)
+    if functions is None:
+        raise ModelUnknown("the model has functions around it, and their file is not given", mend="upgrade Shipway")
+    before, after = (str(own[name]) if own.get(name) else None for name in ("before", "after"))
+    loaded = load_functions(_intact(functions, own.get("source")), before, after)
+    return WithFunctions(load_bytes(format, data, columns_of(own.get("inputs"))), signature, loaded)
+
+
+def _intact(file: Path, named: Json) -> bytes:
+    expected = Descriptor.from_json(named).digest
     data = file.read_bytes()  # once: what was hashed is what is loaded
     if (found := digest_bytes(data)) != expected:
         raise ModelDamaged(file, expected=expected, found=found)
-    signature = Signature.from_json(manifest.get("signature"))
-    return load_bytes(str(manifest.get("format")), data, signature.inputs)
+    return data
 
 
 def load_bytes(format: str, data: bytes, inputs: tuple[Column, ...]) -> Predictable:

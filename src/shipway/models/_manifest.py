@@ -22,6 +22,7 @@ def model_object(
     reference: str | None = None,
     base: JsonObject | None = None,
     adapters: Sequence[JsonObject] = (),
+    functions: JsonObject | None = None,
 ) -> JsonObject:
     """What a model is; the digest of its canonical JSON names it.
 
@@ -29,9 +30,12 @@ def model_object(
     and never fed to the model. target: the column it predicts. step and reference: the steps that gave the model and its
     held-out table (None: no pipeline made it), so that a release alone is enough to make it again. base, adapters: of a
     fine-tuned model, each `{"name", "revision", "digest"}` of which one of the last two may be missing; left out where there
-    are none, so that a model from before is the same model.
+    are none, so that a model from before is the same model. functions: those around it, `{"source", "before", "after",
+    "inputs"}`, with the columns that go into the model itself; the signature is then what goes in before them and comes out
+    after.
     """
     origins: JsonObject = {**({"base": base} if base else {}), **({"adapters": list(adapters)} if adapters else {})}
+    own: JsonObject = {"functions": functions} if functions else {}
     return {
         "kind": "model",
         "version": 1,
@@ -45,4 +49,5 @@ def model_object(
         "step": step,
         "reference": reference,
         **origins,
+        **own,
     }

@@ -127,6 +127,8 @@ def load_release(
         value = store.get(environment, "environment")
         lock = store.objects.get(Descriptor.from_json(value["lock"]).digest)
         apart = unlike_here(lock, python=str(value["python"]))
+        if manifest.get("functions"):  # their modules could be called as some of the caller's
+            apart = apart or "functions of the release's own run apart"
         if apart:
             words = piped_words(store, file, environment, cache=cache, report=report, offline=True)
             piped = PipedModel(PipedCommand(words, tuple(sorted(environ.items()))), Signature.from_json(manifest["signature"]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -57,9 +57,11 @@ def prepare_serving(
     return Serving(ref, deployment, release, tuple(command), workers_of(value), files=files)
 
 
-def _files(model: JsonObject) -> tuple[Digest, Digest]:
-    """What a predictor reads: the model, and its golden rows."""
-    return Descriptor.from_json(model["file"]).digest, Descriptor.from_json(model["golden"]).digest
+def _files(model: JsonObject) -> tuple[Digest, ...]:
+    """What a predictor reads: the model, its golden rows, and the modules around it where it has some."""
+    own = model.get("functions")
+    named = [model["file"], model["golden"], *([own["source"]] if isinstance(own, Mapping) else [])]
+    return tuple(Descriptor.from_json(one).digest for one in named)
 
 
 def model_of(components: Iterable[Component], release: Digest, name: str | None) -> Component:
@@ -123,7 +125,7 @@ def _written(folder: Path, config: JsonObject) -> Path:
 
 def _config(store: Store, deployment: JsonObject, digest: Digest, release: Digest, model: Component) -> JsonObject:
     manifest = store.get(model.digest, "model")
-    file, golden = _files(manifest)
+    file, golden, *functions = _files(manifest)
     return {
         "kind": "serving",
         "version": 1,
@@ -139,4 +141,5 @@ def _config(store: Store, deployment: JsonObject, digest: Digest, release: Diges
         "log_directory": str(store.log_folder("predictions")),
         "key": manifest["key"],
         "time": manifest["time"],
+        **({"functions_file": str(store.objects.path(functions[0]))} if functions else {}),
     }

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from shipway.pipeline._environment import open_environment, open_overlay
     from shipway.pipeline._evaluation import EvaluationImpossible, Metric, measure_evaluation
+    from shipway.pipeline._functions import FunctionNames, functions_of
     from shipway.pipeline._graph import resolve
     from shipway.pipeline._hands import Hands
     from shipway.pipeline._made import ModelMade, Origins
@@ -92,6 +93,7 @@ _HOME = {
     "_evaluation": ["EvaluationImpossible", "Metric", "measure_evaluation"],
     "_graph": ["resolve"],
     "_made": ["ModelMade", "Origins"],
+    "_functions": ["FunctionNames", "functions_of"],
     "_model": ["GOLDEN", "make_model", "origins_of"],
     "_model_rows": ["ModelDeclared", "ModelRefused"],
     "_branches": ["Merged", "branch_data", "label_ref", "merge_data"],
@@ -146,6 +148,7 @@ __all__ = [
     "EngineRunFailed",
     "EngineUnreachable",
     "EvaluationImpossible",
+    "FunctionNames",
     "Graph",
     "Hands",
     "Input",
@@ -187,6 +190,7 @@ __all__ = [
     "code_object",
     "describe_difference",
     "follow",
+    "functions_of",
     "label_ref",
     "load_run_plan",
     "load_scores",

@@ -5,12 +5,14 @@ As with steps, a row of state is believed only while the bytes that it names are
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from shipway.kernel.canonical import Json, JsonObject, canonical_json
 from shipway.kernel.digest import Descriptor, Digest, digest_bytes, parse_digest
+from shipway.pipeline._functions import TakenFunctions
 from shipway.pipeline._model_rows import ModelDeclared
 from shipway.store import ObjectDamaged, ObjectMissing, Store
 
@@ -36,7 +38,14 @@ class Origins:
 
 
 def model_key(
-    model: ModelDeclared, *, file: Descriptor, reference: Descriptor, environment: Digest, overlay: Path, origins: Origins
+    model: ModelDeclared,
+    *,
+    file: Descriptor,
+    reference: Descriptor,
+    environment: Digest,
+    overlay: Path,
+    origins: Origins,
+    functions: TakenFunctions | None = None,
 ) -> Digest:
     """The digest of `{"kind":"model-action","version":1,...}`: the values of both steps, what is declared, and who asks them.
 
@@ -47,7 +56,7 @@ def model_key(
         "kind": "model-action", "version": 1, "file": file.digest, "reference": reference.digest,
         "declared": {**declared, "key": list(model.key), "time": model.time},
         "base": cast("Json", origins.base), "adapters": list(origins.adapters),
-        "environment": environment, "overlay": overlay.name,
+        "environment": environment, "overlay": overlay.name, **({"functions": functions.to_json()} if functions else {}),
     }  # fmt: skip
     return digest_bytes(canonical_json(record))
 
@@ -64,7 +73,9 @@ def find_made(store: Store, key: Digest) -> ModelMade | None:
         manifest, _ = store.get(model, "model"), store.get(profile, "profile")
     except (ObjectMissing, ObjectDamaged):
         return None
-    leaves = (Descriptor.from_json(manifest["file"]), Descriptor.from_json(manifest["golden"]), made.scores)
+    leaves = [Descriptor.from_json(manifest["file"]), Descriptor.from_json(manifest["golden"]), made.scores]
+    if isinstance(own := manifest.get("functions"), Mapping):
+        leaves.append(Descriptor.from_json(own["source"]))
     return made if all(store.objects.keeps(leaf.digest, leaf.size) for leaf in leaves) else None
 
 

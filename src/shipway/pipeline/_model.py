@@ -16,8 +16,10 @@ from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.models import Array, Signature, check_golden, golden_blob, model_object
 from shipway.pipeline._environment import open_overlay
+from shipway.pipeline._functions import FunctionNames, TakenFunctions, take_functions
 from shipway.pipeline._made import ModelMade, Origins, find_made, model_key, record_made
 from shipway.pipeline._model_rows import (
+    ANSWER,
     LABEL,
     SCORE,
     Inputs,
@@ -40,10 +42,10 @@ _FORMATS = {  # of the values that are models
     media.SKOPS: "skops", media.ONNX: "onnx", media.XGBOOST: "xgboost", media.LIGHTGBM: "lightgbm"
 }  # fmt: skip
 _POSSIBLE = "a class of scikit-learn, xgboost or lightgbm, or onnx.ModelProto, or return a Path that ends with .onnx"
-_ANSWER = "probability"  # what a classifier of two classes answers; the profile and the metrics are those of one
 
 
 NO_ORIGINS = Origins()
+NO_FUNCTIONS = FunctionNames()
 
 
 def make_model(
@@ -56,21 +58,42 @@ def make_model(
     report: Report,
     origins: Origins = NO_ORIGINS,
     environment: Digest | None = None,
+    code: Digest | None = None,
+    names: FunctionNames = NO_FUNCTIONS,
 ) -> ModelMade:
     """Puts the model of a run. python: the project's, as ensure_environment gave it. Equal values give equal digests.
 
     environment: the object that python is of; where it is given, a model that was made there of the same values is taken as
-    it is. Raises ModelRefused (the steps' values make no model of two classes), ScoringFailed, GoldenMismatch (a fresh process
-    answers otherwise), ObjectDamaged, ObjectMissing, EnvironmentFailed.
+    it is. names: of functions around the model, in `code`, on which its steps ran. Raises ModelRefused (the steps' values make
+    no model of two classes), ScoringFailed, GoldenMismatch (a fresh process answers otherwise), ObjectDamaged, ObjectMissing,
+    EnvironmentFailed.
     """
     file = _leaf(result, model.step, _FORMATS, f"model {model.name}")
     reference = _leaf(result, model.reference, (media.PARQUET,), f"the reference of model {model.name}")
     overlay = open_overlay(store, python, cache=cache, report=report.note)
+    functions = None
+    if code is not None and any(names):
+        with open_work(cache) as work:
+            functions = take_functions(store, code, names, model=model.name, work=work / "code")
+
+    def make() -> ModelMade:
+        return _make(
+            store, model, file, reference, python=python, overlay=overlay, cache=cache, origins=origins, functions=functions
+        )
+
     if environment is None:
-        return _make(store, model, file, reference, python=python, overlay=overlay, cache=cache, origins=origins)
-    key = model_key(model, file=file, reference=reference, environment=environment, overlay=overlay, origins=origins)
+        return make()
+    key = model_key(
+        model,
+        file=file,
+        reference=reference,
+        environment=environment,
+        overlay=overlay,
+        origins=origins,
+        functions=functions,
+    )
     if (made := find_made(store, key)) is None:
-        made = _make(store, model, file, reference, python=python, overlay=overlay, cache=cache, origins=origins)
+        made = make()
         record_made(store, key, made)
     return made
 
@@ -85,15 +108,17 @@ def _make(
     overlay: Path,
     cache: Path,
     origins: Origins,
+    functions: TakenFunctions | None,
 ) -> ModelMade:
     table = read_reference(store.objects.verify(reference.digest), model)
     inputs = model_inputs(table, model)
     with open_work(cache) as work:
-        scoring = Scoring(python, overlay, store.objects.verify(file.digest), work)
-        described = _describe(scoring, _FORMATS[file.media_type], inputs, model)
+        own = store.objects.verify(functions.source.digest) if functions else None
+        scoring = Scoring(python, overlay, store.objects.verify(file.digest), work, own)
+        described = _describe(scoring, _FORMATS[file.media_type], inputs, model, functions)
         label = labels_of(table[model.target], described.classes)
         golden = golden_blob(described.rows, described.answers)
-        manifest = _manifest(model, file, described.signature, store.put_bytes(golden, GOLDEN), origins)
+        manifest = _manifest(model, file, described, store.put_bytes(golden, GOLDEN), origins, functions)
         scored = scored_table(table, model, _ready(scoring, manifest, inputs, golden), label)
     profile = reference_profile(inputs.values, score=scored[SCORE].to_numpy(), label=scored[LABEL].to_numpy())
     made = ModelMade(store.put(manifest), store.put(profile.to_json()), put_scores(store, scored), table.height)
@@ -102,9 +127,13 @@ def _make(
 
 
 class _Described(NamedTuple):
-    """A model as it first shows itself: signature, classes, the golden rows and its answers to them."""
+    """A model as it first shows itself: signature, classes, the golden rows and its answers to them.
+
+    inputs: of the model between its functions, where it has some.
+    """
 
     signature: Signature
+    inputs: Json
     classes: Sequence[Json]
     rows: Mapping[str, Array]
     answers: Mapping[str, Array]
@@ -125,11 +154,18 @@ def origins_of(manifest: JsonObject) -> Origins:
     return Origins(base if isinstance(base, Mapping) else None, kept)
 
 
-def _manifest(model: ModelDeclared, file: Descriptor, signature: Signature, golden: Descriptor, origins: Origins) -> JsonObject:
+def _manifest(
+    model: ModelDeclared,
+    file: Descriptor,
+    described: _Described,
+    golden: Descriptor,
+    origins: Origins,
+    functions: TakenFunctions | None,
+) -> JsonObject:
     return model_object(
         format=_FORMATS[file.media_type],
         file=file,
-        signature=signature,
+        signature=described.signature,
         golden=golden,
         key=model.key,
         time=model.time,
@@ -138,20 +174,25 @@ def _manifest(model: ModelDeclared, file: Descriptor, signature: Signature, gold
         reference=model.reference,
         base=origins.base,
         adapters=origins.adapters,
+        functions={**functions.to_json(), "inputs": described.inputs} if functions else None,
     )
 
 
-def _describe(scoring: Scoring, format: str, inputs: Inputs, model: ModelDeclared) -> _Described:
+def _describe(
+    scoring: Scoring, format: str, inputs: Inputs, model: ModelDeclared, functions: TakenFunctions | None
+) -> _Described:
     """Asks the golden rows alone: a library may answer the same row otherwise among others, in the last bit."""
     rows = inputs.take(golden_places(inputs.rows))
-    record, answers = scoring.describe(format, inputs, rows)
+    given = {"before": functions.before, "after": functions.after} if functions else {}
+    record, answers = scoring.describe(format, inputs, rows, {name: text for name, text in given.items() if text})
     classes = record.get("classes")
-    if list(answers) != [_ANSWER] or not isinstance(classes, Sequence):
+    one = ANSWER in answers if functions and functions.after else list(answers) == [ANSWER]
+    if not one or not isinstance(classes, Sequence):
         raise ModelRefused(
             f"model {model.name} answers {', '.join(answers)}", mend="this version releases classifiers of two classes"
         )
     signature = Signature.from_json({"inputs": inputs.to_json(), "outputs": record["outputs"]})
-    return _Described(signature, classes, rows, answers)
+    return _Described(signature, record.get("inputs"), classes, rows, answers)
 
 
 def _ready(scoring: Scoring, manifest: JsonObject, inputs: Inputs, golden: bytes) -> Array:
@@ -159,7 +200,7 @@ def _ready(scoring: Scoring, manifest: JsonObject, inputs: Inputs, golden: bytes
     golden_rows = inputs.take(golden_places(inputs.rows))
     again, everything = scoring.score(manifest, golden_rows, inputs.values)
     check_golden(_Answered(Signature.from_json(manifest["signature"]), again), golden)
-    return everything[_ANSWER]
+    return everything[ANSWER]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from shipway.kernel.errors import ShipwayError, nearest
 from shipway.models import Array, Column
 
 TIME, SCORE, LABEL = "time", "score", "label"  # the columns of a scored reference beside its keys
+ANSWER = "probability"  # what a classifier of two classes answers; the profile and the metrics are those of one
 GOLDEN_ROWS = 64  # enough to meet every kind of missing value and category that is not rare; 40 kB in a release
 
 

@@ -172,6 +172,7 @@ def _make_models(
     root: Path | None,
     where: str | None,
 ) -> dict[str, ModelMade]:
+    from shipway.pipeline._functions import FunctionNames
     from shipway.pipeline._model import make_model
     from shipway.pipeline._origins import bases_first, find_origins
 
@@ -190,6 +191,8 @@ def _make_models(
             report=report,
             origins=origins,
             environment=plan.request.environment if reuse else None,
+            code=plan.request.code,
+            names=FunctionNames(model.before, model.after),
         )
         _record(hands, plan, result, made[name], name=name, started=started, root=root)
         move_ref(hands.store, hands.keys, hands.actor, ref=f"model/{name}", target=made[name].model, why=why)

@@ -10,7 +10,8 @@ import polars as pl
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.models import Array
 from shipway.pipeline._environment import open_overlay
-from shipway.pipeline._model_rows import SCORE, ModelDeclared, model_inputs, read_reference
+from shipway.pipeline._functions import functions_file
+from shipway.pipeline._model_rows import ANSWER, SCORE, ModelDeclared, model_inputs, read_reference
 from shipway.pipeline._report import Report
 from shipway.pipeline._scored import load_scores, put_scores
 from shipway.pipeline._scoring import Scoring
@@ -26,7 +27,7 @@ def score_rows(
     file = store.objects.verify(Descriptor.from_json(manifest["file"]).digest)
     overlay = open_overlay(store, python, cache=cache, report=report.note)
     with open_work(cache) as work:
-        (answers,) = Scoring(python, overlay, file, work).score(manifest, columns)
+        (answers,) = Scoring(python, overlay, file, work, functions_file(store, manifest)).score(manifest, columns)
     return answers
 
 
@@ -48,4 +49,5 @@ def rescore_reference(
     table = read_reference(store.objects.verify(reference.digest), declared)
     inputs = model_inputs(table, declared)
     answers = score_rows(store, model, inputs.values, python=python, cache=cache, report=report)
-    return put_scores(store, load_scores(store, scores).with_columns(pl.Series(SCORE, next(iter(answers.values())))))
+    score = answers.get(ANSWER, next(iter(answers.values())))
+    return put_scores(store, load_scores(store, scores).with_columns(pl.Series(SCORE, score)))

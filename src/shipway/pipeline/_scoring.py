@@ -21,15 +21,20 @@ class ScoringFailed(ShipwayError):
 
 
 class Scoring:
-    """Scores one model file; each call is a fresh process. Files go below `work`."""
+    """Scores one model file; each call is a fresh process. Files go below `work`; functions: the modules around the model."""
 
-    def __init__(self, python: Path, overlay: Path, file: Path, work: Path) -> None:
-        self._python, self._overlay, self._file, self._work = python, overlay, file, work
+    def __init__(self, python: Path, overlay: Path, file: Path, work: Path, functions: Path | None = None) -> None:
+        self._python, self._overlay, self._file, self._work, self._functions = python, overlay, file, work, functions
         self._count = 0
 
-    def describe(self, format: str, inputs: Inputs, columns: Mapping[str, Array]) -> tuple[JsonObject, dict[str, Array]]:
-        """What the file is (`outputs`, `classes`, `library`) and its answers to these rows. Raises ScoringFailed."""
-        record, (answers,) = self._ask("describe", {"format": format, "inputs": inputs.to_json()}, columns)
+    def describe(
+        self, format: str, inputs: Inputs, columns: Mapping[str, Array], names: Mapping[str, str]
+    ) -> tuple[JsonObject, dict[str, Array]]:
+        """What the file is (`outputs`, `inputs`, `classes`, `library`) and its answers to these rows. Raises ScoringFailed.
+
+        names: of the functions `before` and `after`, where there are some; `inputs` are then those of the model between them.
+        """
+        record, (answers,) = self._ask("describe", {"format": format, "inputs": inputs.to_json(), **names}, columns)
         return record, answers
 
     def score(self, manifest: JsonObject, *tables: Mapping[str, Array]) -> list[dict[str, Array]]:
@@ -42,7 +47,7 @@ class Scoring:
         self._count += 1
         folder = self._work / f"{command}-{self._count}"
         folder.mkdir(parents=True)
-        arguments = ["--file", str(self._file)]
+        arguments = ["--file", str(self._file), *(["--functions", str(self._functions)] if self._functions else [])]
         for name, value in given.items():
             arguments += [f"--{name}", value if isinstance(value, str) else _write(folder / f"{name}.json", value)]
         outputs = [folder / f"out-{number}" for number in range(len(tables))]

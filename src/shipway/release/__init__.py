@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from shipway.release._model_signature import ModelUnsigned, SignedModel, model_bundle, sign_models
     from shipway.release._openlineage import Run, Used, recorded_runs, run_events, run_uuid
     from shipway.release._openlineage_send import LINEAGE_ENDPOINT, EventsUnsent, Receiver, send_events
-    from shipway.release._pinned import BundleUnclear, NeverLive, Unpacked, pinned_deployment, unpack_bundle
+    from shipway.release._pinned import BundleUnclear, CodeUnsigned, NeverLive, Unpacked, pinned_deployment, unpack_bundle
     from shipway.release._plan import NoCandidate, Plan, candidate_of, make_plan
     from shipway.release._plan_json import change_document, gate_document, plan_document
     from shipway.release._planned import (
@@ -132,7 +132,7 @@ _HOME = {
     "_model_signature": ["ModelUnsigned", "SignedModel", "model_bundle", "sign_models"],
     "_openlineage": ["Run", "Used", "recorded_runs", "run_events", "run_uuid"],
     "_openlineage_send": ["EventsUnsent", "LINEAGE_ENDPOINT", "Receiver", "send_events"],
-    "_pinned": ["BundleUnclear", "NeverLive", "Unpacked", "pinned_deployment", "unpack_bundle"],
+    "_pinned": ["BundleUnclear", "CodeUnsigned", "NeverLive", "Unpacked", "pinned_deployment", "unpack_bundle"],
     "_plan": ["NoCandidate", "Plan", "candidate_of", "make_plan"],
     "_plan_json": ["change_document", "gate_document", "plan_document"],
     "_planned": [
@@ -182,6 +182,7 @@ __all__ = [
     "BundleUnclear",
     "Candidate",
     "Change",
+    "CodeUnsigned",
     "Component",
     "DataSet",
     "Described",

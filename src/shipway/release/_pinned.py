@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from shipway.release._layout import Bundle
 from shipway.release._manifest import load_components
 from shipway.release._verify_all import verify_bundle
 from shipway.release._verify_shadow import project_of, records
-from shipway.release._verify_statements import ReleaseRevoked
+from shipway.release._verify_statements import ReleaseRevoked, Said
 from shipway.release._wheels import restore_wheels
 from shipway.spec import DeploySpec
 from shipway.store import Store, open_store
@@ -61,6 +61,12 @@ def pinned_deployment(store: Store, keys: KeyRing, ref: str, release: Digest) ->
     return target
 
 
+class CodeUnsigned(ShipwayError):
+    """A bundle whose model brings functions of its own, for which nobody who is trusted here has signed."""
+
+    code = "release.code-unsigned"
+
+
 @dataclass(frozen=True, slots=True)
 class Unpacked:
     """A release of a bundle in a store of its own. verified: whether a key is trusted here that could check its statements."""
@@ -77,7 +83,8 @@ def unpack_bundle(bundle: Bundle, keys: KeyRing, *, name: str | None = None, rel
     """One release of a bundle in a store that is gone when this ends, every byte and every statement checked before.
 
     name: `APP@ENV`, otherwise the deployment that came along; release: a digest or its first digits, otherwise the only one.
-    Raises BundleUnclear, BundleDamaged, StatementWrong, ReleaseRevoked, StoreFull.
+    Functions around a model are code that runs here, so that a key that is trusted here has to have signed a statement about
+    that model or the release. Raises BundleUnclear, BundleDamaged, StatementWrong, ReleaseRevoked, CodeUnsigned, StoreFull.
     """
     freight = _freight(bundle, release)
     ref, deployment = _deployment(bundle, freight, name)
@@ -88,11 +95,22 @@ def unpack_bundle(bundle: Bundle, keys: KeyRing, *, name: str | None = None, rel
         store = open_store(Path(folder), project_of(bundle), create=True)
         try:
             keep_bundle(store, bundle)
+            _check_code(store, freight.release.digest, verification.said)
             restore_wheels(store, [one.attachment.data for one in freight.carried if one.attachment.media_type == WHEELS])
             digest = deployment or _plain(store, freight.release.digest, ref)
             yield Unpacked(store, ref, digest, freight.release.digest, verification.unchecked == 0)
         finally:
             store.close()
+
+
+def _check_code(store: Store, release: Digest, said: Iterable[Said]) -> None:
+    signed = {one.reading.statement.subject for one in said if one.reading.statement}
+    for part in load_components(store, release):
+        if part.kind == "model" and store.get(part.digest, "model").get("functions") and not signed & {part.digest, release}:
+            what = (
+                f"model {part.name} brings functions, code that would run here, and no key that is trusted here signed for it"
+            )
+            raise CodeUnsigned(what, where=part.digest, mend="shipway key trust, for the key of whoever measured it")
 
 
 def _freight(bundle: Bundle, release: str | None) -> Freight:

@@ -19,6 +19,7 @@ from shipway.pipeline import (
     Report,
     RunRequest,
     RunResult,
+    functions_of,
     make_model,
     measure_evaluation,
     open_environment,
@@ -77,7 +78,7 @@ class ModelRebuild:
     def run(self, *, offline: bool) -> Rebuilt:
         """The answer, whose release and folder are for the caller to say."""
         self._python = self._open(offline=offline)
-        result = self._run()
+        result, manifest = self._run(), self._fresh.get(self._model.digest, "model")
         made = make_model(
             self._fresh,
             result,
@@ -85,7 +86,9 @@ class ModelRebuild:
             python=self._python,
             cache=self._cache,
             report=self._report,
-            origins=origins_of(self._fresh.get(self._model.digest, "model")),
+            origins=origins_of(manifest),
+            code=find_component(self._components, "code").digest,
+            names=functions_of(manifest),
         )
         difference = first_difference(self._store, self._fresh, self._components, self._environment, result, made)
         changed = self._environment != find_component(self._components, "environment").digest

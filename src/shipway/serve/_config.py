@@ -19,7 +19,8 @@ class ConfigMalformed(ShipwayError):
 class ServingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """kind "serving", version 1. release and deployment are digests; model is the manifest; paths are absolute.
 
-    key and time name the columns that are logged and never fed to the model; log_directory: None keeps no log.
+    key and time name the columns that are logged and never fed to the model; log_directory: None keeps no log. functions_file:
+    the modules around the model, where it has some.
     """
 
     kind: Literal["serving"]
@@ -34,6 +35,7 @@ class ServingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     golden_file: str
     model_name: str
     log_directory: str | None
+    functions_file: str | None = None
     key: list[str] = []
     time: str | None = None
 

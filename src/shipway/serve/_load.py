@@ -37,11 +37,12 @@ class ReadyModel(NamedTuple):
 def open_model(config: ServingConfig) -> ReadyModel:
     """Loads the model and proves it; raises ModelMissing, ModelDamaged, ModelUntrusted, GoldenMismatch, naming file or row."""
     golden = Descriptor.from_json(config.model.get("golden"))
+    functions = Path(config.functions_file) if config.functions_file else None
     try:
         blob = Path(config.golden_file).read_bytes()
         if (found := digest_bytes(blob)) != golden.digest:
             raise ModelDamaged(Path(config.golden_file), expected=golden.digest, found=found)
-        model = _Watched(load_model(config.model, Path(config.model_file)))
+        model = _Watched(load_model(config.model, Path(config.model_file), functions))
     except OSError as problem:
         raise ModelMissing(f"cannot read the model: {problem.strerror}", where=problem.filename) from problem
     check_golden(model, blob)

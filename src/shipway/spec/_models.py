@@ -21,7 +21,8 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     key: logged with each prediction, not fed; time: the event time, logged, not fed; target: what is predicted; rebuild: how
     far a rebuilt model may be off and still count as equal, by what is compared (REBUILD), absolute. base, adapters: of a
-    fine-tuned one, where it comes from; card: the owner's words about its use, a file.
+    fine-tuned one, where it comes from; card: the owner's words about its use, a file. before, after: functions around it,
+    `MODULE.FUNCTION` of the project's code.
     """
 
     name: str
@@ -34,6 +35,8 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     base: OriginSpec | None = None
     adapters: tuple[OriginSpec, ...] = ()
     card: str | None = None
+    before: str | None = None
+    after: str | None = None
 
 
 class OutcomeSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +49,11 @@ class OutcomeSpec(msgspec.Struct, frozen=True, kw_only=True):
 def read_model(key: Node, node: Node) -> ModelSpec:
     name = name_of(key, "a model")
     what = f"model {name}"
-    entries = fields(node, ("step", "reference", "target", "key", "time", "rebuild", "base", "adapters", "card"), what)
+    entries = fields(
+        node,
+        ("step", "reference", "target", "key", "time", "rebuild", "base", "adapters", "card", "before", "after"),
+        what,
+    )
     if "step" not in entries and not name.isidentifier():
         raise key.fail(f"{what} needs a step: Python has no name like that", mend="step: the function that returns it")
     if "target" not in entries:
@@ -62,6 +69,8 @@ def read_model(key: Node, node: Node) -> ModelSpec:
         base=read_origin(entries["base"], f"the base of {what}") if "base" in entries else None,
         adapters=_read_adapters(entries.get("adapters"), what),
         card=inside_path(entries["card"], f"the card of {what}") if "card" in entries else None,
+        before=_read_function(entries["before"], f"before of {what}") if "before" in entries else None,
+        after=_read_function(entries["after"], f"after of {what}") if "after" in entries else None,
     )
     for origin in (model.base, *model.adapters):
         if origin and origin.ref == f"model/{name}":
@@ -73,6 +82,14 @@ def read_model(key: Node, node: Node) -> ModelSpec:
 
 def _read_reference(node: Node | None, what: str) -> str:
     return step_name(node, f"the reference of {what}") if node else "reference"
+
+
+def _read_function(node: Node, what: str) -> str:
+    name = text(node, what)
+    parts = name.split(".")
+    if len(parts) < 2 or not all(part.isidentifier() for part in parts):
+        raise node.fail(f"{what} is {node.shown()}", mend="MODULE.FUNCTION of the project's code, as in features.fill")
+    return name
 
 
 def _read_rebuild(node: Node, what: str) -> dict[str, float]:

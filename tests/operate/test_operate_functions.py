@@ -1,0 +1,117 @@
+"""Functions of a release around its model: from the project's file through every way of asking, and what they may not do."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
+
+from cli_project import Project, make_project
+
+import shipway
+from shipway.kernel.canonical import parse_object
+from shipway.kernel.digest import Descriptor
+from shipway.release import CodeUnsigned
+
+FEATURES = '''"""What the model sees, the same in training and when it answers."""
+
+import numpy as np
+
+from rounding import round_to
+
+
+def far(columns):
+    """The distance from the line, and a text for it; a missing x is 0."""
+    x, y = np.nan_to_num(columns["x"]), columns["y"]
+    return {"distance": round_to(y - x, 6), "size": np.hypot(x, y)}
+
+
+def decide(columns, answers):
+    likely = answers["probability"]
+    words = np.where(likely > 0.5, "above", "below")
+    return {"probability": likely, "word": words, "sure": (likely < 0.1) | (likely > 0.9)}
+
+
+def lean(columns):
+    return {**far(columns), "size": columns["y"] - columns["y"].mean()}
+'''
+FIT = """
+    from features import far
+
+    given = far({"x": train["x"].to_numpy(), "y": train["y"].to_numpy()})
+    model = LogisticRegression(C=strength).fit(np.column_stack(list(given.values())), train["above"].to_numpy())
+"""
+
+
+@pytest.fixture(name="made", scope="module")
+def _made(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    folder = tmp_path_factory.mktemp("functions")
+    project = make_project(folder / "project", folder / "keys")
+    (project.root / "features.py").write_text(FEATURES)
+    (project.root / "rounding.py").write_text("def round_to(values, digits):\n    return values.round(digits)\n")
+    steps = (project.root / "steps.py").read_text()
+    old = '    model = LogisticRegression(C=strength).fit(train.select("x", "y").to_numpy(), train["above"].to_numpy())\n'
+    assert old in steps
+    (project.root / "steps.py").write_text(
+        steps.replace(old, FIT).replace("import time\n", "import time\n\nimport numpy as np\n")
+    )
+    project.edit("    time: day\n", "    time: day\n    before: features.far\n    after: features.decide\n")
+    for word in ("run", "release"):
+        project.ask(word)
+    return project
+
+
+def test_what_is_done_around_a_model_is_a_part_of_it_and_the_same_in_every_way(made: Project) -> None:
+    store = made.store
+    manifest: Any = store.get(store.resolve("model/above"), "model")
+    assert [column["name"] for column in manifest["signature"]["inputs"]] == ["x", "y"]
+    outputs = [(column["name"], column["datatype"]) for column in manifest["signature"]["outputs"]]
+    assert outputs == [("probability", "FP64"), ("word", "BYTES"), ("sure", "BOOL")]
+    own = manifest["functions"]
+    assert [column["name"] for column in own["inputs"]] == ["distance", "size"]
+    modules: Any = parse_object(store.objects.get(Descriptor.from_json(own["source"]).digest))["modules"]
+    assert list(modules) == ["features.py", "rounding.py"], "and no step"
+    found = made.ask("check", "outputs")
+    assert (found["verdict"], found["n"]) == ("pass", 64), found["text"]
+    with shipway.load(store.resolve("release/line"), project=made.root) as loaded:
+        answers = loaded.predict([{"x": None, "y": 1.0}, {"x": 2.0, "y": -2.0}])
+        assert answers["word"].tolist() == ["above", "below"]
+        assert answers["sure"].tolist() == [True, True]
+        assert loaded.predict([])["word"].tolist() == []
+
+
+@pytest.mark.slow
+def test_a_rebuild_and_a_bundle_have_the_functions_too(made: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rebuilt = made.ask("rebuild", made.store.resolve("release/line"), "--in", str(tmp_path / "again"))
+    assert rebuilt["equality"] == "EQUAL (bytes)", rebuilt
+    made.ask("release", "export", made.store.resolve("release/line"), str(tmp_path / "bundle"))
+    monkeypatch.setenv("SHIPWAY_KEYS", str(made.keys_folder))
+    with shipway.load(tmp_path / "bundle") as loaded:
+        given, expected = loaded.golden
+        np.testing.assert_array_equal(loaded.predict(given)["word"], expected["word"])
+
+
+def test_a_bundle_with_functions_for_which_nobody_trusted_has_signed_runs_nothing(
+    made: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its release was never measured; and where no key is trusted, a measurement is nobody's."""
+    made.ask("release", "export", made.store.resolve("release/line"), str(tmp_path / "bundle"))
+    monkeypatch.setenv("SHIPWAY_KEYS", str(tmp_path / "no-keys"))
+    with pytest.raises(CodeUnsigned, match="model above brings functions"):
+        shipway.load(tmp_path / "bundle")
+
+
+@pytest.mark.slow
+def test_a_function_that_looks_at_its_neighbours_is_found_by_the_check(made: Project, tmp_path: Path) -> None:
+    project = made.copy(tmp_path / "project")
+    project.edit("before: features.far", "before: features.lean")
+    for word in ("run", "release"):
+        project.ask(word)
+    found = project.cli("check", "outputs", "--json")
+    assert (found.code, found.document["verdict"], found.document["value"]) == (1, "fail", 0.0)
+    assert "a row alone is" in found.document["text"]
