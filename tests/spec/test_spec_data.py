@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shipway.spec import QuerySpec, SpecMalformed, parse_spec
+from shipway.spec import PlaceSpec, QuerySpec, SpecMalformed, parse_spec
 
 
 def parse(entry: str) -> QuerySpec | None:
@@ -19,8 +19,40 @@ def test_a_query_says_where_and_by_what() -> None:
 
 
 @pytest.mark.parametrize(
+    ("entry", "place"),
+    [
+        ("{from: s3://acme/a b/2013}", PlaceSpec(address="s3://acme/a b/2013")),
+        ("{from: 'delta:tables/t', version: 12}", PlaceSpec(address="delta:tables/t", version="12")),
+        ("{from: 'delta:s3://acme/t'}", PlaceSpec(address="delta:s3://acme/t")),
+        (
+            "{from: 'iceberg://acme/sales.flights', version: main}",
+            PlaceSpec(address="iceberg://acme/sales.flights", version="main"),
+        ),
+        ("{from: 'iceberg:t/v3.metadata.json'}", PlaceSpec(address="iceberg:t/v3.metadata.json")),
+        ("{from: 'lakefs://acme/main/flights', path: out}", PlaceSpec(address="lakefs://acme/main/flights")),
+        ("{sql: q.sql, from: 'duckdb:x.duckdb', key: id}", None),
+    ],
+)
+def test_data_in_place_are_named_by_from_alone(entry: str, place: PlaceSpec | None) -> None:
+    found = parse_spec(f"project: p\ndata:\n  flights: {entry}\n", path="shipway.yaml").data["flights"]
+    assert found.place == place
+    assert (found.query is None) == (place is not None)
+
+
+@pytest.mark.parametrize(
     ("entry", "words"),
     [
+        ("{from: 's3://'}", "none of a place that can be read"),
+        ("{from: 's3://ann:hunter2@acme/x'}", "holds credentials"),
+        ("{from: 's3://acme/x?X-Amz-Signature=hunter2'}", "holds credentials"),
+        ("{from: 's3://acme/x', key: id}", "`key` is of a query"),
+        ("{from: 's3://acme/x', version: 3}", "the version of new-customers is none of a table"),
+        ("{from: 'delta:t', version: newest}", "the version of new-customers is none of a table"),
+        ("{from: 'iceberg://acme/flights'}", "none of a place that can be read"),
+        ("{from: 'lakefs://acme'}", "none of a place that can be read"),
+        ("{from: 'delta:https://acme/t'}", "none of a place that can be read"),
+        ("{from: 'sqlite:x.db'}", "names no data in place"),
+        ("{path: data, version: 3}", "`version` is of a query"),
         ("{sql: q.sql}", "neither a key nor a watermark"),
         ("{sql: q.sql, key: id, watermark: at}", "both a key and a watermark"),
         ("{sql: q.sql, key: []}", "neither a key nor a watermark"),

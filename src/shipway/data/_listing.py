@@ -17,6 +17,7 @@ from shipway.kernel.digest import Descriptor, Digest, digest_bytes, parse_digest
 from shipway.store import ObjectUnexpected, Store, TreeFile
 
 BROUGHT = "brought"  # state rows: the tree of a snapshot's bytes that are here, by the snapshot
+TABLES = frozenset({"delta", "iceberg"})  # forms whose files are Parquet, whatever they are called
 _LISTING = media.media_type("listing")
 _LONGEST = 255  # bytes of a name on the file systems of today
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from shipway.data._errors import DataEmpty, DataMissing, DataUnreadable
-from shipway.data._listing import InPlace, read_in_place
+from shipway.data._listing import TABLES, InPlace, read_in_place
 from shipway.data._snapshot import object_file, snapshot_files
 from shipway.kernel.digest import Digest
 from shipway.store import ObjectMissing, Store
@@ -60,7 +60,7 @@ def _load_in_place(store: Store, digest: Digest, found: InPlace, name: str) -> p
     types, frames = dict(found.columns), list[pl.LazyFrame]()
     for entry in entries:
         part = _part(_parquet, places[entry.path], f"{name}/{entry.path}")
-        known = [_literal(value, types[column]).alias(column) for column, value in entry.columns]
+        known = [_literal(value, types[column]).alias(column) for column, value in entry.columns if column not in part.schema]
         frames.append(part.scan([part.path]).with_columns(known))
     if not frames:
         raise DataEmpty(f"{name} holds no rows", where=found.at, mend="write rows to the table, and take a new snapshot")
@@ -188,7 +188,6 @@ def _lines(paths: list[Place]) -> pl.LazyFrame:
     return pl.scan_ndjson([glob.escape(str(path)) for path in paths], infer_schema_length=None)
 
 
-TABLES = frozenset({"delta", "iceberg"})
 _KINDS: dict[str, pl.DataType] = {
     "boolean": pl.Boolean(), "byte": pl.Int8(), "short": pl.Int16(), "integer": pl.Int32(), "long": pl.Int64(),
     "float": pl.Float32(), "double": pl.Float64(), "date": pl.Date(), "timestamp": pl.Datetime("us", "UTC"),

@@ -17,10 +17,20 @@ LoadContract = Callable[[str], ContractSpec]
 """The contract in a file named relative to the spec; raises SpecMissing or SpecMalformed."""
 
 _PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|[?&]password=", re.I)
-PLACES = ("s3://", "delta:")
-_TABLES = ("delta:", "iceberg:")
-_PLACE_WORDS = ("s3://BUCKET/PREFIX", "delta:FOLDER_OR_ADDRESS")
-_PLACE = re.compile(r"(delta:)?s3://[^/?#@\s]+(/[^?#]*)?|delta:(?![a-z0-9]+:)[^?#]+")
+PLACES = ("s3://", "delta:", "iceberg:", "lakefs://")
+_VERSIONS = {"delta:": re.compile(r"[0-9]{1,18}"), "iceberg:": re.compile(r"[0-9A-Za-z][\w.-]{0,200}")}
+_PLACE_WORDS = (
+    "s3://BUCKET/PREFIX",
+    "delta:FOLDER_OR_ADDRESS",
+    "iceberg://CATALOG/NAMESPACE.TABLE",
+    "lakefs://REPOSITORY/REF/PATH",
+)
+_PLACE = re.compile(
+    r"(delta:|iceberg:)?s3://[^/?#@\s]+(/[^?#]*)?"
+    r"|(delta|iceberg):(?![a-z0-9]+:|//)[^?#]+"
+    r"|iceberg://[A-Za-z0-9][\w-]*/[^/?#@\s]+\.[^/?#@\s]+"
+    r"|lakefs://[a-z0-9][a-z0-9-]{2,62}/[^/?#@\s]+(/[^?#]*)?"
+)
 _CREDENTIALS = re.compile(r"://[^/]*@|[?&](password|token|X-Amz-Signature)=", re.I)
 _PYTHON_VERSION = re.compile(r"3\.[0-9]{1,2}(\.[0-9]{1,2})?")
 
@@ -108,8 +118,10 @@ def _place(name: str, entries: Mapping[str, Node]) -> PlaceSpec | None:
         raise node.fail(f"{what} is none of a place that can be read", mend=" or ".join(_PLACE_WORDS))
     if version is None:
         return PlaceSpec(address=node.value)
-    if not node.value.startswith(_TABLES) or not re.fullmatch(r"[0-9A-Za-z][\w.-]{0,200}", version.raw):
-        raise version.fail(f"the version of {name} is none of a table", mend="version: NUMBER, of delta: or iceberg:")
+    form = next((one for one in _VERSIONS if node.value.startswith(one)), None)
+    if form is None or not _VERSIONS[form].fullmatch(version.raw):
+        mend = "version: NUMBER of delta:, or the id of a snapshot, a branch or a tag of iceberg:"
+        raise version.fail(f"the version of {name} is none of a table", mend=mend)
     return PlaceSpec(address=node.value, version=version.raw)
 
 

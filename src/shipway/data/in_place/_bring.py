@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shipway.data._errors import SourceGone
-from shipway.data._listing import BROUGHT, Entry, InPlace, read_in_place
+from shipway.data._listing import BROUGHT, TABLES, Entry, InPlace, read_in_place
 from shipway.data._snapshot import check_parquet
 from shipway.data.in_place._source import Address, Source, open_source
 from shipway.kernel.canonical import JsonObject
@@ -148,7 +148,8 @@ def _bring_batch(
 
 
 def _keep(store: Store, found: InPlace, entry: Entry, path: Path, before: Digest | None) -> Digest:
-    check_parquet(path, name=entry.path, where=f"{found.at}/{entry.path}")
+    shown = entry.path if found.form not in TABLES or entry.path.endswith(".parquet") else f"{entry.path}.parquet"
+    check_parquet(path, name=shown, where=f"{found.at}/{entry.path}")
     digest = store.put_file(path).digest
     path.unlink()
     if before is not None and digest != before:

@@ -21,6 +21,9 @@ class Files(Protocol):
     def sizes(self) -> Mapping[str, int]:
         """What is there now, in bytes."""
 
+    def size(self, path: str) -> int | None:
+        """Of one file, in bytes; None when it is not there."""
+
     def place(self, path: str) -> str | Path:
         """Where Polars finds a file."""
 
@@ -58,6 +61,12 @@ class FolderFiles:
                 found[os.path.relpath(file, self.folder)] = os.stat(file).st_size
         return found
 
+    def size(self, path: str) -> int | None:
+        try:
+            return (self.folder / path).stat().st_size
+        except OSError:
+            return None
+
     def place(self, path: str) -> str | Path:
         return self.folder / path
 
@@ -75,6 +84,10 @@ class BucketFiles:
     def sizes(self) -> Mapping[str, int]:
         below = self._key("")
         return {one.key.removeprefix(below): one.size for one in self._bucket.list()}
+
+    def size(self, path: str) -> int | None:
+        found = self._bucket.now(self._key(path))
+        return found.size if found else None
 
     def place(self, path: str) -> str | Path:
         return f"s3://{self._bucket.bucket}/{self._key(path)}"

@@ -39,11 +39,20 @@ _FORMS = ("delta", "iceberg")
 
 
 def parse_place(text: str, *, version: str | None = None) -> Address:
-    """
+    """What a person wrote under `from`. Of lakeFS the ref stands in it, and in no snapshot: there it is the commit.
+
     >>> parse_place("s3://acme/flights/").at, parse_place("delta:tables/flights", version="3")
     ('s3://acme/flights', Address(form='delta', at='tables/flights', version='3'))
+    >>> parse_place("lakefs://repo/main/a/b"), parse_place("iceberg://acme/sales.flights").at
+    (Address(form='lakefs', at='lakefs://repo/a/b', version='main'), 'iceberg://acme/sales.flights')
     """
     head, _, rest = text.partition(":")
+    if head == "lakefs":
+        repository, _, below = rest.removeprefix("//").partition("/")
+        ref, _, path = below.partition("/")
+        return Address(head, f"lakefs://{repository}/{path}".rstrip("/"), ref)
+    if head == "iceberg" and rest.startswith("//"):
+        return Address(head, text, version)
     if head in _FORMS:
         return Address(head, rest.rstrip("/"), version)
     return Address(head, text.rstrip("/"), version)
@@ -70,4 +79,21 @@ def _delta(address: Address, root: Path, environ: Mapping[str, str]) -> Source:
     return DeltaSource(address.at, address.version, root, environ)
 
 
-_OPENERS: dict[str, Callable[[Address, Path, Mapping[str, str]], Source]] = {"s3": _s3, "delta": _delta}
+def _iceberg(address: Address, root: Path, environ: Mapping[str, str]) -> Source:
+    from shipway.data.in_place._iceberg import IcebergSource
+
+    return IcebergSource(address.at, address.version, root, environ)
+
+
+def _lakefs(address: Address, _: Path, environ: Mapping[str, str]) -> Source:
+    from shipway.data.in_place._lakefs import LakeSource
+
+    return LakeSource(address.at, address.version or "", environ)
+
+
+_OPENERS: dict[str, Callable[[Address, Path, Mapping[str, str]], Source]] = {
+    "s3": _s3,
+    "delta": _delta,
+    "iceberg": _iceberg,
+    "lakefs": _lakefs,
+}
