@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 import pytest
@@ -21,6 +21,7 @@ from store_help import s3_client, s3_environ
 
 from shipway.data import (
     BROUGHT,
+    Asked,
     DataEmpty,
     DataUnreadable,
     Keep,
@@ -28,11 +29,13 @@ from shipway.data import (
     SourceGone,
     brought_root,
     check_out,
+    compare_data,
     find_unneeded,
     load_table,
     read_in_place,
     remove_unneeded,
     snapshot_files,
+    snapshot_side,
     take_snapshot,
 )
 from shipway.data._listing import check_paths
@@ -314,6 +317,26 @@ def test_bytes_that_differ_from_those_that_came_before_are_refused(unversioned: 
     with pytest.raises(SourceGone, match="has other bytes than when it was brought before"):
         bring_files(store, digest)
     assert brought_root(store, digest, store.get(digest)) == came.root
+
+
+def test_what_is_in_place_is_compared_by_what_names_it_until_both_sides_are_here(versioned: Place, store: Store) -> None:
+    versioned.put("a.parquet", rows(1))
+    versioned.put("b.parquet", rows(2))
+    first = versioned.take(store)
+    versioned.put("b.parquet", rows(3))
+    second = versioned.take(store)
+    bring_files(store, first)
+
+    def compared() -> JsonObject:
+        sides = [snapshot_side(store, one, label="x", beside=other) for one, other in ((first, second), (second, first))]
+        return compare_data(sides[0], sides[1], Asked(("id",)), folder=store.root / "cache")
+
+    listed = compared()
+    assert [len(cast("list[Json]", listed[word])) for word in ("added", "removed", "changed")] == [0, 0, 1]
+    assert "rows" not in listed
+    bring_files(store, second)
+    rows_too = cast("JsonObject", compared()["rows"])
+    assert (rows_too["added"], rows_too["removed"]) == (1, 1)
 
 
 def move(store: Store, target: Digest, expected: Digest | None) -> None:

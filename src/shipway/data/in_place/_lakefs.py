@@ -107,9 +107,11 @@ class _Api:
 
     def __init__(self, environ: Mapping[str, str], *, where: str) -> None:
         self._where = where
-        endpoint, key, secret = (environ.get(name) for name in (ENDPOINT, KEY_ID, SECRET))
+        endpoint = environ.get("LAKECTL_SERVER_ENDPOINT_URL")
+        key = environ.get("LAKECTL_CREDENTIALS_ACCESS_KEY_ID")
+        secret = environ.get("LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY")
         if not (endpoint and key and secret):
-            missing = next(name for name in (ENDPOINT, KEY_ID, SECRET) if not environ.get(name))
+            missing = next(name for name, value in ((ENDPOINT, endpoint), (KEY_ID, key), (SECRET, secret)) if not value)
             raise ObjectsRefused(f"the variable {missing} is not set", where=where, mend="set the LAKECTL_* variables")
         parts = urlsplit(endpoint)
         if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
