@@ -162,6 +162,7 @@ check_out(open_store(Path(root), "test"), digest, Path(folder), way=Way(way), fo
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["copy", "hardlink"])
 def test_killed_anywhere_every_file_is_whole_and_the_next_run_goes_on(tmp_path: Path, way: str) -> None:
     store, folder = new_store(tmp_path / "project"), tmp_path / "many"

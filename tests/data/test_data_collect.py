@@ -318,6 +318,7 @@ def _kill_rounds(root: Path, rounds: int, *, files: int) -> None:
         store.close()
 
 
+@pytest.mark.slow
 def test_killed_anywhere_what_is_needed_is_whole_and_the_next_one_does_the_rest() -> None:
     with tempfile.TemporaryDirectory(dir=MEMORY) as root:
         _kill_rounds(Path(root), 2, files=60)

@@ -227,6 +227,7 @@ else:
 """
 
 
+@pytest.mark.slow
 def test_killed_anywhere_nothing_is_half_and_the_next_run_goes_on(ours: Store, theirs: Store, tmp_path: Path) -> None:
     folder, url = tmp_path / "many", f"file://{tmp_path}/remote"
     for number in range(300):
