@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -121,9 +122,7 @@ def _names(repo: DvcRepo, outs: Sequence[DvcOut], known: Mapping[Path, str], tak
         parts[-1] = parts[-1].partition(".")[0] or parts[-1]
         tried = [legal_form("-".join(parts[first:])) or f"data-{len(found)}" for first in range(len(parts) - 1, -1, -1)]
         free = (
-            name
-            for name in [*tried, *(f"{tried[-1]}-{n}" for n in range(2, 10**6))]
-            if name not in found | dict.fromkeys(taken)
+            name for name in chain(tried, (f"{tried[-1]}-{n}" for n in count(2))) if name not in found | dict.fromkeys(taken)
         )
         found[own or next(free)] = out
     return found
