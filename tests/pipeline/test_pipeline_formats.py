@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,13 +14,15 @@ import polars as pl
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from pipeline_help import ENVIRON, Project
-from test_pipeline_model import Declared
+from test_pipeline_model import Declared, reference, swapped
 
+from shipway.data import Profile
 from shipway.environment import Codec, Runner, StepCall, StepFailed, StepFile, StepInput, default_cache
 from shipway.kernel import media
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.models import check_golden, load_model
-from shipway.pipeline import ModelMade, RunResult, ScoringFailed, Silence, make_model, measure_evaluation
+from shipway.pipeline import Metric, ModelMade, ModelRefused, RunResult, ScoringFailed, Silence, make_model, measure_evaluation
+from shipway.pipeline._answers import Answering, AnswerKind, answering_of, truth_of
 from shipway.pipeline._values import keep_value
 from shipway.store import Store
 
@@ -38,8 +42,8 @@ def with_value(project: Project, result: RunResult, data: bytes, media_type: str
     return replace(result, steps=steps)
 
 
-def make(project: Project, result: RunResult) -> ModelMade:
-    return make_model(project.store, result, Declared(), python=PYTHON, cache=default_cache(), report=Silence())
+def make(project: Project, result: RunResult, model: Declared | None = None) -> ModelMade:
+    return make_model(project.store, result, model or Declared(), python=PYTHON, cache=default_cache(), report=Silence())
 
 
 def answers_again(store: Store, model: Digest) -> str:
@@ -122,6 +126,102 @@ def test_a_model_of_lightgbm_is_kept_as_text_and_taken_as_a_booster(
         with pytest.raises(StepFailed, match=r"no place for the classes above, below"):
             runner.run(StepCall("words", "given.py", root, given, "lightgbm.model", tmp_path / "words"))
     assert (again.media_type, again.file.read_text()[:5]) == (media.LIGHTGBM, "tree\n")
+
+
+def skops_of(estimator: Any) -> bytes:
+    data: bytes = import_module("skops.io").dumps(estimator)
+    return data
+
+
+def with_table(project: Project, result: RunResult, table: pl.DataFrame) -> RunResult:
+    """The same result with this table as the reference."""
+    return swapped(project, result, "reference", table)
+
+
+def measured(project: Project, made: ModelMade) -> dict[str, Metric]:
+    return {metric.name: metric for metric in measure_evaluation(project.store, made.scores)}
+
+
+def test_a_model_of_a_number_is_measured_by_its_error(ran: tuple[Project, RunResult]) -> None:
+    project, result = ran
+    table = reference(project, result).with_columns(height=pl.col("x") * 2 + pl.col("y"))
+    linear = import_module("sklearn.linear_model").LinearRegression()
+    linear.fit(table.select("x", "y", "above").to_numpy(), table["height"].to_numpy() + 0.25)
+    given = with_value(project, with_table(project, result, table), skops_of(linear), media.SKOPS)
+    made = make(project, given, Declared(target="height"))
+    metrics = measured(project, made)
+    assert list(metrics) == ["mae", "rmse"]
+    for metric in metrics.values():
+        assert (round(metric.value, 6), metric.clusters, metric.n) == (0.25, 6, 300)
+        assert metric.low <= metric.value <= metric.high
+    scored = pl.read_parquet(project.store.objects.path(made.scores.digest))
+    assert scored.columns == ["point", "time", "score", "label"]
+    assert scored["label"].equals(table["height"], check_names=False)
+    profile = Profile.from_json(project.store.get(made.profile, "profile"))
+    assert (sorted(profile.columns), profile.score, profile.outcomes) == (["above", "x", "y"], None, None)
+
+
+def test_a_model_of_three_classes_is_measured_by_how_often_it_is_right(ran: tuple[Project, RunResult]) -> None:
+    project, result = ran
+    zone = pl.when(pl.col("x") < -0.5).then(pl.lit("west")).when(pl.col("x") > 0.5).then(pl.lit("east"))
+    table = reference(project, result).drop("above").with_columns(zone=zone.otherwise(pl.lit("middle")))
+    trees = import_module("sklearn.tree").DecisionTreeClassifier(max_depth=2, random_state=0)
+    features = table.select("x", "y").to_numpy()
+    trees.fit(features, table["zone"].to_list())
+    given = with_value(project, with_table(project, result, table), skops_of(trees), media.SKOPS)
+    made = make(project, given, Declared(target="zone"))
+    metrics = measured(project, made)
+    scored = pl.read_parquet(project.store.objects.path(made.scores.digest))
+    assert scored.columns == ["point", "time", "score_0", "score_1", "score_2", "label"]
+    assert scored["label"].to_list() == [["east", "middle", "west"].index(name) for name in table["zone"]]
+    right = trees.predict(features) == np.array(table["zone"].to_list())
+    assert metrics["accuracy"].value == right.mean() > 0.9
+    assert metrics["accuracy"].low < 1
+    loss = import_module("sklearn.metrics").log_loss(table["zone"].to_list(), trees.predict_proba(features))
+    assert metrics["log_loss"].value == pytest.approx(loss, abs=1e-9)
+    assert answers_again(project.store, made.model) == "skops"
+
+
+@pytest.mark.parametrize(
+    ("answering", "target", "words"),
+    [
+        (Answering(AnswerKind.NUMBER, ["prediction"]), [1.0, None], "the target y holds other values than numbers"),
+        (Answering(AnswerKind.NUMBER, ["prediction"]), [1.0, float("nan")], "the target y holds other values than numbers"),
+        (Answering(AnswerKind.NUMBER, ["prediction"]), ["1"], "the target y holds other values than numbers"),
+        (
+            Answering(AnswerKind.CLASSES, [], ["a", "b", "c"]),
+            ["a", "d"],
+            "holds 'd' in the reference; the model knows 'a', 'b', 'c'",
+        ),
+        (Answering(AnswerKind.CLASSES, [], [0, 1, 2]), [0, None], "holds None in the reference; the model knows 0, 1, 2"),
+    ],
+)
+def test_a_target_that_is_no_outcome_of_the_model_is_refused(answering: Answering, target: list[object], words: str) -> None:
+    with pytest.raises(ModelRefused, match=words):
+        truth_of(pl.Series("y", target), answering)
+
+
+@pytest.mark.parametrize(
+    ("answers", "classes", "expected"),
+    [
+        (["probability"], [0, 1], AnswerKind.PROBABILITY),
+        (["probability_0", "probability_1", "probability_2"], [0, 1, 2], AnswerKind.CLASSES),
+        (["prediction"], None, AnswerKind.NUMBER),
+        (["prediction"], ["no", "yes"], None),
+        (["probability"], None, None),
+        (["low", "high"], None, None),
+        (["prediction", "more"], None, None),
+    ],
+)
+def test_an_answer_is_a_probability_classes_or_a_number(
+    answers: list[str], classes: list[object] | None, expected: AnswerKind | None
+) -> None:
+    given = {name: np.zeros(1) for name in answers}
+    if expected is not None:
+        assert answering_of(Declared(), given, classes).kind is expected
+        return
+    with pytest.raises(ModelRefused, match=f"model above answers {', '.join(answers)}"):
+        answering_of(Declared(), given, classes)
 
 
 STEPS = """

@@ -125,10 +125,14 @@ def _against_live(
 ) -> list[Measured]:
     """The candidate on the very rows that the live release answered and whose outcomes are mature and known."""
     manifest = hands.store.get(model.digest, "model")
+    signature = Signature.from_json(manifest["signature"])
+    answers_live = Signature.from_json(hands.store.get(live.model, "model")["signature"]).outputs
+    if any([column.name for column in outputs] != [SCORE] for outputs in (signature.outputs, answers_live)):
+        report.note(f"model {model.name} is not compared with live: only probabilities of two classes are")
+        return []
     rows = _rows(hands.store, live, str(manifest["target"]), days)
     if rows is None:
         return []
-    signature = Signature.from_json(manifest["signature"])
     columns = _columns(inputs_of(rows, [column.name for column in signature.inputs]), signature)
     environment = find_component(components, "environment").digest
     python = open_environment(hands.store, environment, cache=hands.cache, report=report.note)

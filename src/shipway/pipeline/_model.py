@@ -10,23 +10,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from shipway.data import reference_profile
+import polars as pl
+
+from shipway.data import Profile, reference_profile
 from shipway.kernel import media
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.models import Array, Signature, check_golden, golden_blob, model_object
+from shipway.pipeline._answers import Answering, AnswerKind, answering_of, score_columns, truth_of
 from shipway.pipeline._environment import open_overlay
 from shipway.pipeline._functions import FunctionNames, TakenFunctions, take_functions
 from shipway.pipeline._made import ModelMade, Origins, find_made, model_key, record_made
 from shipway.pipeline._model_rows import (
-    ANSWER,
     LABEL,
     SCORE,
     Inputs,
     ModelDeclared,
     ModelRefused,
     golden_places,
-    labels_of,
     model_inputs,
     read_reference,
 )
@@ -65,8 +66,8 @@ def make_model(
 
     environment: the object that python is of; where it is given, a model that was made there of the same values is taken as
     it is. names: of functions around the model, in `code`, on which its steps ran. Raises ModelRefused (the steps' values make
-    no model of two classes), ScoringFailed, GoldenMismatch (a fresh process answers otherwise), ObjectDamaged, ObjectMissing,
-    EnvironmentFailed.
+    no model that can be measured), ScoringFailed, GoldenMismatch (a fresh process answers otherwise), ObjectDamaged,
+    ObjectMissing, EnvironmentFailed.
     """
     file = _leaf(result, model.step, _FORMATS, f"model {model.name}")
     reference = _leaf(result, model.reference, (media.PARQUET,), f"the reference of model {model.name}")
@@ -115,15 +116,25 @@ def _make(
     with open_work(cache) as work:
         own = store.objects.verify(functions.source.digest) if functions else None
         scoring = Scoring(python, overlay, store.objects.verify(file.digest), work, own)
-        described = _describe(scoring, _FORMATS[file.media_type], inputs, model, functions)
-        label = labels_of(table[model.target], described.classes)
+        described = _describe(scoring, _FORMATS[file.media_type], inputs, functions)
+        more = functions is not None and bool(functions.after)
+        answering = answering_of(model, described.answers, described.classes, more=more)
+        label = truth_of(table[model.target], answering)
         golden = golden_blob(described.rows, described.answers)
         manifest = _manifest(model, file, described, store.put_bytes(golden, GOLDEN), origins, functions)
-        scored = scored_table(table, model, _ready(scoring, manifest, inputs, golden), label)
-    profile = reference_profile(inputs.values, score=scored[SCORE].to_numpy(), label=scored[LABEL].to_numpy())
+        answers = _ready(scoring, manifest, inputs, golden)
+    scored = scored_table(table, model, score_columns(answers, answering), label)
+    profile = _profile(inputs, scored, answering)
     made = ModelMade(store.put(manifest), store.put(profile.to_json()), put_scores(store, scored), table.height)
     _record_lineage(store, made, file, reference)
     return made
+
+
+def _profile(inputs: Inputs, scored: pl.DataFrame, answering: Answering) -> Profile:
+    """Of features, and of scores and outcomes where an answer is one probability."""
+    if answering.kind is not AnswerKind.PROBABILITY:
+        return reference_profile(inputs.values)
+    return reference_profile(inputs.values, score=scored[SCORE].to_numpy(), label=scored[LABEL].to_numpy())
 
 
 class _Described(NamedTuple):
@@ -134,7 +145,7 @@ class _Described(NamedTuple):
 
     signature: Signature
     inputs: Json
-    classes: Sequence[Json]
+    classes: Sequence[Json] | None
     rows: Mapping[str, Array]
     answers: Mapping[str, Array]
 
@@ -178,29 +189,22 @@ def _manifest(
     )
 
 
-def _describe(
-    scoring: Scoring, format: str, inputs: Inputs, model: ModelDeclared, functions: TakenFunctions | None
-) -> _Described:
+def _describe(scoring: Scoring, format: str, inputs: Inputs, functions: TakenFunctions | None) -> _Described:
     """Asks the golden rows alone: a library may answer the same row otherwise among others, in the last bit."""
     rows = inputs.take(golden_places(inputs.rows))
     given = {"before": functions.before, "after": functions.after} if functions else {}
     record, answers = scoring.describe(format, inputs, rows, {name: text for name, text in given.items() if text})
     classes = record.get("classes")
-    one = ANSWER in answers if functions and functions.after else list(answers) == [ANSWER]
-    if not one or not isinstance(classes, Sequence):
-        raise ModelRefused(
-            f"model {model.name} answers {', '.join(answers)}", mend="this version releases classifiers of two classes"
-        )
     signature = Signature.from_json({"inputs": inputs.to_json(), "outputs": record["outputs"]})
-    return _Described(signature, record.get("inputs"), classes, rows, answers)
+    return _Described(signature, record.get("inputs"), classes if isinstance(classes, list) else None, rows, answers)
 
 
-def _ready(scoring: Scoring, manifest: JsonObject, inputs: Inputs, golden: bytes) -> Array:
-    """The score of every row, once a fresh process that loads the model as a server has given the golden rows again."""
+def _ready(scoring: Scoring, manifest: JsonObject, inputs: Inputs, golden: bytes) -> dict[str, Array]:
+    """The answers to every row, once a fresh process that loads the model as a server has given the golden rows again."""
     golden_rows = inputs.take(golden_places(inputs.rows))
     again, everything = scoring.score(manifest, golden_rows, inputs.values)
     check_golden(_Answered(Signature.from_json(manifest["signature"]), again), golden)
-    return everything[ANSWER]
+    return everything
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import polars as pl
-
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.models import Array
+from shipway.pipeline._answers import score_series
 from shipway.pipeline._environment import open_overlay
 from shipway.pipeline._functions import functions_file
-from shipway.pipeline._model_rows import ANSWER, SCORE, ModelDeclared, model_inputs, read_reference
+from shipway.pipeline._model_rows import ModelDeclared, model_inputs, read_reference
 from shipway.pipeline._report import Report
 from shipway.pipeline._scored import load_scores, put_scores
 from shipway.pipeline._scoring import Scoring
@@ -49,5 +48,5 @@ def rescore_reference(
     table = read_reference(store.objects.verify(reference.digest), declared)
     inputs = model_inputs(table, declared)
     answers = score_rows(store, model, inputs.values, python=python, cache=cache, report=report)
-    score = answers.get(ANSWER, next(iter(answers.values())))
-    return put_scores(store, load_scores(store, scores).with_columns(pl.Series(SCORE, score)))
+    kept = load_scores(store, scores)
+    return put_scores(store, kept.with_columns(score_series(answers, kept, declared)))

@@ -8,19 +8,23 @@ import polars as pl
 
 from shipway.kernel import media
 from shipway.kernel.digest import Descriptor
-from shipway.models import Array
-from shipway.pipeline._model_rows import LABEL, SCORE, TIME, ModelDeclared
+from shipway.pipeline._model_rows import LABEL, TIME, ModelDeclared, ModelRefused
 from shipway.store import Store
 
 _ROW_GROUP = 262_144  # polars' default; said aloud because it decides the bytes of the file
 
 
-def scored_table(table: pl.DataFrame, model: ModelDeclared, score: Array, label: pl.Series) -> pl.DataFrame:
-    """The key columns by their own names, then `time` (when the model has one), `score` and `label` (0 or 1)."""
+def scored_table(table: pl.DataFrame, model: ModelDeclared, scores: list[pl.Series], label: pl.Series) -> pl.DataFrame:
+    """The key columns by their own names, then `time` (when the model has one), the scores and `label`.
+
+    Raises ModelRefused when a key has the name of a score.
+    """
+    if taken := sorted({series.name for series in scores} & {*model.key}):
+        raise ModelRefused(f"a key of model {model.name} is called {taken[0]}", mend="rename it in the reference")
     columns = [table[name] for name in model.key if name != model.time]
     if model.time:
         columns.append(table[model.time].alias(TIME))
-    return pl.DataFrame([*columns, pl.Series(SCORE, score), label.alias(LABEL)])
+    return pl.DataFrame([*columns, *scores, label.alias(LABEL)])
 
 
 def put_scores(store: Store, table: pl.DataFrame) -> Descriptor:

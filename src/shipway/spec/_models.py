@@ -13,7 +13,16 @@ from shipway.spec._names import inside_path, name_of, step_name
 from shipway.spec._node import Node
 from shipway.spec._origins import OriginSpec, read_origin
 
-REBUILD = ("predictions", "auc", "brier", "log_loss", "calibration_error")  # the golden rows' answers, and the metrics
+REBUILD = (
+    "predictions",
+    "auc",
+    "brier",
+    "log_loss",
+    "calibration_error",
+    "accuracy",
+    "mae",
+    "rmse",
+)  # the golden rows' answers, and the metrics
 
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
