@@ -185,6 +185,19 @@ def test_what_is_gone_is_named_with_what_happened(place: Place, store: Store) ->
         assert bring_files(store, digest)
 
 
+def test_what_came_before_an_error_does_not_come_again(unversioned: Place, store: Store) -> None:
+    for number in (1, 2, 3):
+        unversioned.put(f"{number}.parquet", rows(number))
+    digest = unversioned.take(store)
+    unversioned.remove("3.parquet")
+    with pytest.raises(SourceGone, match=r"3.parquet was deleted"):
+        bring_files(store, digest)
+    unversioned.put("3.parquet", rows(3))
+    came = bring_files(store, digest)
+    assert came
+    assert came.files == 1
+
+
 def test_a_new_version_brings_only_what_is_new(place: Place, store: Store) -> None:
     place.put("a.parquet", rows(1))
     bring_files(store, place.take(store))

@@ -109,6 +109,8 @@ def read_in_place(store: Store, digest: Digest) -> InPlace | None:
             table=place.get("table"),
             columns=tuple((str(one["name"]), str(one["type"])) for one in columns),
         )
+        if (len(entries), found.bytes) != (record["files"], record["bytes"]):
+            raise ValueError("the totals are others")
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
         raise ObjectUnexpected(f"{digest} is no snapshot of data in place that can be read", where=digest) from problem
     check_paths([entry.path for entry in entries], where=found.at)

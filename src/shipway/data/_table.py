@@ -60,15 +60,27 @@ def _load_in_place(store: Store, digest: Digest, found: InPlace, name: str) -> p
     types, frames = dict(found.columns), list[pl.LazyFrame]()
     for entry in entries:
         part = _part(_parquet, places[entry.path], f"{name}/{entry.path}")
-        known = [_literal(value, types[column]).alias(column) for column, value in entry.columns if column not in part.schema]
+        known = [
+            _literal(value, types.get(column, "string"), entry.path).alias(column)
+            for column, value in entry.columns
+            if column not in part.schema
+        ]
         frames.append(part.scan([part.path]).with_columns(known))
     if not frames:
         raise DataEmpty(f"{name} holds no rows", where=found.at, mend="write rows to the table, and take a new snapshot")
     return pl.concat(frames, how="diagonal_relaxed")
 
 
-def _literal(value: str | None, word: str) -> pl.Expr:
-    """The value of a column that stands in paths, of the type that the table says."""
+def _literal(value: str | None, word: str, path: str) -> pl.Expr:
+    """The value of a column that stands in a path, of the type that the table says. Raises DataUnreadable."""
+    try:
+        return _value(value, word)
+    except (ValueError, TypeError) as problem:
+        what = f"{value!r} in the path is no {word}"
+        raise DataUnreadable(what, where=path, mend="take a new snapshot of the table") from problem
+
+
+def _value(value: str | None, word: str) -> pl.Expr:
     kind = _KINDS.get(word, pl.String())
     if word.startswith("decimal("):
         digits, _, after = word[8:-1].partition(",")
