@@ -37,6 +37,15 @@ class RealGx:
         result["results"].sort(key=lambda one: one["expectation_config"]["meta"]["n"])
         return result
 
+    def arguments(self) -> dict[str, list[str]]:
+        """The arguments of every expectation of its core."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write('{"arguments": true}\n')
+        self.process.stdin.flush()
+        found: dict[str, list[str]] = json.loads(self.process.stdout.readline())["result"]
+        return found
+
     def close(self) -> None:
         assert self.process.stdin
         assert self.process.stdout

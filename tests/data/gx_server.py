@@ -19,6 +19,8 @@ _tables = count()
 
 
 def run(gx: Any, context: Any, request: dict[str, Any]) -> Any:
+    if request.get("arguments"):
+        return {kind: list(one.__fields__) for kind, one in known_expectations().items()}
     if not request.get("sql"):
         return _on_pandas(gx, context, request)
     pandas, sqlalchemy = import_module("pandas"), import_module("sqlalchemy")
@@ -32,6 +34,15 @@ def run(gx: Any, context: Any, request: dict[str, Any]) -> Any:
     batch = source.add_table_asset(name, table_name=name).add_batch_definition_whole_table(name).get_batch()
     suite = gx.ExpectationSuite(name="suite", expectations=request["suite"]["expectations"])
     return batch.validate(suite, result_format=request["result_format"]).to_json_dict()
+
+
+def known_expectations() -> dict[str, Any]:
+    core, base = (
+        import_module("great_expectations.expectations.core"),
+        import_module("great_expectations.expectations.expectation"),
+    )
+    found = [one for one in vars(core).values() if isinstance(one, type) and issubclass(one, base.Expectation)]
+    return {one.expectation_type: one for one in found}  # type: ignore[attr-defined]
 
 
 def keep_names() -> None:

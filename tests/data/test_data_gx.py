@@ -78,6 +78,8 @@ def test_what_is_not_judged_here_is_refused_by_its_name(kind: str, kwargs: dict[
         ("column_values_to_not_be_null", {"column": "i", "mostly": 2}),
         ("column_values_to_be_in_set", {"column": "i", "value_set": "abc"}),
         ("column_values_to_be_between", {"column": "i"}),
+        ("column_values_to_be_between", {"column": "i", "min_value": 1, "maximum": 3}),
+        ("table_row_count_to_equal", {"value": 3, "mostly": 0.5}),
         ("column_values_to_be_between", {"column": "i", "min_value": "a"}),
         ("column_values_to_be_between", {"column": "i", "min_value": 10**400}),
         ("column_values_to_be_between", {"column": "d", "min_value": "2020-02-30"}),
@@ -155,6 +157,47 @@ def test_a_day_as_the_bound_of_a_time_is_its_midnight() -> None:
     suite = suite_of(("column_values_to_be_between", {"column": "t", "max_value": "2020-01-02"}))
     (result,) = json.loads(json.dumps(measure_suite(parse_suite(json.dumps(suite), path="s.json"), times)))["results"]
     assert result["result"]["partial_unexpected_list"] == ["2020-01-02T10:00:00"]
+
+
+TEXTS = ["2020-01-02", "3 Jan 2020 10:00", None, "2020-01-01T00:00:00Z", "20200105"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "kwargs"),
+    [
+        ("column_values_to_be_between", {"min_value": "2020-01-02", "max_value": "2020-01-04T00:00:00"}),
+        ("column_values_to_be_increasing", {"strictly": True}),
+        ("column_max_to_be_between", {"max_value": "2020-01-04"}),
+        ("column_distinct_values_to_contain_set", {"value_set": ["2020-01-05", "2020-01-06"]}),
+    ],
+)
+def test_texts_that_a_suite_of_before_takes_for_times_are_judged_as_times(kind: str, kwargs: dict[str, Any]) -> None:
+    times = [datetime(2020, 1, 2), datetime(2020, 1, 3, 10), None, datetime(2020, 1, 1), datetime(2020, 1, 5)]
+    found = []
+    for values, more in ((TEXTS, {"parse_strings_as_datetimes": True}), (times, {})):
+        suite = parse_suite(json.dumps(suite_of((kind, {"column": "c", **kwargs, **more}))), path="s.json")
+        (result,) = json.loads(json.dumps(measure_suite(suite, pl.LazyFrame({"c": values}))))["results"]
+        found.append(
+            [
+                result["success"],
+                *(value for key, value in result["result"].items() if "unexpected_" not in key or "index" in key),
+            ]
+        )
+    assert found[0] == found[1]
+
+
+def test_members_of_a_set_are_times_too_where_a_suite_of_before_says_so() -> None:
+    kwargs = {"column": "c", "value_set": ["2020-01-02", "2020-01-03T10:00:00"], "parse_strings_as_datetimes": True}
+    suite = parse_suite(json.dumps(suite_of(("column_values_to_be_in_set", kwargs))), path="s.json")
+    (result,) = json.loads(json.dumps(measure_suite(suite, pl.LazyFrame({"c": TEXTS}))))["results"]
+    assert result["result"]["partial_unexpected_list"] == TEXTS[3:]
+
+
+def test_a_text_that_is_no_time_where_all_should_be_is_named() -> None:
+    asked = ("column_values_to_be_between", {"column": "c", "min_value": "2020-01-01", "parse_strings_as_datetimes": True})
+    with pytest.raises(SuiteUnsupported, match="'soon' is no time") as told:
+        measure_suite(parse_suite(json.dumps(suite_of(asked)), path="s.json"), pl.LazyFrame({"c": ["2020-01-01", "soon"]}))
+    assert "\n" not in told.value.what
 
 
 def test_parameters_come_from_whoever_asks_and_from_a_suite_of_before() -> None:

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from shipway.data.great_expectations import EXPECTATIONS, measure_suite, parse_form, parse_suite
+from shipway.data.great_expectations._arguments import ARGUMENTS
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +129,16 @@ def test_the_generated_suites_hold_every_expectation_that_is_judged(
 ) -> None:
     asked = [*suite["expectations"], *document[1]["expectations"], *database["expectations"]]
     assert {one["type"] for one in asked} == set(EXPECTATIONS)
+
+
+def test_each_expectation_has_the_arguments_that_it_has_there(real: RealGx) -> None:
+    theirs = {kind: set(names) for kind, names in real.arguments().items()}
+    common = set.intersection(*theirs.values()) | {"library_metadata"}
+    assert {kind: theirs[kind] - common for kind in EXPECTATIONS} == {
+        kind: names - {"parse_strings_as_datetimes"} for kind, names in ARGUMENTS.items()
+    }
+    not_here = {kind for kind in theirs if kind} - set(EXPECTATIONS)
+    assert not_here == {"expect_query_results_to_match_comparison"}
 
 
 def test_a_long_unexpected_list_ends_where_theirs_does(real: RealGx, tmp_path: Path) -> None:

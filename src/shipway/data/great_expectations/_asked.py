@@ -53,11 +53,15 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """An expectation before a table: reads its kwargs, and says what is wrong with them."""
+    """An expectation before a table: reads its kwargs, and says what is wrong with them.
+
+    read: columns that are seen otherwise than they stand in the table, as the schema says.
+    """
 
     expectation: Expectation
     schema: pl.Schema
     scope: pl.Expr | None = None
+    read: Mapping[str, pl.Expr] = field(default_factory=dict)
 
     def get(self, name: str) -> Json:
         return self.expectation.kwargs.get(name)
@@ -91,7 +95,7 @@ class Ask:
         if name not in self.schema:
             raise Refused(f'Error: The column "{name}" in BatchData does not exist.')
         kind = self.schema[name]
-        return (pl.col(name).fill_nan(None) if kind.is_float() else pl.col(name)), kind
+        return (pl.col(name).fill_nan(None) if kind.is_float() else self.read.get(name, pl.col(name))), kind
 
     def inside(self, mask: pl.Expr) -> pl.Expr:
         """The rows of a mask that the row condition lets in."""

@@ -5,7 +5,6 @@ Great Expectations compares texts of a suite with times here as times: elsewhere
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import cast
@@ -14,12 +13,11 @@ import polars as pl
 
 from shipway.data._contract_result import json_of
 from shipway.data.great_expectations._asked import Ask, Asked, Found, Numbers, Refused, is_text
-from shipway.data.great_expectations._limits import comparable, inside, limits
+from shipway.data.great_expectations._limits import comparable, inside, limits, time_of
 from shipway.data.great_expectations._numbers import compile_distinct, compile_most_common
 from shipway.kernel.canonical import Json
 
 _MOST_VALUES = 20
-_ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:\d\d)?)?")
 
 
 def compile_extreme(ask: Ask) -> Asked:
@@ -83,20 +81,9 @@ def compile_set(ask: Ask) -> Asked:
 
 
 def _member(ask: Ask, kind: pl.DataType, value: Json) -> bool | date | datetime:
-    if kind == pl.Boolean:
-        return value if isinstance(value, bool) else ask.unsupported(f"with the value {value!r} of true and false")
-    if not isinstance(value, str) or not _ISO.fullmatch(value):
-        ask.unsupported(f"with the value {value!r}, no time of ISO 8601,")
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        return ask.malformed(f"there is no time {value}")
-    if kind == pl.Date:
-        return moment.date()
-    zone = cast("pl.Datetime", kind).time_zone
-    if (zone is None) != (moment.tzinfo is None):
-        ask.unsupported(f"with the value {value!r} on a column of type {kind}")
-    return moment
+    if kind != pl.Boolean:
+        return time_of(ask, kind, value)
+    return value if isinstance(value, bool) else ask.unsupported(f"with the value {value!r} of true and false")
 
 
 def compile_common(ask: Ask) -> Asked:

@@ -13,6 +13,7 @@ from shipway.kernel.canonical import Json
 
 Limit = float | date | datetime
 
+_ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:\d\d)?)?")
 _DAY = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
 
 
@@ -78,6 +79,21 @@ def _moment(end: Limit, *, aware: bool) -> datetime:
         what = f"a column of times {'with' if aware else 'without'} a zone is compared with a time of its kind"
         raise (Refused if aware else RefusedValues)(what)
     return end.astimezone(UTC) if aware else end
+
+
+def time_of(ask: Ask, kind: pl.DataType, value: Json) -> date | datetime:
+    """A member of a set, as a column of days or times holds it: a text of ISO 8601. Raises SuiteUnsupported for any other."""
+    if not isinstance(value, str) or not _ISO.fullmatch(value):
+        ask.unsupported(f"with the value {value!r}, no time of ISO 8601,")
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return ask.malformed(f"there is no time {value}")
+    if kind == pl.Date:
+        return moment.date()
+    if isinstance(kind, pl.Datetime) and (kind.time_zone is None) != (moment.tzinfo is None):
+        ask.unsupported(f"with the value {value!r} on a column of type {kind}")
+    return moment
 
 
 def wrong_way_round(low: Limit | None, high: Limit | None) -> bool:

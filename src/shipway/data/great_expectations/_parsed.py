@@ -6,17 +6,21 @@ Both libraries are asked only here, and only when a suite asks.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 import polars as pl
 
+from shipway.data._errors import SuiteUnsupported
 from shipway.data.great_expectations._asked import Ask, RefusedValues, is_text
 from shipway.data.great_expectations._search import schema_judge
 from shipway.data.great_expectations._text import LONG_VALUE, by_distinct, is_brief, slow_values
 
 _DEEPEST = 100
+_MIDNIGHT = datetime(1970, 1, 1)  # for what a text leaves out: dateutil takes the day of the run
 
 
 def _library(ask: Ask, name: str) -> ModuleType:
@@ -78,6 +82,38 @@ def _is_slow(schema: Any, depth: int) -> bool:
             _is_slow(one, depth + 1) for one in schema.values()
         )
     return isinstance(schema, list) and any(_is_slow(one, depth + 1) for one in schema)
+
+
+class TextUnfit(SuiteUnsupported):
+    """A text that should have been a time, and is none. Comes out of a query."""
+
+
+def with_times(ask: Ask) -> Ask:
+    """The same before a table whose column of texts is one of times: `parse_strings_as_datetimes`, of before 1.0.
+
+    A time with a zone is taken in UTC. The query raises TextUnfit for a text that dateutil cannot read.
+    """
+    name = ask.get("column")
+    if not ask.flag("parse_strings_as_datetimes") or not isinstance(name, str) or not is_text(ask.schema.get(name, pl.Null())):
+        return ask
+    parse: Any = _library(ask, "dateutil.parser").parse
+
+    def moment(text: str) -> datetime:
+        try:
+            found = parse(text, default=_MIDNIGHT)
+        except (ValueError, OverflowError) as problem:
+            raise TextUnfit(f"{ask.expectation.type}: {text[:60]!r} is no time", where=ask.expectation.where) from problem
+        plain: datetime = found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
+        return plain
+
+    def times(values: pl.Series) -> pl.Series:
+        distinct = values.drop_nulls().unique()
+        moments = pl.Series([moment(text) for text in distinct], dtype=pl.Datetime("us"))
+        return values.replace_strict(distinct, moments, default=None, return_dtype=pl.Datetime("us"))
+
+    column = pl.col(name).cast(pl.String).map_batches(times, return_dtype=pl.Datetime("us"), is_elementwise=True)
+    schema = pl.Schema({**ask.schema, name: pl.Datetime("us")})
+    return replace(ask, schema=schema, read={name: column})
 
 
 PARSED_ROWS: Mapping[str, Callable[[Ask, pl.Expr], pl.Expr]] = {

@@ -10,7 +10,7 @@ import polars as pl
 from shipway.data._contract_rules import Rule, among, increasing
 from shipway.data.great_expectations._asked import Ask, Asked, Refused, RefusedValues, bounds, is_text, numeric
 from shipway.data.great_expectations._like import LIKE_ROWS
-from shipway.data.great_expectations._limits import comparable, limits, wrong_way_round
+from shipway.data.great_expectations._limits import comparable, limits, time_of, wrong_way_round
 from shipway.data.great_expectations._parsed import PARSED_ROWS
 from shipway.data.great_expectations._text import length, matches, parseable
 
@@ -70,6 +70,8 @@ def _member(ask: Ask, seen: pl.Expr) -> pl.Expr | None:
     if ask.get("value_set") is None:
         return None
     kind, values = ask.column(ask.text("column"))[1], [value for value in ask.items("value_set") if value is not None]
+    if ask.flag("parse_strings_as_datetimes") and (kind == pl.Date or kind == pl.Datetime):
+        return seen.is_in(pl.Series([time_of(ask, kind, value) for value in values], dtype=kind).implode())
     if (kind == pl.Date or kind == pl.Datetime) and all(isinstance(value, str) for value in values):
         return pl.lit(value=False)  # a text is no day and no time there
     if is_text(kind):

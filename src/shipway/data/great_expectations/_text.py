@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -33,13 +34,24 @@ def as_text(ask: Ask, seen: pl.Expr) -> pl.Expr:
         return seen.cast(pl.String)
     if kind == pl.Boolean:
         return pl.when(seen).then(pl.lit("True")).when(~seen).then(pl.lit("False"))
-    if kind.is_float() or kind == pl.Datetime:
-        text = seen.map_batches(_written, return_dtype=pl.String, is_elementwise=True)
-        if kind.is_float():
-            return text
-        midnights = (seen.dt.truncate("1d") == seen).all()  # then pandas writes the days alone
-        return pl.when(midnights).then(seen.dt.date().cast(pl.String)).otherwise(text)
+    if kind.is_float():
+        return seen.map_batches(_written, return_dtype=pl.String, is_elementwise=True)
+    if isinstance(kind, pl.Datetime):
+        return _times(seen, aware=kind.time_zone is not None)
     return ask.unsupported(f"on a column of type {kind}")
+
+
+def _times(seen: pl.Expr, *, aware: bool) -> pl.Expr:
+    """As pandas writes a column: all with as many digits as one needs, and days alone where all are midnights."""
+    zone, nanos = "%:z" if aware else "", seen.dt.nanosecond()
+    forms = [("%.9f", nanos % 1000 != 0), ("%.6f", nanos % 1_000_000 != 0), ("%.3f", nanos != 0)]
+    texts: Any = pl.when(pl.lit(value=False)).then(pl.lit(""))
+    for digits, needed in forms:
+        texts = texts.when(needed.any()).then(seen.dt.strftime(f"%Y-%m-%d %H:%M:%S{digits}{zone}"))
+    midnights = pl.lit(value=not aware) & (seen.dt.truncate("1d") == seen).all()
+    days, seconds = seen.dt.strftime("%Y-%m-%d"), seen.dt.strftime(f"%Y-%m-%d %H:%M:%S{zone}")
+    written: pl.Expr = texts.when(midnights).then(days).otherwise(seconds)
+    return written
 
 
 def _written(values: pl.Series) -> pl.Series:

@@ -11,9 +11,11 @@ from shipway.data._contract_query import count_rules, fetch_examples
 from shipway.data._contract_rules import Rule
 from shipway.data._errors import DataUnreadable, RegexEndless, SuiteMalformed, SuiteUnsupported
 from shipway.data.great_expectations import _extremes, _numbers, _query, _records, _rows, _table
+from shipway.data.great_expectations._arguments import check_arguments
 from shipway.data.great_expectations._asked import Ask, Asked, Refused
 from shipway.data.great_expectations._conditions import read_scope
 from shipway.data.great_expectations._form import Form
+from shipway.data.great_expectations._parsed import TextUnfit, with_times
 from shipway.data.great_expectations._result import Result, map_result, suite_result
 from shipway.data.great_expectations._suite import Expectation, Suite
 from shipway.kernel.canonical import JsonObject
@@ -77,6 +79,9 @@ def measure_suite(
     except RegexEndless as problem:  # Polars has put the query below what was said
         mend = "write it without a repetition inside a repetition"
         raise RegexEndless(problem.what.split("\n")[0], where=suite.name, mend=mend) from None
+    except TextUnfit as problem:
+        mend = "leave parse_strings_as_datetimes out, or see that each text is a time"
+        raise SuiteUnsupported(problem.what.split("\n")[0], where=suite.name, mend=mend) from None
     except pl.exceptions.PolarsError as problem:
         reason = str(problem).split("\n")[0]
         raise DataUnreadable(f"the table cannot be read: {reason}", mend="see that every row fits the header") from problem
@@ -88,9 +93,10 @@ def _compile(expectation: Expectation, schema: pl.Schema) -> _Compiled:
         near = nearest(expectation.type, list(COMPILERS))
         mend = "--engine gx runs the suite in your own Great Expectations" + (f"; or did you mean {near}?" if near else "")
         raise SuiteUnsupported(f"{expectation.type} is not known here", where=expectation.where, mend=mend)
+    check_arguments(expectation)
     ask = Ask(expectation, schema)
     try:
-        return _Compiled(expectation, make(Ask(expectation, schema, read_scope(ask))))
+        return _Compiled(expectation, make(replace(with_times(ask), scope=read_scope(ask))))
     except Refused as problem:
         return _Compiled(expectation, None, str(problem))
 
