@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
@@ -27,6 +28,7 @@ from shipway.protocols._http import (
     send_reply,
 )
 from shipway.protocols._metrics import CONTENT_TYPE, RequestMetrics, Samples
+from shipway.protocols._mlflow import CODES, CSV, parse_invocation
 from shipway.protocols._open_inference import describe_model, parse_infer, render_infer
 from shipway.protocols._openapi import describe_api
 from shipway.protocols._v1 import parse_predict, render_predict
@@ -37,6 +39,7 @@ OPENAPI = "/openapi.json"
 
 # none: tritonclient sends JSON without saying so; the last: what `curl -d` says of any body
 _MEDIA_TYPES = (b"", b"application/json", b"application/octet-stream", b"application/x-www-form-urlencoded")
+_INVOCATIONS = "/invocations"
 
 _logger = logging.getLogger(__name__)
 
@@ -83,17 +86,22 @@ _STATUSES: tuple[tuple[type[ShipwayError], int], ...] = (
 
 
 class _Wire(NamedTuple):
-    """How one protocol asks and is answered. What parse gives beside the request, render gets with the response."""
+    """How one protocol asks and is answered. What parse gives beside the request, render gets with the response.
+
+    media_types: that it reads; refuse: what it says of an error, by its words and status.
+    """
 
     parse: Callable[[bytes, Headers, Signature], tuple[Request, Any]]
     render: Callable[[Response, Any], Reply]
+    media_types: tuple[bytes, ...] = _MEDIA_TYPES
+    refuse: Callable[[str, int], object] = lambda words, _: {"error": words}
 
 
 _V2, _V1 = _Wire(parse_infer, render_infer), _Wire(parse_predict, render_predict)
 
 
 class PredictorApp:
-    """Open Inference v2, KServe's V1, health and metrics of one predictor, as an ASGI application.
+    """Open Inference v2, KServe's V1, MLflow's scoring, health and metrics of one predictor, as an ASGI application.
 
     server_version: what server metadata says; golden: the model's golden rows, examples in the description of this API;
     body_bytes: the largest body, packed or unpacked; pages: of metrics, where other processes answer at the same address;
@@ -121,6 +129,8 @@ class PredictorApp:
         self._versioned = f"{self._model}/versions/{who.release}"
         self._wires = {f"{self._model}/infer": _V2, f"{self._versioned}/infer": _V2}
         self._wires[f"/v1/models/{who.model_name}:predict"] = _V1
+        parse = partial(parse_invocation, aside=self._predictor.aside)
+        self._wires[_INVOCATIONS] = _Wire(parse, render_predict, (*_MEDIA_TYPES, CSV), _mlflow_error)
         self._pages = self._fixed_pages()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -149,7 +159,7 @@ class PredictorApp:
     async def _infer(self, wire: _Wire, headers: Headers, receive: Receive) -> Reply:
         rows, started = 0, time.perf_counter()
         try:
-            _check_caller(headers, browsers=self._browsers)
+            _check_caller(headers, wire.media_types, browsers=self._browsers)
             body = await read_body(receive, headers, limit=self._body_bytes)
             started = time.perf_counter()
             request, wanted = wire.parse(body, headers, self._predictor.signature)
@@ -158,7 +168,7 @@ class PredictorApp:
         except ClientGone:
             raise
         except Exception as problem:
-            reply = self._refusal(problem)
+            reply = self._refusal(problem, wire.refuse)
         self._metrics.observe(status=reply.status, seconds=time.perf_counter() - started, rows=rows)
         if self._shared:
             self._shared.keep_soon(self._render)
@@ -189,12 +199,12 @@ class PredictorApp:
             return NotHere(f"no version {parts[5]!r} of {who.model_name!r}: expected {who.release!r}")
         return NotHere(f"nothing at {path!r}")
 
-    def _refusal(self, problem: Exception) -> Reply:
+    def _refusal(self, problem: Exception, say: Callable[[str, int], object] = _V1.refuse) -> Reply:
         """The answer to what went wrong: what and how to mend it, or, for a fault of ours, an id to look for in our log."""
         if not isinstance(problem, ShipwayError):
             id = self._ids.new()
             _logger.error("request %s: internal error", id, exc_info=problem)
-            return json_reply({"error": f"internal error, request {id}"}, 500)
+            return json_reply(say(f"internal error, request {id}", 500), 500)
         status = next((status for kind, status in _STATUSES if isinstance(problem, kind)), 500)
         headers: tuple[tuple[bytes, bytes], ...] = ()
         if isinstance(problem, Overloaded):
@@ -203,7 +213,8 @@ class PredictorApp:
             headers = ((b"allow", problem.allow.encode()),)
         elif isinstance(problem, BodyTooLarge):
             headers = ((b"connection", b"close"),)  # rather than read the rest of it
-        return json_reply({"error": "; ".join(filter(None, (problem.what, problem.where, problem.mend)))}, status, headers)
+        words = "; ".join(filter(None, (problem.what, problem.where, problem.mend)))
+        return json_reply(say(words, status), status, headers)
 
     def _gauges(self) -> dict[str, Samples]:
         who = self._predictor.identity
@@ -232,6 +243,7 @@ class PredictorApp:
         pages["/v2"] = json_reply({"name": "shipway", "version": self._server_version, "extensions": extensions})
         pages["/v1/models"] = json_reply({"models": [who.model_name]})
         pages[f"/v1/models/{who.model_name}"] = json_reply({"name": who.model_name, "ready": True})
+        pages |= {"/ping": Reply(200, b"\n"), "/health": Reply(200, b"\n")}  # as MLflow has it
         for base in (self._model, self._versioned):
             pages |= {base: model, f"{base}/ready": model_ready}
         return {("GET", path): page for path, page in pages.items()} | {("POST", "/v2/repository/index"): json_reply(index)}
@@ -243,13 +255,18 @@ def route_path(scope: Scope) -> str:
     return path.removeprefix(base) if base and path.startswith(f"{base}/") else path
 
 
-def _check_caller(headers: Headers, *, browsers: bool) -> None:
+def _mlflow_error(words: str, status: int) -> object:
+    return {"error_code": CODES.get(status, "INTERNAL_ERROR" if status >= 500 else CODES[400]), "message": words}
+
+
+def _check_caller(headers: Headers, media_types: tuple[bytes, ...], *, browsers: bool) -> None:
     """No pages of browsers, which always send an Origin with a POST, and no body of another type."""
     if not browsers and (origin := headers.get(b"origin")):
         raise OriginRefused(f"a page of {origin[:100].decode('latin-1')!r} asks", mend="ask from a program, without Origin")
     given = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
-    if given not in _MEDIA_TYPES:
+    if given not in media_types:
         expected = "application/json, or application/octet-stream with binary tensors"
+        expected = "application/json or text/csv" if CSV in media_types else expected
         raise MediaTypeUnknown(f"Content-Type: expected {expected}, given {given.decode('latin-1')!r}")
 
 

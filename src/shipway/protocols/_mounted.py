@@ -23,7 +23,7 @@ from shipway.serve import Batcher
 
 _logger = logging.getLogger(__name__)
 _LIVE = ("/healthz", "/v2/health/live")
-_READY = ("/readyz", "/v2/health/ready")
+_READY = ("/readyz", "/v2/health/ready", "/ping", "/health")
 _AGAIN_SECONDS = 2
 
 

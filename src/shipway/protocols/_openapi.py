@@ -41,6 +41,7 @@ def describe_api(
     infer = _infer(signature, rows, answers, model, version, aside)
     paths: Schema = {
         f"/v1/models/{model}:predict": {"post": _predict(signature, rows, answers, aside)},
+        "/invocations": {"post": _invocations(signature, rows, answers, aside)},
         "/v1/models": {"get": _page("v1_models", "The name of the model", {"models": _list({"const": model})})},
         f"/v1/models/{model}": {"get": _page("v1_model", "Whether the model is ready", _READY)},
         "/v2": {"get": _page("v2", "The server", {"name": _TEXT, "version": _TEXT, "extensions": _list(_TEXT)})},
@@ -49,6 +50,8 @@ def describe_api(
         "/v2/repository/index": {"post": {**_page("v2_index", "The models", None), "responses": _index()}},
         "/healthz": {"get": _page("healthz", "Whether the server lives", {"live": _FLAG})},
         "/readyz": {"get": _page("readyz", "Whether it answers", {"live": _FLAG, "ready": _FLAG})},
+        "/ping": {"get": _ping("ping")},
+        "/health": {"get": _ping("health")},
         "/metrics": {"get": {"operationId": "metrics", "summary": "Metrics", "responses": _text()}},
     }
     for name, place in (("model", f"/v2/models/{model}"), ("version", f"/v2/models/{model}/versions/{version}")):
@@ -121,6 +124,31 @@ def _predict(signature: Signature, rows: Schema, answers: Schema, aside: Sequenc
             **_refusals(),
         },
     }  # fmt: skip
+
+
+def _invocations(signature: Signature, rows: Schema, answers: Schema, aside: Sequence[str]) -> Schema:
+    """MLflow's forms: a table by rows or split, rows, or columns."""
+    predict = _predict(signature, rows, answers, aside)
+    instances = predict["requestBody"]["content"]["application/json"]["schema"]["properties"]["instances"]
+    typed = {column.name: value_schema(column.datatype) for column in signature.inputs}
+    columns = _object({name: _list(value) for name, value in typed.items()})
+    forms = {
+        "dataframe_split": _object({"columns": _list(_TEXT), "data": _list(_list({}))}),
+        "dataframe_records": _list(_object(typed), minItems=1),
+        "instances": instances,
+        "inputs": {"anyOf": [columns, *instances["anyOf"]]},
+    }
+    example = {"dataframe_split": {"columns": list(rows), "data": [list(row.values()) for row in _by_row(rows)]}}
+    body = _body({"oneOf": [_object({name: form}) for name, form in forms.items()]}, example)
+    body["content"]["text/csv"] = {"schema": _TEXT}
+    error = _object({"error_code": _TEXT, "message": _TEXT})
+    responses = {**predict["responses"], **{status: _json(text, error) for status, text in _REFUSED.items()}}
+    return {"operationId": "invocations", "summary": "Predict, as MLflow", "requestBody": body, "responses": responses}
+
+
+def _ping(operation: str) -> Schema:
+    answer = {"description": "A line feed", "content": {"application/json": {}}}
+    return {"operationId": operation, "summary": "Whether it answers", "responses": {"200": answer}}
 
 
 def _infer(signature: Signature, rows: Schema, answers: Schema, model: str, version: str, aside: Sequence[str]) -> Schema:

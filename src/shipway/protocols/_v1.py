@@ -5,6 +5,8 @@ Source: KServe, docs of the V1 data plane: `{"instances": [...]}` in, `{"predict
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 import msgspec
 
 from shipway.models import Array, InputMismatch, Signature
@@ -17,8 +19,12 @@ REQUEST_ID = b"x-shipway-request"  # the body has no place for it, and an outcom
 _ASIDE = ("INT64", "FP64", "BOOL", "BYTES")  # what a column that only goes along may be, in the order of trying
 
 
+Rows = list[list[msgspec.Raw] | dict[str, msgspec.Raw]]
+"""Rows as a body has them, each a list of values or an object by column."""
+
+
 class _PredictRequest(msgspec.Struct):
-    instances: list[list[msgspec.Raw] | dict[str, msgspec.Raw]]
+    instances: Rows
 
 
 _decoder = msgspec.json.Decoder(_PredictRequest)
@@ -31,7 +37,7 @@ def parse_predict(body: bytes, _headers: Headers, signature: Signature) -> tuple
     rows = decode_body(_decoder, body, "a V1 request").instances
     if not rows:
         raise BodyMalformed("instances: expected a row or more, given none")
-    return Request(None, _columns(rows, signature)), None
+    return Request(None, columns_of_rows(rows, signature)), None
 
 
 def render_predict(response: Response, _wanted: None) -> Reply:
@@ -44,7 +50,8 @@ def render_predict(response: Response, _wanted: None) -> Reply:
     return json_reply({"predictions": predictions}, headers=((REQUEST_ID, response.id.encode()),))
 
 
-def _columns(rows: list[list[msgspec.Raw] | dict[str, msgspec.Raw]], signature: Signature) -> dict[str, Array]:
+def columns_of_rows(rows: Rows, signature: Signature, only: Collection[str] | None = None) -> dict[str, Array]:
+    """The columns of one row or more; only: those that are looked at. Raises BodyMalformed, InputMismatch."""
     named = [column.name for column in signature.inputs]
     first = rows[0]
     names = list(first) if isinstance(first, dict) else named
@@ -62,13 +69,13 @@ def _columns(rows: list[list[msgspec.Raw] | dict[str, msgspec.Raw]], signature: 
         else:
             cells.append([bytes(cell) for cell in row])
     known = {column.name: column.datatype for column in signature.inputs}
-    raws = {
-        name: msgspec.Raw(b"[" + b",".join(column) + b"]") for name, column in zip(names, zip(*cells, strict=True), strict=True)
-    }
-    return {name: _array(name, known.get(name), len(rows), raw) for name, raw in raws.items()}
+    by_name = zip(names, zip(*cells, strict=True), strict=True)
+    return {name: array_of(name, known.get(name), column) for name, column in by_name if only is None or name in only}
 
 
-def _array(name: str, datatype: str | None, rows: int, raw: msgspec.Raw) -> Array:
+def array_of(name: str, datatype: str | None, cells: Sequence[bytes]) -> Array:
+    """A column of its values as JSON; datatype None: whatever fits. Raises InputMismatch."""
+    rows, raw = len(cells), msgspec.Raw(b"[" + b",".join(cells) + b"]")
     if datatype is not None:
         return parse_json_tensor(name, datatype, [rows], raw)
     for tried in _ASIDE:
