@@ -16,7 +16,7 @@ from test_data_tree import TREES, write_tree
 
 from shipway.data import CheckoutRefused, Way, check_out, snapshot_files, take_snapshot, verify_snapshot
 from shipway.kernel.digest import Digest
-from shipway.store import ObjectDamaged, ObjectMissing, Store
+from shipway.store import ObjectDamaged, ObjectMissing, Store, hash_file
 
 
 @pytest.fixture
@@ -149,6 +149,39 @@ def test_a_large_file_and_a_sparse_one_come_back(store: Store, tmp_path: Path) -
     digest = take_snapshot(store, folder).digest
     check_out(store, digest, tmp_path / "new")
     assert contents(tmp_path / "new") == contents(folder)
+
+
+def _on_disk(path: Path) -> int:
+    return path.stat().st_blocks * 512
+
+
+def _sparse(store: Store, folder: Path, size: int) -> None:
+    """A file with some bytes at its beginning, in the middle and before a hole at its end, there and back."""
+    folder.mkdir()
+    file = folder / "sparse"
+    with file.open("wb") as out:
+        for place in (0, size // 2 + 5):
+            out.seek(place)
+            out.write(b"some bytes" * 1000)
+        out.truncate(size)
+    taken = take_snapshot(store, folder)
+    (kept,) = snapshot_files(store, taken.digest)
+    assert taken.bytes == size
+    assert _on_disk(store.objects.path(kept.digest)) < 4 << 20
+    told: list[int] = []
+    new = folder.parent / "new"
+    check_out(store, taken.digest, new, report=lambda _, done: told.append(done))
+    assert _on_disk(new / "sparse") < 4 << 20
+    assert (hash_file(new / "sparse"), sum(told)) == (kept.digest, size)
+
+
+def test_a_sparse_file_stays_sparse_in_the_store_and_comes_back_sparse(store: Store, tmp_path: Path) -> None:
+    _sparse(store, tmp_path / "flights", (40 << 20) + 7)
+
+
+@pytest.mark.slow
+def test_a_sparse_file_of_more_bytes_than_an_integer_of_32_bits_counts(store: Store, tmp_path: Path) -> None:
+    _sparse(store, tmp_path / "flights", 5 << 30)
 
 
 KILLED = """

@@ -4,6 +4,8 @@ import os
 import shutil
 import socket
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -99,6 +101,37 @@ def test_links_and_sockets_are_refused_by_name(store: Store, tmp_path: Path) -> 
     listener.close()
     with pytest.raises(FileUnreadable, match="ear is not a regular file"):
         take_snapshot(store, folder)
+
+
+@contextmanager
+def nobody(folder: Path) -> Iterator[None]:
+    """As a user who may do everything in a folder, but not what only root may."""
+    was = os.geteuid()
+    if was:
+        yield
+        return
+    os.chmod(folder, 0o777)
+    os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(was)
+
+
+@pytest.mark.parametrize("which", ["flights/2013/02.parquet", "flights/2013"])
+def test_what_may_not_be_read_is_named_and_the_next_try_with_permission_succeeds(which: str) -> None:
+    with tempfile.TemporaryDirectory() as root, nobody(Path(root)):
+        store, folder = new_store(Path(root) / "project"), write_months(Path(root) / "flights")
+        shut = Path(root) / which
+        mode = shut.stat().st_mode
+        shut.chmod(0)
+        with pytest.raises((FileUnreadable, DataUnreadable), match=shut.name) as problem:
+            take_snapshot(store, folder)
+        assert "Permission denied" in problem.value.render()
+        assert list(store.objects.root.glob("tmp-*")) == []
+        shut.chmod(mode)
+        assert take_snapshot(store, folder).files == 3
+        store.close()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -102,18 +101,58 @@ def _discard(path: str) -> None:
 
 
 def _copy(given: int, out: int, report: Callable[[int], None] | None) -> None:
-    size = os.fstat(given).st_size
+    status = os.fstat(given)
+    size = status.st_size
     if size <= _SMALL:
         data = os.read(given, size + 1)
         while data:
             data = data[os.write(out, data) :]
-        return
+    elif status.st_blocks * 512 < size and hasattr(os, "SEEK_DATA"):
+        _copy_sparse(given, out, size, report)
+    else:
+        _copy_all(given, out, size, report)
+
+
+def _copy_sparse(given: int, out: int, size: int, report: Callable[[int], None] | None) -> None:
+    """As _copy_all, without the holes."""
+    place = 0
+    while place < size:
+        try:
+            begin = os.lseek(given, place, os.SEEK_DATA)
+        except OSError as problem:
+            if problem.errno != errno.ENXIO:
+                raise
+            begin = size  # a hole up to the end
+        if report:
+            report(begin - place)
+        place = begin if begin == size else os.lseek(given, begin, os.SEEK_HOLE)
+        for handle in (given, out):
+            os.lseek(handle, begin, os.SEEK_SET)
+        _copy_all(given, out, place - begin, report)
+    os.ftruncate(out, size)
+
+
+def _copy_all(given: int, out: int, size: int, report: Callable[[int], None] | None) -> None:
+    """So many bytes, from where both files are."""
     left = size
     with suppress(AttributeError):
         left = _copy_inside(given, out, size, report)
     if left:
-        with open(given, "rb", closefd=False) as source, open(out, "wb", closefd=False) as target:
-            shutil.copyfileobj(source, target, _PIECE)
+        _copy_outside(given, out, left)
+
+
+def _copy_outside(given: int, out: int, left: int) -> None:
+    while left:
+        data = os.read(given, min(left, _PIECE))
+        if not data:
+            raise _shorter()
+        left -= len(data)
+        while data:
+            data = data[os.write(out, data) :]
+
+
+def _shorter() -> OSError:
+    return OSError(errno.EIO, "the object became shorter while it was copied")
 
 
 def _copy_inside(given: int, out: int, size: int, report: Callable[[int], None] | None) -> int:
@@ -127,7 +166,7 @@ def _copy_inside(given: int, out: int, size: int, report: Callable[[int], None] 
                 raise
             return left
         if not done:
-            raise OSError(errno.EIO, "the object became shorter while it was copied")
+            raise _shorter()
         left -= done
         if report:
             report(done)

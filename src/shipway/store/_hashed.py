@@ -81,7 +81,8 @@ def copy_hashed(
 ) -> tuple[Digest, int]:
     """Hash and copy in one pass; a file that changes meanwhile is refused. out: None to hash alone; also: sees every byte.
 
-    Where the file system lets two files share their blocks, nothing is copied, and what is hashed is what is kept.
+    What is a hole in a sparse file is one in the copy. Where the file system lets two files share their blocks, nothing is
+    copied, and what is hashed is what is kept.
     """
     hasher, size = hashlib.sha256(), 0
     try:
@@ -90,15 +91,21 @@ def copy_hashed(
         raise _unreadable(source, problem) from problem
     try:
         before = os.fstat(handle)
+        holes = before.st_blocks * 512 < before.st_size
         shared = out is not None and before.st_size >= _SHARED and _clones(out, handle)
         kept = out if shared and out is not None else handle
         chunks, hashers = _chunks(kept, source, before.st_size), [hasher.update, *([also] if also else [])]
         for chunk in _hashed(chunks, hashers) if before.st_size < _LARGE else _hashed_beside(chunks, hashers):
             if out is not None and not shared:
-                write_all(out, chunk)
+                if holes and not bytes(chunk).strip(b"\0"):
+                    os.lseek(out, len(chunk), os.SEEK_CUR)  # a hole stays one
+                else:
+                    write_all(out, chunk)
             size += len(chunk)
             if report:
                 report(len(chunk))
+        if out is not None and holes and not shared:
+            os.ftruncate(out, size)
         after = os.fstat(handle)
     finally:
         os.close(handle)
