@@ -22,7 +22,7 @@ def repo(tmp_path: Path) -> Project:
     """A repository of DVC 2 with a folder and two files of one name."""
     root = tmp_path / "Flight Delays"
     (root / ".dvc").mkdir(parents=True)
-    (root / ".dvc/config").write_text("[core]\n    no_scm = True\n['remote \"far\"']\n    url = ssh://host/x\n")
+    (root / ".dvc/config").write_text("[core]\n    no_scm = True\n['remote \"far\"']\n    url = gdrive://root/x\n")
     for name, files in (("data/raw", {"a.csv": b"1\r\n", "b/c.csv": b"2\n"}), ("one.csv", b"3\n"), ("more/one.csv", b"4\n")):
         write_legacy(root, name, files)
         write_tree(
@@ -37,7 +37,7 @@ def test_one_command_makes_a_project_of_a_repository_and_another_one_writes_it_b
     assert {row["name"]: row["path"] for row in done.document["data"]} == {
         "raw": "data/raw", "one": "more/one.csv", "one-2": "one.csv",
     }  # fmt: skip
-    assert "a remote by ssh is not read" in done.err, "and it was not needed"
+    assert "a remote by gdrive is not read" in done.err, "and it was not needed"
     assert sum(row["linked"] for row in done.document["data"]) == 4
     text = (repo.root / "shipway.yaml").read_text()
     assert text.startswith("project: flight-delays\n")

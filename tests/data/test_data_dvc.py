@@ -222,6 +222,31 @@ def test_a_bucket_is_a_remote_as_a_folder_is(tmp_path: Path, monkeypatch: pytest
     assert not any((other.root / "cache/fetched").iterdir())
 
 
+def test_a_host_that_sftp_reaches_is_a_remote_from_which_the_real_dvc_pulls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("sshfs", reason="sshfs is not installed: there is nothing to open ssh:// with")
+    from ssh_server import sftp_host
+
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    root, store, other = tmp_path / "repo", new_store(tmp_path / "ours"), new_store(tmp_path / "theirs")
+    write_tree(root / "data", FOLDER)
+    taken = {"data": take_snapshot(store, root / "data").digest}
+    with sftp_host(tmp_path / "home") as host:
+        far = f"url = ssh://127.0.0.1{tmp_path}/there\n    user = ann\n    port = {host.port}"
+        (root / ".dvc").mkdir()
+        (root / ".dvc/config").write_text(f"[core]\n    no_scm = True\n    remote = far\n['remote \"far\"']\n    {far}\n")
+        exported(store, root, taken, open_dvc(root).open_remote())
+        for path in (root / ".dvc/cache", root / "data"):
+            shutil.rmtree(path)
+        assert imported(other, root, open_dvc(root).open_remote()) == taken
+    shutil.rmtree(root / ".dvc/cache", ignore_errors=True)
+    near = f"[core]\n    no_scm = True\n    remote = near\n['remote \"near\"']\n    url = {tmp_path}/there\n"
+    (root / ".dvc/config").write_text(near)  # the real one has no SFTP here
+    assert "up to date" in run_dvc(root, "pull", "status")[1], "what went by SFTP is as DVC would have put it"
+    assert tree_of(root / "data") == FOLDER
+
+
 def test_changed_data_leave_what_a_person_wrote_in_the_dvc_file(tmp_path: Path) -> None:
     root, store = tmp_path / "repo", new_store(tmp_path / "ours")
     write_tree(root, {"one.csv": b"1\n"})
@@ -364,7 +389,7 @@ def test_no_repository_no_remote_and_a_remote_that_is_not_read_are_named(tmp_pat
         open_dvc(tmp_path)
     repo = make_dvc(tmp_path)
     config = tmp_path / ".dvc/config"
-    for url, kind in (("ssh://host/path", DvcUnsupported), ("", DvcMalformed), ("s3://a b", ShipwayError)):
+    for url, kind in (("gdrive://root/path", DvcUnsupported), ("", DvcMalformed), ("s3://a b", ShipwayError)):
         config.write_text(f"['remote \"r\"']\n    url = {url}\n")
         with pytest.raises(kind):
             open_dvc(tmp_path).open_remote()

@@ -237,6 +237,11 @@ def upload(address: str, data: bytes) -> None:
     Bucket(folder).put(name, data, replace=True)
 
 
+def is_bucket(url: str) -> bool:
+    """Whether an address is for obstore: of its kinds, or of none, and then it is a bucket's, misspelt."""
+    return "://" not in url or url.startswith(tuple(f"{kind}://" for kind in _PREFIXES))
+
+
 def parse_address(url: str) -> str:
     """The address as it is compared and shown, without a slash at its end. Raises ObjectsAddress, which never repeats it.
 

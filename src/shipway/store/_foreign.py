@@ -1,4 +1,4 @@
-"""Another tool's remote: files by key, in a folder or in a bucket. What the keys mean is that tool's."""
+"""Another tool's remote: files by key, in a folder, a bucket or what fsspec opens. What the keys mean is that tool's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from shipway.store._bucket import Bucket
+from shipway.store._bucket import Bucket, Keyed, is_bucket
 from shipway.store._faults import disk_fault
 from shipway.store._hashed import write_all
 
@@ -19,12 +19,13 @@ _AT_ONCE = 8  # what waits for an object store waits for several answers
 class Foreign:
     """For use by several threads. Raises ObjectsAddress when it is opened, ObjectsDown and ObjectsRefused when it is asked.
 
-    place: a folder, or an address as s3://BUCKET/PREFIX; variables: of the environment, before those that are set.
+    place: a folder, or an address as s3://BUCKET/PREFIX or ssh://HOST/PATH; variables: of the environment, before those that
+    are set.
     """
 
     def __init__(self, place: Path | str, variables: Mapping[str, str]) -> None:
         self.folder = place if isinstance(place, Path) else None
-        self._bucket = None if isinstance(place, Path) else Bucket(place, {**os.environ, **variables})
+        self._bucket = None if isinstance(place, Path) else _open(place, variables)
         self.where = str(place)
 
     def has(self, key: str) -> bool:
@@ -81,9 +82,17 @@ class Foreign:
             self._asked.put(key, source, replace=True)
 
     @property
-    def _asked(self) -> Bucket:
+    def _asked(self) -> Keyed:
         assert self._bucket is not None, "what is no folder is a bucket"
         return self._bucket
+
+
+def _open(url: str, variables: Mapping[str, str]) -> Keyed:
+    if is_bucket(url):
+        return Bucket(url, {**os.environ, **variables})
+    from shipway.store._bucket_fsspec import FsspecBucket
+
+    return FsspecBucket(url)
 
 
 def put_link(source: Path, target: Path, *, link: bool) -> bool:

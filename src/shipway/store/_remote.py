@@ -182,8 +182,10 @@ def _batches(items: Iterable[Descriptor]) -> Iterator[list[Descriptor]]:
 
 
 def _open(url: str, cache: Path) -> Objects:
-    """Raises ObjectsAddress. A kind is what stands before `://`; without one it is an address of a bucket, misspelt."""
-    if "://" not in url or url.startswith(("s3://", "gs://", "az://")):
+    """Raises ObjectsAddress."""
+    from shipway.store._bucket import is_bucket
+
+    if is_bucket(url):
         return open_bucket(url, cache)
     from shipway.store._bucket_fsspec import FsspecBucket
     from shipway.store._bucket_objects import BucketObjects

@@ -16,6 +16,7 @@ from shipway.store import Foreign
 _PASSED = {".git", ".dvc", ".shipway", ".hg", ".venv", "node_modules"}
 _LIMIT = 20_000_000  # bytes of a .dvc file, far above any that a person keeps
 _BUCKETS = {"s3": "s3", "gs": "gs", "gcs": "gs", "azure": "az", "az": "az"}
+_HOSTS = ("ssh", "webdav", "webdavs", "hdfs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +146,23 @@ def _open(settings: Mapping[str, str], base: Path) -> Foreign:
         if not url:
             raise DvcMalformed("a remote has no url", where=str(base), mend="dvc remote modify NAME url URL")
         return Foreign(Path(os.path.normpath(base / place)), {})
+    if scheme in _HOSTS:
+        return Foreign(_host(url, settings), {})
     if scheme not in _BUCKETS:
-        mend = "s3, gs, azure or a folder; else dvc pull, then import again"
+        mend = "s3, gs, azure, ssh, webdav, hdfs or a folder; else dvc pull, then import again"
         raise DvcUnsupported(f"a remote by {scheme} is not read", where=urlsplit(url).hostname or scheme, mend=mend)
     variables = {}
     if endpoint := settings.get("endpointurl"):
         variables["AWS_ENDPOINT_URL_S3"] = endpoint
     return Foreign(_BUCKETS[scheme] + url[len(scheme) :], variables)
+
+
+def _host(url: str, settings: Mapping[str, str]) -> str:
+    """The address with the user and the port that stand beside it."""
+    parts = urlsplit(url)
+    user, port = (
+        parts.username or settings.get("user"),
+        parts.netloc.rpartition("@")[2].partition(":")[2] or settings.get("port"),
+    )
+    place = parts.netloc.rpartition("@")[2].partition(":")[0]
+    return f"{parts.scheme}://{f'{user}@' if user else ''}{place}{f':{port}' if port else ''}{parts.path}"
