@@ -35,6 +35,26 @@ def test_a_file_is_judged_without_a_project(tmp_path: Path) -> None:
     assert shipway(tmp_path, "t.csv", "--suite", "s.json").returncode == 0
 
 
+def test_a_suite_takes_parameters_other_tables_and_a_result_format_that_is_an_object(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("i,s\n1,a\n2,b\n9,c\n")
+    (tmp_path / "o.csv").write_text("i\n9\n2\n8\n")
+    query = "select i from {batch} where i not in (select i from other)"
+    asked = [
+        ("expect_column_values_to_be_between", {"column": "i", "max_value": {"$PARAMETER": "most * 2"}}),
+        ("unexpected_rows_expectation", {"unexpected_rows_query": query}),
+        ("expect_table_row_count_to_equal_other_table", {"other_table_name": "other"}),
+    ]
+    (tmp_path / "s.json").write_text(json.dumps({"expectations": [{"type": kind, "kwargs": kwargs} for kind, kwargs in asked]}))
+    form = '{"result_format": "COMPLETE", "unexpected_index_column_names": ["s"]}'
+    words = ["t.csv", "--suite", "s.json", "--parameter", "most=2", "--table", "other=o.csv", "--result-format", form]
+    rows, found, counted = json.loads(shipway(tmp_path, *words, "--json").stdout)["result"]["results"]
+    assert rows["result"]["unexpected_index_list"] == [{"i": 9, "s": "c"}]
+    assert found["result"] == {"observed_value": 1, "details": {"unexpected_rows": [{"i": 1}]}}
+    assert (counted["success"], counted["result"]["observed_value"]) == (True, {"self": 3, "other": 3})
+    nameless = shipway(tmp_path, "t.csv", "--suite", "s.json", "--parameter", "most")
+    assert (nameless.returncode, "--parameter NAME=VALUE" in nameless.stderr) == (64, True)
+
+
 def test_what_is_missing_or_unknown_is_one_error(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("i\n1\n")
     (tmp_path / "s.json").write_text('{"expectations": [{"type": "expect_magic", "kwargs": {}}]}')

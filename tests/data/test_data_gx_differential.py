@@ -61,7 +61,7 @@ ROUNDS = settings(
     max_examples=2,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-DEEP = settings(ROUNDS, max_examples=100)
+DEEP = settings(ROUNDS, max_examples=60)
 EACH_FORM = pytest.mark.parametrize("form", [*FORMATS, "object"])
 
 
