@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from typing import NoReturn
 
 from shipway.data._errors import SuiteMalformed
 from shipway.data.great_expectations._suite import Expectation
+from shipway.kernel.canonical import Json
 from shipway.kernel.errors import nearest
 
 # of every expectation, and of no meaning here: what is told of it, and how a run of before 1.0 went
@@ -13,6 +16,8 @@ _TOLD = {
     "batch_id", "catch_exceptions", "description", "id", "meta", "notes", "rendered_content", "result_format", "severity",
     "windows", "auto", "include_config", "profiler_config",
 }  # fmt: skip
+_DEEPEST = 100
+_LARGEST = int(sys.float_info.max)
 _SCOPE = {"row_condition", "condition_parser"}
 _BOUNDS = {"min_value", "max_value", "strict_min", "strict_max"}
 _TIMES = {"parse_strings_as_datetimes"}
@@ -84,9 +89,30 @@ ARGUMENTS: Mapping[str, set[str]] = {
 
 def check_arguments(expectation: Expectation) -> None:
     """Raises SuiteMalformed for an argument that is not its own, as Great Expectations does; one that is null says nothing."""
+    _check_value(expectation, expectation.kwargs, 0)
     known = ARGUMENTS[expectation.type]
     given = {name for name, value in expectation.kwargs.items() if value is not None}
     for odd in sorted(given - known - _TOLD):
         near = nearest(odd, sorted(known))
         mend = f"did you mean {near}?" if near else f"it has {', '.join(sorted(known))}"
         raise SuiteMalformed(f"{expectation.type} has no argument {odd}", where=expectation.where, mend=mend)
+
+
+def _check_value(expectation: Expectation, value: Json, depth: int) -> None:
+    """What no column can hold and no message show: depth without end, a number larger than a double, half a letter."""
+    if depth > _DEEPEST:
+        _refuse(expectation, f"is deeper than {_DEEPEST}")
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        _refuse(expectation, "has a number larger than a double")
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            _refuse(expectation, "has half of a surrogate pair")
+    parts = [*value, *value.values()] if isinstance(value, Mapping) else value if isinstance(value, list) else []
+    for part in parts:
+        _check_value(expectation, part, depth + 1)
+
+
+def _refuse(expectation: Expectation, what: str) -> NoReturn:
+    raise SuiteMalformed(f"{expectation.type} {what}", where=expectation.where, mend="correct the suite")

@@ -58,7 +58,7 @@ def _proportion_non_null(ask: Ask, name: str) -> pl.Expr:
 def compile_quantiles(ask: Ask) -> Asked:
     """The value nearest to each quantile, of two as near the one of even rank, as numpy takes it; or between two as asked."""
     ranges, method = ask.get("quantile_ranges"), ask.get("allow_relative_error")
-    if not (method in (None, False) or method in _BETWEEN_RANKS):
+    if not (method in (None, False) or (isinstance(method, str) and method in _BETWEEN_RANKS)):
         ask.unsupported(f"with allow_relative_error {method!r}")
     at_rank = _BETWEEN_RANKS[str(method or "nearest")]
     quantiles = ranges.get("quantiles") if isinstance(ranges, Mapping) else None
@@ -121,10 +121,11 @@ def compile_distinct(ask: Ask) -> Asked:
     column, kind = ask.column(ask.text("column"))
     if ask.get("value_set") is None:
         ask.unsupported("without value_set")
-    known = list(dict.fromkeys(ask.items("value_set")))
+    known = ask.items("value_set")
     wanted = (str,) if is_text(kind) else (int, float)
     if not all(type(value) in wanted for value in known):
         ask.unsupported(f"with values of another type than the column, {kind}")
+    known = list(dict.fromkeys(known))
     subject = column.cast(pl.String) if is_text(kind) else numeric(ask, ask.text("column")).cast(pl.Float64)
     members = pl.Series(known, dtype=pl.String if is_text(kind) else pl.Float64, strict=False)
     parts = Held(ask.only(subject), lambda distinct: _split(distinct.drop_nulls(), members), once=True)
@@ -158,7 +159,8 @@ def compile_most_common(ask: Ask) -> Asked:
     column, kind = ask.column(ask.text("column"))
     if not is_text(kind):
         numeric(ask, ask.text("column"))
-    known, ties = set(ask.items("value_set")), ask.flag("ties_okay")
+    known = {value for value in ask.items("value_set") if not isinstance(value, list | Mapping)}
+    ties = ask.flag("ties_okay")
 
     def judge(found: Numbers) -> Found:
         most = cast("Sequence[Json]", found["value"])

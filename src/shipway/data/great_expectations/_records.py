@@ -34,7 +34,7 @@ def compile_record(ask: Ask) -> Asked:
         ask.malformed("column_list is at least two columns, each once")
     nulls = [ask.column(name)[0].is_null() for name in names]
     word = ask.get("ignore_row_if") or ("both_values_are_missing" if pair else "all_values_are_missing")
-    if word not in _IGNORED:
+    if not isinstance(word, str) or word not in _IGNORED:
         ask.malformed("ignore_row_if has no such value")
     how = _IGNORED[str(word)]
     missing = {"all": pl.all_horizontal(nulls), "any": pl.any_horizontal(nulls), "none": pl.lit(value=False)}[how]

@@ -64,6 +64,8 @@ def compile_column_count(ask: Ask) -> Asked:
 def compile_exists(ask: Ask) -> Asked:
     name, place = ask.text("column"), ask.number("column_index")
     names = ask.schema.names()
+    if place is not None and not float(place).is_integer():
+        ask.malformed("column_index is a whole number")
     there = names[int(place) : int(place) + 1] == [name] if place else name in names
     return Asked(judge=lambda _: Found(there, {}))
 
@@ -95,7 +97,7 @@ def compile_type(ask: Ask) -> Asked:
     asked = None if value is None else set(ask.texts("type_list") if many else [ask.text("type_")])
     plain = _type_of(ask, kind)
     if odd := [one for one in asked or () if _ALIASES.get(one, one) not in _TYPES]:
-        ask.unsupported(f"with the type {odd[0]}")
+        ask.unsupported(f"with the type {odd[0]!r}")
     if many and ((kind == pl.Datetime) or (kind == pl.String)):
         ask.unsupported(f"on a column of type {kind}")
 
@@ -112,7 +114,7 @@ def compile_column_type(ask: Ask) -> Asked:
     column, kind = ask.column(ask.text("column"))
     asked = _DTYPES.get(ask.text("type_"), ask.text("type_"))
     if not _DTYPE.fullmatch(asked):
-        ask.unsupported(f"with the type {asked}")
+        ask.unsupported(f"with the type {asked!r}")
 
     def judge(numbers: Numbers) -> Found:
         dtype = _dtype(ask, kind, nulls=bool(numbers["nulls"]))
