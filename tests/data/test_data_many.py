@@ -15,7 +15,8 @@ import pytest
 from data_help import new_store
 
 from shipway.data import Way, check_out, measure_status, snapshot_files, take_snapshot, verify_snapshot
-from shipway.store import FileUnreadable, Store, share_out
+from shipway.kernel.errors import ShipwayError
+from shipway.store import FileUnreadable, Store, look_then_do, share_out
 
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None  # where a flush of the disk costs nothing
 COUNT = 2400  # enough for two processes
@@ -62,6 +63,69 @@ def test_two_processes_take_the_snapshot_that_one_takes_and_bring_it_back(
         assert measure_status(store, taken.digest, out).clean
         assert (out / "0/0").stat().st_mode & 0o100
     assert not [name for name in os.listdir(root) if name.startswith(".shipway")], "nothing is left beside it"
+
+
+def test_one_folder_with_all_files_is_brought_by_all_hands_too(root: Path) -> None:
+    (root / "data/empty").mkdir(parents=True)
+    for number in range(COUNT):
+        (root / f"data/{number}").write_text(f"{number}")
+    store = new_store(root / "project")
+    taken = take_snapshot(store, root / "data")
+    shown: list[tuple[str, int]] = []
+    done = check_out(store, taken.digest, root / "out", way=Way.HARDLINK, report=lambda *one: shown.append(one))
+    assert (done.written, done.bytes, done.way) == (COUNT, taken.bytes, Way.HARDLINK)
+    assert (len(shown), sum(size for _, size in shown)) == (COUNT, taken.bytes)
+    assert take_snapshot(store, root / "out").digest == taken.digest
+
+
+@pytest.mark.parametrize("how", ["lost", "cut", "marked"])
+def test_nothing_comes_into_an_empty_folder_when_the_store_has_not_every_byte(root: Path, folder: Path, how: str) -> None:
+    store = new_store(root / "project")
+    taken = take_snapshot(store, folder)
+    path = store.objects.path(next(file for file in snapshot_files(store, taken.digest) if file.path == "3/3").digest)
+    path.unlink()
+    if how != "lost":
+        path.write_bytes(b"" if how == "cut" else b"x")
+        path.chmod(0o444 if how == "cut" else 0o400)
+    (root / "out").mkdir()
+    with pytest.raises(ShipwayError, match=r"[23]/[23]"):
+        check_out(store, taken.digest, root / "out")
+    assert os.listdir(root / "out") == []
+
+
+def test_what_a_killed_hand_did_not_bring_comes_all_the_same(root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = new_store(root / "project")
+    taken = take_snapshot(store, folder)
+    here, real = os.getpid(), os.link
+
+    def killed(source: str, target: str, **named: int) -> None:
+        if os.getpid() != here and target == "1500" and named:
+            os.kill(os.getpid(), signal.SIGKILL)
+        real(source, target, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "link", killed)
+    done = check_out(store, taken.digest, root / "out", way=Way.HARDLINK)
+    assert (done.written + done.kept, bool(done.kept)) == (COUNT, True)
+    assert measure_status(store, taken.digest, root / "out").clean
+
+
+def test_no_hand_does_anything_before_all_have_looked(root: Path) -> None:
+    def look(hand: int, share: Sequence[int]) -> Sequence[int]:
+        if hand == 1 and broken:
+            raise FileNotFoundError("an object")
+        return share
+
+    def do(_hand: int, share: Sequence[int]) -> Iterator[bytes]:
+        for number in share:
+            (root / str(number)).touch()
+            yield bytes((number,))
+
+    told: list[bytes] = []
+    for broken in (True, False):
+        done = look_then_do(range(9), look, do, size=1, between=lambda: (root / "between").touch(), tell=told.append)
+        assert done is not broken
+        assert sorted(os.listdir(root)) == ([] if broken else [*map(str, range(9)), "between"])
+    assert sorted(told) == [bytes((number,)) for number in range(9)]
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o077])

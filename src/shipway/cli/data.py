@@ -13,6 +13,7 @@ from shipway.cli._group import LazyGroup
 from shipway.cli._output import Output, json_option
 from shipway.cli._settings import Project, Settings
 from shipway.cli._workers import cores, on_option, workers_on
+from shipway.kernel.collector import uncollected
 
 if TYPE_CHECKING:
     from shipway.data import Profiled, Status
@@ -48,6 +49,7 @@ command = LazyGroup(_BELOW, name="data", help="Snapshots of data sets: take, com
 @click.option("--branch", default=None, metavar="BRANCH", help="Point data/NAME@BRANCH at it instead.")
 @json_option
 @click.pass_obj
+@uncollected()
 def snapshot(settings: Settings, names: tuple[str, ...], why: str, whole: bool, branch: str | None, as_json: bool) -> None:
     """Take a snapshot of data sets (all without NAMES) and point data/NAME at it. Unchanged files are not read again.
 
@@ -78,6 +80,7 @@ def snapshot(settings: Settings, names: tuple[str, ...], why: str, whole: bool, 
 @click.argument("names", nargs=-1)
 @json_option
 @click.pass_obj
+@uncollected()
 def status(settings: Settings, names: tuple[str, ...], as_json: bool) -> None:
     """Compare the files on disk with the snapshots that data/NAME points at. Exits 1 when something differs.
 

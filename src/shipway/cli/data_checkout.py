@@ -9,6 +9,7 @@ import click
 from shipway.cli._data import bring_here, chosen_data, find_snapshot
 from shipway.cli._output import Output, json_option
 from shipway.cli._settings import Project, Settings
+from shipway.kernel.collector import uncollected
 
 if TYPE_CHECKING:
     from shipway.kernel.digest import Digest
@@ -29,6 +30,7 @@ link_option = click.option(
 @click.option("--force", is_flag=True, help="Replace and remove files that no snapshot has.")
 @json_option
 @click.pass_obj
+@uncollected()
 def command(settings: Settings, names: tuple[str, ...], at: str | None, link: str, force: bool, as_json: bool) -> None:
     """Bring the files of data sets (all without NAMES) back as their snapshots have them. Equal files are left alone."""
     from shipway.cli._output import Misused
@@ -53,7 +55,7 @@ def bring_files(project: Project, digest: Digest, path: str, *, name: str, link:
     from shipway.data import Way, check_out
 
     bring_here(project, digest, name=name)
-    with FileReport(name) as report:
+    with FileReport(name, lambda: int(str(project.store.get(digest, "snapshot")["bytes"]))) as report:
         done = check_out(project.store, digest, project.spec.root / path, way=Way(link), force=force, report=report.each)
     return {
         "digest": digest,

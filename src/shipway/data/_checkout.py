@@ -14,18 +14,21 @@ import stat
 import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from shipway.data._checkout_many import bring_all
 from shipway.data._errors import CheckoutRefused, DataUnreadable
 from shipway.data._link import Bringer, Way
-from shipway.data._snapshot import object_file, snapshot_files
+from shipway.data._snapshot import object_file, root_of, snapshot_files
 from shipway.data._status import files_below
+from shipway.kernel.collector import uncollected
 from shipway.kernel.digest import Digest
-from shipway.store import Store, StoreFull, TreeFile, share_out, while_working
+from shipway.kernel.errors import ShipwayError
+from shipway.store import FileObjects, Store, StoreFull, TreeFile, share_out, while_working
 
+_MANY = 1000  # files from which on a checkout into an empty folder is work for all cores from the first look on
 _LARGE = 4 << 20  # bytes from which the copy of one file is worth a thread
 _THREADS = 4
 _PATIENCE = 1.0  # seconds: what a killed checkout had others do ends after a few files
@@ -50,6 +53,7 @@ class CheckedOut:
 
 
 @while_working
+@uncollected()
 def check_out(
     store: Store, digest: Digest, path: Path, *, way: Way = Way.AUTO, force: bool = False, report: Report | None = None
 ) -> CheckedOut:
@@ -58,10 +62,45 @@ def check_out(
     force: also where files that no snapshot has are replaced or removed. report: name and bytes after each file. Raises
     CheckoutRefused, DataUnreadable, ObjectMissing (before anything changes), ObjectDamaged, StoreFull.
     """
+    brought = _bring_many(store, digest, path, way, report)
+    if brought is not None:
+        return brought
     files = {file.path: file for file in snapshot_files(store, digest)}
     if path.is_file() and not path.is_symlink() and list(files) == [path.name]:
         return _Checkout(store, path.parent, files, force=force, only=path.name).run(way, report)
     return _Checkout(store, path, files, force=force).run(way, report)
+
+
+def _bring_many(store: Store, digest: Digest, path: Path, way: Way, report: Report | None) -> CheckedOut | None:
+    """Many files into an empty folder; None where that is not so, or where anything was wrong: who looks at each tells what."""
+    snapshot, objects = store.get(digest, "snapshot"), store.objects
+    files = snapshot.get("files")
+    if not isinstance(files, int) or files < _MANY or not isinstance(objects, FileObjects) or not _is_empty(path):
+        return None
+    with suppress(OSError, ShipwayError):
+        path.mkdir(parents=True, exist_ok=True)
+        with _alone(path), _staging(path) as staging:
+            if _is_folded(staging) or not _is_empty(path, but=staging):
+                return None
+            done = bring_all(objects, path, root_of(store, digest), staging, way, report or _silence)
+            if done.whole:
+                return CheckedOut(done.files, 0, 0, done.bytes, next(one for one in (*_WAYS, way) if one in done.ways))
+    return None
+
+
+def _is_empty(path: Path, *, but: Path | None = None) -> bool:
+    """Whether nothing is there, or a folder without anything in it."""
+    try:
+        with os.scandir(path) as inside:
+            return not path.is_symlink() and all(but is not None and one.path == os.fspath(but) for one in inside)
+    except FileNotFoundError:
+        return not path.is_symlink()
+    except OSError:
+        return False
+
+
+def _silence(_path: str, _size: int) -> None:
+    """Nobody is told."""
 
 
 def twins(paths: Iterable[str]) -> list[tuple[str, str]]:
@@ -179,22 +218,13 @@ class _Checkout:
 
     def _write(self, todo: list[_Item], way: Way, report: Report | None) -> Way:
         """Large files in threads, whose copies wait for the disk; small ones in processes."""
-        told = report or (lambda _path, _size: None)
+        told = report or _silence
         small = [item for item in todo if item[0].size < _LARGE]
         large = [item for item in todo if item[0].size >= _LARGE]
         with _staging(self._root) as staging:
             _refuse_twins(staging, self._files)
             ways = set(_bring_small(small, os.fspath(self._root), staging, way, told))
-            bringer = Bringer(way, staging)
-            with ThreadPoolExecutor(_THREADS) as pool:
-                work = [(item, pool.submit(_bring, bringer, item, os.fspath(self._root))) for item in large]
-                try:
-                    for (file, _), future in work:
-                        ways.add(future.result())
-                        told(file.path, file.size)
-                except BaseException:
-                    pool.shutdown(cancel_futures=True)
-                    raise
+            ways |= _bring_large(large, os.fspath(self._root), staging, way, told) if large else set()
         return next(one for one in (*_WAYS, way) if one in ways)
 
 
@@ -215,6 +245,23 @@ def _bring_small(items: list[_Item], root: str, staging: Path, way: Way, report:
     bringer = Bringer(way, staging)
     for item, said in zip(items, done, strict=True):
         yield _bring(bringer, item, root) if said in (None, _FAILED) else _WAYS[said[0]]
+
+
+def _bring_large(items: list[_Item], root: str, staging: Path, way: Way, report: Report) -> set[Way]:
+    """How they came, in threads."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    bringer, ways = Bringer(way, staging), set[Way]()
+    with ThreadPoolExecutor(_THREADS) as pool:
+        work = [(item, pool.submit(_bring, bringer, item, root)) for item in items]
+        try:
+            for (file, _), future in work:
+                ways.add(future.result())
+                report(file.path, file.size)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return ways
 
 
 def _bring(bringer: Bringer, item: _Item, root: str) -> Way:
@@ -265,13 +312,18 @@ def _staging(root: Path) -> Iterator[Path]:
 
 def _refuse_twins(staging: Path, files: Mapping[str, TreeFile]) -> None:
     """Where a file system takes `a` and `A` for one name, a snapshot with both cannot be there."""
+    if _is_folded(staging) and (pairs := twins(files)):
+        what = f"{pairs[0][0]!r} and {pairs[0][1]!r} are one name on this file system"
+        raise CheckoutRefused(what, where=str(staging.parent), mend="check out on a file system that tells them apart")
+
+
+def _is_folded(staging: Path) -> bool:
+    """Whether this file system takes `a` and `A` for one name."""
     probe = staging / "probe"
     probe.touch()
     folded = (staging / "PROBE").exists()
     probe.unlink()
-    if folded and (pairs := twins(files)):
-        what = f"{pairs[0][0]!r} and {pairs[0][1]!r} are one name on this file system"
-        raise CheckoutRefused(what, where=str(staging.parent), mend="check out on a file system that tells them apart")
+    return folded
 
 
 def _fault(problem: OSError, root: Path, way: Way) -> CheckoutRefused | StoreFull:

@@ -16,6 +16,7 @@ from typing import NoReturn
 
 from shipway.data._errors import DataUnreadable
 from shipway.data._snapshot import check_exists, root_of
+from shipway.kernel.collector import uncollected
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.store import TREE, Scan, Store, TreeFile, read_node
 
@@ -35,6 +36,7 @@ class Status:
         return not (self.added or self.removed or self.changed)
 
 
+@uncollected()
 def measure_status(store: Store, digest: Digest | None, path: Path) -> Status:
     """Compare the files at `path` with a snapshot; without one everything is added.
 

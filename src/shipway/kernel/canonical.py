@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import cast
 
 import rfc8785
@@ -79,6 +80,21 @@ def text_of_name(name: bytes) -> str:
     except UnicodeDecodeError:
         return "base64:" + base64.b64encode(name).decode()
     return "base64:" + base64.b64encode(name).decode() if text.startswith("base64:") else text
+
+
+def texts_of_names(names: Sequence[bytes]) -> list[str]:
+    """As text_of_name of each name of a folder, decoded at once where all are UTF-8.
+
+    >>> texts_of_names([b"a", b"b"]), texts_of_names([b"\\xff"])
+    (['a', 'b'], ['base64:/w=='])
+    """
+    whole = b"/".join(names)
+    if b"base64:" not in whole:
+        with suppress(UnicodeDecodeError):
+            texts = whole.decode("utf-8").split("/")
+            if len(texts) == len(names):
+                return texts
+    return [text_of_name(name) for name in names]
 
 
 def name_of_text(text: str) -> bytes:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from shipway.store._facade import FOLDER, Store, list_projects, open_store
     from shipway.store._file_digests import FileDigests
     from shipway.store._foreign import Foreign, put_link
-    from shipway.store._hands import share_out
+    from shipway.store._hands import look_then_do, share_out
     from shipway.store._hashed import damaged, hash_file
-    from shipway.store._objects import Objects
+    from shipway.store._objects import FileObjects, Objects
     from shipway.store._records import (
         CallRecord,
         CallSpan,
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from shipway.store._segment_writer import SegmentWriter
     from shipway.store._share import Shared
     from shipway.store._source_bucket import SourceBucket, SourceObject
-    from shipway.store._tree import TREE, Node, TreeFile, read_node
+    from shipway.store._tree import TREE, Entry, Node, TreeFile, read_entries, read_node
     from shipway.store._types import (
         REMOVED,
         AuditRecord,
@@ -98,9 +98,9 @@ _HOME = {
     "_facade": ["FOLDER", "Store", "list_projects", "open_store"],
     "_file_digests": ["FileDigests"],
     "_foreign": ["Foreign", "put_link"],
-    "_hands": ["share_out"],
+    "_hands": ["look_then_do", "share_out"],
     "_hashed": ["damaged", "hash_file"],
-    "_objects": ["Objects"],
+    "_objects": ["FileObjects", "Objects"],
     "_records": [
         "CallRecord",
         "CallSpan",
@@ -130,7 +130,7 @@ _HOME = {
     "_segment_writer": ["SegmentWriter"],
     "_share": ["Shared"],
     "_source_bucket": ["SourceBucket", "SourceObject"],
-    "_tree": ["TREE", "Node", "TreeFile", "read_node"],
+    "_tree": ["TREE", "Entry", "Node", "TreeFile", "read_entries", "read_node"],
     "_types": [
         "REMOVED",
         "AuditRecord",
@@ -191,10 +191,12 @@ __all__ = [
     "Counts",
     "Destination",
     "Edge",
+    "Entry",
     "EvidenceRow",
     "EvidenceSeen",
     "Fault",
     "FileDigests",
+    "FileObjects",
     "FileUnreadable",
     "Foreign",
     "Frame",
@@ -255,9 +257,11 @@ __all__ = [
     "hash_file",
     "list_projects",
     "list_segments",
+    "look_then_do",
     "open_store",
     "put_link",
     "read_counts",
+    "read_entries",
     "read_node",
     "read_segment",
     "recover_writers",

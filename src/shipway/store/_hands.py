@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from itertools import pairwise
 from typing import TypeVar
 
+from shipway.kernel.errors import ShipwayError
+
 _WORTH = 1000  # items from which on a second process is
 _PIPE = 1 << 20  # bytes that wait in a pipe while nobody reads: what an unprivileged process may ask for
 _F_SETPIPE_SZ = 1031
@@ -23,6 +25,7 @@ _TOLD = 64  # items that are said at once
 _FRAME = 8  # bytes of a length
 
 _T = TypeVar("_T")
+_S = TypeVar("_S")
 
 
 def share_out(
@@ -72,6 +75,77 @@ def deal_out(
         for share, (_, pipe) in zip(shares[1:], children, strict=True):
             said = _read_all(pipe)
             yield share, said[_FRAME:] if int.from_bytes(said[:_FRAME], "little") == len(said) - _FRAME else b""
+
+
+def look_then_do(
+    items: Sequence[_T],
+    look: Callable[[int, Sequence[_T]], _S],
+    do: Callable[[int, _S], Iterator[bytes]],
+    *,
+    size: int,
+    between: Callable[[], None],
+    tell: Callable[[bytes], None],
+) -> bool:
+    """Items dealt to all hands in two steps: nobody does anything before all have looked at their share and found no fault.
+
+    look: is given which hand it is and its items, what it gives is for `do`; what it raises is never told: whoever asks looks
+    again. do: says so many bytes (`size`) now and then, none of them all 0xff. between: done here, when all have looked. False:
+    not all have looked and nothing was done, or what was begun was not ended.
+    """
+    hands = min(_cores(), len(items))
+    if hands < 2 or not _alone():
+        return _alone_here(items, look, do, between=between, tell=tell)
+    end = b"\xff" * size
+    given, taken = os.pipe2(os.O_CLOEXEC)
+    with os.fdopen(given, "rb", buffering=0) as wait, os.fdopen(taken, "wb", buffering=0) as go:
+
+        def work(hand: int) -> Iterator[bytes]:
+            go.close()  # who waits is told when nobody is there any more to say go
+            found = look(hand, items[hand::hands])
+            yield end
+            if wait.read(1):
+                yield from do(hand, found)
+                yield end
+
+        with _children([work(hand) for hand in range(hands)], _PIPE, told=0) as children:
+            pipes = [pipe for _, pipe in children]
+            looked = [_read_one(pipe, size) for pipe in pipes] == [end] * hands
+            if looked:
+                between()
+                go.write(bytes(hands))
+            go.close()
+            ended = 0
+            for _, _, said in _gather(pipes, size):
+                if said == end:
+                    ended += 1
+                else:
+                    tell(said)
+            return looked and ended == hands
+
+
+def _alone_here(
+    items: Sequence[_T],
+    look: Callable[[int, Sequence[_T]], _S],
+    do: Callable[[int, _S], Iterator[bytes]],
+    *,
+    between: Callable[[], None],
+    tell: Callable[[bytes], None],
+) -> bool:
+    try:
+        found = look(0, items)
+        between()
+        for said in do(0, found):
+            tell(said)
+    except (OSError, ShipwayError):
+        return False
+    return True
+
+
+def _read_one(pipe: int, size: int) -> bytes:
+    found = b""
+    while len(found) < size and (data := os.read(pipe, size - len(found))):
+        found += data
+    return found
 
 
 def _framed(there: Callable[[Sequence[_T]], bytes], share: Sequence[_T]) -> Iterator[bytes]:

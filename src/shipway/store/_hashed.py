@@ -10,6 +10,7 @@ import io
 import itertools
 import os
 import stat
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ from shipway.store._types import FileUnreadable, ObjectDamaged
 
 _LARGE = 16 << 20  # bytes from which a second thread for the hash is worth it
 _SHARED = 1 << 20  # bytes from which shared blocks are worth the question
+_AHEAD = 6  # chunks that are read before the first of them is hashed: with it they stay in a cache of the processor
 CHUNK = 1 << 20  # reads of 1 MiB: hashing then dominates the system calls
 
 
@@ -127,8 +129,8 @@ def _clones(out: int, source: int) -> bool:
 
 
 def _chunks(handle: int, source: Path | str, expected: int) -> Iterator[memoryview]:
-    """The bytes of a file, each chunk good until the one after the next is asked for: new memory costs as much as the copy."""
-    buffers = [memoryview(bytearray(min(CHUNK, expected + 1))) for _ in range(3)]
+    """The bytes of a file, each chunk good until _AHEAD after it were asked for: new memory costs as much as the copy."""
+    buffers = [memoryview(bytearray(min(CHUNK, expected + 1))) for _ in range(_AHEAD + 1 if expected >= _LARGE else 1)]
     size = 0
     for buffer in itertools.cycle(buffers):
         try:
@@ -151,18 +153,22 @@ def _hashed(chunks: Iterator[memoryview], hashers: Sequence[Callable[[memoryview
 
 
 def _hashed_beside(chunks: Iterator[memoryview], hashers: Sequence[Callable[[memoryview], None]]) -> Iterator[memoryview]:
-    """The same chunks; a thread for each hash works on one while it is used and the next one is read."""
+    """The same chunks; a thread for each hash works on one while it is used and the next ones are read.
+
+    As the slowest hash is what a large file waits for, several chunks wait for it: it never waits for whoever reads.
+    """
     from concurrent.futures import Future, ThreadPoolExecutor
 
     with ExitStack() as stack:
         pools = [stack.enter_context(ThreadPoolExecutor(1)) for _ in hashers]
-        last: list[Future[None]] = []
+        waiting: deque[list[Future[None]]] = deque()
         for chunk in chunks:
-            for future in last:
-                future.result()
-            last = [pool.submit(hasher, chunk) for pool, hasher in zip(pools, hashers, strict=True)]
+            waiting.append([pool.submit(hasher, chunk) for pool, hasher in zip(pools, hashers, strict=True)])
             yield chunk
-        for future in last:
+            if len(waiting) == _AHEAD:
+                for future in waiting.popleft():
+                    future.result()
+        for future in itertools.chain.from_iterable(waiting):
             future.result()
 
 

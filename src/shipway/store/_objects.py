@@ -8,6 +8,7 @@ marked as damaged, so that taking a snapshot again mends a store.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import itertools
@@ -213,7 +214,7 @@ class FileObjects:
         said = share_out(wanted, lambda _, share: self._look(share, time.time()), size=1, tell=lambda _: None)
         if not self._at_once:
             young = [pair for pair, one in zip(wanted, said, strict=True) if one == _YOUNG]
-            self._young += [lambda: young] if young else []
+            self._sync_later(lambda: young)
         return [one in (_YOUNG, _OLD) for one in said]
 
     def keeps_all(self, groups: Sequence[Group], count: int) -> list[bool]:
@@ -227,8 +228,32 @@ class FileObjects:
 
         said = share_out(groups, look, size=1, tell=lambda _: None, weight=count)
         if not self._at_once:
-            self._young += [group for group, one in zip(groups, said, strict=True) if one == _YOUNG]
+            for group, one in zip(groups, said, strict=True):
+                if one == _YOUNG:
+                    self._sync_later(group)
         return [one in (_YOUNG, _OLD) for one in said]
+
+    def find_here(self, wanted: Iterable[Wanted], handle: int) -> list[str]:
+        """The names of these below the root, which `handle` is, for a fork that looks at its share: it remembers nothing.
+
+        Raises OSError when one is not kept, as keeps says.
+        """
+        found, look = [], os.stat
+        for digest, size in wanted:
+            name = f"{digest[7:9]}/{digest[9:]}"
+            status = look(name, dir_fd=handle, follow_symlinks=False)
+            mode = status.st_mode
+            if status.st_size != size or mode & 0o170000 != stat.S_IFREG or mode & 0o7777 == _DAMAGED:
+                raise FileNotFoundError(errno.ENOENT, "an object is not as it was", name)
+            found.append(name)
+        return found
+
+    def _sync_later(self, group: Group) -> None:
+        """Once there is more than one call for each would bring, one for all will, and nothing has to be listed."""
+        if len(self._unsynced) > _MANY:
+            self._young.append(group)
+        else:
+            self._unsynced |= dict.fromkeys(self._name(digest) for digest, _ in group())
 
     def _look(self, wanted: Iterable[Wanted], now: float) -> Iterator[bytes]:
         below, young, lstat = self._below, now - _SETTLED, os.lstat
@@ -314,9 +339,10 @@ class FileObjects:
             digits, size, md5 = result
             digest = Digest(f"sha256:{digits}")
             found.append((digest, size))
-            self._unsynced[f"{self._below}/{digits[:2]}/{digits[2:]}"] = None
             if md5s is not None:
                 md5s[digest] = md5
+        self._sync_later(lambda: found[: _MANY + 1])  # where these are there, the rest is never listed
+        self._sync_later(lambda: found[_MANY + 1 :])
         return found
 
     def put_stream(self, wanted: Descriptor, chunks: Iterable[bytes | memoryview]) -> bool:
@@ -410,7 +436,7 @@ class FileObjects:
         """Bring to the disk what was put since the last call that succeeded, whoever wrote it, and the folders on the way."""
         if not self._unsynced and not self._young:
             return
-        if len(self._unsynced) > _MANY or self._young:
+        if len(self._unsynced) > _MANY:
             self._disk = self._disk if self._disk >= 0 else open_disk(self._below)
             if self._disk >= 0:
                 flush_disk(self._disk)

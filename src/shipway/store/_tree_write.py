@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from shipway.kernel.canonical import text_of_name
+from shipway.kernel.canonical import text_of_name, texts_of_names
+from shipway.kernel.collector import uncollected
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.store._objects import Objects, Wanted, put_with_md5
 from shipway.store._scan import Scan, Seen, scan_folder
 from shipway.store._stat_cache import Known, NodeSeen, StatCache, is_settled, known_as, known_digest
-from shipway.store._tree import TREE, file_entry, folder_entry, node_bytes
+from shipway.store._tree import TREE, file_entries, file_entry, folder_entry, node_bytes
 from shipway.store._types import FileUnreadable
 
 _LARGE = 8 << 20  # bytes from which hashing a file is worth a thread
@@ -89,6 +90,7 @@ class TreeWriter:
         self._folders: list[_Folder] = []
         self.files = self.bytes = self.read = 0
 
+    @uncollected()
     def put(self, root: Path) -> Descriptor:
         """The tree of a folder, or of a folder that holds this one file. Raises FileUnreadable, StoreFull."""
         if not root.is_dir():
@@ -234,9 +236,9 @@ class TreeWriter:
             return Descriptor(TREE, seen.digest, seen.size)
         folder.open()
         entries = [(one.scan.name, folder_entry(one.scan.name, node)) for one, node in zip(folder.folders, nodes, strict=True)]
-        for (name, executable, *_), digest, size in zip(folder.files, folder.digests, folder.sizes, strict=True):
-            assert digest is not None, "every file was read"
-            entries.append((name, file_entry(name, digest, size, executable=bool(executable))))
+        assert None not in folder.digests, "every file was read"
+        names, executable = [file[0] for file in folder.files], [file[1] for file in folder.files]
+        entries += file_entries(names, executable, folder.digests, folder.sizes)
         found = self._node(entries)
         new.append((folder, NodeSeen(folder.scan.signature, below, found.digest, found.size)))
         return found
@@ -250,10 +252,12 @@ class TreeWriter:
 
     def _remember(self, folder: _Folder, node: NodeSeen | None) -> None:
         """Files whose next change will show in their stat, and the node when that holds for all of them."""
-        known: dict[str, Known] = {}
-        for file, digest in zip(folder.files, folder.digests, strict=True):
-            if digest and is_settled(file, self._seen):
-                known[text_of_name(file[0])] = known_as(file, digest)
+        texts = texts_of_names([file[0] for file in folder.files])
+        known: dict[str, Known] = {
+            text: known_as(file, digest)
+            for text, file, digest in zip(texts, folder.files, folder.digests, strict=True)
+            if digest and is_settled(file, self._seen)
+        }
         self._cache.put(folder.scan.path, known, node if len(known) == len(folder.files) else None)
 
     def _remember_files(self) -> None:
