@@ -26,6 +26,7 @@ def judged(project: Project) -> dict[str, str]:
     return {check["name"]: check["verdict"] for check in gate["checks"]}
 
 
+@pytest.mark.slow  # in the normal run it is asked of a model with functions, test_operate_functions.py
 def test_golden_rows_are_answered_alike_in_every_way_and_a_policy_can_ask_for_it(project: Project) -> None:
     project.edit("auc: at least 0.6 at 95%", "equal_outputs: pass")
     assert judged(project)["equal_outputs"] == "fail", "nobody has measured it"

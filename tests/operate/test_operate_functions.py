@@ -11,12 +11,14 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
 
-from cli_project import Project, make_project
+from cli_project import Project
 
 import shipway
 from shipway.kernel.canonical import parse_object
 from shipway.kernel.digest import Descriptor
 from shipway.release import CodeUnsigned
+
+pytest_plugins = ["cli_fixtures"]
 
 FEATURES = '''"""What the model sees, the same in training and when it answers."""
 
@@ -49,9 +51,8 @@ FIT = """
 
 
 @pytest.fixture(name="made", scope="module")
-def _made(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    folder = tmp_path_factory.mktemp("functions")
-    project = make_project(folder / "project", folder / "keys")
+def _made(released: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = released.copy(tmp_path_factory.mktemp("functions") / "project")
     (project.root / "features.py").write_text(FEATURES)
     (project.root / "rounding.py").write_text("def round_to(values, digits):\n    return values.round(digits)\n")
     steps = (project.root / "steps.py").read_text()
@@ -61,6 +62,7 @@ def _made(tmp_path_factory: pytest.TempPathFactory) -> Project:
         steps.replace(old, FIT).replace("import time\n", "import time\n\nimport numpy as np\n")
     )
     project.edit("    time: day\n", "    time: day\n    before: features.far\n    after: features.decide\n")
+    project.edit("auc: at least 0.6 at 95%", "equal_outputs: pass")
     for word in ("run", "release"):
         project.ask(word)
     return project
@@ -77,7 +79,9 @@ def test_what_is_done_around_a_model_is_a_part_of_it_and_the_same_in_every_way(m
     modules: Any = parse_object(store.objects.get(Descriptor.from_json(own["source"]).digest))["modules"]
     assert list(modules) == ["features.py", "rounding.py"], "and no step"
     found = made.ask("check", "outputs")
-    assert (found["verdict"], found["n"]) == ("pass", 64), found["text"]
+    assert (found["verdict"], found["n"], found["text"]) == ("pass", 64, "64 golden rows by load, API, batch")
+    gate = made.cli("plan", "--json").document["gate"]
+    assert {check["name"]: check["verdict"] for check in gate["checks"]}["equal_outputs"] == "pass"
     with shipway.load(store.resolve("release/line"), project=made.root) as loaded:
         answers = loaded.predict([{"x": None, "y": 1.0}, {"x": 2.0, "y": -2.0}])
         assert answers["word"].tolist() == ["above", "below"]
