@@ -258,6 +258,19 @@ def documents(draw: st.DrawFn) -> tuple[pl.DataFrame, dict[str, Any]]:
     return table, suite_of(*asked)
 
 
+EXPRESSIONS = st.recursive(
+    of(["a", "b_2", "3", "0.5", "0", "1e1", "PI", "t", "nope"]),
+    lambda inner: (
+        st.builds("".join, st.tuples(inner, of(["+", " - ", "*", " / "]), inner))
+        | inner.map(lambda one: f"({one})")
+        | st.builds("{}{}".format, of(["-", "+", "- ", "--"]), inner)
+        | st.builds("{}({})".format, of(["abs", "round", "trunc", "sgn", "exp", "cos"]), inner)
+        | st.builds("{}^{}".format, inner, of(["2", "-1", "0.5", " 3"]))
+    ),
+    max_leaves=4,
+)
+
+
 def with_shares(draw: st.DrawFn, cases: Sequence[Case]) -> list[Case]:
     return [(name, {**kwargs, "mostly": draw(MOSTLY)}) for name, kwargs in cases]
 

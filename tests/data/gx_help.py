@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -36,6 +37,15 @@ class RealGx:
         result: dict[str, Any] = answer["result"]
         result["results"].sort(key=lambda one: one["expectation_config"]["meta"]["n"])
         return result
+
+    def parameter(self, text: str, given: Mapping[str, Any]) -> Any:
+        """What `$PARAMETER` is worth there; `error` where it has no value."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(json.dumps({"parameter": text, "given": given}) + "\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        return answer.get("result", "error")
 
     def arguments(self) -> dict[str, list[str]]:
         """The arguments of every expectation of its core."""

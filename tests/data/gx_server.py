@@ -19,6 +19,10 @@ _tables = count()
 
 
 def run(gx: Any, context: Any, request: dict[str, Any]) -> Any:
+    if "parameter" in request:
+        return import_module("great_expectations.core.suite_parameters").parse_suite_parameter(
+            request["parameter"], request["given"]
+        )
     if request.get("arguments"):
         return {kind: list(one.__fields__) for kind, one in known_expectations().items()}
     if not request.get("sql"):

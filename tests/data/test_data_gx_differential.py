@@ -9,13 +9,16 @@ from typing import Any
 
 import polars as pl
 import pytest
-from gx_cases import databases, documents, forms, suites, tables
+from gx_cases import EXPRESSIONS, databases, documents, forms, suites, tables
 from gx_help import FORMATS, RealGx, plain, raised, same, suite_of
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
+from shipway.data import SuiteMalformed, SuiteUnsupported
 from shipway.data.great_expectations import EXPECTATIONS, measure_suite, parse_form, parse_suite
 from shipway.data.great_expectations._arguments import ARGUMENTS
+from shipway.data.great_expectations._parameters import fill_parameters
+from shipway.kernel.canonical import Json
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +142,18 @@ def test_each_expectation_has_the_arguments_that_it_has_there(real: RealGx) -> N
     }
     not_here = {kind for kind in theirs if kind} - set(EXPECTATIONS)
     assert not_here == {"expect_query_results_to_match_comparison"}
+
+
+@settings(ROUNDS, max_examples=60)
+@given(EXPRESSIONS)
+def test_a_parameter_is_worth_what_it_is_worth_there(real: RealGx, expression: str) -> None:
+    given: dict[str, Json] = {"a": 3, "b_2": -2.5, "t": "x"}
+    text = f"a + {expression}"  # a number alone has no value there
+    try:
+        ours: Json = fill_parameters({"$PARAMETER": text}, given, where="here")
+    except (SuiteMalformed, SuiteUnsupported):
+        ours = "error"
+    assert same(ours, real.parameter(text, given)), (text, ours)
 
 
 def test_a_long_unexpected_list_ends_where_theirs_does(real: RealGx, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ _OPERATORS: Mapping[type[ast.operator], Callable[[float, float], float]] = {
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
-    ast.Pow: lambda base, power: math.pow(base, power) if abs(power) > 64 or abs(base) > 2**53 else base**power,
+    ast.Pow: lambda base, power: base**power if power in range(65) and abs(base) <= 2**53 else math.pow(base, power),
 }
 _FUNCTIONS: Mapping[str, Callable[[float], float]] = {
     "abs": abs,
@@ -53,8 +53,10 @@ def _evaluate(text: Json, given: Mapping[str, Json], where: str) -> Json:
     if text in given:
         return given[text]
     try:
-        tree = ast.parse(text.strip().replace("^", "**"), mode="eval").body
-        return _number(tree, text, given, where, 0)
+        if "**" in text:
+            raise ValueError("a power is ^")
+        python = text.strip().replace("^", "**")
+        return _number(ast.parse(python, mode="eval").body, python, given, where, 0)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as problem:
         raise SuiteMalformed(f"the $PARAMETER {text[:80]!r} is no expression: {problem}", where=where) from problem
     except (ArithmeticError, TypeError) as problem:
@@ -69,8 +71,7 @@ def _number(node: ast.expr, text: str, given: Mapping[str, Json], where: str, de
     if isinstance(node, ast.Name):
         return _given(node.id, text, given, where)
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
-        value = _number(node.operand, text, given, where, depth + 1)
-        return -value if isinstance(node.op, ast.USub) else value
+        return _signed(node, text, given, where, depth)
     if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
         sides = [_number(side, text, given, where, depth + 1) for side in (node.left, node.right)]
         return _OPERATORS[type(node.op)](*sides)
@@ -79,7 +80,20 @@ def _number(node: ast.expr, text: str, given: Mapping[str, Json], where: str, de
     return _unknown(text, where)
 
 
+def _signed(node: ast.UnaryOp, text: str, given: Mapping[str, Json], where: str, depth: int) -> float:
+    """A sign belongs to what follows it, before any power: there `-a^2` is `(-a)^2`, and `-(a^2)` its negative."""
+    start, sign, inner = node.col_offset, 1, cast("ast.expr", node)
+    while isinstance(inner, ast.UnaryOp) and isinstance(inner.op, ast.USub | ast.UAdd):
+        sign *= -1 if isinstance(inner.op, ast.USub) else 1
+        inner = inner.operand
+    if isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Pow) and "(" not in text[start : inner.col_offset]:
+        base, power = (_number(side, text, given, where, depth + 1) for side in (inner.left, inner.right))
+        return _OPERATORS[ast.Pow](sign * base, power)
+    return sign * _number(inner, text, given, where, depth + 1)
+
+
 def _given(name: str, text: str, given: Mapping[str, Json], where: str) -> float:
+    text = text.replace("**", "^")
     if name in ("PI", "E") and name not in given:
         return math.pi if name == "PI" else math.e
     value = given.get(name)
@@ -92,5 +106,6 @@ def _given(name: str, text: str, given: Mapping[str, Json], where: str) -> float
 
 
 def _unknown(text: str, where: str) -> NoReturn:
+    text = text.replace("**", "^")
     mend = "--engine gx, or write the value into the suite"
     raise SuiteUnsupported(f"the $PARAMETER {text[:80]!r} is computed by Great Expectations only", where=where, mend=mend)
