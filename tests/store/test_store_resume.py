@@ -152,7 +152,10 @@ class Sent:
     def send(self) -> int:
         """How many parts went."""
         self.calls.clear()
-        bring(self.ours, self.remote().objects, [self.wanted])
+        told: list[int] = []
+        bring(self.ours, self.remote().objects, [self.wanted], start=lambda _: told.append)
+        assert sum(told) in (0, SIZE), "nothing where it is there already"
+        assert len(told) in (0, 1, PARTS), "part by part, where it goes in parts"
         return self.calls.count("UploadPart")
 
     def uploads(self) -> list[str]:
@@ -278,8 +281,12 @@ def test_a_pull_asks_for_the_rest_and_hashes_all(sent: Sent, road: Road, tmp_pat
         assert list(theirs.root.glob("part-*")) == []
         assert not theirs.has(sent.wanted.digest)
         return
-    road.allowed["back"] = SIZE - part.stat().st_size + MIB  # the rest, and no more than a little beside it
-    bring(sent.remote().objects, theirs, [sent.wanted])
+    size = part.stat().st_size
+    road.allowed["back"] = SIZE - size + MIB  # the rest, and no more than a little beside it
+    told: list[int] = []
+    bring(sent.remote().objects, theirs, [sent.wanted], start=lambda _: told.append)
+    assert sum(told) == SIZE
+    assert told[0] >= size, "what was there counts at once"
     assert _digest(theirs.path(sent.wanted.digest)) == sent.wanted.digest
 
 

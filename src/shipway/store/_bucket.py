@@ -10,7 +10,7 @@ import ipaddress
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -73,7 +73,9 @@ class Keyed(Protocol):
 
     def look(self, key: str) -> Found | None: ...
     def read(self, key: str, start: int = 0) -> Content | None: ...
-    def put(self, key: str, data: bytes | Path, *, replace: bool) -> Found | None: ...
+    def put(
+        self, key: str, data: bytes | Path, *, replace: bool, report: Callable[[int], None] | None = None
+    ) -> Found | None: ...
     def read_version(self, key: str) -> tuple[bytes, Version] | None: ...
     def put_if(self, key: str, data: bytes, was: Version | None) -> bool: ...
     def list(self, prefix: str) -> Iterator[Found]: ...
@@ -120,10 +122,11 @@ class Bucket:
                     raise
         return self._made.get(key), start
 
-    def put(self, key: str, data: bytes | Path, *, replace: bool) -> Found | None:
+    def put(self, key: str, data: bytes | Path, *, replace: bool, report: Callable[[int], None] | None = None) -> Found | None:
         """Put an object as a whole; None when there was one already and it was not to be replaced.
 
-        A large one goes in parts, and replaces what is there; a large file on S3 goes on after the parts that came before.
+        A large one goes in parts, and replaces what is there; a large file on S3 goes on after the parts that came before,
+        and is reported part by part.
         """
         from obstore.exceptions import AlreadyExistsError
 
@@ -131,7 +134,7 @@ class Bucket:
         part = max(_PART, size // _PARTS + 1)
         with self._told(key):
             if isinstance(data, Path) and size > _CONTINUED and (parts := self._open_parts()):
-                return Found(key, size, parts.put(key, data, size=size, part=part))
+                return Found(key, size, parts.put(key, data, size=size, part=part, report=report))
             if size > _PART:
                 done = self._made.put(key, data, chunk_size=part, max_concurrency=_AT_ONCE, use_multipart=True)
             else:

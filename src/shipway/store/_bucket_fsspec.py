@@ -62,7 +62,14 @@ class FsspecBucket:
         found = self.look(key)
         return Content(found, self._chunks(key, start)) if found else None
 
-    def put(self, key: str, data: bytes | Path, *, replace: bool) -> Found | None:
+    def put(
+        self,
+        key: str,
+        data: bytes | Path,
+        *,
+        replace: bool,
+        report: Callable[[int], None] | None = None,  # noqa: ARG002 - fsspec's callbacks differ from kind to kind
+    ) -> Found | None:
         """Put a file as a whole; None when there was one already and it was not to be replaced."""
         if not replace and self.look(key):
             return None
@@ -185,19 +192,21 @@ def _opener(url: str) -> Callable[[], AbstractFileSystem]:
         from fsspec.implementations.dirfs import DirFileSystem
     except ImportError:
         what = f"addresses of the kind {kind}:// are opened by fsspec, which is not installed"
-        raise ObjectsAddress(what, mend=f"{EXTRA}, and what it needs for {kind}: {_package(kind)}") from None
+        raise ObjectsAddress(what, mend=f"{EXTRA}, then {_package(kind)}") from None
     try:
         found = fsspec.get_filesystem_class("webdav" if kind == "webdavs" else kind)
     except (ImportError, ValueError) as problem:
         known = "what opens it is not installed" if isinstance(problem, ImportError) else "nothing here knows it"
         what = f"addresses of the kind {kind}:// cannot be opened: {known}"
-        raise ObjectsAddress(what, mend=f"pip install {_package(kind)}, or name s3://, gs://, az:// or file://") from problem
+        raise ObjectsAddress(what, mend=f"{_package(kind)}; or name s3://, gs://, az:// or file://") from problem
     if kind in ("ssh", "sftp") and not found.__module__.startswith("sshfs"):
         raise ObjectsAddress("what opens ssh:// here trusts any host", mend="pip install sshfs, which reads known hosts")
     given, path = _given(kind, url, found)
 
     def make() -> AbstractFileSystem:
         system = fsspec.filesystem("webdav" if kind == "webdavs" else kind, skip_instance_cache=True, **given)
+        if system.async_impl:  # of a connection that is cut each request fails by itself, and we tell it once
+            system.loop.call_soon_threadsafe(system.loop.set_exception_handler, lambda *_: None)
         return DirFileSystem(path, system) if path else system
 
     return make
@@ -224,7 +233,8 @@ def _given(kind: str, url: str, found: type[AbstractFileSystem]) -> tuple[dict[s
 
 
 def _package(kind: str) -> str:
-    return _PACKAGES.get(kind, f"the package of fsspec for {kind}")
+    known = _PACKAGES.get(kind)
+    return f"pip install {known}" if known else f"pip install the package that opens {kind}:// for fsspec"
 
 
 def _fault(problem: Exception, where: str) -> ShipwayError:

@@ -197,9 +197,12 @@ class BucketObjects:
             raise self._damaged(digest, found)
         return Kept(digest, kept.size, kept.tag)
 
-    def send(self, digest: Digest, file: Path) -> None:
-        """Put a file that was verified under this digest, whatever is there; no copy is kept. Raises ObjectsDown."""
-        self._upload(digest, file, file.stat().st_size)
+    def send(self, digest: Digest, file: Path, *, report: Callable[[int], None] | None = None) -> None:
+        """Put a file that was verified under this digest, whatever is there; no copy is kept. Raises ObjectsDown.
+
+        report: told the bytes of each part that is there, where a file goes in parts that are ours.
+        """
+        self._upload(digest, file, file.stat().st_size, report=report)
 
     def sync(self) -> None:
         """Nothing: a put has ended when the object store keeps it."""
@@ -237,10 +240,10 @@ class BucketObjects:
         self._room.received(found.size)
         return path
 
-    def _upload(self, digest: Digest, data: bytes | Path, size: int) -> None:
+    def _upload(self, digest: Digest, data: bytes | Path, size: int, *, report: Callable[[int], None] | None = None) -> None:
         """Put the object whatever is there, and look whether it came as a whole."""
         key = _key(digest)
-        done, found = self._bucket.put(key, data, replace=True), self._bucket.look(key)
+        done, found = self._bucket.put(key, data, replace=True, report=report), self._bucket.look(key)
         if found is None or found.size != size:
             raise ObjectsDown("what was put is not there as a whole", where=f"{self.where}/{key}", mend="run this again")
         self._mark(digest).unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient
     from botocore.exceptions import ClientError
 
+Report = Callable[[int], None] | None
 _AT_ONCE = 4
 _CONNECTIONS = 32  # eight files, four parts of each
 _LOST = frozenset(  # what S3 says of an upload that cannot end as it was begun: by others, with other parts, or ended meanwhile
@@ -43,8 +44,10 @@ class Parts:
         self._client: Any = client
         self._where, (self._bucket, _, self._prefix) = where, where.removeprefix("s3://").partition("/")
 
-    def put(self, key: str, file: Path, *, size: int, part: int) -> str:
+    def put(self, key: str, file: Path, *, size: int, part: int, report: Report = None) -> str:
         """Put a file of `size` bytes in parts of `part`, as a whole and whatever is there; the tag that it has then.
+
+        report: the bytes of each part that is there.
 
         Raises ObjectsDown, after which the parts that came are there for the next call, and ObjectsRefused.
         """
@@ -53,11 +56,11 @@ class Parts:
         full = f"{self._prefix}/{key}".lstrip("/")
         try:
             try:
-                return self._put(full, file, size, part)
+                return self._put(full, file, size, part, report)
             except ClientError as problem:
                 if _code(problem) not in _LOST:
                     raise
-                return self._put(full, file, size, part)  # what could not end is gone: from the beginning
+                return self._put(full, file, size, part, None)  # what could not end is gone: from the beginning
         except ClientError as problem:
             status = problem.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
             said = f"{_code(problem)}: {status} {HTTPStatus(status).phrase if status in iter(HTTPStatus) else ''}"
@@ -65,13 +68,13 @@ class Parts:
         except (BotoCoreError, HTTPClientError) as problem:
             raise fault_in_words(type(problem).__name__, where=f"{self._where}/{key}") from problem
 
-    def _put(self, key: str, file: Path, size: int, part: int) -> str:
+    def _put(self, key: str, file: Path, size: int, part: int, report: Report) -> str:
         from botocore.exceptions import ClientError
 
         parts = [_Part(number + 1, start, min(part, size - start)) for number, start in enumerate(range(0, size, part))]
         upload, come = self._begun(key, parts) or (self._begin(key), {})
         try:
-            ends = self._send(key, upload, file, parts, come)
+            ends = self._send(key, upload, file, parts, come, report)
             ask = self._client.complete_multipart_upload
             return str(ask(Bucket=self._bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": ends})["ETag"])
         except ClientError as problem:
@@ -105,14 +108,19 @@ class Parts:
         return found
 
     def _send(
-        self, key: str, upload: str, file: Path, parts: list[_Part], come: Mapping[int, dict[str, Any]]
+        self, key: str, upload: str, file: Path, parts: list[_Part], come: Mapping[int, dict[str, Any]], report: Report
     ) -> list[dict[str, object]]:
         """Each part as it is there in the end; a part is believed to be there by its checksum alone."""
         with file.open("rb", buffering=0) as source:
             pool = ThreadPoolExecutor(_AT_ONCE)
             try:
                 one = partial(self._one, source.fileno(), key, upload, come)
-                return list(pool.map(one, parts))
+                ends = []
+                for part, end in zip(parts, pool.map(one, parts), strict=True):
+                    ends.append(end)
+                    if report:
+                        report(part.size)
+                return ends
             finally:
                 pool.shutdown(cancel_futures=True)
 

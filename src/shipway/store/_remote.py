@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -143,20 +142,41 @@ def _is_whole(objects: Objects, digest: Digest) -> bool:
 
 def _bring_batch(source: Objects, target: Objects, batch: Sequence[Descriptor], tell: Callable[[int], None] | None) -> None:
     for one in batch:
-        _bring_one(source, target, one)
-        if tell:
-            tell(one.size)
+        told = _Told(tell or (lambda _: None))
+        _bring_one(source, target, one, told)
+        told.at(one.size)
     target.sync()
 
 
-def _bring_one(source: Objects, target: Objects, one: Descriptor) -> None:
+class _Told:
+    """How much of one object has come, told as it grows; what is asked for anew is told once."""
+
+    def __init__(self, tell: Callable[[int], None]) -> None:
+        self._tell, self._come = tell, 0
+
+    def at(self, place: int) -> None:
+        if place > self._come:
+            self._tell(place - self._come)
+            self._come = place
+
+    def more(self, size: int) -> None:
+        self.at(self._come + size)
+
+
+def _bring_one(source: Objects, target: Objects, one: Descriptor, told: _Told) -> None:
     from shipway.store._bucket_objects import BucketObjects
 
+    def read(start: int) -> Iterator[bytes]:
+        for chunk in source.read(one.digest, start):
+            start += len(chunk)
+            told.at(start)
+            yield chunk
+
     if isinstance(target, BucketObjects):
-        target.send(one.digest, source.verify(one.digest))
+        target.send(one.digest, source.verify(one.digest), report=told.more)
         return
     try:
-        target.fetch(one, partial(source.read, one.digest))
+        target.fetch(one, read)
     except ObjectDamaged as problem:
         what = f"what came is damaged: it is not {one.digest}"
         raise ObjectDamaged(
