@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -19,8 +19,9 @@ from test_pipeline_model import Declared, reference, swapped
 from shipway.data import Profile
 from shipway.environment import Codec, Runner, StepCall, StepFailed, StepFile, StepInput, default_cache
 from shipway.kernel import media
+from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Descriptor, Digest
-from shipway.models import check_golden, load_model
+from shipway.models import check_golden, load_model, served_model
 from shipway.pipeline import Metric, ModelMade, ModelRefused, RunResult, ScoringFailed, Silence, make_model, measure_evaluation
 from shipway.pipeline._answers import Answering, AnswerKind, answering_of, truth_of
 from shipway.pipeline._values import keep_value
@@ -222,6 +223,56 @@ def test_an_answer_is_a_probability_classes_or_a_number(
         return
     with pytest.raises(ModelRefused, match=f"model above answers {', '.join(answers)}"):
         answering_of(Declared(), given, classes)
+
+
+class Noted(Silence):
+    """A report that remembers what it was told beside the steps."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def converted(project: Project, result: RunResult, tolerance: float, python: Path = PYTHON) -> tuple[JsonObject, str]:
+    """The model object of a run whose model is to be converted, and the last that was said of it."""
+    heard, cache = Noted(), default_cache()
+    made = make_model(project.store, result, Declared(), python=python, cache=cache, report=heard, onnx=tolerance)
+    return project.store.get(made.model, "model"), heard.notes[-1]
+
+
+def test_a_model_is_served_as_onnx_while_every_held_out_row_is_answered_alike(ran: tuple[Project, RunResult]) -> None:
+    project, result = ran
+    manifest, said = converted(project, result, 1e-9)
+    found = cast("JsonObject", manifest["onnx"])
+    assert (manifest["format"], found["tolerance"], found["rows"]) == ("skops", 1e-9, 364)
+    assert 0 <= cast("float", found["largest"]) <= 1e-9
+    assert said.startswith("the model is served as ONNX: its answers to 364 rows differ by at most ")
+    served = served_model(manifest)
+    file, golden = (Descriptor.from_json(served[name]).digest for name in ("file", "golden"))
+    model = load_model(served, project.store.objects.path(file))
+    assert type(model).__name__ == "OnnxModel"
+    check_golden(model, project.store.objects.get(golden), tolerance=1e-9)
+
+
+def test_a_conversion_that_is_not_near_enough_is_said_and_left_out(ran: tuple[Project, RunResult]) -> None:
+    project, result = ran
+    trees = import_module("sklearn.ensemble").HistGradientBoostingClassifier(max_iter=5, categorical_features=[0])
+    table = pl.read_parquet(project.store.objects.path(result.output("train").digest))
+    trees.fit(table.select(pl.col("x").round().abs(), "y").to_numpy(), table["above"].to_numpy())
+    manifest, said = converted(project, with_value(project, result, skops_of(trees), media.SKOPS), 1e-6)
+    assert "onnx" not in manifest
+    assert said.startswith("no ONNX beside the model: its answers differ by up to 0.")
+    assert said.endswith("and 1e-06 is allowed")
+
+
+@pytest.mark.slow
+def test_where_nothing_can_convert_that_is_said_and_the_model_is_made(ran: tuple[Project, RunResult]) -> None:
+    project, result = ran
+    manifest, said = converted(project, result, 1e-6, python=project.python())
+    assert "onnx" not in manifest
+    assert "skl2onnx is not in the environment" in said
 
 
 STEPS = """

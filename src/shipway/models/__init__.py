@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         read_golden,
     )
     from shipway.models._load import load_model
-    from shipway.models._manifest import model_object
+    from shipway.models._manifest import model_object, served_model
     from shipway.models._model import ModelDamaged, ModelUnknown, ModelUntrusted, Predictable
     from shipway.models._signature import DATATYPES, Column, Signature, SignatureMalformed
     from shipway.models._stack import InputMismatch, stack
@@ -43,7 +43,7 @@ _HOME = {
         "read_golden",
     ],
     "_load": ["load_model"],
-    "_manifest": ["model_object"],
+    "_manifest": ["model_object", "served_model"],
     "_model": ["ModelDamaged", "ModelUnknown", "ModelUntrusted", "Predictable"],
     "_signature": ["DATATYPES", "Column", "Signature", "SignatureMalformed"],
     "_stack": ["InputMismatch", "stack"],
@@ -76,6 +76,7 @@ __all__ = [
     "measure_distance",
     "model_object",
     "read_golden",
+    "served_model",
     "stack",
 ]
 

@@ -4,6 +4,8 @@
     describe  --format FORMAT --inputs COLUMNS.json --file MODEL --columns IN --outputs OUT
               [--functions F.json --before MODULE.NAME --after MODULE.NAME]
 
+    convert   --inputs COLUMNS.json --file MODEL --converted OUT
+
 IN and OUT are encoded columns; COLUMNS.json is the list of a signature's inputs. Several pairs are asked one after another,
 each alone: a library may answer a row otherwise among others. One JSON line is printed: what was found, or {"error": {"code",
 "what", "where", "mend"}} with exit code 1.
@@ -20,6 +22,7 @@ from pathlib import Path
 from shipway.kernel.canonical import Json, JsonObject, parse_json, parse_object
 from shipway.kernel.errors import ShipwayError
 from shipway.models._columns import decode_columns, encode_columns
+from shipway.models._convert import convert_skops
 from shipway.models._functions import WithFunctions, describe_with, load_functions
 from shipway.models._load import load_bytes, load_model
 from shipway.models._model import Predictable
@@ -31,7 +34,7 @@ _LIBRARIES = ("scikit-learn", "skops", "numpy", "onnxruntime", "xgboost", "light
 def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
-        answer = _score(options) if options.command == "score" else _describe(options)
+        answer = {"score": _score, "describe": _describe, "convert": _convert}[options.command](options)
     except ShipwayError as problem:
         answer = _error(problem.code, problem.what, problem.where, problem.mend)
     except Exception as problem:  # the estimator's own: whoever started us reads one line, not a traceback
@@ -57,6 +60,12 @@ def _describe(options: argparse.Namespace) -> JsonObject:
         "classes": getattr(model, "classes", None),
         "library": {name: found for name in _LIBRARIES if (found := _version(name))},
     }
+
+
+def _convert(options: argparse.Namespace) -> JsonObject:
+    inputs = columns_of(parse_json(Path(options.inputs).read_bytes()))
+    Path(options.converted).write_bytes(convert_skops(Path(options.file).read_bytes(), inputs))
+    return {"rows": 0}
 
 
 def _described(options: argparse.Namespace, inputs: tuple[Column, ...]) -> Predictable:
@@ -92,14 +101,18 @@ def _version(name: str) -> str | None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m shipway.models")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, own in (("score", ["--manifest"]), ("describe", ["--format", "--inputs"])):
+    for name, own in (
+        ("score", ["--manifest"]),
+        ("describe", ["--format", "--inputs"]),
+        ("convert", ["--inputs", "--converted"]),
+    ):
         command = commands.add_parser(name)
         for option in (*own, "--file"):
             command.add_argument(option, required=True)
         for option in ("--functions", "--before", "--after"):
             command.add_argument(option, default=None)
         for option in ("--columns", "--outputs"):
-            command.add_argument(option, required=True, action="append")
+            command.add_argument(option, required=name != "convert", action="append")
     return parser
 
 

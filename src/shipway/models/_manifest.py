@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Descriptor
@@ -23,6 +23,7 @@ def model_object(
     base: JsonObject | None = None,
     adapters: Sequence[JsonObject] = (),
     functions: JsonObject | None = None,
+    onnx: JsonObject | None = None,
 ) -> JsonObject:
     """What a model is; the digest of its canonical JSON names it.
 
@@ -32,10 +33,11 @@ def model_object(
     fine-tuned model, each `{"name", "revision", "digest"}` of which one of the last two may be missing; left out where there
     are none, so that a model from before is the same model. functions: those around it, `{"source", "before", "after",
     "inputs"}`, with the columns that go into the model itself; the signature is then what goes in before them and comes out
-    after.
+    after. onnx: the same model converted, `{"file", "tolerance", "largest", "rows"}`: how far its answers may be from the
+    golden ones, and how far they were at most on so many rows.
     """
     origins: JsonObject = {**({"base": base} if base else {}), **({"adapters": list(adapters)} if adapters else {})}
-    own: JsonObject = {"functions": functions} if functions else {}
+    own: JsonObject = {**({"functions": functions} if functions else {}), **({"onnx": onnx} if onnx else {})}
     return {
         "kind": "model",
         "version": 1,
@@ -51,3 +53,18 @@ def model_object(
         **origins,
         **own,
     }
+
+
+def served_model(manifest: JsonObject) -> JsonObject:
+    """The manifest that a predictor loads: of the converted model where there is one, with its `tolerance`.
+
+    >>> file = {"digest": "sha256:" + "0" * 64, "mediaType": "application/x", "size": 1}
+    >>> served = served_model({"kind": "model", "format": "skops", "onnx": {"file": file, "tolerance": 0.001}})
+    >>> served["format"], served["tolerance"], "onnx" in served
+    ('onnx', 0.001, False)
+    """
+    converted = manifest.get("onnx")
+    if not isinstance(converted, Mapping):
+        return manifest
+    kept = {name: value for name, value in manifest.items() if name != "onnx"}
+    return {**kept, "format": "onnx", "file": converted["file"], "tolerance": converted["tolerance"]}

@@ -40,7 +40,7 @@ class SklearnModel:
     """A fitted estimator behind the Predictable protocol."""
 
     def __init__(self, estimator: Any, inputs: tuple[Column, ...]) -> None:
-        self._estimator = estimator
+        self.estimator = estimator
         self.classes = _classes(estimator)
         self._ask = estimator.predict_proba if hasattr(estimator, "predict_proba") else estimator.predict
         self._table = _table_maker(estimator)
@@ -58,7 +58,7 @@ class SklearnModel:
         return {column.name: answer for column, answer in zip(self.signature.outputs, self._split(answers), strict=True)}
 
     def _outputs(self) -> tuple[Column, ...]:
-        if not hasattr(self._estimator, "predict_proba"):
+        if not hasattr(self.estimator, "predict_proba"):
             text = self.classes is not None and any(isinstance(value, str) for value in self.classes)
             return (Column("prediction", "BYTES" if text else "FP64"),)
         if self.classes is None:
@@ -72,7 +72,7 @@ class SklearnModel:
         if answers.ndim == 1:
             return [answers.astype(object if self.signature.outputs[0].datatype == "BYTES" else np.float64, copy=False)]
         if len(self.signature.outputs) == 1:
-            if answers.shape[1] > 2 or not hasattr(self._estimator, "predict_proba"):
+            if answers.shape[1] > 2 or not hasattr(self.estimator, "predict_proba"):
                 raise ModelUnknown("a model of several targets at once is not read by this version")
             answers = answers[:, -1:]
         return [np.ascontiguousarray(answers[:, j], dtype=np.float64) for j in range(answers.shape[1])]

@@ -18,7 +18,7 @@ from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.check import Check, Verdict
 from shipway.kernel.digest import Digest
 from shipway.kernel.workers import Threads
-from shipway.models import Array, Distance, Signature, measure_distance
+from shipway.models import Array, Distance, Signature, measure_distance, served_model
 from shipway.operate._asked_over_http import ask_predictor, predictor_process
 from shipway.operate._loaded import LoadedRelease, load_release
 from shipway.operate._measured import Measured, attest_check
@@ -34,11 +34,16 @@ ALONE = 1e-9  # a library may answer a row otherwise among others, in its last b
 
 
 class _Ways(NamedTuple):
-    """How far the answers of one model are from its golden ones, by how they were asked for; alone: each row by itself."""
+    """How far the answers of one model are from its golden ones, by how they were asked for; alone: each row by itself.
+
+    Of a converted model they are compared with those that a loaded release gives, which is ready only when its golden rows are
+    within the tolerance of the model; allowed: how far a row alone may be.
+    """
 
     rows: int
     together: Mapping[str, Distance]
     alone: Distance
+    allowed: float = ALONE
 
 
 def measure_equal_outputs(
@@ -71,7 +76,7 @@ def judge_ways(found: Mapping[str, _Ways]) -> Check:
             if distance.different:
                 told.append(f"{name} by {way}: {distance.different} of {distance.rows} differ, by up to {distance.largest:.3g}")
         different += max(distance.different for distance in ways.together.values())
-        if ways.alone.largest > ALONE:
+        if ways.alone.largest > ways.allowed:
             told.append(f"{name}: a row alone is {ways.alone.largest:.3g} from the same row among others")
     text = "; ".join(told) or f"{rows} golden rows by {', '.join(next(iter(found.values())).together)}" if found else "no model"
     verdict = Verdict.FAIL if told else Verdict.PASS if found else Verdict.INCONCLUSIVE
@@ -88,10 +93,13 @@ def _walk(
 ) -> _Ways:
     store, cache = hands.store, hands.cache
     config = lone_config(store, release, model)
-    signature = Signature.from_json(store.get(model.digest, "model")["signature"])
+    manifest = store.get(model.digest, "model")
+    signature, tolerance = Signature.from_json(manifest["signature"]), served_model(manifest).get("tolerance")
     words = predictor_words(store, config, environment, cache=cache, report=report)
     with load_release(store, release, model=model.name, environ=environ, cache=cache, report=report) as loaded:
         given, expected = loaded.golden
+        if tolerance is not None:
+            expected = loaded.predict(given)
         together = {"load": measure_distance(expected, loaded.predict(given))}
         alone = measure_distance(expected, _alone(loaded, given))
     with predictor_process(words, environ) as port:
@@ -102,7 +110,8 @@ def _walk(
         pl.DataFrame([output_series(*item) for item in given.items()]).write_parquet(rows)
         score_files(task, rows, out, workers=Threads(1), tell=lambda *_: None, report=report)
         together["batch"] = measure_distance(expected, _scored(pl.read_parquet(out), expected))
-    return _Ways(len(next(iter(expected.values()))), together, alone)
+    allowed = max(ALONE, float(str(tolerance))) if tolerance is not None else ALONE
+    return _Ways(len(next(iter(expected.values()))), together, alone, allowed)
 
 
 def _alone(loaded: LoadedRelease, given: Arrays) -> dict[str, Array]:

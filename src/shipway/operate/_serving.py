@@ -12,6 +12,7 @@ from shipway.environment import overlay_command
 from shipway.kernel.canonical import JsonObject, canonical_json
 from shipway.kernel.digest import Descriptor, Digest, short
 from shipway.kernel.errors import ShipwayError
+from shipway.models import served_model
 from shipway.operate._gateway import prepare_gateway
 from shipway.operate._serve import Serving
 from shipway.pipeline import open_environment, open_overlay
@@ -58,8 +59,8 @@ def prepare_serving(
 
 
 def _files(model: JsonObject) -> tuple[Digest, ...]:
-    """What a predictor reads: the model, its golden rows, and the modules around it where it has some."""
-    own = model.get("functions")
+    """What a predictor reads: the model (converted where it is), its golden rows, and the modules around it."""
+    model, own = served_model(model), model.get("functions")
     named = [model["file"], model["golden"], *([own["source"]] if isinstance(own, Mapping) else [])]
     return tuple(Descriptor.from_json(one).digest for one in named)
 
@@ -134,7 +135,7 @@ def _config(store: Store, deployment: JsonObject, digest: Digest, release: Diges
         "release": release,
         "deployment": digest,
         "arm": "live",
-        "model": manifest,
+        "model": served_model(manifest),
         "model_file": str(store.objects.path(file)),
         "golden_file": str(store.objects.path(golden)),
         "model_name": model.name,

@@ -46,6 +46,7 @@ def model_key(
     overlay: Path,
     origins: Origins,
     functions: TakenFunctions | None = None,
+    onnx: float | None = None,
 ) -> Digest:
     """The digest of `{"kind":"model-action","version":1,...}`: the values of both steps, what is declared, and who asks them.
 
@@ -57,6 +58,7 @@ def model_key(
         "declared": {**declared, "key": list(model.key), "time": model.time},
         "base": cast("Json", origins.base), "adapters": list(origins.adapters),
         "environment": environment, "overlay": overlay.name, **({"functions": functions.to_json()} if functions else {}),
+        **({"onnx": onnx} if onnx is not None else {}),
     }  # fmt: skip
     return digest_bytes(canonical_json(record))
 
@@ -76,6 +78,8 @@ def find_made(store: Store, key: Digest) -> ModelMade | None:
     leaves = [Descriptor.from_json(manifest["file"]), Descriptor.from_json(manifest["golden"]), made.scores]
     if isinstance(own := manifest.get("functions"), Mapping):
         leaves.append(Descriptor.from_json(own["source"]))
+    if isinstance(converted := manifest.get("onnx"), Mapping):
+        leaves.append(Descriptor.from_json(converted["file"]))
     return made if all(store.objects.keeps(leaf.digest, leaf.size) for leaf in leaves) else None
 
 

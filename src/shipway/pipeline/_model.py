@@ -18,6 +18,7 @@ from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.models import Array, Signature, check_golden, golden_blob, model_object
 from shipway.pipeline._answers import Answering, AnswerKind, answering_of, score_columns, truth_of
+from shipway.pipeline._converted import take_converted
 from shipway.pipeline._environment import open_overlay
 from shipway.pipeline._functions import FunctionNames, TakenFunctions, take_functions
 from shipway.pipeline._made import ModelMade, Origins, find_made, model_key, record_made
@@ -61,13 +62,15 @@ def make_model(
     environment: Digest | None = None,
     code: Digest | None = None,
     names: FunctionNames = NO_FUNCTIONS,
+    onnx: float | None = None,
 ) -> ModelMade:
     """Puts the model of a run. python: the project's, as ensure_environment gave it. Equal values give equal digests.
 
     environment: the object that python is of; where it is given, a model that was made there of the same values is taken as
-    it is. names: of functions around the model, in `code`, on which its steps ran. Raises ModelRefused (the steps' values make
-    no model that can be measured), ScoringFailed, GoldenMismatch (a fresh process answers otherwise), ObjectDamaged,
-    ObjectMissing, EnvironmentFailed.
+    it is. names: of functions around the model, in `code`, on which its steps ran. onnx: how far the answers of the model
+    converted to ONNX may be; None: it is not converted. Raises ModelRefused (the steps' values make no model that can be
+    measured), ScoringFailed, GoldenMismatch (a fresh process answers otherwise), ObjectDamaged, ObjectMissing,
+    EnvironmentFailed.
     """
     file = _leaf(result, model.step, _FORMATS, f"model {model.name}")
     reference = _leaf(result, model.reference, (media.PARQUET,), f"the reference of model {model.name}")
@@ -78,9 +81,8 @@ def make_model(
             functions = take_functions(store, code, names, model=model.name, work=work / "code")
 
     def make() -> ModelMade:
-        return _make(
-            store, model, file, reference, python=python, overlay=overlay, cache=cache, origins=origins, functions=functions
-        )
+        around = _Around(origins, functions, onnx, report)
+        return _make(store, model, file, reference, python=python, overlay=overlay, cache=cache, around=around)
 
     if environment is None:
         return make()
@@ -92,6 +94,7 @@ def make_model(
         overlay=overlay,
         origins=origins,
         functions=functions,
+        onnx=onnx,
     )
     if (made := find_made(store, key)) is None:
         made = make()
@@ -108,9 +111,9 @@ def _make(
     python: Path,
     overlay: Path,
     cache: Path,
-    origins: Origins,
-    functions: TakenFunctions | None,
+    around: _Around,
 ) -> ModelMade:
+    functions = around.functions
     table = read_reference(store.objects.verify(reference.digest), model)
     inputs = model_inputs(table, model)
     with open_work(cache) as work:
@@ -121,13 +124,26 @@ def _make(
         answering = answering_of(model, described.answers, described.classes, more=more)
         label = truth_of(table[model.target], answering)
         golden = golden_blob(described.rows, described.answers)
-        manifest = _manifest(model, file, described, store.put_bytes(golden, GOLDEN), origins, functions)
+        manifest = _manifest(model, file, described, store.put_bytes(golden, GOLDEN), around.origins, functions)
         answers = _ready(scoring, manifest, inputs, golden)
+        if around.onnx is not None:
+            tables = ((described.rows, described.answers), (inputs.values, answers))
+            found = take_converted(store, scoring, manifest, tables, tolerance=around.onnx, report=around.report)
+            manifest = {**manifest, "onnx": found} if found else manifest
     scored = scored_table(table, model, score_columns(answers, answering), label)
     profile = _profile(inputs, scored, answering)
     made = ModelMade(store.put(manifest), store.put(profile.to_json()), put_scores(store, scored), table.height)
     _record_lineage(store, made, file, reference)
     return made
+
+
+class _Around(NamedTuple):
+    """What belongs to a model beside the values of its steps, and who hears what becomes of it."""
+
+    origins: Origins
+    functions: TakenFunctions | None
+    onnx: float | None
+    report: Report
 
 
 def _profile(inputs: Inputs, scored: pl.DataFrame, answering: Answering) -> Profile:

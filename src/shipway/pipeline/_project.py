@@ -193,6 +193,7 @@ def _make_models(
             environment=plan.request.environment if reuse else None,
             code=plan.request.code,
             names=FunctionNames(model.before, model.after),
+            onnx=model.onnx,
         )
         _record(hands, plan, result, made[name], name=name, started=started, root=root)
         move_ref(hands.store, hands.keys, hands.actor, ref=f"model/{name}", target=made[name].model, why=why)

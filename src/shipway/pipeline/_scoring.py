@@ -41,6 +41,16 @@ class Scoring:
         """The answers to each table, asked alone and in this order, as a server would load the model. Raises ScoringFailed."""
         return self._ask("score", {"manifest": manifest}, *tables)[1]
 
+    def convert(self, columns: Json) -> Path:
+        """The model as an ONNX file; columns: the inputs of the model itself. Raises ScoringFailed when it has no such form."""
+        converted = self._work / "converted.onnx"
+        self._ask("convert", {"inputs": columns, "converted": str(converted)})
+        return converted
+
+    def of(self, file: Path) -> Scoring:
+        """The same for another file of the model."""
+        return Scoring(self._python, self._overlay, file, self._work / "other", self._functions)
+
     def _ask(
         self, command: str, given: Mapping[str, Json], *tables: Mapping[str, Array]
     ) -> tuple[JsonObject, list[dict[str, Array]]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from shipway.kernel.canonical import Json
+from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.models import read_golden
 from shipway.pipeline import (
@@ -89,6 +89,7 @@ class ModelRebuild:
             origins=origins_of(manifest),
             code=find_component(self._components, "code").digest,
             names=functions_of(manifest),
+            onnx=_onnx_of(manifest),
         )
         difference = first_difference(self._store, self._fresh, self._components, self._environment, result, made)
         changed = self._environment != find_component(self._components, "environment").digest
@@ -172,6 +173,12 @@ def _strongest(predictions: PredictionsCompared, metrics: tuple[MetricCompared, 
     if predictions.equal:
         return Equality.PREDICTIONS
     return Equality.METRICS if metrics and all(metric.equal for metric in metrics) else Equality.DIFFERENT
+
+
+def _onnx_of(manifest: JsonObject) -> float | None:
+    """The tolerance that a converted model was kept within."""
+    converted = manifest.get("onnx")
+    return float(str(converted["tolerance"])) if isinstance(converted, Mapping) else None
 
 
 def _declared(fresh: Store, model: Component) -> ModelDeclared:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from shipway.kernel.canonical import JsonObject
 from shipway.kernel.clock import Ids, RandomIds
 from shipway.kernel.digest import Descriptor, digest_bytes, short
 from shipway.kernel.errors import ShipwayError
@@ -45,8 +46,14 @@ def open_model(config: ServingConfig) -> ReadyModel:
         model = _Watched(load_model(config.model, Path(config.model_file), functions))
     except OSError as problem:
         raise ModelMissing(f"cannot read the model: {problem.strerror}", where=problem.filename) from problem
-    check_golden(model, blob)
+    check_golden(model, blob, tolerance=_tolerance(config.model))
     return ReadyModel(model.watched, measure_cost(model.watched, model.seen), read_golden(blob))
+
+
+def _tolerance(manifest: JsonObject) -> float:
+    """How far a converted model's answers may be from the golden ones; 0 for any other."""
+    value = manifest.get("tolerance", 0.0)
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def open_predictor(config: ServingConfig, model: Predictable, log: SegmentWriter | None) -> Predictor:

@@ -31,7 +31,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     key: logged with each prediction, not fed; time: the event time, logged, not fed; target: what is predicted; rebuild: how
     far a rebuilt model may be off and still count as equal, by what is compared (REBUILD), absolute. base, adapters: of a
     fine-tuned one, where it comes from; card: the owner's words about its use, a file. before, after: functions around it,
-    `MODULE.FUNCTION` of the project's code.
+    `MODULE.FUNCTION` of the project's code. onnx: it is served converted to ONNX while its answers differ by no more than this.
     """
 
     name: str
@@ -46,6 +46,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     card: str | None = None
     before: str | None = None
     after: str | None = None
+    onnx: float | None = None
 
 
 class OutcomeSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +61,7 @@ def read_model(key: Node, node: Node) -> ModelSpec:
     what = f"model {name}"
     entries = fields(
         node,
-        ("step", "reference", "target", "key", "time", "rebuild", "base", "adapters", "card", "before", "after"),
+        ("step", "reference", "target", "key", "time", "rebuild", "base", "adapters", "card", "before", "after", "onnx"),
         what,
     )
     if "step" not in entries and not name.isidentifier():
@@ -80,6 +81,7 @@ def read_model(key: Node, node: Node) -> ModelSpec:
         card=inside_path(entries["card"], f"the card of {what}") if "card" in entries else None,
         before=_read_function(entries["before"], f"before of {what}") if "before" in entries else None,
         after=_read_function(entries["after"], f"after of {what}") if "after" in entries else None,
+        onnx=_read_tolerance(entries["onnx"], f"onnx of {what}") if "onnx" in entries else None,
     )
     for origin in (model.base, *model.adapters):
         if origin and origin.ref == f"model/{name}":
