@@ -99,6 +99,19 @@ def test_what_came_wrong_is_thrown_away_once_and_all_is_asked_for_anew(tmp_path:
     assert not objects.has(wanted.digest)
 
 
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to(path.parent.parent / "elsewhere")])
+def test_what_is_no_file_in_the_place_of_what_came_is_left_alone(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    data, asked = content(10 * MIB), list[int]()
+    objects, wanted = FileObjects(tmp_path / "objects"), described(data)
+    objects.root.mkdir()
+    (tmp_path / "elsewhere").write_bytes(data[:MIB])
+    make(objects.root / f"part-{wanted.digest[7:]}")
+    assert objects.fetch(wanted, chunks_of(data, asked))
+    assert asked == [0]
+    assert objects.get(wanted.digest) == data
+    assert (tmp_path / "elsewhere").read_bytes() == data[:MIB]
+
+
 def test_two_that_fetch_at_once_both_have_it_and_neither_waits(tmp_path: Path) -> None:
     data, asked = content(10 * MIB), list[int]()
     wanted = described(data)

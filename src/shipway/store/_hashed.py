@@ -245,11 +245,18 @@ def remove_unheld(path: Path) -> None:
 
 
 def open_partial(path: str) -> int:
-    """What is there already of a file that comes from elsewhere, for one writer alone; -1 where another has it, or no lock."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    """What is there already of a file that comes from elsewhere, for one writer alone; -1 where that cannot be.
+
+    Another has it, there are no locks, or what has its name is no file of ours.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    except OSError:
+        return -1
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.stat(path).st_ino == os.fstat(handle).st_ino:  # else it was finished between the two
+        status = os.fstat(handle)
+        if stat.S_ISREG(status.st_mode) and os.stat(path).st_ino == status.st_ino:  # else it was finished between the two
             return handle
     except OSError:
         pass
