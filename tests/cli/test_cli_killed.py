@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "data"))  # repositories as D
 from dvc_help import tree_of, write_legacy, write_tree
 
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
-KILLS = 6  # of each command, from its first change to its last
+KILLS = 5  # of each command, from its first change to its last; the slow variant takes each change
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 EVENTS = {"os.rename", "os.remove", "os.link", "os.mkdir", "os.rmdir", "os.chmod", "os.truncate"}
 FILES = {

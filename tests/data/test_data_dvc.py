@@ -222,6 +222,7 @@ def test_a_bucket_is_a_remote_as_a_folder_is(tmp_path: Path, monkeypatch: pytest
     assert not any((other.root / "cache/fetched").iterdir())
 
 
+@pytest.mark.slow
 def test_a_host_that_sftp_reaches_is_a_remote_from_which_the_real_dvc_pulls(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,10 +43,10 @@ def ours(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def digest(ours: Store, tmp_path: Path) -> Digest:
-    """Forty files: two batches, of which several are on their way at once."""
+    """Thirty-six files: two batches, of which several are on their way at once."""
     folder = tmp_path / "many"
     folder.mkdir()
-    for number in range(40):
+    for number in range(36):
         (folder / f"{number}").write_bytes(str(number).encode() * 400)
     return take_snapshot(ours, folder).digest
 
@@ -85,11 +85,13 @@ def sends_the_rest(ours: Store, there: Remote, digest: Digest) -> Transfer:
 @pytest.mark.parametrize(
     ("fault", "error", "words"),
     [
-        (lambda _: s3_error("500 Internal Server Error", "InternalError"), ObjectsDown, "went away"),
+        pytest.param(lambda _: s3_error("500 Internal Server Error"), ObjectsDown, "went away", marks=pytest.mark.slow),
         (lambda _: s3_error("503 Slow Down", "SlowDown"), ObjectsDown, "went away"),
         (lambda _: s3_error("507 Insufficient Storage", "XMinioStorageFull"), StoreFull, "no room left"),
         (lambda _: s3_error("403 Forbidden", "AccessDenied"), ObjectsRefused, "refuses these credentials"),
-        (lambda _: s3_error("400 Bad Request", "ExpiredToken"), ObjectsRefused, "refuses these credentials"),
+        pytest.param(
+            lambda _: s3_error("400 Bad Request", "ExpiredToken"), ObjectsRefused, "refuses these", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_a_bucket_that_fails_in_the_middle_of_a_push_keeps_what_came(
@@ -104,7 +106,7 @@ def test_a_bucket_that_fails_in_the_middle_of_a_push_keeps_what_came(
         send_snapshot(ours, bucket(), digest)
     assert str(problem.value.where).startswith("s3://")
     assert "not a secret" not in problem.value.render()
-    assert 0 < len(list(bucket().objects.all())) < 40
+    assert 0 < len(list(bucket().objects.all())) < 36
     assert remote_snapshot(bucket(), "test", "many") is None
     sends_the_rest(ours, bucket(), digest)
 
@@ -122,10 +124,10 @@ def other(ask: Ask) -> Answer:
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        (lambda _: s3_error("500 Internal Server Error", "InternalError"), ObjectsDown),
+        pytest.param(lambda _: s3_error("500 Internal Server Error"), ObjectsDown, marks=pytest.mark.slow),
         (short, ObjectsDown),
         (other, ObjectDamaged),
-        (lambda _: s3_error("403 Forbidden", "AccessDenied"), ObjectsRefused),
+        pytest.param(lambda _: s3_error("403 Forbidden", "AccessDenied"), ObjectsRefused, marks=pytest.mark.slow),
     ],
 )
 def test_a_bucket_that_fails_in_the_middle_of_a_pull_leaves_whole_objects_and_the_rest_comes_later(

@@ -215,7 +215,7 @@ def test_a_part_with_other_bytes_is_sent_again_and_an_upload_that_is_cut_otherwi
     assert sent.remote().objects.confirm(sent.wanted.digest).size == SIZE
 
 
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_an_upload_that_cannot_end_is_begun_anew_once(sent: Sent, times: int) -> None:
     left = iter(range(times))
 
@@ -233,6 +233,7 @@ def test_an_upload_that_cannot_end_is_begun_anew_once(sent: Sent, times: int) ->
     assert sent.remote().objects.has(sent.wanted.digest) == (times == 1)
 
 
+@pytest.mark.slow
 def test_who_may_not_list_uploads_sends_a_file_from_its_beginning(sent: Sent) -> None:
     def hidden(asked: str, ask: Callable[[], Answer]) -> Answer:
         listing = (asked.startswith("GET") and asked.endswith("?uploads")) or "uploads&" in asked
@@ -270,13 +271,14 @@ def _plain() -> object:
     return s3_client(s3_environ())
 
 
+@pytest.mark.slow
 def test_without_botocore_a_file_is_sent_as_a_whole(sent: Sent, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "botocore.config", None)
     assert sent.send() == 0
     assert sent.remote().objects.confirm(sent.wanted.digest).size == SIZE
 
 
-@pytest.mark.parametrize("there", ["as it was", "shorter", "other bytes"])
+@pytest.mark.parametrize("there", ["as it was", "shorter", pytest.param("other bytes", marks=pytest.mark.slow)])
 def test_a_pull_asks_for_the_rest_and_hashes_all(sent: Sent, road: Road, tmp_path: Path, there: str) -> None:
     sent.send()
     theirs = FileObjects(tmp_path / "theirs")
