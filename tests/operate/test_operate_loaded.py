@@ -18,6 +18,7 @@ import pandas as pd  # type: ignore[import-untyped]
 import polars as pl
 import pyarrow as pa
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 from operate_help import move
 from starlette.testclient import TestClient
 
@@ -30,14 +31,15 @@ from shipway.cli._settings import Project as _Project
 from shipway.cli._settings import read_settings
 from shipway.cli.python import _from_project
 from shipway.environment import default_cache
-from shipway.kernel.digest import Digest
+from shipway.kernel.canonical import JsonObject
+from shipway.kernel.digest import Descriptor, Digest, digest_bytes
 from shipway.kernel.errors import ShipwayError
-from shipway.models import Array, InputMismatch
+from shipway.models import Array, Column, InputMismatch, Signature, golden_blob, load_model
 from shipway.operate import LoadedRelease, ReleaseClosed
-from shipway.operate._loaded import PipedModel
+from shipway.operate._loaded import PipedModel, portable_here
 from shipway.pipeline import open_environment
 from shipway.release import find_component, load_components
-from shipway.serve import PredictionFailed
+from shipway.serve import PredictionFailed, ServingConfig
 from shipway.store import PredictionRecord, decode_record, list_segments, read_segment
 
 pytest_plugins = ["cli_fixtures"]
@@ -56,6 +58,12 @@ def _loaded(released: Project, release: Digest, tmp_path_factory: pytest.TempPat
     small = released.copy(tmp_path_factory.mktemp("loaded") / "project")
     with shipway.load(release, project=small.root) as loaded:
         yield loaded
+
+
+def named(file: Path) -> JsonObject:
+    """The descriptor of a file."""
+    data = file.read_bytes()
+    return Descriptor("application/octet-stream", digest_bytes(data), len(data)).to_json()
 
 
 def golden_answers(loaded: LoadedRelease) -> Array:
@@ -203,3 +211,31 @@ def test_a_deployment_is_what_is_live_there_and_its_mounted_predictions_are_logg
     assert [(type(record), record.rows) for record in records if isinstance(record, PredictionRecord)] == [
         (PredictionRecord, 4)
     ], "as those of a server"
+
+
+def test_an_onnx_model_answers_here_if_it_gives_its_golden_rows_here(tmp_path: Path) -> None:
+    nodes = [helper.make_node("MatMul", ["rows", "w"], ["z"]), helper.make_node("Sigmoid", ["z"], ["probability"])]
+    takes = helper.make_tensor_value_info("rows", TensorProto.FLOAT, [None, 2])
+    gives = helper.make_tensor_value_info("probability", TensorProto.FLOAT, [None, 1])
+    weights = numpy_helper.from_array(np.array([[-1.5], [3.0]], dtype=np.float32), "w")
+    graph = helper.make_graph(nodes, "line", [takes], [gives], [weights])
+    data = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+    signature = Signature((Column("x", "FP64"), Column("y", "FP64")), (Column("probability", "FP64"),))
+    model, golden = tmp_path / "model.onnx", tmp_path / "golden.json"
+    model.write_bytes(data)
+    columns: dict[str, Array] = {"x": np.array(X), "y": np.array(Y)}
+    bare: JsonObject = {"kind": "model", "version": 1, "format": "onnx", "file": named(model), "signature": signature.to_json()}
+    answers: Any = load_model(bare, model).predict(columns)
+    found = {}
+    for nudge in (0.0, 1e-9):
+        golden.write_bytes(golden_blob(columns, {"probability": answers["probability"] + nudge}))
+        config = ServingConfig(
+            kind="serving", version=1, application="a", environment="e", release="r", deployment="d",
+            model=dict[str, Any](bare) | {"golden": named(golden)},
+            model_file=str(model), golden_file=str(golden), model_name="m",
+            log_directory=None,
+        )  # fmt: skip
+        found[nudge] = portable_here(config)
+    assert found[0.0] is not None
+    np.testing.assert_array_equal(found[0.0].predict(columns)["probability"], answers["probability"])
+    assert found[1e-9] is None, "it computes otherwise here, so its own environment answers"

@@ -18,7 +18,7 @@ from typing import Any
 from shipway.environment import unlike_here
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.kernel.errors import ShipwayError
-from shipway.models import Array, Predictable, Signature, read_golden
+from shipway.models import Array, GoldenMismatch, ModelUnknown, Predictable, Signature, read_golden
 from shipway.operate._piped import PipedCommand, PipedPredictor, ScoringFailed
 from shipway.operate._serving import deployed_config, lone_config, model_of, piped_words
 from shipway.release import find_component, load_components
@@ -28,6 +28,7 @@ from shipway.serve import (
     Identity,
     Predictor,
     Request,
+    ServingConfig,
     load_config,
     measure_cost,
     open_log,
@@ -38,6 +39,9 @@ from shipway.serve.piped import ERROR
 from shipway.store import Store
 
 EMBEDDED = "embedded"  # the environment and the deployment of what no deployment has
+
+
+PORTABLE = frozenset({"onnx"})
 
 
 class ReleaseClosed(ShipwayError):
@@ -129,11 +133,15 @@ def load_release(
         apart = unlike_here(lock, python=str(value["python"]))
         if manifest.get("functions"):  # their modules could be called as some of the caller's
             apart = apart or "functions of the release's own run apart"
-        if apart:
+        portable = portable_here(load_config(file)) if apart else None
+        if portable is not None:
+            answers: Predictable = portable
+            apart = ""
+        elif apart:
             words = piped_words(store, file, environment, cache=cache, report=report, offline=True)
             piped = PipedModel(PipedCommand(words, tuple(sorted(environ.items()))), Signature.from_json(manifest["signature"]))
             opened.callback(piped.close)
-            answers: Predictable = piped
+            answers = piped
         else:
             answers = _one_thread(open_model(load_config(file)).model)
         golden = read_golden(store.objects.get(Descriptor.from_json(manifest["golden"]).digest))
@@ -145,6 +153,18 @@ def load_release(
         predictor = Predictor(answers, identity, key=config.key, time_column=config.time, log=log)
         cost = measure_cost(answers, golden[0])
         return LoadedRelease(predictor, cost, golden=golden, apart=apart, close=opened.pop_all().close)
+
+
+def portable_here(config: ServingConfig) -> Predictable | None:
+    """The model in this process although this is not its environment: of a format that other versions of its library answer
+    alike, as its golden rows have shown here; None where it is of no such format, or they have not.
+    """
+    if config.model.get("format") not in PORTABLE or config.model.get("functions"):
+        return None
+    try:
+        return open_model(config).model
+    except (GoldenMismatch, ModelUnknown):
+        return None
 
 
 class PipedModel:
