@@ -159,7 +159,8 @@ def portable_here(config: ServingConfig) -> Predictable | None:
     """The model in this process although this is not its environment: of a format that other versions of its library answer
     alike, as its golden rows have shown here; None where it is of no such format, or they have not.
     """
-    if config.model.get("format") not in PORTABLE or config.model.get("functions"):
+    model = config.model
+    if model.get("format") not in PORTABLE or model.get("functions") or model.get("tolerance"):  # of a converted one
         return None
     try:
         return open_model(config).model
