@@ -69,6 +69,7 @@ bench-render: compiled
 # PARTS=snapshots measures that part alone
 bench-data: compiled $(VENV)/dvc/.made $(VENV)/great-expectations/.made
 	-env -u PYTHONDONTWRITEBYTECODE $(VENV)/dvc/bin/python -m compileall -q -j $(JOBS) $(VENV)/dvc/lib
+	-env -u PYTHONDONTWRITEBYTECODE $(VENV)/great-expectations/bin/python -m compileall -q -j $(JOBS) $(VENV)/great-expectations/lib
 	$(VENV)/bin/python bench/data.py $(PARTS)
 
 $(UV): requirements/uv.lock
