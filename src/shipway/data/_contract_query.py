@@ -10,6 +10,7 @@ import polars as pl
 from shipway.data._contract_rules import Rule
 
 _ROW, _VALUE = "\0row", "\0value"
+_TEXT_SCANS = ("Csv SCAN", "NDJson SCAN")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +44,41 @@ def count_rules(
 ) -> tuple[int, list[Counts], dict[str, object]]:
     """Rows of the table, what each rule finds, and other numbers (an expression gives one value): one streaming pass.
 
-    A query of its own for each: beside one that waits for its last row Polars would hold every column until then. A second pass
-    counts for the rules whose `unbroken` was not true.
+    A second pass counts for the rules whose `unbroken` was not true.
     """
-    numbers = numbers or {}
-    asked = [frame.select(pl.len()), *(frame.select(**_counts(rule)) for rule in rules)]
-    asked += [_values(frame, number) for number in numbers.values()]
-    rows, *answers = pl.collect_all(asked, engine="streaming")
-    found = [answer.row(0, named=True) for answer in answers[: len(rules)]]
+    frame = _read_once(frame)
+    total, found, values = _look(frame, rules, numbers or {})
     again = {
-        place: rule.mask for place, rule in enumerate(rules) if rule.mask is not None and found[place]["unbroken"] is not True
+        place: rule.mask for place, rule in enumerate(rules) if rule.mask is not None and found[place]["unbroken"] is False
     }
     broken = pl.collect_all([frame.select(mask.sum()) for mask in again.values()], engine="streaming")
     for place, answer in zip(again, broken, strict=True):
         found[place]["broken"] = answer.item()
-    counts = [Counts(one["scope"], one["missing"], one["broken"]) for one in found]
-    values = zip(numbers.items(), answers[len(rules) :], strict=True)
-    return rows.item(), counts, {name: _number(number, answer) for (name, number), answer in values}
+    return total, [Counts(one["scope"], one["missing"], one["broken"]) for one in found], values
+
+
+def _look(
+    frame: pl.LazyFrame, rules: Sequence[Rule], numbers: Mapping[str, pl.Expr | Held]
+) -> tuple[int, list[dict[str, int]], dict[str, object]]:
+    """The first pass. What waits for its last row is a query of its own: beside it Polars would hold every column."""
+    apart = {place: _counts(rule) for place, rule in enumerate(rules) if rule.apart}
+    plain = {place: _counts(rule) for place, rule in enumerate(rules) if not rule.apart}
+    named = {f"{place} {word}": count for place, counts in plain.items() for word, count in counts.items()}
+    asked = [frame.select(pl.len().alias("rows"), **named), *(frame.select(**counts) for counts in apart.values())]
+    asked += [_values(frame, number) for number in numbers.values()]
+    first, *answers = pl.collect_all(asked, engine="streaming")
+    whole = first.row(0, named=True)
+    found = {place: {word: whole[f"{place} {word}"] for word in counts} for place, counts in plain.items()}
+    found |= {place: answer.row(0, named=True) for place, answer in zip(apart, answers, strict=False)}
+    values = zip(numbers.items(), answers[len(apart) :], strict=True)
+    told = {name: _number(number, answer) for (name, number), answer in values}
+    return whole["rows"], [found[place] for place in range(len(rules))], told
+
+
+def _read_once(frame: pl.LazyFrame) -> pl.LazyFrame:
+    """Text is parsed once for all queries. Of other formats each reads its own columns, so that none waits for another."""
+    plan = frame.explain(optimized=False)
+    return frame.cache() if any(scan in plan for scan in _TEXT_SCANS) else frame
 
 
 def _counts(rule: Rule) -> dict[str, pl.Expr]:
@@ -68,7 +87,7 @@ def _counts(rule: Rule) -> dict[str, pl.Expr]:
         "scope": pl.len() if rule.scope is None else rule.scope.sum(),
         "missing": pl.lit(0) if rule.missing is None else rule.missing.sum(),
         "broken": pl.lit(0) if broken is None else broken.sum(),
-        "unbroken": pl.lit(value=True) if rule.unbroken is None else rule.unbroken,
+        "unbroken": pl.lit(value=True) if rule.unbroken is None else rule.unbroken.fill_null(value=False),
     }
 
 
@@ -88,7 +107,7 @@ def fetch_examples(frame: pl.LazyFrame, rules: Sequence[Rule | None], *, most: i
 
     All rules in one pass over the table, which ends where the last of them has enough.
     """
-    numbered = frame.with_row_index(_ROW)
+    numbered = (_read_once(frame) if len(rules) > 1 else frame).with_row_index(_ROW)
     asked = {
         place: _broken_rows(numbered, rule, rule.mask, most)
         for place, rule in enumerate(rules)

@@ -30,6 +30,8 @@ class Rule:
 
     scope: the rows that it is about, all without it; missing: those of them that have no value to judge.
 
+    apart: whether its mask looks at other rows too, and so waits for the last one.
+
     unbroken: one value that is true only when no row breaks it, found much faster than the mask.
 
     seen: the verdict when the schema alone decides it; says: then the finding, otherwise what a broken row is.
@@ -44,6 +46,7 @@ class Rule:
     scope: pl.Expr | None = None
     missing: pl.Expr | None = None
     unbroken: pl.Expr | None = None
+    apart: bool = False
 
 
 def rules_of(contract: ContractSpec, schema: pl.Schema) -> Iterator[Rule]:
@@ -96,7 +99,7 @@ def _unique(columns: tuple[str, ...], schema: pl.Schema) -> Rule:
     twice = pl.struct(columns).is_duplicated() if len(columns) > 1 else pl.col(key).is_duplicated()
     whole = pl.all_horizontal([~_null(pl.col(column), schema[column]) for column in columns])
     alone = increasing(pl.col(key)) if len(columns) == 1 and schema[key].is_integer() else None
-    return Rule(name, f"not unique by {key}", columns, twice & whole, unbroken=alone)
+    return Rule(name, f"not unique by {key}", columns, twice & whole, unbroken=alone, apart=True)
 
 
 def increasing(column: pl.Expr) -> pl.Expr:

@@ -13,6 +13,7 @@ import polars as pl
 from shipway.data._errors import DataEmpty, DataMissing, DataUnreadable
 from shipway.data._listing import TABLES, InPlace, read_in_place
 from shipway.data._snapshot import object_file, snapshot_files
+from shipway.data._text_types import csv_schema, lines_schema
 from shipway.kernel.digest import Digest
 from shipway.store import ObjectMissing, Store
 
@@ -186,10 +187,12 @@ def _arrow(paths: list[Place]) -> pl.LazyFrame:
 
 
 def _csv(paths: list[Place]) -> pl.LazyFrame:
+    """Files of one scan have the types of the first."""
     return pl.scan_csv(
         _texts(paths),
         glob=False,
         try_parse_dates=True,
+        schema=csv_schema(paths[0]) if isinstance(paths[0], Path) else None,
         infer_schema_length=None,
         storage_options=_options(paths),
         credential_provider=None,
@@ -197,7 +200,8 @@ def _csv(paths: list[Place]) -> pl.LazyFrame:
 
 
 def _lines(paths: list[Place]) -> pl.LazyFrame:
-    return pl.scan_ndjson([glob.escape(str(path)) for path in paths], infer_schema_length=None)
+    schema = lines_schema(paths[0]) if isinstance(paths[0], Path) else None
+    return pl.scan_ndjson([glob.escape(str(path)) for path in paths], schema=schema, infer_schema_length=None)
 
 
 _KINDS: dict[str, pl.DataType] = {

@@ -25,6 +25,9 @@ _IGNORED: Mapping[str, str] = {
 }
 
 
+_UNIQUE = "expect_compound_columns_to_be_unique"
+
+
 def compile_record(ask: Ask) -> Asked:
     """The rule of an expectation named in RECORDS."""
     kind = ask.expectation.type
@@ -41,7 +44,7 @@ def compile_record(ask: Ask) -> Asked:
     seen = ask.inside(~missing)
     broken = seen & RECORDS[kind](ask, names, seen).fill_null(value=True)
     left_out = None if how == "none" else ask.inside(missing)
-    rule = Rule(kind, kind, tuple(names), broken, 1 - ask.mostly, scope=ask.scope, missing=left_out)
+    rule = Rule(kind, kind, tuple(names), broken, 1 - ask.mostly, scope=ask.scope, missing=left_out, apart=kind == _UNIQUE)
     return Asked(rule=rule, mostly=ask.mostly)
 
 
@@ -125,6 +128,6 @@ RECORDS: Mapping[str, Callable[[Ask, list[str], pl.Expr], pl.Expr]] = {
     "expect_column_pair_values_to_be_in_set": _not_in_pairs,
     "expect_multicolumn_values_to_be_equal": _values_differ,
     "expect_multicolumn_sum_to_equal": _sum_differs,
-    "expect_compound_columns_to_be_unique": _repeated,
+    _UNIQUE: _repeated,
     "expect_select_column_values_to_be_unique_within_record": _same_in_record,
 }

@@ -15,6 +15,13 @@ from shipway.data.great_expectations._parsed import PARSED_ROWS
 from shipway.data.great_expectations._text import length, matches, parseable
 
 _UNIQUE = "expect_column_values_to_be_unique"
+_OF_OTHERS = {
+    _UNIQUE,
+    "expect_column_values_to_be_increasing",
+    "expect_column_values_to_be_decreasing",
+    "expect_column_value_z_scores_to_be_less_than",
+    "expect_column_values_to_not_be_outliers",
+}
 
 Broken = Callable[[Ask, pl.Expr], pl.Expr]
 """The unexpected among the values of a column in which all that is out of sight (nulls, other rows) is null."""
@@ -36,7 +43,9 @@ def compile_row(ask: Ask) -> Asked:
         broken, refused = seen.is_null() & seen.is_not_null(), str(problem)
     alone = increasing(seen) if kind == _UNIQUE and ask.schema[name].is_integer() else None
     missing = ask.inside(column.is_null())
-    rule = Rule(kind, kind, (name,), broken, 1 - ask.mostly, scope=ask.scope, missing=missing, unbroken=alone)
+    rule = Rule(
+        kind, kind, (name,), broken, 1 - ask.mostly, scope=ask.scope, missing=missing, unbroken=alone, apart=kind in _OF_OTHERS
+    )
     return Asked(rule=rule, mostly=ask.mostly, refused=refused)
 
 
