@@ -84,14 +84,10 @@ def _is_slow(schema: Any, depth: int) -> bool:
     return isinstance(schema, list) and any(_is_slow(one, depth + 1) for one in schema)
 
 
-class TextUnfit(SuiteUnsupported):
-    """A text that should have been a time, and is none. Comes out of a query."""
-
-
 def with_times(ask: Ask) -> Ask:
     """The same before a table whose column of texts is one of times: `parse_strings_as_datetimes`, of before 1.0.
 
-    A time with a zone is taken in UTC. The query raises TextUnfit for a text that dateutil cannot read.
+    A time with a zone is taken in UTC. The query raises SuiteUnsupported for a text that dateutil cannot read.
     """
     name = ask.get("column")
     if not ask.flag("parse_strings_as_datetimes") or not isinstance(name, str) or not is_text(ask.schema.get(name, pl.Null())):
@@ -102,7 +98,9 @@ def with_times(ask: Ask) -> Ask:
         try:
             found = parse(text, default=_MIDNIGHT)
         except (ValueError, OverflowError) as problem:
-            raise TextUnfit(f"{ask.expectation.type}: {text[:60]!r} is no time", where=ask.expectation.where) from problem
+            raise SuiteUnsupported(
+                f"{ask.expectation.type}: {text[:60]!r} is no time", where=ask.expectation.where
+            ) from problem
         plain: datetime = found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
         return plain
 

@@ -15,7 +15,7 @@ from shipway.data.great_expectations._arguments import check_arguments
 from shipway.data.great_expectations._asked import Ask, Asked, Refused
 from shipway.data.great_expectations._conditions import read_scope
 from shipway.data.great_expectations._form import Form
-from shipway.data.great_expectations._parsed import TextUnfit, with_times
+from shipway.data.great_expectations._parsed import with_times
 from shipway.data.great_expectations._result import Result, map_result, suite_result
 from shipway.data.great_expectations._suite import Expectation, Suite
 from shipway.kernel.canonical import JsonObject
@@ -79,9 +79,9 @@ def measure_suite(
     except RegexEndless as problem:  # Polars has put the query below what was said
         mend = "write it without a repetition inside a repetition"
         raise RegexEndless(problem.what.split("\n")[0], where=suite.name, mend=mend) from None
-    except TextUnfit as problem:
-        mend = "leave parse_strings_as_datetimes out, or see that each text is a time"
-        raise SuiteUnsupported(problem.what.split("\n")[0], where=suite.name, mend=mend) from None
+    except SuiteUnsupported as problem:  # before the query, or out of it, without its parts
+        mend = problem.mend or "leave parse_strings_as_datetimes out, or see that each text is a time"
+        raise SuiteUnsupported(problem.what.split("\n")[0], where=problem.where or suite.name, mend=mend) from None
     except pl.exceptions.PolarsError as problem:
         reason = str(problem).split("\n")[0]
         raise DataUnreadable(f"the table cannot be read: {reason}", mend="see that every row fits the header") from problem
