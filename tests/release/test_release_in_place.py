@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,26 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "store"))
 from store_help import s3_client, s3_environ
 
-from shipway.data import NotHere, SourceGone, snapshot_files
+from shipway.access import open_keys
+from shipway.data import BROUGHT, NotHere, SourceGone, snapshot_files
 from shipway.data.in_place import bring_files, open_source, parse_place, take_in_place
+from shipway.gate import attest
+from shipway.kernel import media
+from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Descriptor
 from shipway.pipeline import Silence
+from shipway.pipeline._provenance import Made, provenance
 from shipway.release._describe_data import describe_data
 from shipway.release._described import Look
 from shipway.release._manifest import Component, component_manifest
-from shipway.release._rebuild_folder import copy_components, restore_files, verify_components
+from shipway.release._rebuild_folder import (
+    RebuildRefused,
+    check_trees,
+    copy_components,
+    restore_files,
+    tree_of,
+    verify_components,
+)
 from shipway.store import Store, open_store
 
 
@@ -59,3 +72,33 @@ def test_a_release_locks_data_in_place_and_a_rebuild_has_their_bytes(
         bring_files(other, first)
     for opened in (store, fresh, other):
         opened.close()
+
+
+def test_a_rebuild_elsewhere_compares_with_what_the_signed_run_was_given(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in s3_environ().items():
+        monkeypatch.setenv(name, value)
+    client, bucket = s3_client(s3_environ()), "release-in-place-again"
+    client.create_bucket(Bucket=bucket)
+    client.put_object(Bucket=bucket, Key="points/a.csv", Body=b"id\n1\n")
+    source = open_source(parse_place(f"s3://{bucket}/points"), root=store.root.parent)
+    data = take_in_place(store, source, name="points").digest
+    came = bring_files(store, data)
+    assert came
+    signer, keys = open_keys(tmp_path / "keys")
+    model = store.put({"kind": "model", "version": 1})
+    parts = (Component("data", "points", data), Component("model", "line", model))
+    now = store.clock.now()
+    record: JsonObject = {"data": {"points": data}, "code": model, "environment": model, "parameters": {}}
+    made = Made("points", data, record, "ann", "here", "1", now, now, model, Descriptor("a/b", model, 1))
+    run = provenance(replace(made, trees={"points": came.root}))
+    attest(store, signer, subject=model, name="line", predicate_type=media.PROVENANCE_PREDICATE, predicate=run, label="run")
+    assert tree_of(run, "points", data) == came.root
+    assert tree_of(run, "points", model) is None
+    assert tree_of(provenance(made), "points", data) is None
+    check_trees(store, keys, parts)
+    store.put_state(BROUGHT, data, {"version": 1, "root": model})
+    with pytest.raises(RebuildRefused, match="the data points are in place, and are not the bytes any more"):
+        check_trees(store, keys, parts)
+    store.close()

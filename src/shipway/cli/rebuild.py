@@ -60,6 +60,7 @@ def command(settings: Settings, release: str, folder: Path, lock: Path | None, o
         tolerances={name: model.rebuild for name, model in project.spec.models.items()},
         lock=lock.read_bytes() if lock else None,
         offline=offline,
+        keys=project.keys,
     )
     envelope = attest_rebuild(project.store, project.signer, rebuilt)
     out.say(f"release {short(chosen)} rebuilt in {folder}: {rebuilt.equality.value}")

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from shipway.data import BROUGHT
 from shipway.environment import environment_object, parse_lock
 from shipway.gate import attest, move_ref
 from shipway.kernel import media
@@ -225,9 +226,16 @@ def _record(
         run = Made(
             plan.project, pipeline, record, hands.actor.name, socket.gethostname(), store.ids.new(),
             started, store.clock.now(), made.profile, made.scores, commit, dirty,
+            _trees(store, cast("Mapping[str, str]", record["data"])),
         )  # fmt: skip
         kind = media.PROVENANCE_PREDICATE
         attest(store, hands.signer, subject=made.model, name=name, predicate_type=kind, predicate=provenance(run), label="run")
+
+
+def _trees(store: Store, data: Mapping[str, str]) -> dict[str, str]:
+    """Of data in place the bytes that were brought: whoever rebuilds elsewhere brings them again, and can compare."""
+    rows = {name: store.state(BROUGHT, digest) for name, digest in data.items()}
+    return {name: str(row.value["root"]) for name, row in rows.items() if row}
 
 
 def _commit(root: Path) -> tuple[str | None, bool | None]:

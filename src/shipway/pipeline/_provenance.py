@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
 
@@ -19,7 +19,7 @@ _BUILDER = "https://shipway.dev/local/"
 @dataclass(frozen=True, slots=True)
 class Made:
     """A run as its provenance tells it. record: the pipeline object; commit: None outside a Git checkout; dirty: whether the
-    folder differed from it.
+    folder differed from it; trees: of data in place, the bytes that the steps were given, by the data's name.
     """
 
     project: str
@@ -34,6 +34,7 @@ class Made:
     scores: Descriptor
     commit: str | None = None
     dirty: bool | None = None
+    trees: Mapping[str, str] = field(default_factory=dict)
 
 
 def provenance(made: Made) -> JsonObject:
@@ -70,7 +71,8 @@ def _dependencies(made: Made) -> list[Json]:
     data = cast("Mapping[str, Json]", made.record["data"])
     locked = {"code": made.record["code"], "environment": made.record["environment"]}
     named = {**locked, **{f"data/{name}": data[name] for name in data}}
-    found: list[Json] = [{"name": name, "digest": _sha256(str(digest))} for name, digest in named.items()]
+    trees: dict[str, JsonObject] = {f"data/{name}": {"annotations": {"tree": tree}} for name, tree in made.trees.items()}
+    found: list[Json] = [{"name": name, "digest": _sha256(str(one)), **trees.get(name, {})} for name, one in named.items()]
     if made.commit:
         changed = {"annotations": {"dirty": True}} if made.dirty else {}
         found.append({"name": "git", "digest": {"gitCommit": made.commit}, **changed})

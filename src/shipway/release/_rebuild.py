@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from shipway.access import Signer
+from shipway.access import KeyRing, Signer
 from shipway.environment import environment_object, parse_lock
 from shipway.gate import attest
 from shipway.kernel import media
@@ -22,6 +22,7 @@ from shipway.release._rebuild_compare import Tolerances
 from shipway.release._rebuild_folder import (
     RebuildRefused,
     check_folder,
+    check_trees,
     claim_folder,
     copy_components,
     restore_files,
@@ -44,17 +45,21 @@ def rebuild_release(
     tolerances: Mapping[str, Mapping[str, float]] | None = None,
     lock: bytes | None = None,
     offline: bool = False,
+    keys: KeyRing | None = None,
 ) -> Rebuilt:
     """Make a release again in a new folder, which keeps `code/`, `data/`, `prompt/`, `index/` and a store of its own.
 
     tolerances: of each model by name, as its `rebuild:` in the spec says. lock: packages to use instead of the release's own.
-    offline: fetch nothing. A release without a model is restored and read whole; its provider's answers cannot be made
-    again, and `different` says so. Raises RebuildRefused (folder not empty), ObjectDamaged and ObjectMissing naming the user's
-    file, StepFailed, EnvironmentFailed, LockUnpinned, StoreFull.
+    offline: fetch nothing. keys: whose provenance is believed of what data in place were when the model was made. A release
+    without a model is restored and read whole; its provider's answers cannot be made again, and `different` says so. Raises
+    RebuildRefused (folder not empty, other data in place), ObjectDamaged and ObjectMissing naming the user's file, SourceGone,
+    StepFailed, EnvironmentFailed, LockUnpinned, StoreFull.
     """
     check_folder(folder)
     components = load_components(store, release)
     verify_components(store, components, report)
+    if keys is not None:
+        check_trees(store, keys, components)
     with claim_folder(folder, release, report):
         fresh = open_store(folder, store.project, create=True, clock=store.clock, ids=store.ids)
         try:

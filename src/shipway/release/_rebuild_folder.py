@@ -5,13 +5,17 @@ from __future__ import annotations
 import errno
 import fcntl
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from shipway.access import KeyRing
 from shipway.data import BROUGHT, brought_root, verify_snapshot
 from shipway.data.in_place import bring_files
+from shipway.gate import load_evidence
+from shipway.kernel import media
+from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Descriptor, Digest, parse_digest, short
 from shipway.kernel.errors import ShipwayError
 from shipway.pipeline import Report, checkout_tree
@@ -71,6 +75,32 @@ def verify_components(store: Store, components: tuple[Component, ...], report: R
         except (ObjectDamaged, ObjectMissing) as problem:
             name = f"{component.kind} {component.name}".rstrip()
             raise RebuildRefused(f"the {name} is damaged: {problem.what}", where=problem.where, mend=problem.mend) from problem
+
+
+def check_trees(store: Store, keys: KeyRing, components: tuple[Component, ...]) -> None:
+    """Data in place are the bytes that the run of the model was given, as its provenance says. Raises RebuildRefused."""
+    models = [component.digest for component in components if component.kind == "model"]
+    runs = [run for model in models for run in load_evidence(store, keys, model, predicate=media.PROVENANCE_PREDICATE)]
+    for component in components:
+        row = store.state(BROUGHT, component.digest) if component.kind == "data" else None
+        told = {tree for run in runs if (tree := tree_of(run.predicate, component.name, component.digest))}
+        if row and told and row.value["root"] not in told:
+            what = f"the data {component.name} are in place, and are not the bytes any more that the model was made from"
+            mend = "restore them there; who changed bytes under one version, or one ETag, has to be found"
+            raise RebuildRefused(what, where=component.digest, mend=mend)
+
+
+def tree_of(provenance: JsonObject, name: str, snapshot: Digest) -> str | None:
+    """The tree of a snapshot of data in place that a run was given; None where its provenance tells none."""
+    definition = provenance.get("buildDefinition")
+    resolved = definition.get("resolvedDependencies") if isinstance(definition, Mapping) else None
+    for entry in resolved if isinstance(resolved, list) else ():
+        if isinstance(entry, Mapping) and entry.get("name") == f"data/{name}":
+            digest, notes = entry.get("digest"), entry.get("annotations")
+            held = isinstance(digest, Mapping) and digest.get("sha256") == snapshot.removeprefix("sha256:")
+            tree = notes.get("tree") if held and isinstance(notes, Mapping) else None
+            return tree if isinstance(tree, str) else None
+    return None
 
 
 def copy_components(store: Store, fresh: Store, release: Digest, components: tuple[Component, ...], report: Report) -> None:
