@@ -327,6 +327,7 @@ def test_bytes_that_differ_from_those_that_came_before_are_refused(unversioned: 
     found = read_in_place(store, digest)
     assert found
     store.put_state("fetched", found.identity(found.entries[0]), {"version": 1, "digest": digest_bytes(b"two")})
+    store.remove_objects([file.digest for file in snapshot_files(store, digest)])
     with pytest.raises(SourceGone, match="has other bytes than when it was brought before"):
         bring_files(store, digest)
     assert brought_root(store, digest, store.get(digest)) == came.root

@@ -23,7 +23,7 @@ from shipway.data._snapshot import check_parquet
 from shipway.data.in_place._source import Address, Source, open_source
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Digest, parse_digest
-from shipway.store import Store, StoreFull, TreeFile, while_working
+from shipway.store import ObjectMissing, Store, StoreFull, TreeFile, while_working
 
 FETCHED = "fetched"  # state rows: the digest of bytes that were brought, by what names them in place
 _AT_ONCE = 8
@@ -52,9 +52,11 @@ def bring_files(
     found = read_in_place(store, digest)
     if found is None:
         return None
+    row = store.state(BROUGHT, digest)
+    if row is not None and _is_whole(store, root := parse_digest(str(row.value["root"]))):
+        return Fetched(root, 0, 0)
     files, came = _bring(store, found, found.entries, report, environ)
     root = store.put_listing(files).digest
-    row = store.state(BROUGHT, digest)
     if row is None or row.value.get("root") != root:
         store.put_state(BROUGHT, digest, {"version": 1, "root": root})
     return Fetched(root, len(came), sum(entry.size for entry in came))
@@ -67,6 +69,17 @@ def lasting_files(
     """Where the bytes of some files of data in place are, by their paths, after those that are not here were brought."""
     files, _ = _bring(store, found, entries, None, environ)
     return {file.path: store.objects.path(file.digest) for file in files}
+
+
+def _is_whole(store: Store, root: Digest) -> bool:
+    """Whether all of a tree that was brought is here, as in the store of a rebuild, which was given it."""
+    if not store.objects.has(root):
+        return False
+    try:
+        files = list(store.tree(root))
+    except ObjectMissing:
+        return False
+    return all(store.objects.keeps_each([(file.digest, file.size) for file in files]))
 
 
 def files_here(store: Store, found: InPlace, entries: Sequence[Entry]) -> dict[str, Digest]:
