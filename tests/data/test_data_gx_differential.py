@@ -48,6 +48,9 @@ def compare(
         said, told = plain(mine["result"]), plain(true["result"])
         if other is not None:
             said, told = ({key: value for key, value in one.items() if "index" not in key} for one in (said, told))
+        counts = f"{said.get('partial_unexpected_counts')} {told.get('partial_unexpected_counts')}"
+        if not isinstance(form, str) and "None" in counts:  # each NaN is one of its own there: a short list holds others
+            said, told = ({key: one[key] for key in one if key != "partial_unexpected_counts"} for one in (said, told))
         if not (mine["success"] == true["success"] and raised(mine) == raised(true) and same(said, told)):
             config = mine["expectation_config"]
             why = str(true["exception_info"])[:900] if raised(true) else mine["exception_info"]["exception_message"]

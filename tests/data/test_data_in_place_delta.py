@@ -130,6 +130,7 @@ def test_a_table_whose_files_are_not_its_rows_is_refused(store: Store, table: st
         take(store)
 
 
+@pytest.mark.slow
 def test_a_table_in_a_bucket_is_read_there(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in s3_environ().items():
         monkeypatch.setenv(name, value)

@@ -138,6 +138,7 @@ def test_a_listing_that_somebody_made_brings_no_file_that_is_no_table(store: Sto
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_a_table_in_a_bucket_is_read_there(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in s3_environ().items():
         monkeypatch.setenv(name, value)

@@ -153,6 +153,13 @@ class World:
                 self.hold.set()
             worker.join()
 
+    def begun(self) -> None:
+        """Wait until a task was started."""
+        ecs, deadline = self.client("ecs"), time.monotonic() + 30
+        while not any(ecs.list_tasks(cluster="ml", desiredStatus=state)["taskArns"] for state in ("RUNNING", "STOPPED")):
+            assert time.monotonic() < deadline
+            time.sleep(PAUSE)
+
     def errors(self, execution: str) -> list[Any]:
         """What its states failed with, in order."""
         pages = self.client("stepfunctions").get_execution_history(executionArn=execution, maxResults=1000)["events"]

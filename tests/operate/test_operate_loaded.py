@@ -173,6 +173,7 @@ def test_in_the_environment_of_the_release_it_answers_in_the_callers_process(
     np.testing.assert_array_equal(answers, loaded.golden[1]["probability"])
 
 
+@pytest.mark.slow
 def test_a_bundle_needs_no_project_and_is_gone_when_it_is_closed(
     project: Project, release: Digest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

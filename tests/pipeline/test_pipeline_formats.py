@@ -256,6 +256,7 @@ def test_a_model_is_served_as_onnx_while_every_held_out_row_is_answered_alike(ra
     check_golden(model, project.store.objects.get(golden), tolerance=1e-9)
 
 
+@pytest.mark.slow
 def test_a_conversion_that_is_not_near_enough_is_said_and_left_out(ran: tuple[Project, RunResult]) -> None:
     project, result = ran
     trees = import_module("sklearn.ensemble").HistGradientBoostingClassifier(max_iter=5, categorical_features=[0])
