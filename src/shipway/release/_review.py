@@ -70,11 +70,11 @@ def load_review(store: Store, keys: KeyRing, actor: Actor, ref: str, target: Dig
     if chosen is None:
         return None
     judged = judge_move(store, keys, actor, ref=ref, target=chosen)
-    before = current if chosen != current else _stood_before(store, ref, chosen)
+    before = current if chosen != current else _stood_before(store, ref)
     return RefReview(ref, current, before, chosen, chosen != current, judged, known_about(store, keys, ref, chosen, _SAID))
 
 
-def _stood_before(store: Store, ref: str, digest: Digest) -> Digest | None:
-    """What the newest move to this object took the place of; a move from a digest to itself is none."""
-    lives = store.lives(ref)
-    return next((record.target for record in lives if record.target and record.target != digest), None)
+def _stood_before(store: Store, ref: str) -> Digest | None:
+    """What stood at a ref before its newest move: a move to what stands there already is none and has no record."""
+    lives = store.lives(ref, limit=2)
+    return lives[1].target if len(lives) > 1 else None
