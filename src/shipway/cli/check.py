@@ -13,6 +13,9 @@ from shipway.cli._refs import find_deploy
 from shipway.cli._settings import Project, Settings
 
 if TYPE_CHECKING:
+    from shipway.kernel.canonical import JsonObject
+    from shipway.kernel.digest import Digest
+    from shipway.operate import Measured
     from shipway.spec import DeploySpec, Spec
 
 
@@ -43,11 +46,32 @@ def alone(
     does. Exits 1 when a contract is violated or outputs differ; the rest is the gate's to judge.
     """
     from shipway.cli._digests import find_release
-    from shipway.cli._progress import RunReport
-    from shipway.cli._serving import predictor_environ
     from shipway.cli._verdicts import render_check
     from shipway.kernel.check import Verdict
     from shipway.kernel.digest import short
+    from shipway.release import candidate_of
+
+    project, out = Project(settings), Output(as_json)
+    deploy = find_deploy(project.spec, deployment)
+    chosen = find_release(project.store, release) if release is not None else candidate_of(project.store, deploy)
+    measured = _measure(project, out, deploy, chosen, days)
+    out.say(f"release {short(chosen)} of {deploy.application}: {len(measured)} checks, all kept as evidence")
+    for found in measured:
+        out.say(f"  {found.subject.kind}/{found.subject.name:<10} {render_check(found.check)}")
+        if found.detail:
+            out.say(found.detail)
+    document = {"release": chosen, "checks": [_row(found) for found in measured]}
+    out.end("check", document, then=f"shipway plan {deploy.name}")
+    if any(found.check.verdict is Verdict.FAIL for found in measured):
+        raise click.exceptions.Exit(1)
+
+
+def _measure(
+    project: Project, out: Output, deploy: DeploySpec, release: Digest, days: tuple[date, date] | None
+) -> tuple[Measured, ...]:
+    """What can be measured of a release: of one that answers prompts its golden sets, of a model its data, rows and outputs."""
+    from shipway.cli._progress import RunReport
+    from shipway.cli._serving import predictor_environ
     from shipway.operate import (
         check_application,
         check_candidate,
@@ -56,40 +80,27 @@ def alone(
         release_answers,
         world_of,
     )
-    from shipway.release import candidate_of
 
-    project, out = Project(settings), Output(as_json)
-    deploy = find_deploy(project.spec, deployment)
-    chosen = find_release(project.store, release) if release is not None else candidate_of(project.store, deploy)
-    report = RunReport(out)
-    if release_answers(project.store, chosen):
-        world = world_of(project.hands, project.spec, environ=settings.environ)
-        measured = measured_of(check_application(project.hands, project.spec, deploy, chosen, world=world, report=report))
-    else:
-        measured = check_candidate(project.hands, project.spec, deploy, chosen, days=days, report=report)
-        if _asks_for_outputs(project.spec, deploy):
-            environ = predictor_environ(settings.environ)
-            name, note = deploy.application, report.note
-            measured += (measure_equal_outputs(project.hands, chosen, application=name, environ=environ, report=note),)
-    out.say(f"release {short(chosen)} of {deploy.application}: {len(measured)} checks, all kept as evidence")
-    for found in measured:
-        out.say(f"  {found.subject.kind}/{found.subject.name:<10} {render_check(found.check)}")
-        if found.detail:
-            out.say(found.detail)
-    checks = [
-        {
-            "subject": f"{found.subject.kind}/{found.subject.name}",
-            "digest": found.subject.digest,
-            "against": found.against,
-            "evidence": found.envelope,
-            **found.check.to_json(),
-        }
-        for found in measured
-    ]
-    failed = any(found.check.verdict is Verdict.FAIL for found in measured)
-    out.end("check", {"release": chosen, "checks": checks}, then=f"shipway plan {deploy.name}")
-    if failed:
-        raise click.exceptions.Exit(1)
+    environ, report = project.settings.environ, RunReport(out)
+    if release_answers(project.store, release):
+        world = world_of(project.hands, project.spec, environ=environ)
+        return tuple(measured_of(check_application(project.hands, project.spec, deploy, release, world=world, report=report)))
+    measured = tuple(check_candidate(project.hands, project.spec, deploy, release, days=days, report=report))
+    if not _asks_for_outputs(project.spec, deploy):
+        return measured
+    name, note = deploy.application, report.note
+    outputs = measure_equal_outputs(project.hands, release, application=name, environ=predictor_environ(environ), report=note)
+    return (*measured, outputs)
+
+
+def _row(found: Measured) -> JsonObject:
+    return {
+        "subject": f"{found.subject.kind}/{found.subject.name}",
+        "digest": found.subject.digest,
+        "against": found.against,
+        "evidence": found.envelope,
+        **found.check.to_json(),
+    }
 
 
 def _asks_for_outputs(spec: Spec, deploy: DeploySpec) -> bool:
