@@ -80,13 +80,16 @@ def infer(url: str, *, timeout: float = 30) -> str:
 
 
 class Load:
-    """Clients that ask one request after another, each on a connection of its own, until the end of the block."""
+    """Clients that ask one request after another until the end of the block, each on a connection of its own; keeping: others
+    that stay on theirs as long as the server does not say that it ends. No request is tried again.
+    """
 
-    def __init__(self, url: str, *, clients: int = 3) -> None:
+    def __init__(self, url: str, *, clients: int = 3, keeping: int = 0) -> None:
         self.answers: list[str] = []
         self.failures: list[str] = []
         self._url, self._stop = url, threading.Event()
         self._threads = [threading.Thread(target=self._ask) for _ in range(clients)]
+        self._threads += [threading.Thread(target=self._keep_asking, args=(number,)) for number in range(keeping)]
 
     def __enter__(self) -> Load:
         for thread in self._threads:
@@ -104,6 +107,20 @@ class Load:
                 self.answers.append(infer(self._url))
             except (OSError, AssertionError, http.client.HTTPException) as problem:
                 self.failures.append(repr(problem))
+
+    def _keep_asking(self, number: int) -> None:
+        connection = http.client.HTTPConnection(self._url.removeprefix("http://"), timeout=30)
+        while not self._stop.wait(0.002 * number):
+            try:
+                connection.request("POST", "/v2/models/above/infer", BODY)
+                response = connection.getresponse()
+                text = response.read()
+                assert response.status == 200, text
+                self.answers.append(str(json.loads(text)["parameters"]["release"]))
+            except (OSError, AssertionError, http.client.HTTPException) as problem:
+                self.failures.append(repr(problem))
+                connection.close()
+        connection.close()
 
 
 def wait_for(condition: Callable[[], object], *, seconds: float = 60.0) -> None:

@@ -48,30 +48,6 @@ def step_until(supervisor: Supervisor, condition: Callable[[], object]) -> None:
     wait_for(stepped)
 
 
-def test_a_deployment_moves_under_constant_requests_without_one_that_fails(project: Project) -> None:
-    one, two = releases(project)
-    move(project, one)
-    with supervising(project) as supervisor:
-        supervisor.step()
-        url, old = url_of(project), pids_of(project)
-        with Load(url) as load:
-            wait_for(lambda: len(load.answers) > 20)
-            for release in (two, one, two):
-                move(project, release)
-                supervisor.step()
-                assert url_of(project) == url
-                seen = len(load.answers)
-                wait_for(lambda seen=seen: len(load.answers) > seen + 50)  # type: ignore[misc]
-            wait_for(lambda: set(load.answers[-30:]) == {two})
-        assert load.failures == []
-        assert set(load.answers) == {one, two}
-        assert (endpoint(project)["release"], endpoint(project)["problem"]) == (two, None)
-        wait_for(lambda: not any(runs(pid) for pid in old))
-        last = pids_of(project)
-    assert not any(runs(pid) for pid in last)
-    assert endpoint(project) == {}
-
-
 def test_a_step_where_all_is_as_it_should_be_does_nothing(project: Project) -> None:
     move(project, releases(project)[0], workers=2)
     with supervising(project) as supervisor:

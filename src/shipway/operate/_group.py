@@ -11,14 +11,18 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from shipway.kernel.canonical import parse_object
+from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.operate._serve import Serving
 
 LOOPBACK = "127.0.0.1"
 _LOOK_SECONDS = 0.5  # whoever waits for a worker learns this soon that it shall stop
+WARM_SECONDS = 3600.0  # what answered before stays loaded so long, and is there at once; one such a group, for its memory
+_BACK_SECONDS = 1.0  # a process that stood aside and does not come back in this time is started anew
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - only compared with
 
 
@@ -60,12 +64,16 @@ class Worker:
         options: dict[str, object] = {"--fd": sock.fileno(), "--ready-fd": writer, "--die-with-parent": os.getpid()}
         if beside:
             options["--beside"] = beside
+        self._turns: socket.socket | None
+        self._turns, theirs = socket.socketpair() if serving.returns else (None, None)
+        if theirs:
+            options["--turn-fd"] = theirs.fileno()
         command = [*serving.command, *(str(part) for pair in options.items() for part in pair)]
         try:
             with log.open("ab") as out:
                 self.process = subprocess.Popen(
                     command,
-                    pass_fds=(sock.fileno(), writer),
+                    pass_fds=(sock.fileno(), writer, *((theirs.fileno(),) if theirs else ())),
                     stdin=subprocess.DEVNULL,
                     stdout=out,
                     stderr=out,
@@ -73,9 +81,13 @@ class Worker:
                 )
         except OSError as problem:
             os.close(reader)
+            if self._turns:
+                self._turns.close()
             raise PredictorFailed(f"a predictor of {serving.ref} did not start: {problem}", where=str(log)) from problem
         finally:
             os.close(writer)
+            if theirs:
+                theirs.close()
         self._started = time.monotonic()
         self._ready: int | None = reader
 
@@ -90,7 +102,27 @@ class Worker:
             self._forget()
 
     def running(self) -> bool:
-        return self.process.poll() is None
+        if self.process.poll() is None:
+            return True
+        if self._turns:
+            self._turns.close()
+        return False
+
+    def step_aside(self) -> None:
+        """Ask it to answer what it has, take nothing new and stay as it is."""
+        assert self._turns is not None
+        with suppress(OSError):  # it has died, which is noticed elsewhere
+            self._turns.send(b"aside\n")
+
+    def come_back(self) -> bool:
+        """Whether it takes requests again."""
+        assert self._turns is not None
+        try:
+            self._turns.settimeout(_BACK_SECONDS)
+            self._turns.send(b"back\n")
+            return bool(self._turns.recv(64))
+        except OSError:
+            return False
 
     def drain(self) -> None:
         """Ask it to finish what it has and end."""
@@ -99,6 +131,8 @@ class Worker:
 
     def kill(self) -> None:
         self._forget()
+        if self._turns:
+            self._turns.close()
         if self.running():
             self.process.kill()
         self.process.wait()
@@ -109,6 +143,8 @@ class Worker:
             self.process.wait(timeout=max(0.0, begun + self.serving.drain_seconds - time.monotonic()))
         except subprocess.TimeoutExpired:
             self.kill()
+        if self._turns:
+            self._turns.close()
 
     def _problem(self, stop: threading.Event | None) -> str:
         """What keeps it from serving, once it has said so or the time is up; empty when it is ready, or when it shall stop."""
@@ -145,6 +181,8 @@ class Group:
         self._pages: tempfile.TemporaryDirectory[str] | None = None  # of metrics, once there are several workers
         self.workers: list[Worker] = []
         self._leaving: list[Worker] = []
+        self._warm: list[Worker] = []  # those of the deployment before, which stand aside
+        self._warm_until = 0.0
 
     @property
     def url(self) -> str:
@@ -156,7 +194,8 @@ class Group:
         return self.workers[0].serving if self.workers else None
 
     def switch(self, serving: Serving, stop: threading.Event | None = None) -> None:
-        """Start the new workers beside the old; when all are ready the old ones drain. Raises PredictorFailed, old kept.
+        """Start the new workers beside the old; when all are ready the old ones stand aside, or drain if they cannot. Raises
+        PredictorFailed, old kept.
 
         stop: once it is set, nobody is waited for any more.
         """
@@ -170,10 +209,43 @@ class Group:
             for worker in fresh:
                 worker.kill()
             raise
+        self._take_over(fresh)
+
+    def switch_back(self, deployment: Digest) -> bool:
+        """Whether the workers that stood aside are of this deployment and have taken over again."""
+        back = self._warm
+        if not back or back[0].serving.deployment != deployment or not all(worker.running() for worker in back):
+            return False
+        if not all(worker.come_back() for worker in back):
+            self._let_go()
+            return False
+        self._warm = []
+        self._take_over(back)
+        return True
+
+    def tidy(self) -> None:
+        """End what stood aside for long enough, or not whole any more."""
+        if self._warm and (time.monotonic() >= self._warm_until or not all(worker.running() for worker in self._warm)):
+            self._let_go()
+
+    def _take_over(self, fresh: list[Worker]) -> None:
+        self._let_go()
         old, self.workers = self.workers, fresh
-        for worker in old:
+        if old and old[0].serving.returns and all(worker.running() for worker in old):
+            self._warm, self._warm_until = old, time.monotonic() + WARM_SECONDS
+            for worker in old:
+                worker.step_aside()
+        else:
+            self._leave(old)
+
+    def _let_go(self) -> None:
+        self._leave(self._warm)
+        self._warm = []
+
+    def _leave(self, workers: list[Worker]) -> None:
+        for worker in workers:
             worker.drain()
-        self._leaving = [*(worker for worker in self._leaving if worker.running()), *old]
+        self._leaving = [*(worker for worker in self._leaving if worker.running()), *workers]
 
     def replace_dead(self, stop: threading.Event | None = None) -> int:
         """Start a new worker for each that died; how many. stop: as in `switch`. Raises PredictorFailed."""
@@ -186,6 +258,7 @@ class Group:
 
     def stop(self) -> None:
         """Drain all and close the address."""
+        self._let_go()
         for worker in self.workers:
             worker.drain()
         begun = time.monotonic()  # they drain side by side

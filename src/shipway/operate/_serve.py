@@ -13,7 +13,7 @@ class Serving:
 
     secrets: names of the variables that it gets besides the usual few; ready_seconds: that a process may take to start;
     drain_seconds: that it may take to finish what it has accepted, more than it takes itself the time for; files: what it
-    reads when it starts, as objects.
+    reads when it starts, as objects; returns: whether it can step aside for another one, stay loaded, and come back.
     """
 
     ref: str
@@ -25,3 +25,4 @@ class Serving:
     ready_seconds: float = 60.0
     drain_seconds: float = 35.0
     files: tuple[Digest, ...] = ()
+    returns: bool = False

@@ -55,7 +55,7 @@ def prepare_serving(
     file = _written(store.root / "serving" / short(deployment), config)
     command = overlay_command(python, overlay, "shipway.protocols.predictor", "--config", str(file))
     files = _files(store.get(models[0].digest, "model"))
-    return Serving(ref, deployment, release, tuple(command), workers_of(value), files=files)
+    return Serving(ref, deployment, release, tuple(command), workers_of(value), files=files, returns=True)
 
 
 def _files(model: JsonObject) -> tuple[Digest, ...]:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from shipway.kernel.canonical import JsonObject
-from shipway.kernel.digest import Digest
+from shipway.kernel.digest import Digest, short
 from shipway.kernel.errors import ShipwayError
 from shipway.operate._group import LOOPBACK, Group, PredictorFailed
 from shipway.operate._reconcile import Start, Stop, reconcile
@@ -58,6 +58,7 @@ class Supervisor:
         for ref, group in self._groups.items():
             self._mend(ref, group)
             self._settle(ref, group, desired[ref])
+            group.tidy()
 
     def close(self) -> None:
         """Drain and end them all."""
@@ -70,10 +71,12 @@ class Supervisor:
     def _start(self, action: Start) -> None:
         if self._waits(action.ref, action.deployment):
             return
+        group = self._groups.get(action.ref)
         try:
-            serving = prepare_serving(self._store, action.ref, action.deployment, cache=self._cache, report=self._report)
-            group = self._groups.get(action.ref) or self._open(action.ref)
-            group.switch(serving)
+            if group is None or not group.switch_back(action.deployment):
+                serving = prepare_serving(self._store, action.ref, action.deployment, cache=self._cache, report=self._report)
+                group = group or self._open(action.ref)
+                group.switch(serving)
         except ShipwayError as problem:
             self._fail(action.ref, action.deployment, problem)
             return
@@ -82,7 +85,8 @@ class Supervisor:
             return
         self._forget(action.ref)
         self._note(action.ref, group, None)
-        self._report(f"{action.ref} serves {serving.release[7:19]} at {group.url}")
+        release = group.serving.release if group.serving else action.deployment
+        self._report(f"{action.ref} serves {short(release)} at {group.url}")
 
     def _open(self, ref: str) -> Group:
         folder = self._store.root / "serving"

@@ -40,6 +40,7 @@ OPENAPI = "/openapi.json"
 # none: tritonclient sends JSON without saying so; the last: what `curl -d` says of any body
 _MEDIA_TYPES = (b"", b"application/json", b"application/octet-stream", b"application/x-www-form-urlencoded")
 _INVOCATIONS = "/invocations"
+_LAST = (b"connection", b"close")
 
 _logger = logging.getLogger(__name__)
 
@@ -125,6 +126,7 @@ class PredictorApp:
         self._metrics = RequestMetrics()
         who = self._predictor.identity
         self._headers = [(b"x-shipway-release", who.release.encode())]
+        self._leaving = False
         self._model = f"/v2/models/{who.model_name}"
         self._versioned = f"{self._model}/versions/{who.release}"
         self._wires = {f"{self._model}/infer": _V2, f"{self._versioned}/infer": _V2}
@@ -148,8 +150,25 @@ class PredictorApp:
             return
         await send_reply(send, reply, self._headers)
 
+    def leave(self) -> None:
+        """Another process answers at this address from now on: each answer is the last on its connection."""
+        if not self._leaving:
+            self._leaving = True
+            self._headers.append(_LAST)
+            self._keep()
+
+    def stay(self) -> None:
+        """It is this process again that answers."""
+        if self._leaving:
+            self._leaving = False
+            self._headers.remove(_LAST)
+            self._keep()
+
     def close(self) -> None:
         """Leaves to the others what this process has counted."""
+        self._keep()
+
+    def _keep(self) -> None:
         if self._shared:
             self._shared.keep(self._render())
 
@@ -219,7 +238,7 @@ class PredictorApp:
     def _gauges(self) -> dict[str, Samples]:
         who = self._predictor.identity
         gauges: dict[str, Samples] = {
-            "shipway_predictor_info": [({**who._asdict()}, 1)],
+            "shipway_predictor_info": [({**who._asdict()}, 0 if self._leaving else 1)],
             "shipway_predictor_queued_rows": [({}, self._batcher.queued_rows)],
         }
         if self._predictor.log is not None:

@@ -13,7 +13,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds
 
 METRICS = {
-    "shipway_predictor_info": ("gauge", "1, labelled with the release that this process serves."),
+    "shipway_predictor_info": ("gauge", "1, labelled with the release that this process serves; 0 while it stands aside."),
     "shipway_predictor_requests_total": ("counter", "Requests to predict, by HTTP status."),
     "shipway_predictor_rows_total": ("counter", "Rows predicted."),
     "shipway_predictor_request_seconds": ("histogram", "Time from the last byte of a request to its answer."),

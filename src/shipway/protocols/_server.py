@@ -1,4 +1,4 @@
-"""The life of a predictor process: prove the model, open the log, listen, say so, drain, seal."""
+"""The life of a predictor process: prove the model, open the log, listen, say so, step aside and return, drain, seal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from shipway.serve import Batcher, load_config, open_log, open_model, open_predi
 from shipway.store import SegmentWriter
 
 _DRAIN_SECONDS = 30
-_FIRST_REQUEST_SECONDS = 1.0  # a client sends its request right after it has connected
+_LAST_REQUEST_SECONDS = 1.0  # a client in the midst of its work sends its next request, or its first one, sooner than this
 _KEEP_ALIVE_SECONDS = 75  # longer than the 60 s of the usual load balancer, so that it is the one to close
 
 
@@ -41,15 +41,27 @@ class StartFailed(ShipwayError):
 
 
 class _Process(NamedTuple):
-    server: uvicorn.Server
+    server: _Server
     listener: socket.socket
     batcher: Batcher
     log: SegmentWriter | None
     app: PredictorApp
 
 
-def run(config_file: str, *, fd: int | None, port: int | None, ready_fd: int | None, beside: str | None = None) -> int:
-    """Serves until SIGTERM or SIGINT; 0, or 1 when it could not start. beside: a folder of pages, shared with others."""
+def run(
+    config_file: str,
+    *,
+    fd: int | None,
+    port: int | None,
+    ready_fd: int | None,
+    beside: str | None = None,
+    turn_fd: int | None = None,
+) -> int:
+    """Serves until SIGTERM or SIGINT; 0, or 1 when it could not start. beside: a folder of pages, shared with others.
+
+    turn_fd: a socket on which it is told `aside` (answer what is there, take nothing new, stay loaded) and `back`, and says
+    `back` once it takes requests again.
+    """
     try:
         process = _open(config_file, fd, port, ready_fd, beside)
     except Exception as problem:
@@ -57,7 +69,7 @@ def run(config_file: str, *, fd: int | None, port: int | None, ready_fd: int | N
     for name in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again once drained; that must not end us
         signal.signal(name, process.server.handle_exit)
     try:
-        process.server.run(sockets=[process.listener])
+        process.server.run_with(process.listener, turn_fd)
     finally:
         process.batcher.close()
         if process.log:
@@ -75,7 +87,7 @@ def _open(config_file: str, fd: int | None, port: int | None, ready_fd: int | No
     line = {"ready": True, "port": listener.getsockname()[1], "pid": os.getpid(), "release": config.release}
     pages = SharedPages(Path(beside), summed=SUMMED) if beside else None
     app = PredictorApp(batcher, server_version=own_version(), golden=ready.golden, pages=pages)
-    server = _Server(_settings(app), line, ready_fd)
+    server = _Server(app, line, ready_fd)
     gc.collect()
     gc.freeze()  # what the libraries made stays: a full collection need not look through it again
     return _Process(server, listener, batcher, log, app)
@@ -94,31 +106,62 @@ def _refuse(problem: Exception, ready_fd: int | None) -> int:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, saying when it answers."""
+    """uvicorn, saying when it answers, stepping aside for another process, and closing no connection in use."""
 
-    def __init__(self, settings: uvicorn.Config, line: dict[str, object], ready_fd: int | None) -> None:
-        super().__init__(settings)
-        self._line, self._ready_fd = line, ready_fd
+    def __init__(self, app: PredictorApp, line: dict[str, object], ready_fd: int | None) -> None:
+        super().__init__(_settings(app))
+        self._app, self._line, self._ready_fd = app, line, ready_fd
+        self._listener: socket.socket | None = None
+        self._turns: socket.socket | None = None
+        self._turn: asyncio.Task[None] | None = None
+
+    def run_with(self, listener: socket.socket, turn_fd: int | None) -> None:
+        """Serve at a listener, which stays open when this steps aside."""
+        self._listener, self._turns = listener, socket.socket(fileno=turn_fd) if turn_fd is not None else None
+        self.run(sockets=[listener.dup()])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         _announce(self._line, self._ready_fd)
+        if self._turns:
+            self._turns.setblocking(False)
+            asyncio.get_running_loop().add_reader(self._turns, self._told)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accepts no more; who is connected already and has not asked yet is waited for, as uvicorn does not."""
-        for server in self.servers:
-            server.close()
-        end = time.monotonic() + _FIRST_REQUEST_SECONDS
-        await asyncio.sleep(0.01)  # what was accepted in this turn of the loop gets its protocol in the next
-        connections = self.server_state.connections
-        while time.monotonic() < end and any(map(_waits, connections)):  # noqa: ASYNC110 - uvicorn has no event for it
-            await asyncio.sleep(0.01)
+        """Accepts no more; who is connected is told with the next answer, as uvicorn does not."""
+        await self._leave()
         await super().shutdown(sockets)
 
+    def _told(self) -> None:
+        assert self._turns is not None
+        said = self._turns.recv(4096).split()
+        if not said:  # whoever starts and ends this process has gone, and SIGTERM is on its way
+            asyncio.get_running_loop().remove_reader(self._turns)
+            return
+        if self._turn:
+            self._turn.cancel()
+        self._turn = asyncio.get_running_loop().create_task(self._return() if said[-1] == b"back" else self._leave())
 
-def _waits(connection: object) -> bool:
-    """Connected, and no request has come yet."""
-    return getattr(connection, "cycle", None) is None
+    async def _leave(self) -> None:
+        """Takes no new connections; those that are open end with their next answer, idle ones after a moment."""
+        for server in self.servers:
+            server.close()
+        self._app.leave()
+        end = time.monotonic() + _LAST_REQUEST_SECONDS
+        await asyncio.sleep(0.01)  # what was accepted in this turn of the loop gets its protocol in the next
+        connections = self.server_state.connections
+        while time.monotonic() < end and connections:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.01)
+        for connection in list(connections):
+            connection.shutdown()
+
+    async def _return(self) -> None:
+        """Takes connections again."""
+        assert self._listener is not None
+        assert self._turns is not None
+        self._app.stay()
+        await super().startup([self._listener.dup()])
+        self._turns.send(b"back\n")
 
 
 def _settings(app: PredictorApp) -> uvicorn.Config:

@@ -28,7 +28,14 @@ def main(arguments: list[str]) -> int:
         os.environ.setdefault(name, "1")
     from shipway.protocols._server import run  # numeric libraries read the variables when they are imported
 
-    return run(options.config, fd=options.fd, port=options.port, ready_fd=options.ready_fd, beside=options.beside)
+    return run(
+        options.config,
+        fd=options.fd,
+        port=options.port,
+        ready_fd=options.ready_fd,
+        beside=options.beside,
+        turn_fd=options.turn_fd,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -39,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("--port", type=int, help="a port of 127.0.0.1; 0 takes a free one")
     parser.add_argument("--ready-fd", type=int, help="where to say that it answers; stdout when left out")
     parser.add_argument("--beside", help="where other processes of the same address keep their pages of metrics")
+    parser.add_argument("--turn-fd", type=int, help="an inherited socket on which it is told to step aside and to come back")
     bound = "drain when the starting thread ends (Linux); PID: that of the process which should be the parent"
     parser.add_argument("--die-with-parent", nargs="?", type=int, const=0, metavar="PID", help=bound)
     return parser
