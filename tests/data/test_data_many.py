@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -96,10 +97,10 @@ def test_nothing_comes_into_an_empty_folder_when_the_store_has_not_every_byte(ro
 def test_what_a_killed_hand_did_not_bring_comes_all_the_same(root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = new_store(root / "project")
     taken = take_snapshot(store, folder)
-    here, real = os.getpid(), os.link
+    here, real, brought = os.getpid(), os.link, itertools.count()
 
     def killed(source: str, target: str, **named: int) -> None:
-        if os.getpid() != here and target == "1500" and named:
+        if os.getpid() != here and next(brought) == 100:
             os.kill(os.getpid(), signal.SIGKILL)
         real(source, target, **named)  # type: ignore[arg-type]
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol, TypeVar
 
 from shipway.cli._settings import Project
 from shipway.kernel.digest import Digest, is_digest, parse_digest
 from shipway.kernel.errors import ShipwayError, nearest
 
-if TYPE_CHECKING:
-    from shipway.spec import DataSpec, Spec
+Data_co = TypeVar("Data_co", covariant=True)
 
 
 class DataUnknown(ShipwayError):
@@ -24,7 +25,16 @@ class SnapshotUnknown(ShipwayError):
     code = "cli.snapshot-unknown"
 
 
-def chosen_data(spec: Spec, names: tuple[str, ...]) -> list[DataSpec]:
+class DataByName(Protocol[Data_co]):
+    """A spec or its outline."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def data(self) -> Mapping[str, Data_co]: ...
+
+
+def chosen_data(spec: DataByName[Data_co], names: tuple[str, ...]) -> list[Data_co]:
     """The data sets of these names, all without one. Raises DataUnknown."""
     for name in names:
         if name not in spec.data:
@@ -83,7 +93,7 @@ def _find(project: Project, text: str) -> Digest:
         return found[0]
     what = f"{len(found)} snapshots begin with {digits!r}" if found else f"no snapshot is called {text!r}"
     raise SnapshotUnknown(
-        what, where=project.spec.project, mend="say NAME, NAME~1, RELEASE:NAME or a digest: shipway data log NAME"
+        what, where=project.outline.project, mend="say NAME, NAME~1, RELEASE:NAME or a digest: shipway data log NAME"
     )
 
 
@@ -98,7 +108,7 @@ def _moved_to(project: Project, ref: str, back: int) -> Digest:
     records = project.store.lives(ref, limit=back + 1)
     if len(records) <= back:
         what = f"{ref} moved {len(records):,} times, so there is none {back:,} before"
-        raise SnapshotUnknown(what, where=project.spec.project, mend=f"shipway data log {ref.removeprefix('data/')}")
+        raise SnapshotUnknown(what, where=project.outline.project, mend=f"shipway data log {ref.removeprefix('data/')}")
     target = records[back].target
     assert target is not None, "a move that was made has a target"
     return target

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from shipway.access import Actor, GivenKeys, KeyRing, Signer
     from shipway.kernel.digest import Digest
     from shipway.pipeline import Hands, RunPlan
-    from shipway.spec import Spec
+    from shipway.spec import Outline, Spec
     from shipway.store import Store
 
 
@@ -112,8 +112,20 @@ class Project:
         return load_spec(find_spec(self.settings.directory))
 
     @cached_property
+    def outline(self) -> Outline:
+        """What most commands need of the spec; of one that has not changed no YAML is read. Raises as `spec` does."""
+        from shipway import __version__
+        from shipway.spec import find_spec, outline_of, read_outline
+        from shipway.store import FOLDER
+
+        if "spec" in self.__dict__:
+            return outline_of(self.spec)
+        path = find_spec(self.settings.directory)
+        return read_outline(path, path.parent / FOLDER / "cache" / "outline.json", by=__version__)
+
+    @cached_property
     def store(self) -> Store:
-        return self._open(self.spec.root, self.spec.project, create=True)
+        return self._open(self.outline.root, self.outline.project, create=True)
 
     def _open(self, root: Path, project: str, *, create: bool = False) -> Store:
         from shipway.store import open_store

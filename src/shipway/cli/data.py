@@ -18,7 +18,7 @@ from shipway.kernel.collector import uncollected
 if TYPE_CHECKING:
     from shipway.data import Profiled, Status
     from shipway.pipeline import Changed
-    from shipway.spec import DataSpec
+    from shipway.spec import DataOutline
 
 
 _BELOW = {
@@ -88,7 +88,7 @@ def status(settings: Settings, names: tuple[str, ...], as_json: bool) -> None:
     """
     project, out = Project(settings), Output(as_json)
     rows, differs = [], False
-    for data in chosen_data(project.spec, names):
+    for data in chosen_data(project.outline, names):
         found = _measured(project, data)
         counts = {"added": found.added, "removed": found.removed, "changed": found.changed}
         differs |= any(counts.values())
@@ -103,15 +103,15 @@ def status(settings: Settings, names: tuple[str, ...], as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _measured(project: Project, data: DataSpec) -> Status | Changed:
-    if data.query or data.place:
+def _measured(project: Project, data: DataOutline) -> Status | Changed:
+    if not data.plain:
         from shipway.pipeline import measure_changed  # a tenth of a second of imports that files need not wait for
 
-        return measure_changed(project.hands, project.spec, data)
+        return measure_changed(project.hands, project.spec, project.spec.data[data.name])
     from shipway.data import measure_status
 
     ref = project.store.ref(f"data/{data.name}")
-    return measure_status(project.store, ref.digest if ref else None, project.spec.root / data.path)
+    return measure_status(project.store, ref.digest if ref else None, project.outline.root / data.path)
 
 
 @command.command()

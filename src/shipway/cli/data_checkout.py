@@ -37,7 +37,7 @@ def command(settings: Settings, names: tuple[str, ...], at: str | None, link: st
     from shipway.kernel.digest import short
 
     project, out = Project(settings), Output(as_json)
-    chosen = chosen_data(project.spec, names)
+    chosen = chosen_data(project.outline, names)
     if at and len(chosen) != 1:
         raise Misused("--at is for one data set", mend="name it: shipway data checkout NAME --at SNAPSHOT")
     rows = []
@@ -56,7 +56,7 @@ def bring_files(project: Project, digest: Digest, path: str, *, name: str, link:
 
     bring_here(project, digest, name=name)
     with FileReport(name, lambda: int(str(project.store.get(digest, "snapshot")["bytes"]))) as report:
-        done = check_out(project.store, digest, project.spec.root / path, way=Way(link), force=force, report=report.each)
+        done = check_out(project.store, digest, project.outline.root / path, way=Way(link), force=force, report=report.each)
     return {
         "digest": digest,
         "written": done.written,

@@ -21,7 +21,7 @@ def command(settings: Settings, as_json: bool) -> None:
     from shipway.release import list_data
 
     project, out = Project(settings), Output(as_json)
-    rows = list_data(project.store, tuple(project.spec.data))
+    rows = list_data(project.store, tuple(project.outline.data))
     for row in rows:
         out.say(_line(row))
     waiting = next((row.name for row in rows if row.waits), None)

@@ -26,7 +26,7 @@ def command(settings: Settings, name: str, limit: int, as_json: bool) -> None:
     ref = f"data/{name.removeprefix('data/')}"
     records = project.store.lives(ref, limit=limit)
     if not records:
-        chosen_data(project.spec, (ref.removeprefix("data/"),))  # a name that does not exist is told as such
+        chosen_data(project.outline, (ref.removeprefix("data/"),))  # a name that does not exist is told as such
     rows = []
     for back, record in enumerate(records):
         value: dict[str, object] = {}

@@ -39,7 +39,7 @@ def command(
     if at and names:
         raise Misused("--at and NAMES do not go together", mend="shipway data pull --at SNAPSHOT")
     wanted = {at: parse_digest(at) if is_digest(at) else find_snapshot(project, at)} if at else {}
-    for name in [] if at else [data.name for data in chosen_data(project.spec, names)]:
+    for name in [] if at else [data.name for data in chosen_data(project.outline, names)]:
         wanted[name] = _pushed(project, there, name)
     for name, digest in wanted.items():
         with project.store.working():
@@ -55,9 +55,9 @@ def command(
 def _pushed(project: Project, there: Remote, name: str) -> Digest:
     from shipway.data import RemoteEmpty, remote_snapshot
 
-    digest = remote_snapshot(there, project.spec.project, name)
+    digest = remote_snapshot(there, project.outline.project, name)
     if digest is None:
-        what = f"nothing was pushed as {name} of project {project.spec.project}"
+        what = f"nothing was pushed as {name} of project {project.outline.project}"
         raise RemoteEmpty(what, where=there.where, mend=f"shipway data push {name} where it is")
     return digest
 

@@ -27,7 +27,7 @@ def command(settings: Settings, names: tuple[str, ...], remote: str | None, veri
 
     project, out = Project(settings), Output(as_json)
     there, rows = open_remote(project, remote), []
-    for data in chosen_data(project.spec, names):
+    for data in chosen_data(project.outline, names):
         name = data.name
         ref = f"data/{name}"
         digest = project.store.resolve(ref)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import shutil
 import stat
 import time
 import unicodedata
@@ -82,7 +81,7 @@ def _bring_many(store: Store, digest: Digest, path: Path, way: Way, report: Repo
         with _alone(path), _staging(path) as staging:
             if _is_folded(staging) or not _is_empty(path, but=staging):
                 return None
-            done = bring_all(objects, path, root_of(store, digest), staging, way, report or _silence)
+            done = bring_all(objects, path, root_of(store, digest), staging, way, report)
             if done.whole:
                 return CheckedOut(done.files, 0, 0, done.bytes, next(one for one in (*_WAYS, way) if one in done.ways))
     return None
@@ -302,12 +301,27 @@ def _staging(root: Path) -> Iterator[Path]:
     """A folder for what is not whole yet: beside the root, or in it where the root is a file system of its own."""
     beside = root.parent if root.parent.stat().st_dev == root.stat().st_dev and os.access(root.parent, os.W_OK) else root
     staging = beside / (_STAGING if beside == root else f"{_STAGING}-{root.name}")
-    shutil.rmtree(staging, ignore_errors=True)  # of a killed one
+    _clear(staging)  # of a killed one
     staging.mkdir()
     try:
         yield staging
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        _clear(staging)
+
+
+def _clear(folder: Path) -> None:
+    """Remove a folder with all in it, where it is there: most often there are empty ones alone."""
+    with suppress(OSError):
+        for inside in os.scandir(folder):
+            os.rmdir(inside.path)
+    try:
+        os.rmdir(folder)
+    except FileNotFoundError:
+        return
+    except OSError:
+        import shutil  # four modules of packers
+
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _refuse_twins(staging: Path, files: Mapping[str, TreeFile]) -> None:

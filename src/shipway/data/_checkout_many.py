@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -19,7 +20,8 @@ from shipway.store import Entry, FileObjects, look_then_do, read_entries
 
 _FOLDERS = 16  # folders that are worth no further look for more: they are dealt to hands, with all below them
 _SLICE = 500  # files of one folder that one hand brings
-_TOLD = 64  # files after which a hand says what it did
+_PIECE = 64  # files that are brought between two looks at how much was done
+_TOLD = 0.1  # seconds after which a hand says what it did: oftener, it would only wake who listens, on a core that works
 _SAID = 16  # bytes of it: how many files, how they came, their bytes
 
 _WAYS = tuple(Way)
@@ -52,7 +54,7 @@ class _Files(NamedTuple):
 
 
 def bring_all(
-    objects: FileObjects, root: Path, node: Digest, staging: Path, way: Way, report: Callable[[str, int], None]
+    objects: FileObjects, root: Path, node: Digest, staging: Path, way: Way, report: Callable[[str, int], None] | None
 ) -> Brought:
     """Bring a whole tree into an empty folder. staging: a folder of the same file system. Costs two calls a file, on all cores.
 
@@ -66,8 +68,9 @@ def bring_all(
         files, size = int.from_bytes(said[:4], "little"), int.from_bytes(said[8:], "little")
         came[0], came[1] = came[0] + files, came[1] + size
         ways.update(one for at, one in enumerate(_WAYS) if said[4] & 1 << at)
-        for number in range(files):
-            report("", 0 if number else size)
+        if report:
+            for number in range(files):
+                report("", 0 if number else size)
 
     def make() -> None:
         for below in made:
@@ -89,6 +92,30 @@ def _shares(objects: FileObjects, node: Digest) -> tuple[list[_Share], list[str]
         waiting += [_Share(f"{one.below}{entry.name}/", entry.digest) for entry in entries if entry.executable is None]
         made += [one.below] if one.below else []
     return [*shares, *waiting], made
+
+
+class _Unsaid:
+    """What a hand has done and not said yet."""
+
+    def __init__(self) -> None:
+        self._files = self._bytes = self._ways = 0
+        self._said = time.monotonic()
+
+    def add(self, entries: Sequence[Entry], ways: set[Way]) -> None:
+        self._files += len(entries)
+        self._bytes += sum([entry.size for entry in entries])
+        for way in ways:
+            self._ways |= 1 << _WAYS.index(way)
+
+    @property
+    def is_old(self) -> bool:
+        return time.monotonic() - self._said > _TOLD
+
+    def say(self) -> bytes:
+        said = self._files.to_bytes(4, "little") + self._ways.to_bytes(4, "little") + self._bytes.to_bytes(8, "little")
+        self._files = self._bytes = self._ways = 0
+        self._said = time.monotonic()
+        return said
 
 
 class _Brigade:
@@ -128,19 +155,21 @@ class _Brigade:
     def do(self, hand: int, found: list[_Files]) -> Iterator[bytes]:
         own = Path(self._staging, str(hand))
         own.mkdir()
-        bringer = Bringer(self._way, own)
+        bringer, unsaid = Bringer(self._way, own), _Unsaid()
         for files in found:
             folder = f"{self._root}/{files.below}"
             if not files.made:
                 os.mkdir(folder)
             handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            for low in range(0, len(files.entries), _TOLD):
-                some = files.entries[low : low + _TOLD]
-                ways = self._bring(bringer, handle, folder, some, files.sources[low : low + _TOLD])
-                said = sum(1 << _WAYS.index(one) for one in ways)
-                size = sum([entry.size for entry in some])
-                yield len(some).to_bytes(4, "little") + said.to_bytes(4, "little") + size.to_bytes(8, "little")
-            os.close(handle)
+            try:
+                for low in range(0, len(files.entries), _PIECE):
+                    some = files.entries[low : low + _PIECE]
+                    unsaid.add(some, self._bring(bringer, handle, folder, some, files.sources[low : low + _PIECE]))
+                    if unsaid.is_old:
+                        yield unsaid.say()
+            finally:
+                os.close(handle)
+        yield unsaid.say()
 
     def _bring(self, bringer: Bringer, handle: int, folder: str, entries: Sequence[Entry], sources: Sequence[str]) -> set[Way]:
         """Hard links by names below open folders, which is quicker than by whole paths."""

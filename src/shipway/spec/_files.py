@@ -1,4 +1,4 @@
-"""The rim of the room: finding shipway.yaml, and reading it and the contracts that it names."""
+"""The rim of the room: reading shipway.yaml and the contracts that it names."""
 
 from __future__ import annotations
 
@@ -10,16 +10,6 @@ from shipway.spec._contract import ContractSpec, parse_contract
 from shipway.spec._errors import SpecMalformed, SpecMissing
 from shipway.spec._spec import Spec, read_spec
 from shipway.spec._yaml import LIMIT
-
-FILE_NAME = "shipway.yaml"
-
-
-def find_spec(start: Path) -> Path:
-    """The shipway.yaml of this folder or of the nearest one above it; raises SpecMissing."""
-    for folder in (start.absolute(), *start.absolute().parents):
-        if (folder / FILE_NAME).is_file():
-            return folder / FILE_NAME
-    raise SpecMissing(f"no {FILE_NAME} here or in any folder above", where=str(start.absolute()), mend="shipway init")
 
 
 def load_spec(path: Path) -> Spec:

@@ -107,20 +107,32 @@ def look_then_do(
                 yield from do(hand, found)
                 yield end
 
-        with _children([work(hand) for hand in range(hands)], _PIPE, told=0) as children:
+        works = [work(hand) for hand in range(1, hands)]
+        with _children(works, _PIPE, told=0) as children, suppress(OSError, ShipwayError), go:
             pipes = [pipe for _, pipe in children]
-            looked = [_read_one(pipe, size) for pipe in pipes] == [end] * hands
-            if looked:
-                between()
-                go.write(bytes(hands))
-            go.close()
+            found = look(0, items[::hands])
+            if [_read_one(pipe, size) for pipe in pipes] != [end] * len(pipes):
+                return False
+            between()
+            go.write(bytes(hands))
             ended = 0
-            for _, _, said in _gather(pipes, size):
+            for said in _gather_beside(do(0, found), pipes, size):
                 if said == end:
                     ended += 1
                 else:
                     tell(said)
-            return looked and ended == hands
+            return ended == len(pipes)
+        return False
+
+
+def _gather_beside(here: Iterator[bytes], pipes: Sequence[int], size: int) -> Iterator[bytes]:
+    """What this process says at work of its own, and between whiles what children have said; then what they still say."""
+    with _Voices(pipes, size) as voices:
+        for said in here:
+            yield said
+            yield from (other for _, _, other in voices.heard(0))
+        while voices.speaking:
+            yield from (other for _, _, other in voices.heard(None))
 
 
 def _alone_here(
@@ -210,22 +222,42 @@ def _send(out: int, waiting: bytearray) -> None:
 
 def _gather(pipes: Sequence[int], size: int) -> Iterator[tuple[int, int, bytes]]:
     """What children say until all are silent: whose, of which of its items, and what."""
-    rest, counts = [bytearray() for _ in pipes], [0] * len(pipes)
-    with selectors.DefaultSelector() as selector:
+    with _Voices(pipes, size) as voices:
+        while voices.speaking:
+            yield from voices.heard(None)
+
+
+class _Voices:
+    """The pipes of children, each of which says so many bytes (`size`) at a time."""
+
+    def __init__(self, pipes: Sequence[int], size: int) -> None:
+        self._size, self._rest, self._counts = size, [bytearray() for _ in pipes], [0] * len(pipes)
+        self._selector = selectors.DefaultSelector()
         for hand, pipe in enumerate(pipes):
-            selector.register(pipe, selectors.EVENT_READ, hand)
-        while selector.get_map():
-            for key, _ in selector.select():
-                hand = int(key.data)
-                data = os.read(key.fd, _PIPE)
-                if not data:
-                    selector.unregister(key.fd)
-                rest[hand] += data
-                whole = len(rest[hand]) // size
-                for place in range(whole):
-                    yield hand, counts[hand] + place, bytes(rest[hand][place * size : (place + 1) * size])
-                counts[hand] += whole
-                del rest[hand][: whole * size]
+            self._selector.register(pipe, selectors.EVENT_READ, hand)
+
+    def __enter__(self) -> _Voices:
+        return self
+
+    def __exit__(self, *_problem: object) -> None:
+        self._selector.close()
+
+    @property
+    def speaking(self) -> bool:
+        return bool(self._selector.get_map())
+
+    def heard(self, seconds: float | None) -> Iterator[tuple[int, int, bytes]]:
+        """What was said: whose, of which of its items, and what. seconds: that are waited for it at most, None: until it is."""
+        for key, _ in self._selector.select(seconds):
+            hand, data, size = int(key.data), os.read(key.fd, _PIPE), self._size
+            if not data:
+                self._selector.unregister(key.fd)
+            self._rest[hand] += data
+            whole = len(self._rest[hand]) // size
+            for place in range(whole):
+                yield hand, self._counts[hand] + place, bytes(self._rest[hand][place * size : (place + 1) * size])
+            self._counts[hand] += whole
+            del self._rest[hand][: whole * size]
 
 
 def _cores() -> int:
