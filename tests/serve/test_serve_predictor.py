@@ -18,6 +18,7 @@ from served_model import TEXT_INPUTS, Served, make_served, rows_of
 from shipway.kernel.errors import ShipwayError
 from shipway.models import (
     Array,
+    Column,
     GoldenMismatch,
     InputMismatch,
     ModelDamaged,
@@ -26,6 +27,8 @@ from shipway.models import (
     decode_columns,
     golden_blob,
     load_model,
+    matrix_of,
+    stack,
 )
 from shipway.serve import (
     Batcher,
@@ -43,7 +46,7 @@ from shipway.serve import (
     open_model,
     open_predictor,
 )
-from shipway.store import SegmentWriter
+from shipway.store import SegmentWriter, list_segments, read_segment
 
 NOW = datetime(2013, 2, 1, tzinfo=UTC)
 IDENTITY = Identity("delay", "prod", "sha256:r", "sha256:d", "live", "delay")
@@ -98,6 +101,32 @@ def test_a_request_is_one_record_with_key_time_inputs_and_outputs(model: Predict
     assert set(logged) == {"flight", "scheduled", *TEXT_INPUTS}
     assert logged["flight"].tolist() == ["a", "b"]
     np.testing.assert_array_equal(decode_columns(record.outputs)["probability"], response.outputs["probability"])
+
+
+class Total:
+    """The sum of two numbers."""
+
+    signature = Signature((Column("a", "FP64"), Column("b", "FP64")), (Column("total", "FP64"),))
+
+    def predict(self, columns: Mapping[str, Array]) -> dict[str, Array]:
+        return {"total": stack(columns, self.signature).sum(axis=1)}
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_matrix_is_logged_with_the_bytes_of_its_columns(rows: int, tmp_path: Path) -> None:
+    model, values = Total(), np.arange(2.0 * rows).reshape(rows, 2)
+    payloads = []
+    for name, asked in (
+        ("columns", {"a": values[:, 0], "b": values[:, 1]}),
+        ("matrix", matrix_of(values, model.signature, name="m")),
+    ):
+        log = SegmentWriter(tmp_path / name, "w")
+        answering = Predictor(model, IDENTITY, log=log, clock=FixedClock(), timer=lambda: 0.0)
+        assert answering.predict(Request("r", asked)).outputs["total"].tolist() == values.sum(axis=1).tolist()
+        log.close()
+        (segment,) = list_segments(tmp_path / name)
+        payloads.append(read_segment(segment.path).frames[0].payload)
+    assert payloads[0] == payloads[1]
 
 
 def test_a_request_without_rows_is_answered_and_not_logged(model: Predictable, served: Served, tmp_path: Path) -> None:

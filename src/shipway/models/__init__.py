@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     )
     from shipway.models._load import load_model
     from shipway.models._manifest import model_object, served_model
+    from shipway.models._matrix import Matrix
     from shipway.models._model import ModelDamaged, ModelUnknown, ModelUntrusted, Predictable
+    from shipway.models._row import RowEncoder
     from shipway.models._signature import DATATYPES, Column, Signature, SignatureMalformed
-    from shipway.models._stack import InputMismatch, stack
+    from shipway.models._stack import InputMismatch, join, matrix_of, stack
 
 _HOME = {
     "_columns": ["Array", "ColumnsMalformed", "datatype_of", "decode_columns", "encode_columns"],
@@ -44,9 +46,11 @@ _HOME = {
     ],
     "_load": ["load_model"],
     "_manifest": ["model_object", "served_model"],
+    "_matrix": ["Matrix"],
     "_model": ["ModelDamaged", "ModelUnknown", "ModelUntrusted", "Predictable"],
+    "_row": ["RowEncoder"],
     "_signature": ["DATATYPES", "Column", "Signature", "SignatureMalformed"],
-    "_stack": ["InputMismatch", "stack"],
+    "_stack": ["InputMismatch", "join", "matrix_of", "stack"],
 }
 
 __all__ = [
@@ -59,10 +63,12 @@ __all__ = [
     "FunctionWrong",
     "GoldenMismatch",
     "InputMismatch",
+    "Matrix",
     "ModelDamaged",
     "ModelUnknown",
     "ModelUntrusted",
     "Predictable",
+    "RowEncoder",
     "Signature",
     "SignatureMalformed",
     "check_golden",
@@ -72,7 +78,9 @@ __all__ = [
     "encode_columns",
     "functions_blob",
     "golden_blob",
+    "join",
     "load_model",
+    "matrix_of",
     "measure_distance",
     "model_object",
     "read_golden",

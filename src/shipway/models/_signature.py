@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.errors import ShipwayError
@@ -50,10 +50,23 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The columns a model takes and gives. The order of the inputs is the order of the matrix it was fitted on."""
+    """The columns a model takes and gives. The order of the inputs is the order of the matrix it was fitted on.
+
+    What every request asks is worked out once. places: of the inputs by name; text: the name of the first input that is text;
+    real: whether every input is FP64.
+    """
 
     inputs: tuple[Column, ...]
     outputs: tuple[Column, ...]
+    places: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    text: str | None = field(init=False, repr=False, compare=False)
+    real: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        texts = (column.name for column in self.inputs if column.datatype == "BYTES")
+        object.__setattr__(self, "places", {column.name: place for place, column in enumerate(self.inputs)})
+        object.__setattr__(self, "text", next(texts, None))
+        object.__setattr__(self, "real", all(column.datatype == "FP64" for column in self.inputs))
 
     def to_json(self) -> JsonObject:
         return {"inputs": [c.to_json() for c in self.inputs], "outputs": [c.to_json() for c in self.outputs]}

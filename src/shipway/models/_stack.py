@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from shipway.kernel.errors import ShipwayError
 from shipway.models._columns import Array, datatype_of
-from shipway.models._signature import Column, Signature
+from shipway.models._matrix import Matrix
+from shipway.models._signature import DATATYPES, Column, Signature
 
 
 class InputMismatch(ShipwayError):
@@ -26,6 +29,8 @@ def stack(columns: Mapping[str, Array], signature: Signature) -> Array:
 
     Columns that the signature does not name are left out (keys, event times). Raises InputMismatch.
     """
+    if isinstance(columns, Matrix) and columns.signature.inputs is signature.inputs:
+        return columns.array.copy()  # an estimator may write to what it is given, and the log tells what was asked
     rows = check_inputs(columns, signature)
     text = any(column.datatype == "BYTES" for column in signature.inputs)
     matrix = np.empty((rows, len(signature.inputs)), dtype=object if text else np.float64)
@@ -36,6 +41,8 @@ def stack(columns: Mapping[str, Array], signature: Signature) -> Array:
 
 def check_inputs(columns: Mapping[str, Array], signature: Signature) -> int:
     """How many rows the columns hold; raises InputMismatch unless they are what the signature says."""
+    if isinstance(columns, Matrix) and columns.signature.inputs is signature.inputs:
+        return len(columns.array)
     rows: int | None = None
     for column in signature.inputs:
         array = _input(columns, column)
@@ -43,6 +50,39 @@ def check_inputs(columns: Mapping[str, Array], signature: Signature) -> int:
         if len(array) != rows:
             raise InputMismatch(column=column.name, expected=f"{rows} rows", given=f"{len(array)} rows")
     return rows or 0
+
+
+def matrix_of(values: npt.NDArray[Any], signature: Signature, *, name: str) -> Matrix:
+    """All inputs out of one array, which the caller calls `name`. Raises InputMismatch: another shape, text, a value that would
+    change in its column.
+    """
+    if signature.text is not None:
+        raise InputMismatch(column=name, expected=f"one tensor per input, for {signature.text!r} is text", given="one matrix")
+    if values.dtype != np.float64 or values.ndim != 2 or values.shape[1] != len(signature.inputs):
+        expected, given = f"FP64 of shape [n, {len(signature.inputs)}]", datatype_of(values) or str(values.dtype)
+        raise InputMismatch(column=name, expected=expected, given=f"{given} of shape {list(values.shape)}")
+    if not signature.real:
+        for place, column in enumerate(signature.inputs):
+            _check_values(values[:, place], column)
+    return Matrix(values, signature)
+
+
+def join(parts: Sequence[Mapping[str, Array]], signature: Signature) -> Mapping[str, Array]:
+    """The inputs of all parts, one below the other; each part has them, and perhaps further columns."""
+    matrices = [part.array for part in parts if isinstance(part, Matrix)]
+    if len(matrices) == len(parts):
+        return Matrix(np.concatenate(matrices), signature)
+    return {column.name: np.concatenate([part[column.name] for part in parts]) for column in signature.inputs}
+
+
+def _check_values(given: npt.NDArray[Any], column: Column) -> None:
+    """That the values are the same in the column's own type."""
+    dtype = np.dtype(DATATYPES[column.datatype])
+    with np.errstate(invalid="ignore", over="ignore"):
+        cast = given.astype(dtype)
+    if dtype != given.dtype and not np.array_equal(cast, given, equal_nan=dtype.kind == "f"):
+        wrong = float(given[cast != given][0])
+        raise InputMismatch(column=column.name, expected=f"values that {column.datatype} can hold", given=repr(wrong))
 
 
 def _input(columns: Mapping[str, Array], column: Column) -> Array:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
-import numpy as np
 
-from shipway.models import DATATYPES, Array, InputMismatch, Signature
+from shipway.models import Array, InputMismatch, Signature, matrix_of
 from shipway.protocols._http import BodyMalformed, Headers, Reply, json_reply
 from shipway.protocols._json import decode_body
 from shipway.protocols._tensors import binary_data, parse_binary_tensor, parse_json_tensor, wire_datatype
@@ -57,10 +57,13 @@ _decoder = msgspec.json.Decoder(_InferRequest)
 
 
 class Wanted(NamedTuple):
-    """How the client wants its answer: which outputs, in which order, and which of them as binary data."""
+    """How the client wants its answer: which outputs (none named: all), in which order, and which of them as binary data."""
 
     outputs: tuple[str, ...]
     binary: frozenset[str]
+
+
+ALL = Wanted((), frozenset())
 
 
 def parse_infer(body: bytes, headers: Headers, signature: Signature) -> tuple[Request, Wanted]:
@@ -76,7 +79,7 @@ def parse_infer(body: bytes, headers: Headers, signature: Signature) -> tuple[Re
 def render_infer(response: Response, wanted: Wanted) -> Reply:
     """The body of an answer."""
     outputs, tail = [], []
-    for name in wanted.outputs:
+    for name in wanted.outputs or response.outputs:
         array, as_binary = response.outputs[name], name in wanted.binary
         tensor: dict[str, object] = {"name": name, "datatype": wire_datatype(array), "shape": list(array.shape)}
         if as_binary:
@@ -120,7 +123,9 @@ def _split(body: bytes, headers: Headers) -> tuple[bytes, memoryview]:
     return body[: int(declared)], memoryview(body)[int(declared) :]
 
 
-def _all_columns(tensors: list[_Tensor], binary: memoryview, signature: Signature) -> dict[str, Array]:
+def _all_columns(tensors: list[_Tensor], binary: memoryview, signature: Signature) -> Mapping[str, Array]:
+    if len(tensors) == 1 and (tensors[0].parameters.binary_data_size or 0) == len(binary):
+        return _columns(tensors[0].name, _parse_tensor(tensors[0], binary), signature)  # so the matrix stays one
     columns: dict[str, Array] = {}
     at = 0
     for tensor in tensors:
@@ -147,10 +152,10 @@ def _parse_tensor(tensor: _Tensor, binary: memoryview) -> Array:
     return parse_binary_tensor(tensor.name, tensor.datatype, tensor.shape, binary)
 
 
-def _columns(name: str, array: Array, signature: Signature) -> dict[str, Array]:
-    """A column is [n] or [n, 1]; the matrix is cut into the signature's columns, in their types."""
-    if name == MATRIX and array.ndim == 2 and MATRIX not in [column.name for column in signature.inputs]:
-        return _cut(array, signature)
+def _columns(name: str, array: Array, signature: Signature) -> Mapping[str, Array]:
+    """A column is [n] or [n, 1]; the matrix is all columns of the signature."""
+    if name == MATRIX and array.ndim == 2 and MATRIX not in signature.places:
+        return matrix_of(array, signature, name=MATRIX)
     if array.ndim == 2 and array.shape[1] == 1:
         return {name: array.reshape(-1)}
     if array.ndim != 1:
@@ -158,29 +163,11 @@ def _columns(name: str, array: Array, signature: Signature) -> dict[str, Array]:
     return {name: array}
 
 
-def _cut(array: Array, signature: Signature) -> dict[str, Array]:
-    texts = [column.name for column in signature.inputs if column.datatype == "BYTES"]
-    if texts:
-        raise InputMismatch(column=MATRIX, expected=f"one tensor per input, for {texts[0]!r} is text", given="one matrix")
-    if array.dtype != np.float64 or array.shape[1] != len(signature.inputs):
-        expected = f"FP64 of shape [n, {len(signature.inputs)}]"
-        raise InputMismatch(column=MATRIX, expected=expected, given=f"{wire_datatype(array)} of shape {list(array.shape)}")
-    return {column.name: _cast(column.name, array[:, i], column.datatype) for i, column in enumerate(signature.inputs)}
-
-
-def _cast(name: str, column: Array, datatype: str) -> Array:
-    """The column in its own type, refused when a value would change."""
-    dtype = np.dtype(DATATYPES[datatype])
-    with np.errstate(invalid="ignore"):
-        cast = column.astype(dtype)
-    if dtype != column.dtype and not np.array_equal(cast, column):
-        wrong = column[cast != column][0]
-        raise InputMismatch(column=name, expected=f"values that {datatype} can hold", given=repr(float(wrong)))
-    return cast
-
-
 def _wanted(message: _InferRequest, signature: Signature) -> Wanted:
-    known, default = [column.name for column in signature.outputs], message.parameters.binary_data_output
+    default = message.parameters.binary_data_output
+    if not message.outputs and not default:
+        return ALL
+    known = [column.name for column in signature.outputs]
     asked = {output.name: output.parameters.binary_data for output in message.outputs or ()} or dict.fromkeys(known)
     for name in asked:
         if name not in known:

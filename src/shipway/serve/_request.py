@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from shipway.kernel.errors import nearest
-from shipway.models import Array, InputMismatch, Signature, datatype_of
+from shipway.models import Array, InputMismatch, Matrix, Signature, datatype_of
 
 Arrays = Mapping[str, Array]
 """Columns by name, each of shape (n,)."""
@@ -61,12 +61,15 @@ class Door:
     """Checks requests against a signature and the names of the columns that are only logged."""
 
     def __init__(self, signature: Signature, aside: tuple[str, ...]) -> None:
+        self._signature = signature
         self._inputs = {column.name: column.datatype for column in signature.inputs}
         self._aside = tuple(name for name in aside if name not in self._inputs)
 
     def check(self, request: Request, *, id: str, started: float) -> Checked:
         """Raises InputMismatch."""
         columns = request.columns
+        if isinstance(columns, Matrix) and columns.signature.inputs is self._signature.inputs:
+            return Checked(id, columns, columns, len(columns.array), started)
         if columns.keys() != self._inputs.keys():
             self._check_names(columns)
         rows: int | None = None

@@ -18,7 +18,7 @@ import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -73,19 +73,27 @@ class SegmentWriter:
 
     def append(self, payload: bytes, rows: int) -> bool:
         """Takes the payload for writing soon and says so; False, counted, when the buffer is full. Never blocks on disk."""
-        frame = frame_bytes(payload, rows)  # here, for a thread that must hold the GIL makes requests wait
+        return self.append_all([(payload, rows)])[0]
+
+    def append_all(self, records: Sequence[tuple[bytes, int]]) -> list[bool]:
+        """As append for each payload with its rows, in their order; the price of one for what a batch has answered."""
+        frames = [(frame_bytes(payload, rows), rows) for payload, rows in records]  # here: a thread would need the GIL for it
         with self._mutex:
             self._count.set(CountFile.OFFERED, self._now_us())
-            if self._closed or (self._held and self._held + len(frame) > self._capacity):
-                self._count.add(CountFile.DROPPED, rows)
-                return False
-            before, self._held = self._held, self._held + len(frame)
-            if not self._waiting or len(self._waiting[-1].data) > _CHUNK:
-                self._waiting.append(_Chunk())
-            self._waiting[-1].add(frame, rows)
-            self._count.add(CountFile.ACCEPTED, rows)
+            before, taken = self._held, [self._take(frame, rows) for frame, rows in frames]
         if before <= self._capacity // 4 < self._held:
             self._wake.set()
+        return taken
+
+    def _take(self, frame: bytes, rows: int) -> bool:
+        if self._closed or (self._held and self._held + len(frame) > self._capacity):
+            self._count.add(CountFile.DROPPED, rows)
+            return False
+        self._held += len(frame)
+        if not self._waiting or len(self._waiting[-1].data) > _CHUNK:
+            self._waiting.append(_Chunk())
+        self._waiting[-1].add(frame, rows)
+        self._count.add(CountFile.ACCEPTED, rows)
         return True
 
     def append_durable(self, payload: bytes, rows: int) -> None:
