@@ -11,7 +11,7 @@ JOBS ?= 2
 # one test process more than cores: a fifth of the time a test waits for a server, a window or a clock, and the core with it
 WORKERS ?= 3
 
-.PHONY: demo assistant test compiled lint slow docs bench bench-start bench-gateway bench-semantic bench-rag bench-trust bench-render bench-data bench-serving schema lock clean
+.PHONY: demo assistant test tests compiled lint slow docs bench bench-start bench-gateway bench-semantic bench-rag bench-trust bench-render bench-data bench-serving schema lock clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/python examples/flights/story.py --demo $(DEMO) --report report.json
@@ -22,11 +22,16 @@ assistant: $(VENV)/.assistant .demo-docs/5.2
 .demo-docs/5.2: $(VENV)/.assistant
 	$(VENV)/bin/python examples/assistant/get_docs.py .demo-docs
 
-# Where Python is told to keep no bytecode, each of the thousand processes of the tests would compile what it imports.
-# What does not wait for each other is done at once: of two cores mypy needs one.
+# What waits for nothing is done at once. The tests collect once before they are shared out: what that compiles and rewrites is
+# kept for each test process, and for the thousand processes that the tests start, also where Python is told to keep no bytecode.
+KEPT := env -u PYTHONDONTWRITEBYTECODE $(VENV)/bin/python -m pytest
+
 test: $(VENV)/.dev
-	$(MAKE) --no-print-directory --output-sync -j $(JOBS) lint $(VENV)/terraform/.made $(VENV)/great-expectations/.made $(VENV)/dvc/.made $(if $(PYTHONDONTWRITEBYTECODE),compiled)
-	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(MAKE) --no-print-directory -j $(JOBS) lint tests
+
+tests: $(VENV)/.dev $(VENV)/terraform/.made $(VENV)/great-expectations/.made $(VENV)/dvc/.made
+	-$(KEPT) --collect-only > $(VENV)/collected
+	$(KEPT) -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # thousands of files that no process of the tests imports, or one or two; to compile all of them takes longer
 IN_FEW := '/(tests|moto|numba|fontTools|gevent|matplotlib|pip|setuptools|mypyc?|ray/(rllib|tune|train|serve|llm))/'

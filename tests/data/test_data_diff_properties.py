@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 import pytest
 from diff_help import Row, by_dictionary, changed_cells, diff, tables, write
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from shipway.data._row_hash import mixed
@@ -85,6 +85,8 @@ def signed(rows: Hashed, *, keyed: bool, held: int = 1 << 20) -> Signature:
 
 
 @given(st.lists(HASHED, max_size=3), st.lists(HASHED, max_size=3), st.booleans(), st.sampled_from([1, 4, 1 << 18]))
+@example([], [[(2**64 - 1, 0)] * 16], True, 1)  # nothing but the highest key there is
+@example([[(2**64 - 1, 0)] * 200], [[(2**64 - 1, 1)] * 200], True, 1)
 @settings(max_examples=100, deadline=None)
 def test_rows_of_any_signatures_are_matched_one_for_one(
     before: list[Hashed], after: list[Hashed], keyed: bool, at_once: int

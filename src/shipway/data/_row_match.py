@@ -147,10 +147,10 @@ def _where_sums_differ(before: _Rows, after: _Rows) -> tuple[_Rows, _Rows]:
     bits = max(0, (max(len(before.keys), len(after.keys)) // _FEW).bit_length() - 1)
     lowest = min((int(side.keys[0]) for side in (before, after) if len(side.keys)), default=0)
     highest = max((int(side.keys[-1]) for side in (before, after) if len(side.keys)), default=0)
-    width = max(1, ((highest - lowest) >> bits) + 1)
-    edges = np.array([lowest + width * place for place in range(1, 1 << bits)] if bits < 4 else [], np.uint64)
-    if bits >= 4:
-        edges = np.uint64(lowest) + np.uint64(width) * np.arange(1, 1 << bits, dtype=np.uint64)
+    edges = np.zeros(0, np.uint64)
+    if bits:  # no edge lies above the highest key, since one beyond 64 bits would begin anew at 0
+        width = np.uint64(((highest - lowest) >> bits) + 1)
+        edges = np.uint64(lowest) + np.minimum(width * np.arange(1, 1 << bits, dtype=np.uint64), np.uint64(highest - lowest))
     ends = [np.searchsorted(side.keys, edges) for side in (before, after)]
     counts = [np.diff(end, prepend=0, append=len(side.keys)) for end, side in zip(ends, (before, after), strict=True)]
     totals = []
