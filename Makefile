@@ -8,8 +8,8 @@ UV := $(VENV)/bin/uv
 SHIPWAY := $(VENV)/bin/shipway
 DEMO ?= stay
 JOBS ?= 2
-# one test process more than cores: a fifth of the time a test waits for a server, a window or a clock, and the core with it
-WORKERS ?= 3
+# two test processes more than cores: a third of the time a test waits for a server, a window or a clock, and the core with it
+WORKERS ?= 4
 
 .PHONY: demo assistant test tests compiled lint slow docs bench bench-start bench-gateway bench-semantic bench-rag bench-trust bench-render bench-data bench-serving schema lock clean
 

@@ -106,10 +106,13 @@ def finish(story: Story, *, stay: bool) -> None:
         story.up.wait(timeout=60)
 
 
-def read_options(document: str, folder: Path, report: str, port: int) -> argparse.Namespace:
+def read_options(document: str, folder: Path, report: str, port: int, *, brief: str = "") -> argparse.Namespace:
+    """brief: what is left out with --brief, where the story has such a form."""
     parser = argparse.ArgumentParser(description=document.splitlines()[0])
     parser.add_argument("--demo", choices=["once", "stay"], default="once")
     parser.add_argument("--report", type=Path, default=Path(report))
     parser.add_argument("--folder", type=Path, default=folder)
     parser.add_argument("--port", type=int, default=port)
+    if brief:
+        parser.add_argument("--brief", action="store_true", help=brief)
     return parser.parse_args()

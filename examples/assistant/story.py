@@ -67,9 +67,9 @@ class Upstream:
 class Assistant(Story):
     """The story's commands, and what the report is made of."""
 
-    def __init__(self, folder: Path, port: int, upstream: Upstream) -> None:
+    def __init__(self, folder: Path, port: int, upstream: Upstream, *, brief: bool) -> None:
         super().__init__(folder, port)
-        self.upstream = upstream
+        self.upstream, self.brief = upstream, brief
         self.environ["ASSISTANT_KEY"] = "demo-key-of-the-website"
         self.syncs: list[dict[str, Any]] = []
         self.changes: list[dict[str, Any]] = []
@@ -116,14 +116,15 @@ class Assistant(Story):
 
 
 def main() -> None:
-    options = read_options(__doc__ or "", HERE.parents[1] / ".demo-assistant", "report.json", 4780)
+    brief = "ask every second question, with a margin to match"
+    options = read_options(__doc__ or "", HERE.parents[1] / ".demo-assistant", "report.json", 4780, brief=brief)
     base = options.folder.resolve()
     docs = HERE.parents[1] / ".demo-docs"  # fetched once, whatever folder the story works in
     start_anew(base)
     started = time.monotonic()
     subprocess.run([sys.executable, HERE / "get_docs.py", docs], check=True, stderr=subprocess.DEVNULL)
     fetched = time.monotonic() - started
-    story = Assistant(base / "assistant", options.port, Upstream(base, _free_port(4790)))
+    story = Assistant(base / "assistant", options.port, Upstream(base, _free_port(4790)), brief=options.brief)
     report = tell(story, docs)
     report["seconds_to_fetch"] = round(fetched, 1)
     kept = json.loads(options.report.read_text()) if options.report.exists() else {}
@@ -175,6 +176,8 @@ def _first_release(story: Assistant, docs: Path) -> str:
         shutil.copytree(HERE / "prompts", story.folder / "prompts")
         _arrive(story, docs / "5.1")
         _edit(story, ":4790/", f":{story.upstream.port}/")
+        if story.brief:
+            _ask_half(story)
         story.run("init")
         story.upstream.start(WEIGHTS)
     with story.part("sync", "Index version 1; a second sync embeds nothing"):
@@ -263,22 +266,19 @@ def _worse_prompt(story: Assistant) -> None:
 
 
 def _model_is_swapped(story: Assistant) -> dict[str, Any]:
-    with story.part("sentinel", "The provider swaps the model behind its name; then a price changes"):
+    with story.part("sentinel", "The provider swaps the model behind its name, at another price"):
         calm = _sentinel(story.run("watch", APP, "--sentinel", codes=(0, 1)))
         story.say(f"before: {calm['check']['verdict']}: {calm['check']['text']}")
         story.upstream.swap("gemma3-270m")
+        _edit(story, "output: 0.6}", "output: 0.9}")
         swapped = _sentinel(story.run("watch", APP, "--sentinel", codes=(1,)))
         story.say(f"swapped: {swapped['check']['verdict']}: {swapped['check']['text']}")
         story.upstream.swap(WEIGHTS)
-        _edit(story, "output: 0.6}", "output: 0.9}")
-        priced = _sentinel(story.run("watch", APP, "--sentinel", codes=(1,)))
-        story.say(f"price: {priced['check']['verdict']}: {priced['check']['text']}")
         _edit(story, "output: 0.9}", "output: 0.6}")
         healed = _sentinel(story.run("watch", APP, "--sentinel", codes=(0, 1)))
         story.say(f"after: {healed['check']['verdict']}")
-    by = [*swapped["detail"]["by"], *priced["detail"]["by"]]
-    detected = swapped["check"]["verdict"] == priced["check"]["verdict"] == "fail" and calm["check"]["verdict"] == "pass"
-    return {"detected": detected, "by": by}
+    detected = swapped["check"]["verdict"] == "fail" and calm["check"]["verdict"] == "pass"
+    return {"detected": detected, "by": swapped["detail"]["by"]}
 
 
 def _caches(story: Assistant, release: str) -> None:
@@ -371,6 +371,13 @@ def _edit(story: Assistant, old: str, new: str) -> None:
     text = spec.read_text()
     assert old in text
     spec.write_text(text.replace(old, new))
+
+
+def _ask_half(story: Assistant) -> None:
+    """Every second question; so few tell no difference as small as all of them."""
+    golden = story.folder / "golden.jsonl"
+    golden.write_text("".join(golden.read_text().splitlines(keepends=True)[1::2]))
+    _edit(story, "not worse by 0.15", "not worse by 0.3")
 
 
 def _free_port(wanted: int) -> int:

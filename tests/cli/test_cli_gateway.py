@@ -46,7 +46,7 @@ def serving(folder: Path, project: Assistant, *words: str) -> Iterator[tuple[sub
 def ask(url: str, *, key: str = KEY, model: str = "parrot") -> str:
     with OpenAI(base_url=url, api_key=key, max_retries=0) as client:
         messages = [{"role": "user", "content": f"It was built by Marta Olsen.\nQuestion: {QUESTION}"}]
-        said = client.chat.completions.create(model=model, messages=messages, max_tokens=20)  # type: ignore[arg-type]
+        said = client.chat.completions.create(model=model, messages=messages, max_tokens=20)
     return said.choices[0].message.content or ""
 
 

@@ -224,7 +224,7 @@ def aws(monkeypatch: Any, folder: Path, shipway: str, environ: Mapping[str, str]
                 told = TaskFailedEventDetails(
                     error="States.TaskFailed", cause="exit 1", resource="runTask.sync", resourceType="ecs"
                 )
-                details = EventDetails(taskFailedEventDetails=told)  # type: ignore[typeddict-item]
+                details = EventDetails(taskFailedEventDetails=told)
                 name = StatesErrorName(typ=StatesErrorNameType.StatesTaskFailed)
                 raise FailureEventException(
                     FailureEvent(env=env, error_name=name, event_type=HistoryEventType.TaskFailed, event_details=details)

@@ -73,7 +73,8 @@ class StatesServer:
             said = {"__type": f"com.amazonaws.swf#{fault.code}", "message": "later\n\x1b[31m"}
             text = json.dumps(said).encode() if fault.body is None else fault.body
             answer = Response(text, fault.status or 500, {"Content-Type": "application/x-amz-json-1.0", **fault.headers})
-        return answer(environ, start)
+        pieces: Iterable[bytes] = answer(environ, start)
+        return pieces
 
     def _paged(self, found: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
         """moto gives the whole history from its beginning, whatever it is asked for."""

@@ -94,7 +94,7 @@ def test_openai_streams_from_a_provider_of_the_other_shape(client: openai.OpenAI
 def test_tools_for_a_provider_of_the_other_shape_are_refused_by_name(client: openai.OpenAI) -> None:
     tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
     with pytest.raises(openai.BadRequestError, match="'tools' cannot be translated") as caught:
-        client.chat.completions.create(model="claude", messages=[{"role": "user", "content": "hi"}], tools=[tool])  # type: ignore[list-item]
+        client.chat.completions.create(model="claude", messages=[{"role": "user", "content": "hi"}], tools=[tool])
     assert caught.value.code == "not_translatable"
 
 

@@ -162,5 +162,5 @@ def test_mlflows_own_server_answers_the_same(tmp_path: Any) -> None:
     errors = [client.post("/invocations", json={}).json() for client in (theirs, ours)]
     assert {"error_code", "message"} == errors[1].keys() <= errors[0].keys()
     assert errors[0]["error_code"] == errors[1]["error_code"]
-    read = PredictionsResponse.from_json(ours.post("/invocations", json=same[0]).text).get_predictions("dataframe")  # type: ignore[no-untyped-call]
+    read = PredictionsResponse.from_json(ours.post("/invocations", json=same[0]).text).get_predictions("dataframe")
     assert read[0].tolist() == ours.post("/invocations", json=same[1]).json()["predictions"]

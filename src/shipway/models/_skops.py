@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
+from shipway.kernel.collector import uncollected
 from shipway.models._columns import Array
 from shipway.models._model import ModelUnknown, ModelUntrusted
 from shipway.models._signature import Column, Signature
@@ -15,10 +18,12 @@ from shipway.models._stack import check_inputs, stack
 from shipway.models._trees import wild_trees
 from shipway.models._trust import trusted_types
 
+_UFUNCS = ("scipy.special._special_ufuncs", "scipy.special._ufuncs")
+
 
 def load_skops(data: bytes, inputs: tuple[Column, ...]) -> SklearnModel:
     """The model in a skops file; raises ModelUntrusted for any type off the list, ModelUnknown for what is no model."""
-    skops, version = import_module("skops.io"), import_module("sklearn").__version__
+    skops, version = _skops(), import_module("sklearn").__version__
     trusted = trusted_types(version)
     try:
         estimator = skops.loads(data, trusted=sorted(trusted))
@@ -34,6 +39,16 @@ def load_skops(data: bytes, inputs: tuple[Column, ...]) -> SklearnModel:
     if problems := wild_trees(estimator):
         raise ModelUntrusted(problems[0], mend="fit and save the model again; these bytes were made by hand")
     return SklearnModel(estimator, inputs)
+
+
+@uncollected()
+def _skops() -> Any:
+    """skops, which asks all modules in turn for each function of SciPy until one has it: those that have them come first."""
+    import_module("scipy.special")
+    if "skops.io" not in sys.modules and threading.active_count() == 1:  # nobody else imports meanwhile
+        for name in [name for name in sys.modules if name not in _UFUNCS]:
+            sys.modules[name] = sys.modules.pop(name)
+    return import_module("skops.io")
 
 
 class SklearnModel:
