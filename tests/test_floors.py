@@ -47,6 +47,9 @@ LIBRARY_ROOMS = {
     "jinja2": {"web"},
     "uvicorn": {"protocols", "tracking", "cli", "gateway"},
     "click": {"cli"},
+    "hpack": {"protocols"},
+    "google": {"protocols"},  # protobuf
+    "grpc": {"rag"},  # a client of Milvus; what we answer over gRPC is ours (design 063)
     "cryptography": {"access"},
     "yaml": {"spec", "deploy", "data"},  # data writes DVC's files; to read YAML is spec's alone
     "hera": {"deploy"},

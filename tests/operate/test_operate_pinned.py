@@ -110,7 +110,8 @@ def test_a_bundle_whose_release_is_revoked_is_not_served_where_its_keys_are_trus
 @pytest.mark.parametrize(
     ("words", "protocol", "code", "says"),
     [
-        ((), "grpc-v2", "cli.misused", "V1 and V2 over HTTP alone"),
+        ((), "grpc-v1", "cli.misused", "V1 and V2 over HTTP, and V2 over gRPC"),
+        ((), "grpc-v2", "cli.misused", "no port speaks gRPC"),
         (("other@prod", "--release", "beef"), "v2", "release.bundle-unclear", "does not hold beef"),
         (("nonsense",), "", "release.bundle-unclear", "no deployment"),
     ],

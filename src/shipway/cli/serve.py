@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -17,6 +18,9 @@ from shipway.cli._settings import Project, Settings
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="What to bind to; elsewhere the port is no other than asked."
 )
+@click.option(
+    "--grpc-port", type=PORT, default=None, help="A second port, which speaks gRPC; 0 takes a free one. None when left out."
+)
 @click.option("--release", default=None, metavar="DIGEST", help="Stay with this one, which is or was live there.")
 @click.option(
     "--bundle", default=None, metavar="DIR", type=click.Path(path_type=Path), help="Take the release from it; needs no project."
@@ -24,7 +28,14 @@ from shipway.cli._settings import Project, Settings
 @json_option
 @click.pass_obj
 def command(
-    settings: Settings, deployment: str | None, port: int, host: str, release: str | None, bundle: Path | None, as_json: bool
+    settings: Settings,
+    deployment: str | None,
+    port: int,
+    host: str,
+    grpc_port: int | None,
+    release: str | None,
+    bundle: Path | None,
+    as_json: bool,
 ) -> None:
     """Serve one deployment here, in the foreground.
 
@@ -32,20 +43,30 @@ def command(
     reproduce. `shipway up` does this for every deployment. With --release or --bundle it serves one release until it ends, as
     a container does; what does not start ends it.
     """
-    out = Output(as_json)
+    out, at = Output(as_json), _At(port, host, grpc_port)
     if bundle:
-        ref = _from_bundle(settings, out, bundle, deployment, release, port=port, host=host)
-        out.end("served", {"ref": ref}, then=f"shipway verify {bundle}")
+        ref, grpc = _from_bundle(settings, out, bundle, deployment, release, at)
+        out.end("served", {"ref": ref, "grpc": grpc}, then=f"shipway verify {bundle}")
         return
     project = Project(settings)
+    if grpc_port is not None and find_deploy(project.spec, deployment).target == "gateway":
+        raise Misused("a gateway speaks no gRPC", where="--grpc-port", mend="leave it out")
     if release:
-        ref = _pinned(project, out, deployment, release, port=port, host=host)
+        ref, grpc = _pinned(project, out, deployment, release, at)
     else:
-        ref = _following(project, out, deployment, port=port, host=host)
-    out.end("served", {"ref": ref}, then=f"shipway log {ref}")
+        ref, grpc = _following(project, out, deployment, at)
+    out.end("served", {"ref": ref, "grpc": grpc}, then=f"shipway log {ref}")
 
 
-def _following(project: Project, out: Output, deployment: str | None, *, port: int, host: str) -> str:
+class _At(NamedTuple):
+    """Where to listen."""
+
+    port: int
+    host: str
+    grpc_port: int | None
+
+
+def _following(project: Project, out: Output, deployment: str | None, at: _At) -> tuple[str, str | None]:
     from shipway.cli._serving import predictor_environ, stop_on_signals
     from shipway.operate import Control, hold_control, make_supervisor
     from shipway.release import deploy_ref
@@ -59,16 +80,15 @@ def _following(project: Project, out: Output, deployment: str | None, *, port: i
             cache=project.cache,
             environ=environ,
             report=out.note,
-            port=port,
             only=ref,
             secrets=project.settings.environ,
-            host=host,
+            **at._asdict(),
         )
         Control(project.store, project.signer, supervisor, out.note).run(stop_on_signals())
-    return ref
+    return ref, supervisor.grpc.get(ref)
 
 
-def _pinned(project: Project, out: Output, deployment: str | None, release: str, *, port: int, host: str) -> str:
+def _pinned(project: Project, out: Output, deployment: str | None, release: str, at: _At) -> tuple[str, str | None]:
     from shipway.cli._digests import find_release
     from shipway.cli._serving import predictor_environ, stop_on_signals
     from shipway.operate import serve_pinned
@@ -76,7 +96,7 @@ def _pinned(project: Project, out: Output, deployment: str | None, release: str,
 
     ref, environ = deploy_ref(find_deploy(project.spec, deployment)), project.settings.environ
     digest = pinned_deployment(project.store, project.settings.trusted(), ref, find_release(project.store, release))
-    serve_pinned(
+    grpc = serve_pinned(
         project.store,
         ref,
         digest,
@@ -85,26 +105,25 @@ def _pinned(project: Project, out: Output, deployment: str | None, release: str,
         secrets=environ,
         report=out.note,
         stop=stop_on_signals(),
-        port=port,
-        host=host,
+        **at._asdict(),
     )
-    return ref
+    return ref, grpc
 
 
 def _from_bundle(
-    settings: Settings, out: Output, path: Path, deployment: str | None, release: str | None, *, port: int, host: str
-) -> str:
+    settings: Settings, out: Output, path: Path, deployment: str | None, release: str | None, at: _At
+) -> tuple[str, str | None]:
     from shipway.cli._serving import predictor_environ, stop_on_signals
     from shipway.environment import default_cache
     from shipway.operate import serve_pinned
     from shipway.release import open_bundle, unpack_bundle
 
-    _check_protocol(settings.environ.get("PROTOCOL", ""))
+    _check_protocol(settings.environ.get("PROTOCOL", ""), at)
     stop = stop_on_signals()
     with unpack_bundle(open_bundle(settings.directory / path), settings.trusted(), name=deployment, release=release) as found:
         if not found.verified:
             out.note("no key is trusted here: every byte is as its digest says, and no statement was checked")
-        serve_pinned(
+        grpc = serve_pinned(
             found.store,
             found.ref,
             found.deployment,
@@ -113,15 +132,16 @@ def _from_bundle(
             secrets=settings.environ,
             report=out.note,
             stop=stop,
-            port=port,
-            host=host,
             log=False,
+            **at._asdict(),
         )
-        return found.ref
+        return found.ref, grpc
 
 
-def _check_protocol(wanted: str) -> None:
-    """KServe says by a variable what it will speak to the container; a predictor answers both at one port."""
-    if wanted not in ("", "v1", "v2"):
-        what = f"PROTOCOL is {wanted!r}, and a predictor speaks V1 and V2 over HTTP alone"
+def _check_protocol(wanted: str, at: _At) -> None:
+    """KServe says by a variable what it will speak to the container."""
+    if wanted not in ("", "v1", "v2", "grpc-v2"):
+        what = f"PROTOCOL is {wanted!r}, and a predictor speaks V1 and V2 over HTTP, and V2 over gRPC"
         raise Misused(what, where="the environment", mend="PROTOCOL=v2, as the rendered InferenceService has it, or v1")
+    if wanted == "grpc-v2" and at.grpc_port is None:
+        raise Misused(f"PROTOCOL is {wanted!r}, and no port speaks gRPC", where="the environment", mend="--grpc-port")

@@ -60,7 +60,7 @@ class Service:
     previous: the release that was live there before, when there was one.
 
     kind: `predictor` serves a model, `gateway` answers a prompt; after: the environment that has to have it first; budgeted:
-    whether what its calls cost is counted against a budget.
+    whether what its calls cost is counted against a budget; grpc: whether it answers that at a second port.
     """
 
     application: str
@@ -74,6 +74,7 @@ class Service:
     previous: Digest | None = None
     monitors: tuple[MonitorSpec, ...] = ()
     budgeted: bool = False
+    grpc: bool = False
 
     @property
     def name(self) -> str:
@@ -213,6 +214,7 @@ def _service(spec: Spec, deploy: DeploySpec, release: Digest, previous: Digest |
         secrets=tuple(secrets_of(spec)) if gateway else (),
         previous=previous,
         monitors=tuple(deploy.monitors.values()),
+        grpc=deploy.grpc and not gateway,
         budgeted=gateway and any((spec.gateway.budget, *(key.budget for key in spec.gateway.keys.values()))),
     )
 

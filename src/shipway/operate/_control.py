@@ -186,10 +186,11 @@ def make_supervisor(
     only: str | None = None,
     secrets: Mapping[str, str] | None = None,
     host: str = LOOPBACK,
+    grpc_port: int | None = None,
 ) -> Supervisor:
     """A supervisor whose first deployment gets `port`, the next ones those after it (0: any free port).
 
-    secrets, host: as in Supervisor.
+    secrets, host, grpc_port: as in Supervisor.
     """
     taken: list[str] = []
 
@@ -198,4 +199,14 @@ def make_supervisor(
             taken.append(ref)
         return port + taken.index(ref) if port else 0
 
-    return Supervisor(store, cache=cache, environ=environ, report=report, ports=port_of, only=only, secrets=secrets, host=host)
+    return Supervisor(
+        store,
+        cache=cache,
+        environ=environ,
+        report=report,
+        ports=port_of,
+        only=only,
+        secrets=secrets,
+        host=host,
+        grpc_port=grpc_port,
+    )

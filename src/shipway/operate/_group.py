@@ -23,6 +23,7 @@ LOOPBACK = "127.0.0.1"
 _LOOK_SECONDS = 0.5  # whoever waits for a worker learns this soon that it shall stop
 WARM_SECONDS = 3600.0  # what answered before stays loaded so long, and is there at once; one such a group, for its memory
 _BACK_SECONDS = 1.0  # a process that stood aside and does not come back in this time is started anew
+_GRPC_BEYOND, _PORTS = 1000, 65_536
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - only compared with
 
 
@@ -57,7 +58,13 @@ class Worker:
     """One predictor process."""
 
     def __init__(
-        self, serving: Serving, sock: socket.socket, log: Path, environ: Mapping[str, str], beside: str | None = None
+        self,
+        serving: Serving,
+        sock: socket.socket,
+        log: Path,
+        environ: Mapping[str, str],
+        beside: str | None = None,
+        second: socket.socket | None = None,
     ) -> None:
         self.serving, self._log = serving, log
         reader, writer = os.pipe()
@@ -68,12 +75,14 @@ class Worker:
         self._turns, theirs = socket.socketpair() if serving.returns else (None, None)
         if theirs:
             options["--turn-fd"] = theirs.fileno()
+        if second:
+            options["--grpc-fd"] = second.fileno()
         command = [*serving.command, *(str(part) for pair in options.items() for part in pair)]
         try:
             with log.open("ab") as out:
                 self.process = subprocess.Popen(
                     command,
-                    pass_fds=(sock.fileno(), writer, *((theirs.fileno(),) if theirs else ())),
+                    pass_fds=(sock.fileno(), writer, *(more.fileno() for more in (theirs, second) if more)),
                     stdin=subprocess.DEVNULL,
                     stdout=out,
                     stderr=out,
@@ -171,13 +180,27 @@ class Worker:
 
 
 class Group:
-    """All workers of one ref behind one address; where another host than loopback is meant, `url` is that of this machine."""
+    """All workers of one ref behind one address; where another host than loopback is meant, `url` is that of this machine.
+
+    grpc_port: the second port, for gRPC; None: the first and a thousand, where the deployment wants one.
+    """
 
     def __init__(
-        self, ref: str, port: int, log: Path, environ: Mapping[str, str], secrets: Mapping[str, str], host: str = LOOPBACK
+        self,
+        ref: str,
+        port: int,
+        log: Path,
+        environ: Mapping[str, str],
+        secrets: Mapping[str, str],
+        host: str = LOOPBACK,
+        grpc_port: int | None = None,
     ) -> None:
         self.ref, self._log, self._environ, self._secrets = ref, log, environ, secrets
+        self._host, self._grpc_port = host, grpc_port
         self._socket = bind_port(port, host=host)
+        self._second: socket.socket | None = None  # once something is served that answers gRPC
+        self.grpc: str | None = None
+        """Where gRPC is answered, as `HOST:PORT` of this machine."""
         self._pages: tempfile.TemporaryDirectory[str] | None = None  # of metrics, once there are several workers
         self.workers: list[Worker] = []
         self._leaving: list[Worker] = []
@@ -188,6 +211,11 @@ class Group:
     def url(self) -> str:
         host, port = self._socket.getsockname()[:2]
         return f"http://{LOOPBACK if host == _EVERYWHERE else host}:{port}"
+
+    @property
+    def told(self) -> str:
+        """Where it answers, in words."""
+        return f"{self.url}, gRPC at {self.grpc}" if self.grpc else self.url
 
     @property
     def serving(self) -> Serving | None:
@@ -265,6 +293,8 @@ class Group:
         for worker in (*self.workers, *self._leaving):
             worker.finish(begun)
         self._socket.close()
+        if self._second:
+            self._second.close()
         if self._pages:
             self._pages.cleanup()
 
@@ -272,9 +302,19 @@ class Group:
         named = {name: self._secrets[name] for name in serving.secrets if name in self._secrets}
         if serving.workers > 1 and self._pages is None:
             self._pages = tempfile.TemporaryDirectory(prefix="shipway-pages-")
-        return Worker(
-            serving, self._socket, self._log, {**self._environ, **named}, beside=self._pages.name if self._pages else None
-        )
+        beside = self._pages.name if self._pages else None
+        return Worker(serving, self._socket, self._log, {**self._environ, **named}, beside, self._for_grpc(serving))
+
+    def _for_grpc(self, serving: Serving) -> socket.socket | None:
+        """The second socket, where this one answers gRPC and somebody wants it. Raises PortTaken."""
+        if serving.grpc is None or not (serving.grpc or self._grpc_port is not None):
+            return None
+        if self._second is None:
+            own = int(self._socket.getsockname()[1]) + _GRPC_BEYOND
+            port = self._grpc_port if self._grpc_port is not None else own if own < _PORTS else 0
+            self._second = bind_port(port, host=self._host)
+            self.grpc = f"{LOOPBACK if self._host == _EVERYWHERE else self._host}:{self._second.getsockname()[1]}"
+        return self._second
 
 
 def _problem(said: bytes) -> str:

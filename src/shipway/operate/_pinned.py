@@ -31,9 +31,12 @@ def serve_pinned(
     stop: threading.Event,
     port: int,
     host: str = LOOPBACK,
+    grpc_port: int | None = None,
     log: bool = True,
-) -> None:
-    """Serve until told to stop, then drain. environ, secrets: as in Supervisor; log: whether predictions are recorded.
+) -> str | None:
+    """Serve until told to stop, then drain; where gRPC was answered.
+
+    grpc_port: as in Group; environ, secrets: as in Supervisor; log: whether predictions are recorded.
 
     What was recorded goes to the team's bucket, where objects are in one: the disk of a container ends with it.
 
@@ -45,13 +48,13 @@ def serve_pinned(
     folder = store.root / "serving"
     folder.mkdir(exist_ok=True)
     name = ref.removeprefix("deploy/").replace("/", "-")
-    group = Group(ref, port, folder / f"{name}.{short(deployment)}.log", environ, secrets, host)
+    group = Group(ref, port, folder / f"{name}.{short(deployment)}.log", environ, secrets, host, grpc_port)
     logs = _Logs(store, report) if log and store.objects.bucket is not None else None
     try:
         group.switch(serving, stop)
         if stop.is_set():
-            return
-        report(f"{ref} serves {short(serving.release)} at {group.url}")
+            return None
+        report(f"{ref} serves {short(serving.release)} at {group.told}")
         while not stop.wait(_TURN_SECONDS):
             if replaced := group.replace_dead(stop):
                 report(f"{ref}: {replaced} predictor died and was replaced")
@@ -61,6 +64,7 @@ def serve_pinned(
         group.stop()
         if logs:
             logs.send()
+    return group.grpc
 
 
 class _Logs:

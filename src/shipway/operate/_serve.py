@@ -13,7 +13,8 @@ class Serving:
 
     secrets: names of the variables that it gets besides the usual few; ready_seconds: that a process may take to start;
     drain_seconds: that it may take to finish what it has accepted, more than it takes itself the time for; files: what it
-    reads when it starts, as objects; returns: whether it can step aside for another one, stay loaded, and come back.
+    reads when it starts, as objects; returns: whether it can step aside for another one, stay loaded, and come back; grpc:
+    whether the deployment wants a second port for it, None where it cannot answer it.
     """
 
     ref: str
@@ -26,3 +27,4 @@ class Serving:
     drain_seconds: float = 35.0
     files: tuple[Digest, ...] = ()
     returns: bool = False
+    grpc: bool | None = None

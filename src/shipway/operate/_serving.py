@@ -16,7 +16,7 @@ from shipway.models import served_model
 from shipway.operate._gateway import prepare_gateway
 from shipway.operate._serve import Serving
 from shipway.pipeline import open_environment, open_overlay
-from shipway.release import Component, find_component, load_components, release_descriptor, workers_of
+from shipway.release import Component, find_component, load_components, release_descriptor, speaks_grpc, workers_of
 from shipway.serve import ServingConfig
 from shipway.store import Store
 
@@ -55,7 +55,8 @@ def prepare_serving(
     file = _written(store.root / "serving" / short(deployment), config)
     command = overlay_command(python, overlay, "shipway.protocols.predictor", "--config", str(file))
     files = _files(store.get(models[0].digest, "model"))
-    return Serving(ref, deployment, release, tuple(command), workers_of(value), files=files, returns=True)
+    scale, grpc = workers_of(value), speaks_grpc(value)
+    return Serving(ref, deployment, release, tuple(command), scale, files=files, returns=True, grpc=grpc)
 
 
 def _files(model: JsonObject) -> tuple[Digest, ...]:

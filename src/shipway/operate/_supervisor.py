@@ -24,7 +24,8 @@ RETRY_SECONDS = 5.0  # a release that does not start is tried again this often; 
 
 class Supervisor:
     """The worker groups of one project. ports: wanted port by ref; report: told one line for every change; secrets: where a
-    gateway's process gets the variables from that its deployment names, and no others; host: what the ports are bound at.
+    gateway's process gets the variables from that its deployment names, and no others; host: what the ports are bound at;
+    grpc_port: as in Group. `grpc` says where it is answered, by ref, also after the end.
     """
 
     def __init__(
@@ -38,9 +39,12 @@ class Supervisor:
         only: str | None = None,
         secrets: Mapping[str, str] | None = None,
         host: str = LOOPBACK,
+        grpc_port: int | None = None,
     ) -> None:
         self._store, self._cache, self._environ, self._report = store, cache, environ, report
         self._ports, self._only, self._secrets, self._host = ports, only, secrets or {}, host
+        self._grpc_port = grpc_port
+        self.grpc: dict[str, str] = {}
         self._groups: dict[str, Group] = {}
         self._kept = time.monotonic()
         self._failed: dict[tuple[str, Digest], float] = {}  # when to try again what did not start, by ref and deployment
@@ -86,13 +90,14 @@ class Supervisor:
         self._forget(action.ref)
         self._note(action.ref, group, None)
         release = group.serving.release if group.serving else action.deployment
-        self._report(f"{action.ref} serves {short(release)} at {group.url}")
+        self._report(f"{action.ref} serves {short(release)} at {group.told}")
 
     def _open(self, ref: str) -> Group:
         folder = self._store.root / "serving"
         folder.mkdir(exist_ok=True)
         log = folder / (ref.removeprefix("deploy/").replace("/", "-") + ".log")
-        group = self._groups[ref] = Group(ref, self._ports(ref), log, self._environ, self._secrets, self._host)
+        where = (self._host, self._grpc_port)
+        group = self._groups[ref] = Group(ref, self._ports(ref), log, self._environ, self._secrets, *where)
         return group
 
     def _keep_files(self) -> None:
@@ -153,6 +158,9 @@ class Supervisor:
             "pids": [worker.process.pid for worker in group.workers] if group else [],
             "problem": f"{problem.what} ({problem.where})" if problem else None,
         }
+        if group and group.grpc:
+            value = {**value, "grpc": group.grpc}
+            self.grpc[ref] = group.grpc
         self._store.put_state(ENDPOINT, ref, value)
         if problem:
             self._report(f"{ref}: {problem.what}")

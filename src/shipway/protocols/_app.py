@@ -121,17 +121,17 @@ class PredictorApp:
         browsers: bool = False,
     ) -> None:
         self._shared, self._browsers, self._golden, self._server_version = pages, browsers, golden, server_version
-        self._batcher, self._predictor, self._body_bytes = batcher, batcher.predictor, body_bytes
+        self._batcher, self.predictor, self.body_bytes = batcher, batcher.predictor, body_bytes
         self._ids = ids or RandomIds()
         self._metrics = RequestMetrics()
-        who = self._predictor.identity
+        who = self.predictor.identity
         self._headers = [(b"x-shipway-release", who.release.encode())]
         self._leaving = False
         self._model = f"/v2/models/{who.model_name}"
         self._versioned = f"{self._model}/versions/{who.release}"
         self._wires = {f"{self._model}/infer": _V2, f"{self._versioned}/infer": _V2}
         self._wires[f"/v1/models/{who.model_name}:predict"] = _V1
-        parse = partial(parse_invocation, aside=self._predictor.aside)
+        parse = partial(parse_invocation, aside=self.predictor.aside)
         self._wires[_INVOCATIONS] = _Wire(parse, render_predict, (*_MEDIA_TYPES, CSV), _mlflow_error)
         self._pages = self._fixed_pages()
 
@@ -179,19 +179,27 @@ class PredictorApp:
         rows, started = 0, time.perf_counter()
         try:
             _check_caller(headers, wire.media_types, browsers=self._browsers)
-            body = await read_body(receive, headers, limit=self._body_bytes)
+            body = await read_body(receive, headers, limit=self.body_bytes)
             started = time.perf_counter()
-            request, wanted = wire.parse(body, headers, self._predictor.signature)
-            response = await self._batcher.predict(request)
+            request, wanted = wire.parse(body, headers, self.predictor.signature)
+            response = await self.predict(request, headers)
             rows, reply = response.rows, wire.render(response, wanted)
         except ClientGone:
             raise
         except Exception as problem:
             reply = self._refusal(problem, wire.refuse)
-        self._metrics.observe(status=reply.status, seconds=time.perf_counter() - started, rows=rows)
+        self.observe(status=reply.status, seconds=time.perf_counter() - started, rows=rows)
+        return reply
+
+    async def predict(self, request: Request, _headers: Headers) -> Response:
+        """The answer to a request of any protocol, in its turn."""
+        return await self._batcher.predict(request)
+
+    def observe(self, *, status: int, seconds: float, rows: int) -> None:
+        """A request to predict of any protocol was answered, with what is or would be this status of HTTP."""
+        self._metrics.observe(status=status, seconds=seconds, rows=rows)
         if self._shared:
             self._shared.keep_soon(self._render)
-        return reply
 
     def _page(self, path: str, method: str, base: str) -> Reply:
         if path == "/metrics" and method == "GET":
@@ -208,7 +216,7 @@ class PredictorApp:
         if path in self._wires or path in ("/metrics", OPENAPI) or any(path == known for _, known in self._pages):
             posted = path in self._wires or ("POST", path) in self._pages
             return MethodWrong(path, allow="POST" if posted else "GET" if path in ("/metrics", OPENAPI) else "GET, HEAD")
-        who = self._predictor.identity
+        who = self.predictor.identity
         parts = path.split("/")
         if path.startswith("/v2/models/") and parts[3] != who.model_name:
             return NotHere(f"no model {parts[3]!r}: expected {who.model_name!r}")
@@ -218,13 +226,17 @@ class PredictorApp:
             return NotHere(f"no version {parts[5]!r} of {who.model_name!r}: expected {who.release!r}")
         return NotHere(f"nothing at {path!r}")
 
-    def _refusal(self, problem: Exception, say: Callable[[str, int], object] = _V1.refuse) -> Reply:
-        """The answer to what went wrong: what and how to mend it, or, for a fault of ours, an id to look for in our log."""
+    def refused(self, problem: Exception) -> tuple[int, str]:
+        """The status of what went wrong, and what and how to mend it, or, for a fault of ours, an id to look for in our log."""
         if not isinstance(problem, ShipwayError):
             id = self._ids.new()
             _logger.error("request %s: internal error", id, exc_info=problem)
-            return json_reply(say(f"internal error, request {id}", 500), 500)
+            return 500, f"internal error, request {id}"
         status = next((status for kind, status in _STATUSES if isinstance(problem, kind)), 500)
+        return status, "; ".join(filter(None, (problem.what, problem.where, problem.mend)))
+
+    def _refusal(self, problem: Exception, say: Callable[[str, int], object] = _V1.refuse) -> Reply:
+        status, words = self.refused(problem)
         headers: tuple[tuple[bytes, bytes], ...] = ()
         if isinstance(problem, Overloaded):
             headers = ((b"retry-after", str(problem.after).encode()),)
@@ -232,40 +244,54 @@ class PredictorApp:
             headers = ((b"allow", problem.allow.encode()),)
         elif isinstance(problem, BodyTooLarge):
             headers = ((b"connection", b"close"),)  # rather than read the rest of it
-        words = "; ".join(filter(None, (problem.what, problem.where, problem.mend)))
         return json_reply(say(words, status), status, headers)
 
     def _gauges(self) -> dict[str, Samples]:
-        who = self._predictor.identity
+        who = self.predictor.identity
         gauges: dict[str, Samples] = {
             "shipway_predictor_info": [({**who._asdict()}, 0 if self._leaving else 1)],
             "shipway_predictor_queued_rows": [({}, self._batcher.queued_rows)],
         }
-        if self._predictor.log is not None:
-            counts = self._predictor.log.counts()
+        if self.predictor.log is not None:
+            counts = self.predictor.log.counts()
             for name in ("accepted", "written", "dropped"):
                 gauges[f"shipway_log_{name}_rows_total"] = [({}, getattr(counts, name))]
         return gauges
 
     def _described(self, base: str) -> dict[str, Any]:
-        who, signature, aside = self._predictor.identity, self._predictor.signature, self._predictor.aside
+        who, signature, aside = self.predictor.identity, self.predictor.signature, self.predictor.aside
         return describe_api(who, signature, golden=self._golden, aside=aside, server_version=self._server_version, base=base)
 
     def _fixed_pages(self) -> dict[tuple[str, str], Reply]:
         """Every answer that never changes while this process lives, by method and path."""
-        who, extensions = self._predictor.identity, ["binary_tensor_data", "model_repository"]
+        who = self.predictor.identity
         live, ready = json_reply({"live": True}), json_reply({"live": True, "ready": True})
-        model = json_reply(describe_model(who.model_name, version=who.release, signature=self._predictor.signature))
+        model = json_reply(self.about_model())
         model_ready = json_reply({"name": who.model_name, "ready": True})
-        index = [{"name": who.model_name, "version": who.release, "state": "READY", "reason": ""}]
         pages = {"/healthz": live, "/readyz": ready, "/v2/health/live": live, "/v2/health/ready": ready}
-        pages["/v2"] = json_reply({"name": "shipway", "version": self._server_version, "extensions": extensions})
+        pages["/v2"] = json_reply(self.about_server())
         pages["/v1/models"] = json_reply({"models": [who.model_name]})
         pages[f"/v1/models/{who.model_name}"] = json_reply({"name": who.model_name, "ready": True})
         pages |= {"/ping": Reply(200, b"\n"), "/health": Reply(200, b"\n")}  # as MLflow has it
         for base in (self._model, self._versioned):
             pages |= {base: model, f"{base}/ready": model_ready}
-        return {("GET", path): page for path, page in pages.items()} | {("POST", "/v2/repository/index"): json_reply(index)}
+        return {("GET", path): page for path, page in pages.items()} | {
+            ("POST", "/v2/repository/index"): json_reply(self.index())
+        }
+
+    def about_server(self) -> dict[str, object]:
+        """Open Inference's server metadata."""
+        return {"name": "shipway", "version": self._server_version, "extensions": ["binary_tensor_data", "model_repository"]}
+
+    def about_model(self) -> dict[str, object]:
+        """Open Inference's model metadata."""
+        who = self.predictor.identity
+        return describe_model(who.model_name, version=who.release, signature=self.predictor.signature)
+
+    def index(self) -> list[dict[str, str]]:
+        """What Open Inference's repository has: the one model."""
+        who = self.predictor.identity
+        return [{"name": who.model_name, "version": who.release, "state": "READY", "reason": ""}]
 
 
 def route_path(scope: Scope) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -70,8 +70,7 @@ def parse_infer(body: bytes, headers: Headers, signature: Signature) -> tuple[Re
     """The request in a body and how to answer it; raises BodyMalformed and InputMismatch (which input, expected, given)."""
     text, binary = _split(body, headers)
     message = decode_body(_decoder, text, "an Open Inference request")
-    if len(message.id) > _ID_LENGTH:
-        raise BodyMalformed(f"id: expected at most {_ID_LENGTH} characters, given {len(message.id)}")
+    check_id(message.id)
     wanted = _wanted(message, signature)
     return Request(message.id or None, _all_columns(message.inputs, binary, signature)), wanted
 
@@ -125,14 +124,14 @@ def _split(body: bytes, headers: Headers) -> tuple[bytes, memoryview]:
 
 def _all_columns(tensors: list[_Tensor], binary: memoryview, signature: Signature) -> Mapping[str, Array]:
     if len(tensors) == 1 and (tensors[0].parameters.binary_data_size or 0) == len(binary):
-        return _columns(tensors[0].name, _parse_tensor(tensors[0], binary), signature)  # so the matrix stays one
+        return named_columns(tensors[0].name, _parse_tensor(tensors[0], binary), signature)  # so the matrix stays one
     columns: dict[str, Array] = {}
     at = 0
     for tensor in tensors:
         size = tensor.parameters.binary_data_size or 0
         array = _parse_tensor(tensor, binary[at : at + size])
         at += size
-        for name, column in _columns(tensor.name, array, signature).items():
+        for name, column in named_columns(tensor.name, array, signature).items():
             if name in columns:
                 raise InputMismatch(column=name, expected="each input once", given="two of this name")
             columns[name] = column
@@ -152,8 +151,8 @@ def _parse_tensor(tensor: _Tensor, binary: memoryview) -> Array:
     return parse_binary_tensor(tensor.name, tensor.datatype, tensor.shape, binary)
 
 
-def _columns(name: str, array: Array, signature: Signature) -> Mapping[str, Array]:
-    """A column is [n] or [n, 1]; the matrix is all columns of the signature."""
+def named_columns(name: str, array: Array, signature: Signature) -> Mapping[str, Array]:
+    """A tensor as columns: [n] or [n, 1] is one, the matrix is all of the signature. Raises InputMismatch."""
     if name == MATRIX and array.ndim == 2 and MATRIX not in signature.places:
         return matrix_of(array, signature, name=MATRIX)
     if array.ndim == 2 and array.shape[1] == 1:
@@ -167,10 +166,23 @@ def _wanted(message: _InferRequest, signature: Signature) -> Wanted:
     default = message.parameters.binary_data_output
     if not message.outputs and not default:
         return ALL
+    asked = {output.name: output.parameters.binary_data for output in message.outputs or ()}
+    wanted = wanted_outputs(asked, signature) or tuple(column.name for column in signature.outputs)
+    binary = (name for name in wanted if (default if (own := asked.get(name)) is None else own))
+    return Wanted(wanted, frozenset(binary))
+
+
+def wanted_outputs(asked: Iterable[str], signature: Signature) -> tuple[str, ...]:
+    """The outputs that are asked for, each once; raises BodyMalformed for one that there is not."""
     known = [column.name for column in signature.outputs]
-    asked = {output.name: output.parameters.binary_data for output in message.outputs or ()} or dict.fromkeys(known)
-    for name in asked:
+    wanted = tuple(dict.fromkeys(asked))
+    for name in wanted:
         if name not in known:
             raise BodyMalformed(f"output {name!r}: expected one of {', '.join(known)}")
-    binary = (name for name, own in asked.items() if (default if own is None else own))
-    return Wanted(tuple(asked), frozenset(binary))
+    return wanted
+
+
+def check_id(id: str) -> None:
+    """Raises BodyMalformed for a request's id that is too long to be written into each record."""
+    if len(id) > _ID_LENGTH:
+        raise BodyMalformed(f"id: expected at most {_ID_LENGTH} characters, given {len(id)}")

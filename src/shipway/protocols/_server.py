@@ -12,7 +12,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import uvicorn
 
@@ -22,6 +22,9 @@ from shipway.protocols._app import PredictorApp, own_version
 from shipway.protocols._metrics import SUMMED
 from shipway.serve import Batcher, load_config, open_log, open_model, open_predictor
 from shipway.store import SegmentWriter
+
+if TYPE_CHECKING:
+    from shipway.protocols._grpc_server import GrpcServer
 
 _DRAIN_SECONDS = 30
 _LAST_REQUEST_SECONDS = 1.0  # a client in the midst of its work sends its next request, or its first one, sooner than this
@@ -40,6 +43,19 @@ class StartFailed(ShipwayError):
     code = "protocols.start-failed"
 
 
+class GrpcMissing(ShipwayError):
+    """gRPC is asked for where its libraries, or versions of them that go together, are not installed."""
+
+    code = "protocols.grpc-missing"
+
+
+class Place(NamedTuple):
+    """Where to listen: at an inherited socket or at a port of loopback; nowhere when both are None."""
+
+    fd: int | None = None
+    port: int | None = None
+
+
 class _Process(NamedTuple):
     server: _Server
     listener: socket.socket
@@ -50,9 +66,9 @@ class _Process(NamedTuple):
 
 def run(
     config_file: str,
+    http: Place,
+    grpc: Place,
     *,
-    fd: int | None,
-    port: int | None,
     ready_fd: int | None,
     beside: str | None = None,
     turn_fd: int | None = None,
@@ -63,7 +79,7 @@ def run(
     `back` once it takes requests again.
     """
     try:
-        process = _open(config_file, fd, port, ready_fd, beside)
+        process = _open(config_file, http, grpc, ready_fd, beside)
     except Exception as problem:
         return _refuse(problem, ready_fd)
     for name in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again once drained; that must not end us
@@ -78,19 +94,35 @@ def run(
     return 0
 
 
-def _open(config_file: str, fd: int | None, port: int | None, ready_fd: int | None, beside: str | None) -> _Process:
+def _open(config_file: str, http: Place, grpc: Place, ready_fd: int | None, beside: str | None) -> _Process:
     config = load_config(Path(config_file))
     ready = open_model(config)
-    listener = _listen(fd, port)
+    listener = _listen(http)
     log = open_log(config)
     batcher = Batcher(open_predictor(config, ready.model, log), ready.cost)
     line = {"ready": True, "port": listener.getsockname()[1], "pid": os.getpid(), "release": config.release}
     pages = SharedPages(Path(beside), summed=SUMMED) if beside else None
     app = PredictorApp(batcher, server_version=own_version(), golden=ready.golden, pages=pages)
-    server = _Server(app, line, ready_fd)
+    second = _second_port(app, grpc)
+    if second:
+        line["grpc"] = second.port
+    server = _Server(app, line, ready_fd, second)
     gc.collect()
     gc.freeze()  # what the libraries made stays: a full collection need not look through it again
     return _Process(server, listener, batcher, log, app)
+
+
+def _second_port(app: PredictorApp, grpc: Place) -> GrpcServer | None:
+    if grpc == Place():
+        return None
+    try:
+        from shipway.protocols._grpc_server import GrpcServer  # a predictor without gRPC needs neither hpack nor protobuf
+    except ImportError as problem:
+        what = f"gRPC needs hpack and protobuf, and they do not load: {problem}"
+        raise GrpcMissing(
+            what, where=sys.executable, mend="install `hpack` and `protobuf>=4.22`, or leave gRPC out"
+        ) from problem
+    return GrpcServer(app, _listen(grpc))
 
 
 def _refuse(problem: Exception, ready_fd: int | None) -> int:
@@ -108,9 +140,9 @@ def _refuse(problem: Exception, ready_fd: int | None) -> int:
 class _Server(uvicorn.Server):
     """uvicorn, saying when it answers, stepping aside for another process, and closing no connection in use."""
 
-    def __init__(self, app: PredictorApp, line: dict[str, object], ready_fd: int | None) -> None:
+    def __init__(self, app: PredictorApp, line: dict[str, object], ready_fd: int | None, second: GrpcServer | None) -> None:
         super().__init__(_settings(app))
-        self._app, self._line, self._ready_fd = app, line, ready_fd
+        self._app, self._line, self._ready_fd, self._second = app, line, ready_fd, second
         self._listener: socket.socket | None = None
         self._turns: socket.socket | None = None
         self._turn: asyncio.Task[None] | None = None
@@ -122,6 +154,8 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if self._second:
+            await self._second.start()
         _announce(self._line, self._ready_fd)
         if self._turns:
             self._turns.setblocking(False)
@@ -129,8 +163,10 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accepts no more; who is connected is told with the next answer, as uvicorn does not."""
+        ending = asyncio.ensure_future(self._second.drain(_DRAIN_SECONDS) if self._second else asyncio.sleep(0))
         await self._leave()
         await super().shutdown(sockets)
+        await ending
 
     def _told(self) -> None:
         assert self._turns is not None
@@ -147,6 +183,8 @@ class _Server(uvicorn.Server):
         for server in self.servers:
             server.close()
         self._app.leave()
+        if self._second:
+            self._second.leave()
         end = time.monotonic() + _LAST_REQUEST_SECONDS
         await asyncio.sleep(0.01)  # what was accepted in this turn of the loop gets its protocol in the next
         connections = self.server_state.connections
@@ -154,6 +192,8 @@ class _Server(uvicorn.Server):
             await asyncio.sleep(0.01)
         for connection in list(connections):
             connection.shutdown()
+        if self._second:
+            self._second.settle()
 
     async def _return(self) -> None:
         """Takes connections again."""
@@ -161,6 +201,8 @@ class _Server(uvicorn.Server):
         assert self._turns is not None
         self._app.stay()
         await super().startup([self._listener.dup()])
+        if self._second:
+            await self._second.start()
         self._turns.send(b"back\n")
 
 
@@ -178,7 +220,8 @@ def _settings(app: PredictorApp) -> uvicorn.Config:
     )
 
 
-def _listen(fd: int | None, port: int | None) -> socket.socket:
+def _listen(place: Place) -> socket.socket:
+    fd, port = place
     try:
         if fd is not None:
             return socket.socket(fileno=fd)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         monitors_of,
         outcomes_of,
         release_descriptor,
+        speaks_grpc,
         with_release,
         workers_of,
     )
@@ -113,6 +114,7 @@ _HOME = {
         "outcomes_of",
         "release_descriptor",
         "with_release",
+        "speaks_grpc",
         "workers_of",
     ],
     "_describe": ["describe_change"],
@@ -323,6 +325,7 @@ __all__ = [
     "run_uuid",
     "send_events",
     "sign_models",
+    "speaks_grpc",
     "stages_of",
     "trace_lineage",
     "unpack_bundle",

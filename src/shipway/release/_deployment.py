@@ -37,6 +37,7 @@ def deployment_object(
         "outcomes": {name: {"matures_seconds": outcome.matures} for name, outcome in sorted(outcomes.items())},
         "after": deploy.after,
         "follow": sorted(deploy.follow),
+        **({"grpc": True} if deploy.grpc else {}),
         **({"gateway": gateway} if gateway is not None else {}),
     }
 
@@ -59,6 +60,11 @@ def deploy_ref(deploy: DeploySpec) -> str:
 def workers_of(deployment: JsonObject) -> int:
     """How many predictor processes the deployment asks for."""
     return cast("int", cast("JsonObject", deployment["scale"])["workers"])
+
+
+def speaks_grpc(deployment: JsonObject) -> bool:
+    """Whether its predictors answer gRPC at a second port."""
+    return deployment.get("grpc") is True
 
 
 def monitors_of(deployment: JsonObject) -> dict[str, MonitorSpec]:

@@ -109,7 +109,11 @@ class Batcher:
             size = self._queue[0].request.rows
             if batch and (size >= LARGE_ROWS or rows + size > BATCH_ROWS):
                 break
-            batch.append(self._queue.popleft())
+            waiting = self._queue.popleft()
+            if waiting.answer.done():  # its client is gone, or its deadline
+                self.queued_rows -= size
+                continue
+            batch.append(waiting)
             rows += size
             if size >= LARGE_ROWS:
                 break

@@ -18,7 +18,7 @@ TARGETS = ("local", "gateway")
 class DeploySpec(msgspec.Struct, frozen=True, kw_only=True):
     """`application@environment`; after: an environment; follow: refs whose moves it takes; uses: components.
 
-    target: `local` serves a model by predictors, `gateway` answers a prompt.
+    target: `local` serves a model by predictors, `gateway` answers a prompt. grpc: whether predictors have a port for it.
     """
 
     name: str
@@ -26,6 +26,7 @@ class DeploySpec(msgspec.Struct, frozen=True, kw_only=True):
     environment: str
     target: str = "local"
     workers: int = 1
+    grpc: bool = False
     monitors: Mapping[str, MonitorSpec] = msgspec.field(default_factory=lambda: dict(DEFAULT_MONITORS))
     after: str | None = None
     follow: tuple[str, ...] = ()
@@ -36,7 +37,7 @@ def read_deploy(key: Node, node: Node, *, known: Mapping[str, Collection[str]]) 
     """known: kind -> the names that the spec declares, `prompt` and `index` among them."""
     application, environment = _read_key(key)
     what = f"deploy {key.raw}"
-    entries = fields(node, ("target", "workers", "monitors", "after", "follow", "uses"), what)
+    entries = fields(node, ("target", "workers", "grpc", "monitors", "after", "follow", "uses"), what)
     target = choice(entries["target"], "target", TARGETS) if "target" in entries else "local"
     if target == "gateway" and not known["prompt"]:
         raise entries["target"].fail("a gateway answers a prompt, and the spec has none", mend="add it under prompts:")
@@ -47,6 +48,7 @@ def read_deploy(key: Node, node: Node, *, known: Mapping[str, Collection[str]]) 
         environment=environment,
         target=target,
         workers=count(entries["workers"], "workers", least=1) if "workers" in entries else 1,
+        grpc=_read_grpc(entries["grpc"], target) if "grpc" in entries else False,
         monitors=read_monitors(entries["monitors"], target, indexed=indexed)
         if "monitors" in entries
         else default_monitors(target, indexed=indexed),
@@ -64,6 +66,14 @@ def _read_key(key: Node) -> tuple[str, str]:
     for name, what in ((application, "an application"), (environment, "an environment")):
         name_of(Node(name, key.where, raw=name), what)
     return application, environment
+
+
+def _read_grpc(node: Node, target: str) -> bool:
+    if not isinstance(node.value, bool):
+        raise node.fail(f"grpc is true or false, not {node.shown()}", mend="grpc: true")
+    if node.value and target == "gateway":
+        raise node.fail("a gateway speaks no gRPC", mend="leave grpc out; predictors of a model have it")
+    return node.value
 
 
 def _read_follow(node: Node, known: Mapping[str, Collection[str]]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 import msgpack
 from tf.gen import grpc_controller_pb2_grpc as controller
 from tf.gen import tfplugin_pb2 as wire

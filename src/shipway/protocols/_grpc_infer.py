@@ -1,0 +1,133 @@
+"""Open Inference v2 over gRPC: messages to requests of the Predictor and its responses to messages; nothing else.
+
+Tensors are columns as over HTTP: [n] or [n, 1], or one FP64 matrix. They come raw, as the binary extension of HTTP has them, or
+as typed contents, and go as they came.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from shipway.models import DATATYPES, Array, InputMismatch, Signature
+from shipway.protocols._grpc_messages import kind_of
+from shipway.protocols._http import BodyMalformed
+from shipway.protocols._open_inference import check_id, named_columns, wanted_outputs
+from shipway.protocols._tensors import binary_data, parse_binary_tensor, wire_datatype
+from shipway.serve import Request, Response
+
+_FIELDS = {
+    "BOOL": "bool_contents",
+    **dict.fromkeys(("INT8", "INT16", "INT32"), "int_contents"),
+    "INT64": "int64_contents",
+    **dict.fromkeys(("UINT8", "UINT16", "UINT32"), "uint_contents"),
+    "UINT64": "uint64_contents",
+    "FP32": "fp32_contents",
+    "FP64": "fp64_contents",
+    "BYTES": "bytes_contents",
+}
+_SHARED_MEMORY = "shared_memory_region"
+_WANTS_FINAL, _FINAL = "triton_enable_empty_final_response", "triton_final_response"
+
+
+class Wanted(NamedTuple):
+    """How the client wants its answer: which outputs, in which order; raw or typed; marked as the last one of its request."""
+
+    outputs: tuple[str, ...]
+    raw: bool
+    final: bool
+
+
+def read_request(message: Any, signature: Signature) -> tuple[Request, Wanted]:
+    """The request in a ModelInferRequest and how to answer it; raises BodyMalformed and InputMismatch."""
+    check_id(message.id)
+    raw, inputs = message.raw_input_contents, message.inputs
+    if raw and len(raw) != len(inputs):
+        raise BodyMalformed(f"raw_input_contents: expected one for each of {len(inputs)} inputs or none, given {len(raw)}")
+    columns: dict[str, Array] = {}
+    for number, tensor in enumerate(inputs):
+        array = _raw(tensor, raw[number]) if raw else _typed(tensor)
+        for name, column in named_columns(tensor.name, array, signature).items():
+            if name in columns:
+                raise InputMismatch(column=name, expected="each input once", given="two of this name")
+            columns[name] = column
+    for output in message.outputs:
+        _refuse_memory(output.name, output.parameters)
+    outputs = wanted_outputs((output.name for output in message.outputs), signature)
+    final = _WANTS_FINAL in message.parameters and message.parameters[_WANTS_FINAL].bool_param
+    return Request(message.id or None, columns), Wanted(outputs, bool(raw), final)
+
+
+def fill_response(message: Any, response: Response, wanted: Wanted) -> None:
+    """Writes an answer into a ModelInferResponse that is empty."""
+    message.model_name, message.model_version, message.id = response.model_name, response.release, response.id
+    message.parameters["release"].string_param = response.release
+    if wanted.final:
+        message.parameters[_FINAL].bool_param = True
+    arrays = [(name, response.outputs[name], wire_datatype(response.outputs[name])) for name in wanted.outputs]
+    raw = wanted.raw or any(datatype not in _FIELDS for _, _, datatype in arrays)
+    for name, array, datatype in arrays:
+        tensor = message.outputs.add(name=name, datatype=datatype, shape=array.shape)
+        if raw:
+            message.raw_output_contents.append(binary_data(array))
+        else:
+            getattr(tensor.contents, _FIELDS[datatype]).extend(_elements(array, datatype))
+
+
+def response_bytes(response: Response, wanted: Wanted) -> bytes:
+    """The ModelInferResponse of an answer."""
+    message = kind_of("ModelInferResponse")()
+    fill_response(message, response, wanted)
+    return bytes(message.SerializeToString())
+
+
+def _raw(tensor: Any, data: bytes) -> Array:
+    _refuse_memory(tensor.name, tensor.parameters)
+    if tensor.HasField("contents"):
+        raise InputMismatch(column=tensor.name, expected="raw_input_contents or contents", given="both")
+    return parse_binary_tensor(tensor.name, tensor.datatype, list(tensor.shape), memoryview(data))
+
+
+def _typed(tensor: Any) -> Array:
+    """The array of typed contents, in the one field of its datatype."""
+    _refuse_memory(tensor.name, tensor.parameters)
+    datatype, shape = tensor.datatype, list(tensor.shape)
+    if datatype not in _FIELDS or not shape or min(shape) < 0:
+        if datatype == "FP16":
+            raise InputMismatch(column=tensor.name, expected="raw_input_contents for FP16", given="contents")
+        parse_binary_tensor(tensor.name, datatype, shape, memoryview(b""))  # says what is wrong with it
+    field = _FIELDS[datatype]
+    other = next((found.name for found, _ in tensor.contents.ListFields() if found.name != field), None)
+    if other:
+        raise InputMismatch(column=tensor.name, expected=f"{field} for {datatype}", given=other)
+    elements = getattr(tensor.contents, field)
+    if len(elements) != prod(shape):
+        expected = f"{prod(shape)} elements of {field} for shape {shape}"
+        raise InputMismatch(column=tensor.name, expected=expected, given=f"{len(elements)}")
+    return _array(tensor.name, datatype, elements).reshape(shape)
+
+
+def _array(name: str, datatype: str, elements: Any) -> Array:
+    if datatype == "BYTES":
+        try:
+            return np.array([element.decode() for element in elements], dtype=object)
+        except UnicodeDecodeError as problem:
+            raise InputMismatch(column=name, expected="BYTES elements in UTF-8", given=repr(problem.object[:20])) from None
+    try:
+        return np.array(list(elements), np.dtype(DATATYPES[datatype]))
+    except OverflowError as problem:
+        raise InputMismatch(column=name, expected=f"values that {datatype} can hold", given=str(problem)) from problem
+
+
+def _elements(array: Array, datatype: str) -> list[Any]:
+    values: list[Any] = array.ravel().tolist()
+    if datatype == "BYTES":
+        return [value if isinstance(value, bytes) else str(value).encode() for value in values]
+    return values
+
+
+def _refuse_memory(name: str, parameters: Any) -> None:
+    if _SHARED_MEMORY in parameters:
+        raise InputMismatch(column=name, expected="its data in the message", given="a region of shared memory")
