@@ -147,3 +147,4 @@ def test_help_imports_no_command() -> None:
 def test_the_predict_path_needs_only_numpy_msgspec_and_the_server() -> None:
     found = imported_by("import shipway.serve, shipway.protocols.predictor")
     assert not {"sqlalchemy", "polars", "yaml", "cryptography", "pydantic", "starlette", "click"} & found
+    assert not {"hpack", "google", "grpc"} & imported_by("import shipway.protocols._server")  # what nobody asked for

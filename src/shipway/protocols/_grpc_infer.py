@@ -6,6 +6,7 @@ as typed contents, and go as they came.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 from typing import Any, NamedTuple
 
@@ -33,7 +34,7 @@ _WANTS_FINAL, _FINAL = "triton_enable_empty_final_response", "triton_final_respo
 
 
 class Wanted(NamedTuple):
-    """How the client wants its answer: which outputs, in which order; raw or typed; marked as the last one of its request."""
+    """How the client wants its answer: which outputs (none named: all); raw or typed; marked as the last one of its request."""
 
     outputs: tuple[str, ...]
     raw: bool
@@ -46,6 +47,17 @@ def read_request(message: Any, signature: Signature) -> tuple[Request, Wanted]:
     raw, inputs = message.raw_input_contents, message.inputs
     if raw and len(raw) != len(inputs):
         raise BodyMalformed(f"raw_input_contents: expected one for each of {len(inputs)} inputs or none, given {len(raw)}")
+    for output in message.outputs:
+        _refuse_memory(output.name, output.parameters)
+    outputs = wanted_outputs((output.name for output in message.outputs), signature)
+    final = _WANTS_FINAL in message.parameters and message.parameters[_WANTS_FINAL].bool_param
+    return Request(message.id or None, _all_columns(inputs, raw, signature)), Wanted(outputs, bool(raw), final)
+
+
+def _all_columns(inputs: Any, raw: Any, signature: Signature) -> Mapping[str, Array]:
+    if len(inputs) == 1:  # so the matrix stays one
+        array = _raw(inputs[0], raw[0]) if raw else _typed(inputs[0])
+        return named_columns(inputs[0].name, array, signature)
     columns: dict[str, Array] = {}
     for number, tensor in enumerate(inputs):
         array = _raw(tensor, raw[number]) if raw else _typed(tensor)
@@ -53,11 +65,7 @@ def read_request(message: Any, signature: Signature) -> tuple[Request, Wanted]:
             if name in columns:
                 raise InputMismatch(column=name, expected="each input once", given="two of this name")
             columns[name] = column
-    for output in message.outputs:
-        _refuse_memory(output.name, output.parameters)
-    outputs = wanted_outputs((output.name for output in message.outputs), signature)
-    final = _WANTS_FINAL in message.parameters and message.parameters[_WANTS_FINAL].bool_param
-    return Request(message.id or None, columns), Wanted(outputs, bool(raw), final)
+    return columns
 
 
 def fill_response(message: Any, response: Response, wanted: Wanted) -> None:
@@ -66,7 +74,9 @@ def fill_response(message: Any, response: Response, wanted: Wanted) -> None:
     message.parameters["release"].string_param = response.release
     if wanted.final:
         message.parameters[_FINAL].bool_param = True
-    arrays = [(name, response.outputs[name], wire_datatype(response.outputs[name])) for name in wanted.outputs]
+    arrays = [
+        (name, response.outputs[name], wire_datatype(response.outputs[name])) for name in wanted.outputs or response.outputs
+    ]
     raw = wanted.raw or any(datatype not in _FIELDS for _, _, datatype in arrays)
     for name, array, datatype in arrays:
         tensor = message.outputs.add(name=name, datatype=datatype, shape=array.shape)
