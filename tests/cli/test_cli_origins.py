@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from cli_project import Project, make_project
+from cli_project import Project
 
 from shipway.kernel.digest import Digest
 from shipway.release import load_facts, note_lineage, render_bom, render_card, trace_lineage
+
+pytest_plugins = ["cli_fixtures"]
 
 LORA = "sha256:" + "b" * 64
 FINER = '''
@@ -34,10 +36,9 @@ MODEL = f"""  finer:
 
 
 @pytest.fixture(scope="module")
-def tuned(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def tuned(released: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project that made a model and one that goes on from it, declared before its base."""
-    base = tmp_path_factory.mktemp("tuned")
-    project = make_project(base / "project", base / "keys")
+    project = released.copy(tmp_path_factory.mktemp("tuned") / "project")
     project.edit("models:\n", "models:\n" + MODEL)
     project.edit("line@prod: {}", "line@prod: {uses: [finer]}")
     steps = project.root / "steps.py"

@@ -20,7 +20,7 @@ steps:
 SOURCE = """
 
 def days(seen: pl.DataFrame) -> list[int]:
-    return sorted(seen["day"].dt.day().unique().to_list())
+    return sorted(seen["day"].dt.day().unique().to_list())[:4]
 
 
 def kept(seen: pl.DataFrame, day: int) -> pl.DataFrame:
@@ -52,9 +52,9 @@ def test_tasks_in_any_order_of_the_graph_give_the_run_and_its_models(planned: Pr
         (bare.root / name).unlink()
     shutil.rmtree(bare.root / "points")
     bare.ask("step", "run", "seen", "--plan", plan)
-    assert bare.ask("step", "run", "days", "--plan", plan, "--control", "days/")["control"]["length"] == 12
-    assert json.loads((bare.root / "days" / "items").read_text()) == list(range(12))
-    running = [bare.start("step", "run", "kept", "--item", str(n), "--plan", plan) for n in (11, 3)]
+    assert bare.ask("step", "run", "days", "--plan", plan, "--control", "days/")["control"]["length"] == 4
+    assert json.loads((bare.root / "days" / "items").read_text()) == list(range(4))
+    running = [bare.start("step", "run", "kept", "--item", str(n), "--plan", plan) for n in (3, 1)]
     running += [bare.start("step", "run", "train", "reference", "--plan", plan)]
     for child in running:
         _, said = child.communicate(timeout=120)
@@ -112,5 +112,5 @@ def test_a_task_that_was_killed_in_the_middle_is_run_again(planned: Project) -> 
     going_on.touch()
     ran = planned.ask("step", "run", "days", "--plan", plan)
     assert [(step["name"], step["cached"]) for step in ran["steps"]] == [("seen", True), ("days", False)]
-    assert ran["control"]["length"] == 12
+    assert ran["control"]["length"] == 4
     assert planned.damaged_objects() == []
