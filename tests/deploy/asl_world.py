@@ -155,7 +155,7 @@ class World:
 
     def begun(self) -> None:
         """Wait until a task was started."""
-        ecs, deadline = self.client("ecs"), time.monotonic() + 30
+        ecs, deadline = self.client("ecs"), time.monotonic() + 120
         while not any(ecs.list_tasks(cluster="ml", desiredStatus=state)["taskArns"] for state in ("RUNNING", "STOPPED")):
             assert time.monotonic() < deadline
             time.sleep(PAUSE)

@@ -61,7 +61,7 @@ def free_port() -> int:
 
 
 def _get(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         text = answer.read().decode()
         return json.loads(text) if text.startswith(("{", "[")) else text
 
@@ -87,7 +87,7 @@ class Prometheus:
         return found
 
 
-def eventually(look: Any, *, seconds: float = 40, what: str = "") -> Any:
+def eventually(look: Any, *, seconds: float = 120, what: str = "") -> Any:
     """The first answer that is not empty."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -208,7 +208,7 @@ def test_what_the_dockerfile_installs_starts_in_a_bare_folder_without_a_network(
         assert up.stdout
         line = next(line for line in up.stdout if line.startswith("shipway up:"))
         url = line.split()[2].rstrip(",")
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             try:
                 assert urllib.request.urlopen(url + "/healthz", timeout=5).status == 200

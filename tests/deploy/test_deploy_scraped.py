@@ -124,7 +124,7 @@ class load:
 
 def test_every_page_of_metrics_is_as_promtool_wants_it(watched: Watched) -> None:
     for address in watched.addresses.values():
-        with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=60) as answer:
             page = answer.read().decode()
         said("promtool", "check", "metrics", text=page)
     assert "no help text" in said("promtool", "check", "metrics", text="a 1\n", code=3)
@@ -140,7 +140,7 @@ def test_prometheus_reaches_all_of_it_and_its_rules_are_well(watched: Watched) -
 
 
 def rules_evaluated(prometheus: Prometheus) -> list[dict[str, Any]]:
-    with urllib.request.urlopen(f"{prometheus.url}/api/v1/rules", timeout=10) as answer:
+    with urllib.request.urlopen(f"{prometheus.url}/api/v1/rules", timeout=60) as answer:
         groups: list[dict[str, Any]] = json.load(answer)["data"]["groups"]
     return groups if groups and all(rule["health"] != "unknown" for g in groups for rule in g["rules"]) else []
 

@@ -177,7 +177,7 @@ def _is_alive(pid: int) -> bool:
         return False
 
 
-def _wait_until(holds: object, seconds: float = 20) -> None:
+def _wait_until(holds: object, seconds: float = 60) -> None:
     assert callable(holds)
     deadline = time.monotonic() + seconds
     while not holds():

@@ -45,7 +45,7 @@ class Upstream:
         post(f"http://127.0.0.1:{self.port}/next", list(behaviours))
 
     def tell(self) -> dict[str, Any]:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/seen", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/seen", timeout=60) as answer:
             found: dict[str, Any] = json.load(answer)
             return found
 
@@ -85,7 +85,7 @@ class Running:
 
     def metrics(self) -> dict[str, float]:
         """Every sample of the metrics page."""
-        with urllib.request.urlopen(f"{self.url}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=60) as answer:
             lines = answer.read().decode().splitlines()
         return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))}
 
@@ -194,7 +194,7 @@ def chat(model: str, text: str = "What is the capital of France?", **more: Any) 
     return {"model": model, "messages": [{"role": "user", "content": text}], **more}
 
 
-def wait_until(condition: Any, seconds: float = 5.0) -> None:
+def wait_until(condition: Any, seconds: float = 60.0) -> None:
     """Returns once the condition holds; fails when it does not in time."""
     end = time.monotonic() + seconds
     while not condition():

@@ -190,6 +190,6 @@ def test_a_drain_lets_what_is_in_flight_finish(up: Upstream, tmp_path: Path) -> 
         running.process.terminate()
         assert response.read().endswith(b"data: [DONE]\n\n")
         connection.close()
-        assert running.process.wait(timeout=10) == 0
+        assert running.process.wait(timeout=60) == 0
         assert [record.finish for record in running.records()] == ["stop"]
     assert not list((tmp_path / "calls").glob("*.open"))

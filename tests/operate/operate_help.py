@@ -66,7 +66,7 @@ def supervising(project: Project, said: list[str] | None = None) -> Iterator[Sup
         found.close()
 
 
-def infer(url: str, *, timeout: float = 30) -> str:
+def infer(url: str, *, timeout: float = 120) -> str:
     """The release that answered."""
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=timeout)
     try:
@@ -109,7 +109,7 @@ class Load:
                 self.failures.append(repr(problem))
 
     def _keep_asking(self, number: int) -> None:
-        connection = http.client.HTTPConnection(self._url.removeprefix("http://"), timeout=30)
+        connection = http.client.HTTPConnection(self._url.removeprefix("http://"), timeout=120)
         while not self._stop.wait(0.002 * number):
             try:
                 connection.request("POST", "/v2/models/above/infer", BODY)

@@ -161,7 +161,7 @@ def test_an_apply_under_a_running_up_ends_when_the_release_answers(project: Proj
 
 
 def counted(url: str) -> int:
-    with urllib.request.urlopen(f"{url}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"{url}/metrics", timeout=60) as answer:
         text = answer.read().decode()
     return sum(int(n) for n in re.findall(r"^shipway_predictor_requests_total\{.*\} (\d+)$", text, flags=re.MULTILINE))
 

@@ -90,7 +90,7 @@ def test_whoever_of_the_workers_is_scraped_counts_for_all_and_for_those_that_die
     found = group(tmp_path)
 
     def counted(path: str) -> int:
-        with urllib.request.urlopen(f"{found.url}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{found.url}{path}", timeout=60) as answer:
             return int(answer.read().split()[-1])
 
     try:

@@ -47,7 +47,7 @@ def serving(project: Project, *words: str) -> Iterator[tuple[subprocess.Popen[st
 
 
 def read(url: str) -> object:
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         return json.load(answer)
 
 

@@ -76,7 +76,7 @@ def test_serve_of_nothing_is_an_error_at_once(project: Project) -> None:
 
 
 def page(url: str, path: str) -> bytes:
-    with urllib.request.urlopen(url + path, timeout=10) as answer:
+    with urllib.request.urlopen(url + path, timeout=60) as answer:
         return bytes(answer.read())
 
 

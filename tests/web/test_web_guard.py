@@ -102,7 +102,7 @@ def test_an_unknown_address_and_a_wrong_method_say_so(client: Client) -> None:
 
 
 def test_markup_in_an_address_is_answered_as_data(client: Client) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=60)
     connection.request("GET", "/%3Cscript%3Ealert(1)%3C/script%3E")
     answer = connection.getresponse()
     assert answer.getheader("content-type") == "application/json"

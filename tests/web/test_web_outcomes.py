@@ -122,7 +122,7 @@ def test_a_body_over_the_limit_is_refused_whole(client: Client, project: Project
 
 
 def test_a_body_over_the_limit_is_refused_when_it_declares_no_length(client: Client, project: Project) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=60)
     pieces = (lines(LATE) + b"\n" for _ in range(LIMIT // 50))
     connection.request("POST", "/api/v1/outcomes", pieces, {"Content-Type": "application/x-ndjson"}, encode_chunked=True)
     assert connection.getresponse().status == 413
