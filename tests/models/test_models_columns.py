@@ -56,7 +56,7 @@ def test_every_cut_of_good_bytes_is_refused() -> None:
     [
         ((2, []), "version 2"),
         ((1, [("a", "FP64", b"1234567")]), "column a: 7 bytes"),
-        ((1, [("a", "FP16", b"12")]), "'FP16' is no datatype"),
+        ((1, [("a", "BF16", b"12")]), "'BF16' is no datatype"),
         ((1, [("a", "FP64", ["1"])]), "column a: a payload that is not of FP64"),
         ((1, [("a", "BYTES", b"1")]), "column a: a payload that is not of BYTES"),
         ((1, [("a", "BOOL", b"\x02")]), "neither 0 nor 1"),

@@ -20,7 +20,7 @@ def test_a_signature_comes_back_from_json() -> None:
         {"inputs": "carrier", "outputs": []},
         {"inputs": ["carrier"], "outputs": []},
         {"inputs": [{"name": "carrier"}], "outputs": []},
-        {"inputs": [{"name": "carrier", "datatype": "FP16"}], "outputs": []},
+        {"inputs": [{"name": "carrier", "datatype": "BF16"}], "outputs": []},
         {"inputs": [{"name": "a", "datatype": "FP64"}, {"name": "a", "datatype": "FP64"}], "outputs": []},
     ],
 )

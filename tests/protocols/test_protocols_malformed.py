@@ -41,7 +41,8 @@ def twice(message: dict[str, Any]) -> None:
     [
         (hour(datatype="FP64"), "column hour: expected INT64, given FP64"),
         (hour(datatype="INT23"), "column hour: expected a datatype of BOOL"),
-        (hour(datatype="FP16"), "column hour: expected a datatype of BOOL"),
+        (hour(datatype="BF16"), "column hour: expected a datatype of BOOL"),
+        (hour(datatype="FP16"), "column hour: expected FP16 as binary data"),
         (hour(name="hours"), "column hours: expected 'hour', given an unknown name"),
         (hour(name="zzz"), "column zzz: expected carrier, hour, distance, humid, flight, scheduled"),
         (hour(shape=[4]), "column hour: expected data of shape [4], given data of shape [3]"),

@@ -54,7 +54,12 @@ def test_tritonclient_finds_health_metadata_and_repository(client: Any) -> None:
     assert client.is_model_ready("delay")
     assert client.is_model_ready("delay", RELEASE)
     assert not client.is_model_ready("other")
-    assert client.get_server_metadata()["extensions"] == ["binary_tensor_data", "model_repository"]
+    assert client.get_server_metadata()["extensions"] == [
+        "binary_tensor_data",
+        "model_repository",
+        "model_configuration",
+        "statistics",
+    ]
     metadata = client.get_model_metadata("delay")
     assert metadata == client.get_model_metadata("delay", RELEASE)
     assert metadata["versions"] == [RELEASE]
@@ -184,9 +189,9 @@ def test_packed_bodies_are_read(running: Running, encoding: str, pack: Any) -> N
         ("POST", "/metrics", 405, "does not answer this method"),
         ("GET", "/v2/models/other", 404, "no model 'other': expected 'delay'"),
         ("GET", "/v2/models/delay/versions/1/ready", 404, f"no version '1' of 'delay': expected '{RELEASE}'"),
-        ("GET", "/v2/models/delay/config", 404, "nothing at '/v2/models/delay/config'"),
+        ("GET", "/v2/models/delay/other", 404, "nothing at '/v2/models/delay/other'"),
         ("GET", "/v2/models/", 404, "no model ''"),
-        ("GET", "/", 404, "nothing at '/'"),
+        ("GET", "/v3", 404, "nothing at '/v3'"),
     ],
 )
 def test_a_wrong_address_or_method_is_told(running: Running, method: str, path: str, status: int, says: str) -> None:

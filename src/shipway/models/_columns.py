@@ -68,7 +68,7 @@ def decode_columns(data: bytes) -> dict[str, Array]:
 
 
 def datatype_of(array: Array) -> str | None:
-    """The Open Inference datatype of an array in any byte order, None when it has none (dates, complex numbers, FP16).
+    """The Open Inference datatype of an array in any byte order, None when it has none (dates, complex numbers).
 
     >>> datatype_of(np.zeros(1)), datatype_of(np.array(["a"])), datatype_of(np.zeros(1, "M8[s]"))
     ('FP64', 'BYTES', None)

@@ -10,7 +10,7 @@ from shipway.kernel.errors import ShipwayError
 
 DATATYPES = {
     "BOOL": "|b1", "INT8": "|i1", "INT16": "<i2", "INT32": "<i4", "INT64": "<i8", "UINT8": "|u1", "UINT16": "<u2",
-    "UINT32": "<u4", "UINT64": "<u8", "FP32": "<f4", "FP64": "<f8", "BYTES": "|O",
+    "UINT32": "<u4", "UINT64": "<u8", "FP16": "<f2", "FP32": "<f4", "FP64": "<f8", "BYTES": "|O",
 }  # fmt: skip
 """Open Inference Protocol v2 datatype to numpy's little-endian one. BYTES is text or nothing; FP16 has no JSON form."""
 

@@ -19,6 +19,7 @@ from shipway.protocols._http import (
     ClientGone,
     EncodingUnknown,
     Headers,
+    NotOffered,
     Receive,
     Reply,
     Scope,
@@ -40,6 +41,8 @@ OPENAPI = "/openapi.json"
 # none: tritonclient sends JSON without saying so; the last: what `curl -d` says of any body
 _MEDIA_TYPES = (b"", b"application/json", b"application/octet-stream", b"application/x-www-form-urlencoded")
 _INVOCATIONS = "/invocations"
+PACKED_BYTES = 1024  # an answer that is smaller fits in one packet anyway
+EXTENSIONS = ("binary_tensor_data", "model_repository", "model_configuration", "statistics")
 _LAST = (b"connection", b"close")
 
 _logger = logging.getLogger(__name__)
@@ -75,6 +78,7 @@ class OriginRefused(ShipwayError):
 
 _STATUSES: tuple[tuple[type[ShipwayError], int], ...] = (
     (BodyMalformed, 400),
+    (NotOffered, 400),
     (InputMismatch, 400),
     (OriginRefused, 403),
     (NotHere, 404),
@@ -189,7 +193,7 @@ class PredictorApp:
         except Exception as problem:
             reply = self._refusal(problem, wire.refuse)
         self.observe(status=reply.status, seconds=time.perf_counter() - started, rows=rows)
-        return reply
+        return reply if len(reply.body) < PACKED_BYTES else await _packed(reply, headers)
 
     async def predict(self, request: Request, _headers: Headers) -> Response:
         """The answer to a request of any protocol, in its turn."""
@@ -203,14 +207,30 @@ class PredictorApp:
 
     def _page(self, path: str, method: str, base: str) -> Reply:
         if path == "/metrics" and method == "GET":
-            text = self._shared.whole(self._render()) if self._shared else self._render()
-            return Reply(200, text.encode(), CONTENT_TYPE.encode())
+            return Reply(200, self._whole_metrics().encode(), CONTENT_TYPE.encode())
         method = "GET" if method == "HEAD" else method
         if path == OPENAPI and method == "GET":
             return json_reply(self._described(base))
         if page := self._pages.get((method, path)):
             return page
-        return self._refusal(self._nothing_at(path))
+        try:
+            return self._rare_page(path, method)
+        except ShipwayError as problem:
+            return self._refusal(problem)
+
+    def _rare_page(self, path: str, method: str) -> Reply:
+        from shipway.protocols._triton import triton_methods, triton_page
+
+        allow = triton_methods(path, self._model, self._versioned)
+        if not allow:
+            raise self._nothing_at(path)
+        if method not in allow.split(", "):
+            raise MethodWrong(path, allow=allow)
+        return triton_page(path, self.predictor.identity, self.predictor.signature, self._whole_metrics)
+
+    def _whole_metrics(self) -> str:
+        """Of all processes of this address."""
+        return self._shared.whole(self._render()) if self._shared else self._render()
 
     def _nothing_at(self, path: str) -> ShipwayError:
         if path in self._wires or path in ("/metrics", OPENAPI) or any(path == known for _, known in self._pages):
@@ -250,6 +270,7 @@ class PredictorApp:
         who = self.predictor.identity
         gauges: dict[str, Samples] = {
             "shipway_predictor_info": [({**who._asdict()}, 0 if self._leaving else 1)],
+            "shipway_predictor_calls_total": [({}, self._batcher.calls)],
             "shipway_predictor_queued_rows": [({}, self._batcher.queued_rows)],
         }
         if self.predictor.log is not None:
@@ -269,8 +290,10 @@ class PredictorApp:
         model = json_reply(self.about_model())
         model_ready = json_reply({"name": who.model_name, "ready": True})
         pages = {"/healthz": live, "/readyz": ready, "/v2/health/live": live, "/v2/health/ready": ready}
-        pages["/v2"] = json_reply(self.about_server())
-        pages["/v1/models"] = json_reply({"models": [who.model_name]})
+        pages["/v2"] = json_reply({**self.about_server(), "extensions": [*EXTENSIONS]})
+        pages["/v1/models"] = pages["/v2/models"] = json_reply({"models": [who.model_name]})
+        pages["/"] = json_reply({"status": "alive"})  # as KServe's V1 has it
+        pages["/version"] = Reply(200, self._server_version.encode(), b"text/plain; charset=utf-8")  # as MLflow has it
         pages[f"/v1/models/{who.model_name}"] = json_reply({"name": who.model_name, "ready": True})
         pages |= {"/ping": Reply(200, b"\n"), "/health": Reply(200, b"\n")}  # as MLflow has it
         for base in (self._model, self._versioned):
@@ -298,6 +321,15 @@ def route_path(scope: Scope) -> str:
     """The path below where the application is mounted: since ASGI 2.3 the path of a request begins with its root_path."""
     path, base = str(scope["path"]), str(scope.get("root_path", "")).rstrip("/")
     return path.removeprefix(base) if base and path.startswith(f"{base}/") else path
+
+
+async def _packed(reply: Reply, headers: Headers) -> Reply:
+    """Packed, where the client accepts that."""
+    if not (accepts := headers.get(b"accept-encoding")):
+        return reply
+    from shipway.protocols._packing import packed
+
+    return await packed(reply, accepts)
 
 
 def _mlflow_error(words: str, status: int) -> object:

@@ -42,6 +42,12 @@ class EncodingUnknown(ShipwayError):
     code = "protocols.encoding-unknown"
 
 
+class NotOffered(ShipwayError):
+    """Something that a protocol has and a predictor does not."""
+
+    code = "protocols.not-offered"
+
+
 class ClientGone(Exception):
     """The client hung up before its request was complete; there is nobody to answer."""
 

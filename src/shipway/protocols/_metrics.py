@@ -16,6 +16,8 @@ METRICS = {
     "shipway_predictor_info": ("gauge", "1, labelled with the release that this process serves; 0 while it stands aside."),
     "shipway_predictor_requests_total": ("counter", "Requests to predict, by HTTP status."),
     "shipway_predictor_rows_total": ("counter", "Rows predicted."),
+    "shipway_predictor_calls_total": ("counter", "Batches that the model was given."),
+    "shipway_predictor_failed_seconds_total": ("counter", "The part of that time that went to requests without an answer."),
     "shipway_predictor_request_seconds": ("histogram", "Time from the last byte of a request to its answer."),
     "shipway_predictor_queued_rows": ("gauge", "Rows that wait for the model."),
     "shipway_log_accepted_rows_total": ("counter", "Rows that the prediction log has taken."),
@@ -34,7 +36,7 @@ class RequestMetrics:
     def __init__(self) -> None:
         self._statuses: dict[int, int] = {}
         self._buckets = [0] * (len(BUCKETS) + 1)
-        self._seconds = 0.0
+        self._seconds = self._failed_seconds = 0.0
         self._rows = 0
 
     def observe(self, *, status: int, seconds: float, rows: int) -> None:
@@ -42,6 +44,8 @@ class RequestMetrics:
         self._statuses[status] = self._statuses.get(status, 0) + 1
         self._buckets[bisect_left(BUCKETS, seconds)] += 1
         self._seconds += seconds
+        if status >= 300:
+            self._failed_seconds += seconds
         self._rows += rows
 
     def render(self, gauges: Mapping[str, Samples]) -> str:
@@ -50,6 +54,7 @@ class RequestMetrics:
         own: dict[str, Samples] = {
             "shipway_predictor_requests_total": [({"status": str(code)}, n) for code, n in sorted(self._statuses.items())],
             "shipway_predictor_rows_total": [({}, self._rows)],
+            "shipway_predictor_failed_seconds_total": [({}, self._failed_seconds)],
         }
         for name, (kind, text) in METRICS.items():
             lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from shipway.models import Array, InputMismatch, Signature, matrix_of
-from shipway.protocols._http import BodyMalformed, Headers, Reply, json_reply
+from shipway.protocols._http import BodyMalformed, Headers, NotOffered, Reply, json_reply
 from shipway.protocols._json import decode_body
 from shipway.protocols._tensors import binary_data, parse_binary_tensor, parse_json_tensor, wire_datatype
 from shipway.serve import Request, Response
@@ -23,10 +23,13 @@ _NO_DATA = msgspec.Raw()
 
 class _TensorParameters(msgspec.Struct):
     binary_data_size: int | None = None
+    shared_memory_region: str | None = None
 
 
 class _OutputParameters(msgspec.Struct):
     binary_data: bool | None = None
+    classification: int | None = None
+    shared_memory_region: str | None = None
 
 
 class _RequestParameters(msgspec.Struct):
@@ -84,6 +87,8 @@ def render_infer(response: Response, wanted: Wanted) -> Reply:
         if as_binary:
             tail.append(binary_data(array))
             tensor["parameters"] = {"binary_data_size": len(tail[-1])}
+        elif tensor["datatype"] == "FP16":
+            raise BodyMalformed(f"output {name!r}: FP16 has no form in JSON", mend="ask for it with binary_data")
         else:
             tensor["data"] = array.ravel().tolist()
         outputs.append(tensor)
@@ -143,6 +148,8 @@ def _all_columns(tensors: list[_Tensor], binary: memoryview, signature: Signatur
 def _parse_tensor(tensor: _Tensor, binary: memoryview) -> Array:
     size = tensor.parameters.binary_data_size
     if size is None:
+        if tensor.parameters.shared_memory_region is not None:
+            raise InputMismatch(column=tensor.name, expected="its data in the body", given="a region of shared memory")
         if tensor.data == _NO_DATA:
             raise InputMismatch(column=tensor.name, expected="data, or binary_data_size in parameters", given="neither")
         return parse_json_tensor(tensor.name, tensor.datatype, tensor.shape, tensor.data)
@@ -166,6 +173,8 @@ def _wanted(message: _InferRequest, signature: Signature) -> Wanted:
     default = message.parameters.binary_data_output
     if not message.outputs and not default:
         return ALL
+    for output in message.outputs or ():
+        _check_output(output)
     asked = {output.name: output.parameters.binary_data for output in message.outputs or ()}
     wanted = wanted_outputs(asked, signature) or tuple(column.name for column in signature.outputs)
     binary = (name for name in wanted if (default if (own := asked.get(name)) is None else own))
@@ -186,3 +195,12 @@ def check_id(id: str) -> None:
     """Raises BodyMalformed for a request's id that is too long to be written into each record."""
     if len(id) > _ID_LENGTH:
         raise BodyMalformed(f"id: expected at most {_ID_LENGTH} characters, given {len(id)}")
+
+
+def _check_output(output: _RequestedOutput) -> None:
+    """Raises NotOffered for what Triton makes of an output, and a predictor does not."""
+    if output.parameters.classification:
+        what = f"output {output.name!r}: a predictor gives no classification of an output"
+        raise NotOffered(what, mend="take the scores, or a model whose output is the class")
+    if output.parameters.shared_memory_region is not None:
+        raise NotOffered(f"output {output.name!r}: a predictor shares no memory with its clients", mend="take it in the body")

@@ -45,6 +45,10 @@ def describe_api(
         "/v1/models": {"get": _page("v1_models", "The name of the model", {"models": _list({"const": model})})},
         f"/v1/models/{model}": {"get": _page("v1_model", "Whether the model is ready", _READY)},
         "/v2": {"get": _page("v2", "The server", {"name": _TEXT, "version": _TEXT, "extensions": _list(_TEXT)})},
+        "/v2/models": {"get": _page("v2_models", "The name of the model", {"models": _list({"const": model})})},
+        **_extensions(model, version),
+        "/": {"get": _page("root", "Whether the server lives, as KServe's V1 has it", {"status": {"const": "alive"}})},
+        "/version": {"get": {"operationId": "version", "summary": "The version of Shipway", "responses": _text()}},
         "/v2/health/live": {"get": _page("v2_live", "Whether the server lives", {"live": _FLAG})},
         "/v2/health/ready": {"get": _page("v2_ready", "Whether it answers", {"live": _FLAG, "ready": _FLAG})},
         "/v2/repository/index": {"post": {**_page("v2_index", "The models", None), "responses": _index()}},
@@ -83,6 +87,44 @@ def value_schema(datatype: str) -> Schema:
     return {"type": ["string" if datatype == "BYTES" else "number", "null"]}
 
 
+def _extensions(model: str, version: str) -> Schema:
+    """Triton's extensions: configuration and statistics of the model, and what a predictor refuses."""
+    paths: Schema = {"/v2/models/stats": {"get": _page("v2_stats", "Statistics", {"model_stats": _list(_STATISTICS)})}}
+    for name, place in (("model", f"/v2/models/{model}"), ("version", f"/v2/models/{model}/versions/{version}")):
+        paths[f"{place}/config"] = {"get": _page(f"v2_{name}_config", "Triton's configuration of the model", _CONFIG)}
+        statistics = _page(f"v2_{name}_stats", "Statistics of the model", {"model_stats": _list(_STATISTICS)})
+        paths[f"{place}/stats"] = {"get": statistics}
+    for kind in ("system", "cuda"):
+        base, named = f"/v2/{kind}sharedmemory", f"v2_{kind}_memory"
+        regions = _json("None", _list({}, maxItems=0))
+        paths[f"{base}/status"] = {
+            "get": {**_page(f"{named}_status", "Regions of memory", None), "responses": {"200": regions}}
+        }
+        paths[f"{base}/unregister"] = {"post": _page(f"{named}_leave", "Leave all regions", {})}
+        paths[f"{base}/region/{{region}}/status"] = {"get": _refused(f"{named}_region", "region")}
+        for verb in ("register", "unregister"):
+            paths[f"{base}/region/{{region}}/{verb}"] = {"post": _refused(f"{named}_{verb}", "region")}
+    for verb in ("load", "unload"):
+        paths[f"/v2/repository/models/{{name}}/{verb}"] = {"post": _refused(f"v2_repository_{verb}", "name")}
+    for place, named in (
+        ("/v2/logging", "v2_log"),
+        ("/v2/trace/setting", "v2_trace"),
+        (f"/v2/models/{model}/trace/setting", "v2_model_trace"),
+    ):
+        paths[place] = {"get": _refused(f"{named}_settings"), "post": _refused(f"{named}_change")}
+    return paths
+
+
+def _refused(operation: str, parameter: str | None = None) -> Schema:
+    """What a predictor does not have: a 400 that says why."""
+    error = {"400": _json("A predictor has no such thing; the error says what to do.", {"$ref": "#/components/schemas/Error"})}
+    found: Schema = {"operationId": operation, "summary": "Refused, with the reason", "responses": error}
+    if parameter:
+        schema = {"type": "string", "minLength": 1, "pattern": "^[A-Za-z0-9_-]+$"}
+        found["parameters"] = [{"name": parameter, "in": "path", "required": True, "schema": schema}]
+    return found
+
+
 def _list(items: Schema, **more: object) -> Schema:
     return {"type": "array", "items": items, **more}
 
@@ -96,6 +138,22 @@ _TEXT: Schema = {"type": "string"}
 _FLAG: Schema = {"type": "boolean"}
 _READY: dict[str, Schema] = {"name": _TEXT, "ready": _FLAG}
 _COLUMN = _object({"name": _TEXT, "datatype": _TEXT, "shape": _list({"type": "integer"})})
+_FIELD = _object({"name": _TEXT, "data_type": _TEXT, "dims": _list({"type": "integer"})})
+_CONFIG: dict[str, Schema] = {
+    "name": _TEXT,
+    "platform": _TEXT,
+    "backend": _TEXT,
+    "version_policy": _object({}),
+    "max_batch_size": {"const": 0},
+    "input": _list(_FIELD),
+    "output": _list(_FIELD),
+}
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_SPENT = _object({"count": _COUNT, "ns": _COUNT})
+_STATISTICS = _object({
+    "name": _TEXT, "version": _TEXT, "inference_count": _COUNT, "execution_count": _COUNT,
+    "inference_stats": _object({"success": _SPENT, "fail": _SPENT}),
+})  # fmt: skip
 _METADATA: dict[str, Schema] = {
     "name": _TEXT,
     "versions": _list(_TEXT),

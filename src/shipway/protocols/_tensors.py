@@ -23,6 +23,8 @@ _DEEPEST = 8  # dimensions; deeper nesting is no model's and is left to fail as 
 def parse_json_tensor(name: str, datatype: str, shape: list[int], data: msgspec.Raw) -> Array:
     """The array of a JSON tensor, its data flat in row-major order or nested; null is NaN. Raises InputMismatch."""
     dtype = _dtype(name, datatype, shape)
+    if datatype == "FP16":
+        raise InputMismatch(column=name, expected="FP16 as binary data, for it has no form in JSON", given="JSON")
     raw = bytes(data)
     depth = len(shape) if raw[1:].lstrip()[:1] == b"[" else 1
     try:

@@ -55,10 +55,13 @@ class _Waiting(NamedTuple):
 
 
 class Batcher:
-    """Feeds one predictor from one event loop. queue_rows bounds what waits; one request may always wait."""
+    """Feeds one predictor from one event loop. queue_rows bounds what waits; one request may always wait.
+
+    calls: how many batches the model was given.
+    """
 
     def __init__(self, predictor: Predictor, cost: Cost, *, queue_rows: int = 100_000) -> None:
-        self.predictor, self.queued_rows = predictor, 0
+        self.predictor, self.queued_rows, self.calls = predictor, 0, 0
         self._cost, self._limit = cost, queue_rows
         self._queue: deque[_Waiting] = deque()
         self._thread = ThreadPoolExecutor(1, "predict")
@@ -86,6 +89,7 @@ class Batcher:
         batch = self._take()
         if not batch:
             return
+        self.calls += 1
         loop = asyncio.get_running_loop()
         checked = [waiting.request for waiting in batch]
         if self._cost.seconds(sum(request.rows for request in checked)) > INLINE_SECONDS:
