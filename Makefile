@@ -78,7 +78,7 @@ bench-data: compiled $(VENV)/dvc/.made $(VENV)/great-expectations/.made
 	$(VENV)/bin/python bench/data.py $(PARTS)
 
 # PARTS="http batch" measures those alone, QUICK=1 in a tenth of the time; the load is Debian's wrk
-PEERS := mlflow mlserver bentoml kserve litserve
+PEERS := mlflow mlserver bentoml kserve litserve model
 
 bench-serving: compiled $(PEERS:%=$(VENV)/bench-%/.made)
 	$(VENV)/bin/python bench/serving.py $(if $(QUICK),--quick) $(PARTS:%=--part %)

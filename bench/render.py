@@ -23,10 +23,12 @@ def main() -> None:
 
 
 def _line(row: dict[str, object]) -> str:
-    bar = "none" if row["bar"] is None else f"{row['bar']} {row['unit']}"
-    peer = "" if row["peer"] is None else f"{row['peer']} {row['unit']} ({row['peer_name']})"
+    bar = "none" if row["bar"] is None else f"{row['bar']} {row.get('bar_unit', row['unit'])}"
+    peer = "" if row["peer_name"] is None else f"{row['peer_name']} did not serve"
+    peer = peer if row["peer"] is None else f"{row['peer']} {row['unit']} ({row['peer_name']})"
     ratio = "" if row["ratio"] is None else row["ratio"]
-    ours, holds = f"{row['ours']} {row['unit']}", "" if row["bar"] is None else "yes" if row["holds"] else "MISSED"
+    ours = "not measured" if row["ours"] is None else f"{row['ours']} {row['unit']}"
+    holds = "" if row["bar"] is None else "yes" if row["holds"] else "MISSED"
     return f"| {row['figure']} | {ours} | {peer} | {ratio} | {bar} | {holds} |\n"
 
 

@@ -16,7 +16,7 @@ from shipway.models._signature import DATATYPES, Column
 
 _LETTERS = {
     "BOOL": "?", "INT8": "b", "INT16": "h", "INT32": "i", "INT64": "q", "UINT8": "B", "UINT16": "H",
-    "UINT32": "I", "UINT64": "Q", "FP32": "f", "FP64": "d",
+    "UINT32": "I", "UINT64": "Q", "FP16": "e", "FP32": "f", "FP64": "d",
 }  # fmt: skip
 
 
