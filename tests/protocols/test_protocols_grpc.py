@@ -70,6 +70,19 @@ def test_tritonclient_finds_health_metadata_and_repository(client: Any) -> None:
     assert [(one["name"], one["datatype"], one["shape"]) for one in model["inputs"]] == [(n, n, ["-1"]) for n in VALUES]
     (entry,) = client.get_model_repository_index(as_json=True)["models"]
     assert entry == {"name": MIRROR, "version": RELEASE, "state": "READY"}
+    config = client.get_model_config(MIRROR, as_json=True)["config"]
+    assert [(one["name"], one["data_type"]) for one in config["output"]][-1] == ("same_BYTES", "TYPE_STRING")
+    client.infer(MIRROR, inputs_of(columns_of_all_types()))
+    (of_model,) = client.get_inference_statistics(as_json=True)["model_stats"]
+    (named,) = client.get_inference_statistics(MIRROR, RELEASE, as_json=True)["model_stats"]
+    assert int(named["inference_count"]) >= 2
+    assert int(named["inference_stats"]["success"]["ns"]) > 0
+    assert (of_model["name"], of_model["version"]) == (MIRROR, RELEASE)
+    assert client.get_system_shared_memory_status(as_json=True) == {}
+    client.unregister_system_shared_memory()
+    client.unregister_cuda_shared_memory()
+    with pytest.raises(InferenceServerException, match="UNIMPLEMENTED"):
+        client.register_system_shared_memory("here", "/here", 8)
     for refused in (client.load_model, client.unload_model):
         with pytest.raises(InferenceServerException, match=r"UNIMPLEMENTED\] a predictor serves the one release"):
             refused(MIRROR)
@@ -171,6 +184,14 @@ def test_answers_are_those_of_http_to_the_bit(mirror: Answering) -> None:
             assert response.raw_output_contents[number] == array.tobytes()
 
 
+@pytest.mark.interop
+def test_half_precision_goes_raw_both_ways() -> None:
+    column = np.array([0.1, 65504.0, np.nan], "<f2")
+    with answering(mirror_app({"FP16": "FP16"})) as server, triton.InferenceServerClient(server.address) as client:
+        found = client.infer(MIRROR, inputs_of({"FP16": column})).as_numpy("same_FP16")
+    assert (found.dtype, found.tobytes()) == (column.dtype, column.tobytes())
+
+
 def changed(edit: Any) -> bytes:
     """A typed request for the mirror, changed."""
     message = kinds().messages["inference.ModelInferRequest"].FromString(infer_message(columns_of_all_types(), raw=False))
@@ -186,6 +207,10 @@ def other_field(message: Any) -> None:
 def both(message: Any) -> None:
     for _ in message.inputs:
         message.raw_input_contents.append(b"\0\1")
+
+
+def classes(message: Any) -> None:
+    message.outputs.add(name="same_INT8").parameters["classification"].int64_param = 3
 
 
 def in_shared_memory(message: Any) -> None:
@@ -211,6 +236,7 @@ def in_shared_memory(message: Any) -> None:
             lambda m: m.raw_input_contents.append(b"\0"),
             "raw_input_contents: expected one for each of 12 inputs or none, given 1",
         ),
+        (classes, "output 'same_INT8': a predictor gives no classification"),
         (both, "column BOOL: expected raw_input_contents or contents, given both"),
         (in_shared_memory, "column BOOL: expected its data in the message, given a region of shared memory"),
     ],

@@ -132,7 +132,8 @@ def take_over(served: Served, folder: Path, *, times: int) -> None:
             for _ in range(times):
                 for release in (second, first):
                     time.sleep(0.3)
-                    found.switch_back(Digest(release)) or found.switch(serving(one, release))
+                    if not found.switch_back(Digest(release)):
+                        found.switch(serving(one, release))
                     wait_for(found.grpc, release)
             time.sleep(0.3)
         assert load.failed == []

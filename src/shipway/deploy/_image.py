@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 from shipway.deploy._names import label_names
-from shipway.deploy._scrapes import CONTROL, CONTROL_PORT, METRICS_PORT, PORT, metrics_listening, static_scrapes
+from shipway.deploy._scrapes import CONTROL, CONTROL_PORT, GRPC_PORT, METRICS_PORT, PORT, metrics_listening, static_scrapes
 from shipway.deploy._subject import UNPINNED, Service, Subject
 from shipway.deploy._text import HEADER, Files, yaml_text
 from shipway.kernel.canonical import JsonObject
@@ -131,9 +131,10 @@ def _control(subject: Subject) -> JsonObject:
 
 
 def _service(subject: Subject, service: Service) -> JsonObject:
-    command = ["serve", service.name, "--host", "0.0.0.0", "--port", str(PORT)]  # noqa: S104
+    second = ["--grpc-port", str(GRPC_PORT)] if service.grpc else []
+    command = ["serve", service.name, "--host", "0.0.0.0", "--port", str(PORT), *second]  # noqa: S104
     box = _ours(subject, command, port=PORT, secrets=[*subject.secrets[:1], *service.secrets])
-    return {**box, "ports": [f"127.0.0.1::{PORT}"]}
+    return {**box, "ports": [f"127.0.0.1::{port}" for port in ((PORT, GRPC_PORT) if service.grpc else (PORT,))]}
 
 
 def _neighbours() -> JsonObject:

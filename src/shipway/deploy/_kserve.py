@@ -12,6 +12,7 @@ from shipway.deploy._kubernetes import kustomization, service_names
 from shipway.deploy._names import label_name
 from shipway.deploy._pod import (
     CACHE,
+    GRPC_PORT,
     KEYS,
     PORT,
     USER,
@@ -141,7 +142,9 @@ def _only_standard() -> JsonObject:
 
 def _container(subject: Subject, service: Service, release: Digest, *, knative: bool) -> JsonObject:
     told = {"PROTOCOL": "v2", "STORAGE_URI": bundle_address(subject, service, release), "SHIPWAY_KEYS": KEYS}
-    args = ["serve", service.name, "--bundle", MODELS, "--release", release, *listening()]
+    grpc = service.grpc and not knative  # whose revisions have one port
+    args = ["serve", service.name, "--bundle", MODELS, "--release", release, *listening(grpc=grpc)]
+    second: list[Json] = [{"name": "h2c", "containerPort": GRPC_PORT, "protocol": "TCP"}] if grpc else []
     mounts: list[Json] = [
         {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - in a container of its own
         {"name": "cache", "mountPath": CACHE},
@@ -152,9 +155,9 @@ def _container(subject: Subject, service: Service, release: Digest, *, knative: 
         "image": subject.image,
         "args": list[Json](args),
         "env": environment(subject, catalogue=False, more=told),
-        "ports": [{"containerPort": PORT, "protocol": "TCP"}],
+        "ports": [{"containerPort": PORT, "protocol": "TCP"}, *second],
         "resources": serving_resources(subject, service),
-        **probes(subject, startup=not knative),
+        **probes(subject, startup=not knative, grpc=grpc),
         "securityContext": confined(),
         "volumeMounts": mounts,
     }

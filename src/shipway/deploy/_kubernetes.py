@@ -6,7 +6,7 @@ from shipway.deploy._errors import NothingToRender
 from shipway.deploy._kubernetes_jobs import control_plane, scheduled_run
 from shipway.deploy._names import label_names
 from shipway.deploy._network import network_policies
-from shipway.deploy._pod import metadata, progress_seconds, project_name, serving_pod
+from shipway.deploy._pod import GRPC_PORT, metadata, progress_seconds, project_name, serving_pod
 from shipway.deploy._subject import Service, Subject
 from shipway.deploy._text import Files, yaml_text
 from shipway.kernel.canonical import Json, JsonObject
@@ -92,9 +92,15 @@ def service_object(subject: Subject, service: Service, name: str) -> JsonObject:
         "spec": {
             "type": "ClusterIP",
             "selector": {"app.kubernetes.io/name": name},
-            "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
+            "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}, *_second_port(service)],
         },
     }
+
+
+def _second_port(service: Service) -> list[Json]:
+    """HTTP/2 without TLS: meshes read that from the name, gateways from the protocol."""
+    named = {"name": "grpc", "targetPort": "grpc", "protocol": "TCP", "appProtocol": "kubernetes.io/h2c"}
+    return [{**named, "port": GRPC_PORT}] if service.grpc else []
 
 
 def autoscaler(subject: Subject, service: Service, name: str, *, api: str, kind: str) -> JsonObject:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shipway.deploy._pod import PORT, metadata
+from shipway.deploy._pod import GRPC_PORT, PORT, metadata
 from shipway.deploy._scrapes import METRICS_PORT
 from shipway.deploy._subject import Subject
 from shipway.kernel.canonical import Json, JsonObject
@@ -69,7 +69,8 @@ def _callers(subject: Subject) -> JsonObject:
     named = [
         {"namespaceSelector": {"matchLabels": {_NAMESPACE: name}}} for name in dict.fromkeys((*given.callers, given.monitoring))
     ]
-    return {"from": [{"podSelector": {}}, *named], "ports": [{"protocol": "TCP", "port": PORT}]}
+    ports = [PORT, GRPC_PORT] if any(service.grpc for service in subject.services) else [PORT]
+    return {"from": [{"podSelector": {}}, *named], "ports": [{"protocol": "TCP", "port": port} for port in ports]}
 
 
 def _monitoring(subject: Subject) -> JsonObject:

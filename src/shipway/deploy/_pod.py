@@ -9,7 +9,7 @@ from shipway.deploy._names import label_name, label_names
 from shipway.deploy._subject import Service, Subject
 from shipway.kernel.canonical import Json, JsonObject
 
-PORT = 8080
+PORT, GRPC_PORT = 8080, 8081
 USER = 10001
 STORE, CACHE, KEYS = "/app/.shipway", "/var/cache/shipway", "/etc/shipway/keys"
 LONGEST_PROJECT = 45  # with our endings it still names a CronJob, whose jobs get eleven characters more
@@ -48,12 +48,13 @@ def labels(subject: Subject, name: str, component: str, *, release: str | None =
 def serving_pod(subject: Subject, service: Service, name: str) -> JsonObject:
     """The pod that serves one release of an application from the team's store."""
     drain = _DRAIN[service.kind] + _UNROUTE_SECONDS + 5 + (_SEND_SECONDS if subject.targets.objects else 0)
-    args = ["serve", service.name, "--release", service.release, *listening()]
+    args = ["serve", service.name, "--release", service.release, *listening(grpc=service.grpc)]
+    second: list[Json] = [{"name": "grpc", "containerPort": GRPC_PORT}] if service.grpc else []
     box: JsonObject = {
         **container(subject, service.kind, args, secrets=service.secrets),
-        "ports": [{"name": "http", "containerPort": PORT}],
+        "ports": [{"name": "http", "containerPort": PORT}, *second],
         "resources": serving_resources(subject, service),
-        **probes(subject),
+        **probes(subject, grpc=service.grpc),
         "lifecycle": {"preStop": {"exec": {"command": ["sleep", str(_UNROUTE_SECONDS)]}}},
     }
     return {
@@ -88,9 +89,10 @@ def _spread(name: str) -> list[Json]:
     return [{"topologyKey": key, **anyway} for key in keys]
 
 
-def listening() -> list[str]:
+def listening(*, grpc: bool = False) -> list[str]:
     """The container's own network, which only what the network policy lets in reaches."""
-    return ["--host", "0.0.0.0", "--port", str(PORT)]  # noqa: S104
+    second = ["--grpc-port", str(GRPC_PORT)] if grpc else []
+    return ["--host", "0.0.0.0", "--port", str(PORT), *second]  # noqa: S104
 
 
 def container(
@@ -237,8 +239,10 @@ def progress_seconds(subject: Subject) -> int:
     return math.ceil(subject.targets.start) + _PROGRESS_SECONDS
 
 
-def probes(subject: Subject, *, startup: bool = True) -> JsonObject:
+def probes(subject: Subject, *, startup: bool = True, grpc: bool = False) -> JsonObject:
     """Ready once golden rows reproduced; alive as long as it answers, from the end of its start on.
+
+    grpc: the start ends with its first answer over gRPC, at the port that listens last.
 
     startup: whether there is a probe for the start; without one the first question about its life comes after that time.
     """
@@ -250,7 +254,8 @@ def probes(subject: Subject, *, startup: bool = True) -> JsonObject:
     if not startup:
         return {**found, "livenessProbe": {**_alive(), "initialDelaySeconds": seconds}}
     rounds = -(-seconds // _PERIOD)
-    start = {**asking("/readyz"), "periodSeconds": _PERIOD, "timeoutSeconds": 2, "failureThreshold": rounds}
+    asked: JsonObject = {"grpc": {"port": GRPC_PORT}} if grpc else asking("/readyz")
+    start = {**asked, "periodSeconds": _PERIOD, "timeoutSeconds": 2, "failureThreshold": rounds}
     return {"startupProbe": start, **found}
 
 

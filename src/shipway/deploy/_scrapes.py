@@ -9,7 +9,7 @@ from shipway.deploy._names import label_names
 from shipway.deploy._subject import Service, Subject
 from shipway.kernel.canonical import Json, JsonObject
 
-PORT, CONTROL_PORT = 8080, 4780
+PORT, GRPC_PORT, CONTROL_PORT = 8080, 8081, 4780
 METRICS_PORT = 9464  # of the control plane, where its metrics answer and nothing else: its page asks nobody who they are
 CONTROL = "control"  # what the control plane is called by its neighbours; a deployment's name always has a `-`
 CONTROL_JOB = "shipway-control"

@@ -207,7 +207,7 @@ class PredictorApp:
 
     def _page(self, path: str, method: str, base: str) -> Reply:
         if path == "/metrics" and method == "GET":
-            return Reply(200, self._whole_metrics().encode(), CONTENT_TYPE.encode())
+            return Reply(200, self.whole_metrics().encode(), CONTENT_TYPE.encode())
         method = "GET" if method == "HEAD" else method
         if path == OPENAPI and method == "GET":
             return json_reply(self._described(base))
@@ -226,9 +226,9 @@ class PredictorApp:
             raise self._nothing_at(path)
         if method not in allow.split(", "):
             raise MethodWrong(path, allow=allow)
-        return triton_page(path, self.predictor.identity, self.predictor.signature, self._whole_metrics)
+        return triton_page(path, self.predictor.identity, self.predictor.signature, self.whole_metrics)
 
-    def _whole_metrics(self) -> str:
+    def whole_metrics(self) -> str:
         """Of all processes of this address."""
         return self._shared.whole(self._render()) if self._shared else self._render()
 
@@ -290,7 +290,7 @@ class PredictorApp:
         model = json_reply(self.about_model())
         model_ready = json_reply({"name": who.model_name, "ready": True})
         pages = {"/healthz": live, "/readyz": ready, "/v2/health/live": live, "/v2/health/ready": ready}
-        pages["/v2"] = json_reply({**self.about_server(), "extensions": [*EXTENSIONS]})
+        pages["/v2"] = json_reply(self.about_server())
         pages["/v1/models"] = pages["/v2/models"] = json_reply({"models": [who.model_name]})
         pages["/"] = json_reply({"status": "alive"})  # as KServe's V1 has it
         pages["/version"] = Reply(200, self._server_version.encode(), b"text/plain; charset=utf-8")  # as MLflow has it
@@ -304,7 +304,7 @@ class PredictorApp:
 
     def about_server(self) -> dict[str, object]:
         """Open Inference's server metadata."""
-        return {"name": "shipway", "version": self._server_version, "extensions": ["binary_tensor_data", "model_repository"]}
+        return {"name": "shipway", "version": self._server_version, "extensions": [*EXTENSIONS]}
 
     def about_model(self) -> dict[str, object]:
         """Open Inference's model metadata."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from shipway.models import DATATYPES, Array, InputMismatch, Signature
 from shipway.protocols._grpc_messages import kind_of
-from shipway.protocols._http import BodyMalformed
+from shipway.protocols._http import BodyMalformed, NotOffered
 from shipway.protocols._open_inference import check_id, named_columns, wanted_outputs
 from shipway.protocols._tensors import binary_data, parse_binary_tensor, wire_datatype
 from shipway.serve import Request, Response
@@ -41,31 +41,59 @@ class Wanted(NamedTuple):
     final: bool
 
 
-def read_request(message: Any, signature: Signature) -> tuple[Request, Wanted]:
-    """The request in a ModelInferRequest and how to answer it; raises BodyMalformed and InputMismatch."""
-    check_id(message.id)
-    raw, inputs = message.raw_input_contents, message.inputs
-    if raw and len(raw) != len(inputs):
-        raise BodyMalformed(f"raw_input_contents: expected one for each of {len(inputs)} inputs or none, given {len(raw)}")
-    for output in message.outputs:
-        _refuse_memory(output.name, output.parameters)
-    outputs = wanted_outputs((output.name for output in message.outputs), signature)
-    final = _WANTS_FINAL in message.parameters and message.parameters[_WANTS_FINAL].bool_param
-    return Request(message.id or None, _all_columns(inputs, raw, signature)), Wanted(outputs, bool(raw), final)
+class Reader:
+    """Reads requests for one model."""
+
+    def __init__(self, signature: Signature) -> None:
+        numbers = [column for column in signature.inputs if column.datatype != "BYTES"]
+        self._signature = signature
+        self._numbers = {column.name: (column.datatype, np.dtype(DATATYPES[column.datatype])) for column in numbers}
+
+    def read(self, message: Any) -> tuple[Request, Wanted]:
+        """The request in a ModelInferRequest and how to answer it; raises BodyMalformed and InputMismatch."""
+        check_id(message.id)
+        raw, inputs = message.raw_input_contents, message.inputs
+        if raw and len(raw) != len(inputs):
+            raise BodyMalformed(f"raw_input_contents: expected one for each of {len(inputs)} inputs or none, given {len(raw)}")
+        for output in message.outputs:
+            _refuse_memory(output.name, output.parameters)
+            if "classification" in output.parameters:
+                what = f"output {output.name!r}: a predictor gives no classification of an output"
+                raise NotOffered(what, mend="take the scores, or a model whose output is the class")
+        outputs = wanted_outputs((output.name for output in message.outputs), self._signature)
+        final = _WANTS_FINAL in message.parameters and message.parameters[_WANTS_FINAL].bool_param
+        return Request(message.id or None, self._columns(inputs, raw)), Wanted(outputs, bool(raw), final)
+
+    def _columns(self, inputs: Any, raw: Any) -> Mapping[str, Array]:
+        if len(inputs) == 1:  # so the matrix stays one
+            array = _raw(inputs[0], raw[0]) if raw else _typed(inputs[0])
+            return named_columns(inputs[0].name, array, self._signature)
+        columns: dict[str, Array] = {}
+        usual = self._numbers if raw else {}
+        for number, tensor in enumerate(inputs):
+            name = tensor.name
+            if (known := usual.get(name)) and name not in columns:
+                column = _usual(tensor, raw[number], *known)
+                if column is not None:
+                    columns[name] = column
+                    continue
+            array = _raw(tensor, raw[number]) if raw else _typed(tensor)
+            found = named_columns(name, array, self._signature)
+            for own in found:
+                if own in columns:
+                    raise InputMismatch(column=own, expected="each input once", given="two of this name")
+            columns |= found
+        return columns
 
 
-def _all_columns(inputs: Any, raw: Any, signature: Signature) -> Mapping[str, Array]:
-    if len(inputs) == 1:  # so the matrix stays one
-        array = _raw(inputs[0], raw[0]) if raw else _typed(inputs[0])
-        return named_columns(inputs[0].name, array, signature)
-    columns: dict[str, Array] = {}
-    for number, tensor in enumerate(inputs):
-        array = _raw(tensor, raw[number]) if raw else _typed(tensor)
-        for name, column in named_columns(tensor.name, array, signature).items():
-            if name in columns:
-                raise InputMismatch(column=name, expected="each input once", given="two of this name")
-            columns[name] = column
-    return columns
+def _usual(tensor: Any, data: bytes, datatype: str, dtype: np.dtype[Any]) -> Array | None:
+    """A column of numbers just as the signature has it, looked at once; None for whatever has to be looked at closely."""
+    shape = tensor.shape
+    if tensor.datatype != datatype or not 0 < len(shape) < 3 or (len(shape) == 2 and shape[1] != 1):
+        return None
+    if shape[0] < 0 or len(data) != shape[0] * dtype.itemsize or tensor.parameters or tensor.HasField("contents"):
+        return None
+    return np.frombuffer(data, dtype)
 
 
 def fill_response(message: Any, response: Response, wanted: Wanted) -> None:

@@ -8,11 +8,12 @@ from collections.abc import Callable
 
 from shipway.protocols._app import PredictorApp
 from shipway.protocols._grpc_call import Call, Method, Room
-from shipway.protocols._grpc_infer import fill_response, read_request, response_bytes
+from shipway.protocols._grpc_infer import Reader, fill_response, response_bytes
 from shipway.protocols._grpc_messages import INFERENCE, kind_of, kinds, message_bytes, parse_message
 from shipway.protocols._grpc_reflection import reflect
 from shipway.protocols._grpc_status import CallFailed
 from shipway.protocols._http2_frames import header_block
+from shipway.protocols._triton import model_config, model_statistics
 from shipway.serve import Overloaded
 
 _HEALTH = "grpc.health.v1.Health"
@@ -25,7 +26,7 @@ class GrpcService:
     """What gRPC is asked of one predictor. It is the host of all calls."""
 
     def __init__(self, app: PredictorApp) -> None:
-        self._app, self._who, self._signature = app, app.predictor.identity, app.predictor.signature
+        self._app, self._who, self._reader = app, app.predictor.identity, Reader(app.predictor.signature)
         self.room = Room(app.body_bytes, _HELD * app.body_bytes)
         media = (b"content-type", b"application/grpc")
         self.head = header_block([media, (b"x-shipway-release", self._who.release.encode())], status=200)
@@ -64,6 +65,8 @@ class GrpcService:
         named[f"{INFERENCE}/ModelStreamInfer"] = Method(converse=self._infer_stream)
         for name in ("RepositoryModelLoad", "RepositoryModelUnload"):
             named[f"{INFERENCE}/{name}"] = Method(_refuse_load)
+        for name in ("SystemSharedMemory", "CudaSharedMemory"):
+            named |= {f"{INFERENCE}/{name}{what}": Method(_no_region(f"{name}{what}")) for what in ("Status", "Unregister")}
         named[f"{_HEALTH}/Check"] = Method(self._check)
         named[f"{_HEALTH}/Watch"] = Method(converse=self._watch)
         for version in ("v1", "v1alpha"):
@@ -78,8 +81,14 @@ class GrpcService:
         found = {name: self._fixed(name, page) for name, page in server.items()}
         found["ModelReady"] = self._of_model("ModelReady", lambda: {"ready": True})
         found["ModelMetadata"] = self._of_model("ModelMetadata", app.about_model)
+        config = {"config": model_config(self._who.model_name, app.predictor.signature)}
+        found["ModelConfig"] = self._of_model("ModelConfig", lambda: config)
+        found["ModelStatistics"] = self._of_model("ModelStatistics", self._statistics)
         found["RepositoryIndex"] = self._fixed("RepositoryIndex", {"models": app.index()})
         return found
+
+    def _statistics(self) -> dict[str, object]:
+        return {"model_stats": [model_statistics(self._who, self._app.whole_metrics())]}
 
     def _fixed(self, method: str, page: object) -> Callable[[bytes, Call], bytes]:
         request, answer = kind_of(f"{method}Request"), message_bytes(kind_of(f"{method}Response"), page)
@@ -95,7 +104,8 @@ class GrpcService:
 
         def answered(message: bytes, _call: Call) -> bytes:
             asked = parse_message(request, message)
-            self._check_model(asked.name, asked.version)
+            if asked.name or method != "ModelStatistics":  # of which nothing named means all
+                self._check_model(asked.name, asked.version)
             return message_bytes(response, page())
 
         return answered
@@ -110,7 +120,7 @@ class GrpcService:
     async def _infer(self, message: bytes, call: Call) -> bytes:
         asked = parse_message(self._request, message)
         self._check_model(asked.model_name, asked.model_version)
-        request, wanted = read_request(asked, self._signature)
+        request, wanted = self._reader.read(asked)
         response = await self._app.predict(request, call.headers)
         call.rows = response.rows
         return response_bytes(response, wanted)
@@ -139,7 +149,7 @@ class GrpcService:
             asked = parse_message(self._request, message)
             id = asked.id
             self._check_model(asked.model_name, asked.model_version)
-            request, wanted = read_request(asked, self._signature)
+            request, wanted = self._reader.read(asked)
             response = await self._app.predict(request, call.headers)
             rows = response.rows
             fill_response(part.infer_response, response, wanted)
@@ -170,6 +180,17 @@ class GrpcService:
 
 def _health(status: int) -> bytes:
     return bytes(kinds().messages["grpc.health.v1.HealthCheckResponse"](status=status).SerializeToString())
+
+
+def _no_region(method: str) -> Callable[[bytes, Call], bytes]:
+    """No memory is shared: there is nothing to list, and to leave all of it is done."""
+
+    def answered(message: bytes, _call: Call) -> bytes:
+        if name := parse_message(kind_of(f"{method}Request"), message).name:
+            raise CallFailed(501, f"a predictor shares no memory with its clients, so there is no region {name[:100]!r}")
+        return b""
+
+    return answered
 
 
 def _refuse_load(_message: bytes, _call: Call) -> bytes:

@@ -36,7 +36,7 @@ def triton_page(path: str, who: Identity, signature: Signature, metrics: Callabl
     if path.endswith("/config"):
         return json_reply(model_config(who.model_name, signature))
     if path.endswith("/stats"):
-        return json_reply({"model_stats": [_statistics(who, metrics())]})
+        return json_reply({"model_stats": [model_statistics(who, metrics())]})
     if "sharedmemory" in path:
         return _memory(path)
     if path.startswith("/v2/repository"):
@@ -68,8 +68,8 @@ def _field(column: Column) -> dict[str, object]:
     return {"name": column.name, "data_type": f"TYPE_{kind}", "dims": [-1]}
 
 
-def _statistics(who: Identity, page: str) -> dict[str, object]:
-    """Of all processes of this address since the deployment began. What is not measured apart is left out."""
+def model_statistics(who: Identity, page: str) -> dict[str, object]:
+    """Of all processes of this address since the deployment began, from their metrics. What is not measured is left out."""
     one: dict[str, float] = {}
     count = {True: 0, False: 0}
     for name, status, value in _SAMPLE.findall(page):
