@@ -75,7 +75,7 @@ def test_a_killed_worker_is_replaced_and_what_its_log_lost_is_recorded(project: 
             step_until(supervisor, lambda: pids_of(project) != [victim])
             wait_for(lambda: len(load.answers) > killed + 20)
         assert len(load.failures) <= 3, "those that it had in hand, one a client; the others waited"
-        assert f"{REF}: 1 predictor died and was replaced" in said
+        assert f"{REF}: 1 predictor died and was replaced (SIGKILL)" in said
     answered = 2 * len(load.answers)
     compact(project.store)
     rows = sum(int(str(gap.value["rows"])) for gap in project.store.states(GAP, "predictions/"))

@@ -23,7 +23,7 @@ from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Descriptor, digest_bytes
 from shipway.kernel.media import JSON, SKOPS
 from shipway.models import Array, Column, Signature, golden_blob, load_model, model_object, stack
-from shipway.store import PredictionRecord, decode_record, list_segments, read_segment
+from shipway.store import FailureRecord, PredictionRecord, WorkRecord, decode_record, list_segments, read_segment
 
 RELEASE = "sha256:" + "ab" * 32
 DEPLOYMENT = "sha256:" + "cd" * 32
@@ -69,9 +69,15 @@ class Served:
         for segment in list_segments(self.log):
             for frame in read_segment(segment.path).frames:
                 record = decode_record(frame.payload)
-                assert isinstance(record, PredictionRecord)
-                found.append(record)
+                if isinstance(record, PredictionRecord):
+                    found.append(record)
         return found
+
+    def others(self) -> list[FailureRecord | WorkRecord]:
+        """What the log has beside predictions."""
+        frames = [frame for segment in list_segments(self.log) for frame in read_segment(segment.path).frames]
+        records = [decode_record(frame.payload) for frame in frames if frame.rows == 0]
+        return [record for record in records if isinstance(record, FailureRecord | WorkRecord)]
 
 
 def make_served(folder: Path, inputs: Mapping[str, str], *, trees: int = 30) -> Served:

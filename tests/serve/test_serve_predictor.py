@@ -46,7 +46,7 @@ from shipway.serve import (
     open_model,
     open_predictor,
 )
-from shipway.store import SegmentWriter, list_segments, read_segment
+from shipway.store import PredictionRecord, SegmentWriter, decode_record, list_segments, read_segment
 
 NOW = datetime(2013, 2, 1, tzinfo=UTC)
 IDENTITY = Identity("delay", "prod", "sha256:r", "sha256:d", "live", "delay")
@@ -376,3 +376,23 @@ def test_a_predictor_imports_no_table_engine_catalogue_or_pydantic() -> None:
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     heavy = {"polars", "pyarrow", "pydantic", "sqlalchemy", "alembic", "starlette", "fastapi", "pandas", "sklearn"}
     assert heavy & set(output.split()) == set()
+
+
+def test_a_share_of_the_requests_is_logged_by_their_ids_alone_with_its_weight(tmp_path: Path) -> None:
+    taken: list[set[str]] = []
+    for name, share in (("tenth", 0.1), ("again", 0.1), ("half", 0.5)):
+        log = SegmentWriter(tmp_path / name, "w")
+        answering = Predictor(Total(), IDENTITY, log=log, clock=FixedClock(), sample=share)
+        two = {"a": np.ones(2), "b": np.ones(2)}
+        answers = [answering.predict(Request(f"request {number}", two)) for number in range(400)]
+        log.close()
+        (segment,) = list_segments(tmp_path / name)
+        records = [decode_record(frame.payload) for frame in read_segment(segment.path).frames]
+        assert {record.weight for record in records if isinstance(record, PredictionRecord)} == {1 / share}
+        taken.append({answer.id for answer in answers if answer.logged})
+        assert taken[-1] == {record.request for record in records if isinstance(record, PredictionRecord)}
+        assert answering.recorder is not None
+        assert answering.recorder.left_out == 2 * (400 - len(taken[-1]))
+    assert taken[0] == taken[1] < taken[2]
+    assert abs(len(taken[0]) - 40) < 25
+    assert abs(len(taken[2]) - 200) < 50

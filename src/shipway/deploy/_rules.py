@@ -143,6 +143,16 @@ def _service_alerts(kind: str, mine: str) -> list[Json]:
             then=_WATCH,
         ),
     ]
+    if kind == "predictor":
+        found.append(
+            _alert(
+                "ShipwayPredictorReplaced",
+                f"delta(shipway_predictor_replaced{{{mine}}}[15m]) > 2",
+                severity="ticket",
+                summary="processes of {{ $labels.ref }} hang, grow or die: {{ $value }} were replaced in 15 minutes",
+                then="shipway log {{ $labels.ref }}",
+            )
+        )
     return found
 
 

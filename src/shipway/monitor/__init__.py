@@ -12,6 +12,7 @@ from shipway.kernel.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from shipway.monitor._alerts import Alert, fold_alerts
+    from shipway.monitor._beside import ServingCost, measure_serving
     from shipway.monitor._calls import scan_calls
     from shipway.monitor._challenger import inputs_of, paired_comparison, window_rows
     from shipway.monitor._clock import event_clock
@@ -28,11 +29,12 @@ if TYPE_CHECKING:
     from shipway.monitor._readings import READING, Reading, ReadingPoint, drop_readings, keep_reading, load_readings
     from shipway.monitor._sentinel import SentinelFound, compare_prices, compare_runs, with_prices
     from shipway.monitor._share import share_logs
-    from shipway.monitor._tables import scan_outcomes, scan_predictions
+    from shipway.monitor._tables import list_tables, scan_outcomes, scan_predictions
     from shipway.monitor._verdict import DayVerdict, Finding, Severity
     from shipway.monitor._watch import AttestChecks, WatchResult, load_alerts, load_verdicts, watch
 
 _HOME = {
+    "_beside": ["ServingCost", "measure_serving"],
     "_alerts": ["Alert", "fold_alerts"],
     "_challenger": ["inputs_of", "paired_comparison", "window_rows"],
     "_clock": ["event_clock"],
@@ -43,7 +45,7 @@ _HOME = {
     "_months": ["report_months"],
     "_outcomes": ["OutcomeLog", "OutcomeMalformed"],
     "_share": ["share_logs"],
-    "_tables": ["scan_outcomes", "scan_predictions"],
+    "_tables": ["list_tables", "scan_outcomes", "scan_predictions"],
     "_verdict": ["DayVerdict", "Finding", "Severity"],
     "_calls": ["scan_calls"],
     "_cost": ["COST_BY", "CostPart", "CostReading", "check_cost", "cost_by", "measure_cost"],
@@ -76,6 +78,7 @@ __all__ = [
     "ReadingPoint",
     "Reference",
     "SentinelFound",
+    "ServingCost",
     "Severity",
     "TimeColumn",
     "WatchResult",
@@ -95,11 +98,13 @@ __all__ = [
     "inputs_of",
     "joined",
     "keep_reading",
+    "list_tables",
     "load_alerts",
     "load_readings",
     "load_verdicts",
     "measure_cost",
     "measure_coverage",
+    "measure_serving",
     "paired_comparison",
     "release_reference",
     "report_months",

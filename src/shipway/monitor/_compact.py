@@ -7,16 +7,18 @@ touched.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import polars as pl
 
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
+from shipway.monitor._beside import beside_tables
 from shipway.monitor._calls import call_table
 from shipway.monitor._faults import past_unreadable
 from shipway.monitor._gaps import record_damage, record_gap
@@ -72,6 +74,7 @@ class _Taken(NamedTuple):
     lost_bytes: int = 0
     mistimed: int = 0
     remark: str | None = None
+    beside: Mapping[str, pl.DataFrame] = MappingProxyType({})  # tables of frames that stand for no row, by their log
 
     @property
     def whole(self) -> bool:
@@ -122,10 +125,13 @@ def _keep(store: Store, stream: str, taken: list[tuple[SegmentFile, _Taken]], no
         name = segment.path.stem
         if found.table.height:
             write_table(found.table, folder / f"{name}.parquet")
+        for other, table in found.beside.items():
+            write_table(table, table_folder(store, other) / f"{name}.parquet")
         if not found.whole:
             lost, remark = found.lost_bytes, found.remark
             record_damage(store, stream, name, rows=found.unread_rows, lost_bytes=lost, now=now, remark=remark)
-    sync_folder(folder)
+    for one in (stream, *dict.fromkeys(other for _, found in taken for other in found.beside)):
+        sync_folder(table_folder(store, one))
     for segment, found in taken:
         _put_away(segment.path, whole=found.whole)
     sync_folder(store.log_folder(stream))
@@ -140,7 +146,8 @@ def _take(segment: SegmentFile, stream: str, time_column: TimeColumn) -> _Taken:
 
 
 def _take_predictions(frames: tuple[Frame, ...], time_column: TimeColumn) -> _Taken:
-    good = [record for _, record in _records(frames) if isinstance(record, PredictionRecord)]
+    read = [record for _, record in _records(frames)]
+    good = [record for record in read if isinstance(record, PredictionRecord)]
     releases = dict.fromkeys(Digest(record.release) for record in good)
     columns: dict[Digest, str | None] = {}
     for release in releases:
@@ -149,7 +156,9 @@ def _take_predictions(frames: tuple[Frame, ...], time_column: TimeColumn) -> _Ta
     table, mistimed = prediction_table(good, columns)
     gone = [release for release in releases if release not in columns]
     remark = f"the release cannot be read: {', '.join(gone)}" if gone else None
-    return _Taken(table, sum(frame.rows for frame in frames) - table.height, mistimed=mistimed, remark=remark)
+    return _Taken(
+        table, sum(frame.rows for frame in frames) - table.height, mistimed=mistimed, remark=remark, beside=beside_tables(read)
+    )
 
 
 def _take_outcomes(frames: tuple[Frame, ...], _time_column: TimeColumn) -> _Taken:

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.models import decode_columns
-from shipway.monitor._tables import AHEAD, PREDICTION_COLUMNS, SCORE, input_column, output_column, parse_instants
+from shipway.monitor._tables import AHEAD, PREDICTION_COLUMNS, SCORE, WEIGHT, input_column, output_column, parse_instants
 from shipway.store import PredictionRecord
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -81,7 +82,8 @@ def _group_table(group: list[_Read], time_column: str | None) -> PredictionTable
     named = {input_column(name): series for name, series in inputs.items()}
     named |= {output_column(name, inputs): _scored(name, series) for name, series in outputs.items()}
     frame = columns.with_columns(time.alias("time"), time.dt.date().alias("day"))
-    return PredictionTable(frame.select(PREDICTION_COLUMNS.keys()).with_columns(**named), int(late.sum()))
+    ours = [*PREDICTION_COLUMNS, *([WEIGHT] if WEIGHT in frame.columns else [])]
+    return PredictionTable(frame.select(ours).with_columns(**named), int(late.sum()))
 
 
 def _identity(group: list[_Read]) -> pl.DataFrame:
@@ -90,6 +92,8 @@ def _identity(group: list[_Read]) -> pl.DataFrame:
     fields = ("request", "release", "deployment", "arm", "recorded", "latency_us")
     said = pl.DataFrame({field: [getattr(record, field) for record in records] for field in fields})
     said = said.with_columns(pl.Series("request_hash", [_hash(record.columns) for record in records], dtype=pl.UInt64))
+    if any(record.weight for record in records):
+        said = said.with_columns(pl.Series(WEIGHT, [_weight(record) for record in records], dtype=pl.Float64))
     rows = np.array([record.rows for record in records])
     place = np.repeat(np.arange(len(records)), rows)
     number = np.arange(rows.sum()) - np.repeat(np.cumsum(rows) - rows, rows)
@@ -99,6 +103,10 @@ def _identity(group: list[_Read]) -> pl.DataFrame:
         pl.exclude("recorded"),
         pl.col("recorded").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
     )
+
+
+def _weight(record: PredictionRecord) -> float:
+    return 1.0 if isinstance(record.weight, msgspec.UnsetType) else record.weight
 
 
 def _hash(columns: bytes) -> int:

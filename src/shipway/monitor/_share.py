@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shipway.monitor._beside import BESIDE
 from shipway.monitor._compact import STREAMS
 from shipway.monitor._lock import exclusive
 from shipway.monitor._tables import sync_folder, table_folder
@@ -15,7 +16,7 @@ def share_logs(store: Store) -> Shared:
     """
     sent = fetched = 0
     with exclusive(store.log_folder("predictions").parent / "share.lock", wait=False) as free:
-        for stream in (*STREAMS, "gaps") if free else ():
+        for stream in (*STREAMS, *BESIDE, "gaps") if free else ():
             folder = table_folder(store, stream)
             done = store.share(stream, folder, suffix=".parquet")
             sent, fetched = sent + done.sent, fetched + done.fetched

@@ -33,6 +33,7 @@ PREDICTION_COLUMNS: dict[str, pl.DataType] = {
     "latency_us": pl.Int64(),
     "request_hash": pl.UInt64(),  # of what was asked: 64 bits of the encoded input columns of the whole request
 }
+WEIGHT = "sample_weight"  # how many requests a row's stands for; only in tables of a deployment that logs a share
 SCORE_COLUMNS = PREDICTION_COLUMNS | {SCORE: pl.Float64()}
 OUTCOME_COLUMNS: dict[str, pl.DataType] = {
     "id": pl.String(),
@@ -52,7 +53,7 @@ def input_column(name: str) -> str:
     >>> input_column("carrier"), input_column("time")
     ('carrier', 'input.time')
     """
-    ours = name in PREDICTION_COLUMNS or name in _LABEL_COLUMNS or name == SCORE
+    ours = name in PREDICTION_COLUMNS or name in _LABEL_COLUMNS or name in (SCORE, WEIGHT)
     return f"input.{name}" if ours else name
 
 
@@ -62,7 +63,12 @@ def output_column(name: str, inputs: Iterable[str]) -> str:
     >>> output_column("probability", ["probability"]), output_column("carrier", ["carrier"])
     ('probability', 'output.carrier')
     """
-    taken = name in PREDICTION_COLUMNS or name in _LABEL_COLUMNS or name in {input_column(given) for given in inputs}
+    taken = (
+        name in PREDICTION_COLUMNS
+        or name in _LABEL_COLUMNS
+        or name == WEIGHT
+        or name in {input_column(given) for given in inputs}
+    )
     return f"output.{name}" if taken else name
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from shipway.kernel.canonical import parse_object
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
+from shipway.operate._ends import Deaths, reasons
 from shipway.operate._serve import Serving
 
 LOOPBACK = "127.0.0.1"
@@ -206,6 +207,8 @@ class Group:
         self._leaving: list[Worker] = []
         self._warm: list[Worker] = []  # those of the deployment before, which stand aside
         self._warm_until = 0.0
+        self._deaths = Deaths()
+        self.why = ""  # those that were replaced last had ended
 
     @property
     def url(self) -> str:
@@ -276,8 +279,18 @@ class Group:
         self._leaving = [*(worker for worker in self._leaving if worker.running()), *workers]
 
     def replace_dead(self, stop: threading.Event | None = None) -> int:
-        """Start a new worker for each that died; how many. stop: as in `switch`. Raises PredictorFailed."""
-        dead = [worker for worker in self.workers if not worker.running()]
+        """Start a new worker for each that died; how many, and `why`. stop: as in `switch`.
+
+        Raises PredictorFailed, also when too many have died in the last minute.
+        """
+        dead, now = [worker for worker in self.workers if not worker.running()], time.monotonic()
+        if not dead:
+            return 0
+        self.why = reasons(worker.process.returncode for worker in dead)
+        if self._deaths.too_many(len(self.workers), now):
+            what = f"predictors of {self.ref} die again and again ({self.why}): the next is started in a minute"
+            raise PredictorFailed(what, where=str(self._log))
+        self._deaths.add(len(dead), now)
         for worker in dead:
             fresh = self._spawn(worker.serving)
             fresh.wait_ready(stop)
@@ -303,6 +316,7 @@ class Group:
         if serving.workers > 1 and self._pages is None:
             self._pages = tempfile.TemporaryDirectory(prefix="shipway-pages-")
         beside = self._pages.name if self._pages else None
+        named["SHIPWAY_REPLACED"] = str(self._deaths.total)
         return Worker(serving, self._socket, self._log, {**self._environ, **named}, beside, self._for_grpc(serving))
 
     def _for_grpc(self, serving: Serving) -> socket.socket | None:

@@ -57,7 +57,7 @@ def serve_pinned(
         report(f"{ref} serves {short(serving.release)} at {group.told}")
         while not stop.wait(_TURN_SECONDS):
             if replaced := group.replace_dead(stop):
-                report(f"{ref}: {replaced} predictor died and was replaced")
+                report(f"{ref}: {replaced} predictor died and was replaced ({group.why})")
             if logs:
                 logs.step()
     finally:

@@ -16,7 +16,15 @@ from shipway.models import served_model
 from shipway.operate._gateway import prepare_gateway
 from shipway.operate._serve import Serving
 from shipway.pipeline import open_environment, open_overlay
-from shipway.release import Component, find_component, load_components, release_descriptor, speaks_grpc, workers_of
+from shipway.release import (
+    Component,
+    find_component,
+    load_components,
+    predictors_of,
+    release_descriptor,
+    speaks_grpc,
+    workers_of,
+)
 from shipway.serve import ServingConfig
 from shipway.store import Store
 
@@ -143,5 +151,6 @@ def _config(store: Store, deployment: JsonObject, digest: Digest, release: Diges
         "log_directory": str(store.log_folder("predictions")),
         "key": manifest["key"],
         "time": manifest["time"],
+        **predictors_of(deployment),
         **({"functions_file": str(store.objects.path(functions[0]))} if functions else {}),
     }

@@ -120,7 +120,7 @@ class Supervisor:
             self._fail(ref, group.serving.deployment, problem)
             return
         if replaced:
-            self._report(f"{ref}: {replaced} predictor died and was replaced")
+            self._report(f"{ref}: {replaced} predictor died and was replaced ({group.why})")
             self._failed.pop((ref, group.serving.deployment), None)
             self._note(ref, group, None)
 

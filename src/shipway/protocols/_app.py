@@ -28,12 +28,13 @@ from shipway.protocols._http import (
     read_body,
     send_reply,
 )
+from shipway.protocols._memory import resident_bytes
 from shipway.protocols._metrics import CONTENT_TYPE, RequestMetrics, Samples
 from shipway.protocols._mlflow import CODES, CSV, parse_invocation
 from shipway.protocols._open_inference import describe_model, parse_infer, render_infer
 from shipway.protocols._openapi import describe_api
 from shipway.protocols._v1 import parse_predict, render_predict
-from shipway.serve import Arrays, Batcher, Overloaded, Request, Response
+from shipway.serve import Arrays, Batcher, BatchHung, Overloaded, PredictionFailed, Replaced, Request, Response
 
 BODY_BYTES = 64 << 20
 OPENAPI = "/openapi.json"
@@ -87,6 +88,8 @@ _STATUSES: tuple[tuple[type[ShipwayError], int], ...] = (
     (EncodingUnknown, 415),
     (MediaTypeUnknown, 415),
     (Overloaded, 503),
+    (Replaced, 503),
+    (BatchHung, 504),
 )
 
 
@@ -110,7 +113,8 @@ class PredictorApp:
 
     server_version: what server metadata says; golden: the model's golden rows, examples in the description of this API;
     body_bytes: the largest body, packed or unpacked; pages: of metrics, where other processes answer at the same address;
-    browsers: whether pages in browsers may ask. Where it is mounted, `root_path` of a request is what comes before its routes.
+    browsers: whether pages in browsers may ask; replaced: how many processes died here before this one; cpu_price: US
+    dollars for an hour of a processor. Where it is mounted, `root_path` of a request is what comes before its routes.
     """
 
     def __init__(
@@ -123,7 +127,11 @@ class PredictorApp:
         ids: Ids | None = None,
         pages: SharedPages | None = None,
         browsers: bool = False,
+        replaced: int = 0,
+        cpu_price: float | None = None,
     ) -> None:
+        self._cpu_price = cpu_price
+        self._replaced = replaced
         self._shared, self._browsers, self._golden, self._server_version = pages, browsers, golden, server_version
         self._batcher, self.predictor, self.body_bytes = batcher, batcher.predictor, body_bytes
         self._ids = ids or RandomIds()
@@ -180,30 +188,45 @@ class PredictorApp:
         return self._metrics.render(self._gauges())
 
     async def _infer(self, wire: _Wire, headers: Headers, receive: Receive) -> Reply:
-        rows, started = 0, time.perf_counter()
+        rows, started, asked = 0, time.perf_counter(), None
         try:
             _check_caller(headers, wire.media_types, browsers=self._browsers)
             body = await read_body(receive, headers, limit=self.body_bytes)
             started = time.perf_counter()
-            request, wanted = wire.parse(body, headers, self.predictor.signature)
-            response = await self.predict(request, headers)
+            asked, wanted = wire.parse(body, headers, self.predictor.signature)
+            response = await self.predict(asked, headers)
             rows, reply = response.rows, wire.render(response, wanted)
         except ClientGone:
             raise
         except Exception as problem:
             reply = self._refusal(problem, wire.refuse)
+            if asked is None:
+                self._record_failure(problem, None, status=reply.status, started=started)
         self.observe(status=reply.status, seconds=time.perf_counter() - started, rows=rows)
         return reply if len(reply.body) < PACKED_BYTES else await _packed(reply, headers)
 
     async def predict(self, request: Request, _headers: Headers) -> Response:
         """The answer to a request of any protocol, in its turn."""
-        return await self._batcher.predict(request)
+        started = time.perf_counter()
+        try:
+            return await self._batcher.predict(request)
+        except Exception as problem:
+            self._record_failure(problem, request, status=status_of(problem), started=started)
+            raise
 
     def observe(self, *, status: int, seconds: float, rows: int) -> None:
         """A request to predict of any protocol was answered, with what is or would be this status of HTTP."""
         self._metrics.observe(status=status, seconds=seconds, rows=rows)
         if self._shared:
             self._shared.keep_soon(self._render)
+
+    def _record_failure(self, problem: Exception, asked: Request | None, *, status: int, started: float) -> None:
+        recorder = self.predictor.recorder
+        if recorder is None:
+            return
+        code = problem.code if isinstance(problem, ShipwayError) else "internal"
+        columns = asked.columns if asked and isinstance(problem, PredictionFailed | BatchHung) else None
+        recorder.record_failure(columns, id=(asked and asked.id) or "", status=status, code=code, started=started)
 
     def _page(self, path: str, method: str, base: str) -> Reply:
         if path == "/metrics" and method == "GET":
@@ -252,13 +275,12 @@ class PredictorApp:
             id = self._ids.new()
             _logger.error("request %s: internal error", id, exc_info=problem)
             return 500, f"internal error, request {id}"
-        status = next((status for kind, status in _STATUSES if isinstance(problem, kind)), 500)
-        return status, "; ".join(filter(None, (problem.what, problem.where, problem.mend)))
+        return status_of(problem), "; ".join(filter(None, (problem.what, problem.where, problem.mend)))
 
     def _refusal(self, problem: Exception, say: Callable[[str, int], object] = _V1.refuse) -> Reply:
         status, words = self.refused(problem)
         headers: tuple[tuple[bytes, bytes], ...] = ()
-        if isinstance(problem, Overloaded):
+        if isinstance(problem, Overloaded | Replaced):
             headers = ((b"retry-after", str(problem.after).encode()),)
         elif isinstance(problem, MethodWrong):
             headers = ((b"allow", problem.allow.encode()),)
@@ -271,12 +293,20 @@ class PredictorApp:
         gauges: dict[str, Samples] = {
             "shipway_predictor_info": [({**who._asdict()}, 0 if self._leaving else 1)],
             "shipway_predictor_calls_total": [({}, self._batcher.calls)],
+            "shipway_predictor_replaced": [({}, self._replaced)],
+            "shipway_predictor_memory_bytes": [({}, resident_bytes())],
             "shipway_predictor_queued_rows": [({}, self._batcher.queued_rows)],
         }
         if self.predictor.log is not None:
             counts = self.predictor.log.counts()
             for name in ("accepted", "written", "dropped"):
                 gauges[f"shipway_log_{name}_rows_total"] = [({}, getattr(counts, name))]
+        if recorder := self.predictor.recorder:
+            gauges["shipway_log_left_out_rows_total"] = [({}, recorder.left_out)]
+            gauges["shipway_log_unrecorded_failures_total"] = [({}, recorder.unrecorded)]
+        cpu, price = time.process_time(), self._cpu_price
+        gauges["shipway_predictor_cpu_seconds_total"] = [({}, cpu)]
+        gauges["shipway_predictor_usd_total"] = [({}, cpu * price / 3600)] if price is not None else []
         return gauges
 
     def _described(self, base: str) -> dict[str, Any]:
@@ -315,6 +345,11 @@ class PredictorApp:
         """What Open Inference's repository has: the one model."""
         who = self.predictor.identity
         return [{"name": who.model_name, "version": who.release, "state": "READY", "reason": ""}]
+
+
+def status_of(problem: Exception) -> int:
+    """What HTTP calls it."""
+    return next((status for kind, status in _STATUSES if isinstance(problem, kind)), 500)
 
 
 def route_path(scope: Scope) -> str:

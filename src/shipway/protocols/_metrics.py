@@ -19,10 +19,19 @@ METRICS = {
     "shipway_predictor_calls_total": ("counter", "Batches that the model was given."),
     "shipway_predictor_failed_seconds_total": ("counter", "The part of that time that went to requests without an answer."),
     "shipway_predictor_request_seconds": ("histogram", "Time from the last byte of a request to its answer."),
+    "shipway_predictor_cpu_seconds_total": ("counter", "Processor time of the process, its start included."),
+    "shipway_predictor_usd_total": ("counter", "What that processor time costs, where the deployment has a price."),
+    "shipway_predictor_replaced": (
+        "gauge",
+        "Processes of this address that had died and were replaced when this one began.",
+    ),
+    "shipway_predictor_memory_bytes": ("gauge", "Resident memory of the process that holds the most."),
     "shipway_predictor_queued_rows": ("gauge", "Rows that wait for the model."),
     "shipway_log_accepted_rows_total": ("counter", "Rows that the prediction log has taken."),
     "shipway_log_written_rows_total": ("counter", "Rows that the prediction log has given to the file system."),
     "shipway_log_dropped_rows_total": ("counter", "Rows that the prediction log refused because its buffer was full."),
+    "shipway_log_unrecorded_failures_total": ("counter", "Failed requests that were counted and not recorded, being too many."),
+    "shipway_log_left_out_rows_total": ("counter", "Rows that are not of the share that the deployment logs."),
 }
 
 SUMMED = ("shipway_predictor_queued_rows",)  # gauges that are added over the processes of one address

@@ -20,6 +20,7 @@ from shipway.kernel.errors import ShipwayError
 from shipway.kernel.pages import SharedPages
 from shipway.protocols._app import PredictorApp, own_version
 from shipway.protocols._metrics import SUMMED
+from shipway.protocols._watchdog import HUNG, Watchdog, check_memory
 from shipway.serve import Batcher, load_config, open_log, open_model, open_predictor
 from shipway.store import SegmentWriter
 
@@ -62,6 +63,7 @@ class _Process(NamedTuple):
     batcher: Batcher
     log: SegmentWriter | None
     app: PredictorApp
+    watchdog: Watchdog
 
 
 def run(
@@ -73,7 +75,9 @@ def run(
     beside: str | None = None,
     turn_fd: int | None = None,
 ) -> int:
-    """Serves until SIGTERM or SIGINT; 0, or 1 when it could not start. beside: a folder of pages, shared with others.
+    """Serves until SIGTERM or SIGINT; 0, or 1 when it could not start, HUNG or GREW when it is to be replaced.
+
+    beside: a folder of pages, shared with others.
 
     turn_fd: a socket on which it is told `aside` (answer what is there, take nothing new, stay loaded) and `back`, and says
     `back` once it takes requests again.
@@ -87,29 +91,55 @@ def run(
     try:
         process.server.run_with(process.listener, turn_fd)
     finally:
+        process.watchdog.close()
         process.batcher.close()
+        process.watchdog.record_work()
         if process.log:
             process.log.close()
         process.app.close()
-    return 0
+    if process.watchdog.exit_code == HUNG:
+        os._exit(HUNG)  # the interpreter would wait for the thread that hangs
+    return process.watchdog.exit_code or 0
 
 
 def _open(config_file: str, http: Place, grpc: Place, ready_fd: int | None, beside: str | None) -> _Process:
     config = load_config(Path(config_file))
     ready = open_model(config)
+    check_memory(config.memory_bytes)
     listener = _listen(http)
     log = open_log(config)
     batcher = Batcher(open_predictor(config, ready.model, log), ready.cost)
     line = {"ready": True, "port": listener.getsockname()[1], "pid": os.getpid(), "release": config.release}
     pages = SharedPages(Path(beside), summed=SUMMED) if beside else None
-    app = PredictorApp(batcher, server_version=own_version(), golden=ready.golden, pages=pages)
+    app = PredictorApp(
+        batcher,
+        server_version=own_version(),
+        golden=ready.golden,
+        pages=pages,
+        replaced=_replaced(),
+        cpu_price=config.usd_per_cpu_hour,
+    )
     second = _second_port(app, grpc)
     if second:
         line["grpc"] = second.port
     server = _Server(app, line, ready_fd, second)
+    watchdog = Watchdog(
+        batcher,
+        seconds=config.batch_seconds,
+        memory=config.memory_bytes,
+        leave=server.leave_for_good,
+        cpu_price=config.usd_per_cpu_hour,
+    )
+    watchdog.start()
     gc.collect()
     gc.freeze()  # what the libraries made stays: a full collection need not look through it again
-    return _Process(server, listener, batcher, log, app)
+    return _Process(server, listener, batcher, log, app, watchdog)
+
+
+def _replaced() -> int:
+    """What the group that starts this process says of those before it."""
+    said = os.environ.get("SHIPWAY_REPLACED", "")
+    return int(said) if said.isdecimal() else 0
 
 
 def _second_port(app: PredictorApp, grpc: Place) -> GrpcServer | None:
@@ -151,6 +181,10 @@ class _Server(uvicorn.Server):
         """Serve at a listener, which stays open when this steps aside."""
         self._listener, self._turns = listener, socket.socket(fileno=turn_fd) if turn_fd is not None else None
         self.run(sockets=[listener.dup()])
+
+    def leave_for_good(self) -> None:
+        """Drain and end; from any thread."""
+        self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -9,7 +9,7 @@ from shipway.kernel import media
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.kernel.units import Seconds
-from shipway.spec import DeploySpec, MonitorSpec, OutcomeSpec
+from shipway.spec import BATCH_SECONDS, DeploySpec, MonitorSpec, OutcomeSpec, PredictorSpec
 from shipway.store import Store
 
 
@@ -38,6 +38,7 @@ def deployment_object(
         "after": deploy.after,
         "follow": sorted(deploy.follow),
         **({"grpc": True} if deploy.grpc else {}),
+        **_predictors_object(deploy.predictors),
         **({"gateway": gateway} if gateway is not None else {}),
     }
 
@@ -65,6 +66,20 @@ def workers_of(deployment: JsonObject) -> int:
 def speaks_grpc(deployment: JsonObject) -> bool:
     """Whether its predictors answer gRPC at a second port."""
     return deployment.get("grpc") is True
+
+
+def _predictors_object(spec: PredictorSpec) -> JsonObject:
+    """Only what differs from the default, so that an older deployment keeps its digest."""
+    found: dict[str, Json] = {"log_sample": spec.sample, "batch_seconds": spec.batch}
+    found |= {"memory_bytes": spec.memory, "usd_per_cpu_hour": spec.cpu_price}
+    usual = {"log_sample": 1.0, "batch_seconds": BATCH_SECONDS, "memory_bytes": None, "usd_per_cpu_hour": None}
+    kept = {name: value for name, value in found.items() if value != usual[name]}
+    return {"predictors": kept} if kept else {}
+
+
+def predictors_of(deployment: JsonObject) -> JsonObject:
+    """How its predictors are kept, as far as it differs from the default: what `serving.json` says of it."""
+    return cast("JsonObject", deployment.get("predictors", {}))
 
 
 def monitors_of(deployment: JsonObject) -> dict[str, MonitorSpec]:

@@ -5,24 +5,29 @@ Runs in the project's Python: numpy, msgspec and the model's own libraries only.
 
 from __future__ import annotations
 
-from shipway.serve._batch import Batcher, Cost, Overloaded
+from shipway.serve._batch import Batcher, BatchHung, Cost, Overloaded, Replaced
 from shipway.serve._config import ConfigMalformed, ServingConfig, load_config
 from shipway.serve._load import ModelMissing, ReadyModel, measure_cost, open_log, open_model, open_predictor
-from shipway.serve._predictor import PredictionFailed, Predictor
+from shipway.serve._outputs import AnswerWrong
+from shipway.serve._predictor import ModelHung, PredictionFailed, Predictor
 from shipway.serve._request import Arrays, Identity, Request, Response
 from shipway.serve._table import TableUnknown, table_columns
 
 __all__ = [
+    "AnswerWrong",
     "Arrays",
+    "BatchHung",
     "Batcher",
     "ConfigMalformed",
     "Cost",
     "Identity",
+    "ModelHung",
     "ModelMissing",
     "Overloaded",
     "PredictionFailed",
     "Predictor",
     "ReadyModel",
+    "Replaced",
     "Request",
     "Response",
     "ServingConfig",

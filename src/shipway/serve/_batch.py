@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from shipway.kernel.errors import ShipwayError
-from shipway.serve._predictor import PredictionFailed, Predictor
+from shipway.serve._predictor import ModelHung, PredictionFailed, Predictor
 from shipway.serve._request import Checked, Request, Response
 
 LARGE_ROWS = 256  # a request of so many rows gains nothing from company, and would make the company wait
@@ -33,6 +33,29 @@ class Overloaded(ShipwayError):
     def __init__(self, queued: int, *, after: int) -> None:
         super().__init__(f"{queued} rows wait for the model already", mend=f"try again in {after} s")
         self.after = after
+
+
+class BatchHung(ShipwayError):
+    """A call of the model took longer than its deployment allows; the process is replaced."""
+
+    code = "serve.batch-hung"
+    retry = True
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the model did not answer in its time", mend="`limits: {batch: 2m}` of the deployment, if it needs more"
+        )
+
+
+class Replaced(ShipwayError):
+    """This process answers nothing any more because its model hangs; another one takes its place."""
+
+    code = "serve.replaced"
+    retry = True
+
+    def __init__(self) -> None:
+        super().__init__("this predictor is being replaced", mend="try again in 1 s")
+        self.after = 1
 
 
 class Cost(NamedTuple):
@@ -65,24 +88,49 @@ class Batcher:
         self._cost, self._limit = cost, queue_rows
         self._queue: deque[_Waiting] = deque()
         self._thread = ThreadPoolExecutor(1, "predict")
-        self._busy = False
+        self.busy = False  # whether the thread has the model
+        self._loop: asyncio.AbstractEventLoop | None = None  # of a call on the thread
+        self._current: Sequence[_Waiting] = ()  # whom the thread works for
+        self.on_hang: Callable[[], None] = lambda: None  # told, in the loop, when a call was given up
+        self.hung = False
 
     async def predict(self, request: Request) -> Response:
-        """The answer, in its turn; raises InputMismatch, Overloaded, PredictionFailed."""
+        """The answer, in its turn; raises InputMismatch, Overloaded, PredictionFailed, BatchHung, Replaced."""
         checked = self.predictor.check(request)
+        if self.hung:
+            raise Replaced
         if self._queue and self.queued_rows + checked.rows > self._limit:
             raise Overloaded(self.queued_rows, after=max(1, math.ceil(self._cost.seconds(self.queued_rows))))
         loop = asyncio.get_running_loop()
         waiting = _Waiting(checked, loop.create_future())
-        if not self._busy and not self._queue:
+        if not self.busy and not self._queue:
             loop.call_soon(self._gather, 0)  # after the other requests that this turn of the loop decodes
         self._queue.append(waiting)
         self.queued_rows += checked.rows
         return await waiting.answer
 
     def close(self) -> None:
-        """Ends the worker thread."""
-        self._thread.shutdown()
+        """Ends the worker thread, unless its model hangs."""
+        self._thread.shutdown(wait=not self.hung)
+
+    def give_up_soon(self) -> bool:
+        """From another thread: whether the call that runs is on a thread, and given up in the loop, which is free."""
+        if self.busy and self._loop:
+            self._loop.call_soon_threadsafe(self.give_up)
+        return self.busy
+
+    def give_up(self) -> None:
+        """The call that runs is not waited for any more, nor is anything else asked of this model."""
+        if self.hung:
+            return
+        self.hung = True
+        for waiting in self._current:
+            _fail(waiting, BatchHung())
+        for waiting in self._queue:
+            _fail(waiting, Replaced())
+        self._current, self.queued_rows = (), 0
+        self._queue.clear()
+        self.on_hang()
 
     def _gather(self, seen: int) -> None:
         """Begins once a turn of the loop has brought nothing more: what is on the sockets already comes along. Nobody waits for
@@ -102,16 +150,24 @@ class Batcher:
         loop = asyncio.get_running_loop()
         checked = [waiting.request for waiting in batch]
         if self._cost.seconds(sum(request.rows for request in checked)) > INLINE_SECONDS:
-            self._busy = True
+            self.busy, self._current, self._loop = True, batch, loop
             future = loop.run_in_executor(self._thread, self.predictor.answer, checked)
             future.add_done_callback(lambda done: self._free(batch, done))
             return
         if self._queue:
             loop.call_soon(self._gather, 0)
-        _settle(batch, self.predictor.answer(checked))
+        try:
+            answers = self.predictor.answer(checked)
+        except ModelHung:
+            self._current = batch
+            self.give_up()
+        else:
+            _settle(batch, answers)
 
     def _free(self, batch: Sequence[_Waiting], done: asyncio.Future[Answers]) -> None:
-        self._busy = False
+        if self.hung:  # it has come back after all, too late
+            return
+        self.busy, self._current = False, ()
         _settle(batch, done.result())
         self._next()
 
@@ -132,6 +188,11 @@ class Batcher:
                 break
         self.queued_rows -= rows
         return batch
+
+
+def _fail(waiting: _Waiting, problem: ShipwayError) -> None:
+    if not waiting.answer.done():
+        waiting.answer.set_exception(problem)
 
 
 def _settle(batch: Sequence[_Waiting], answers: Answers) -> None:

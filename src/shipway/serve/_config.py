@@ -20,7 +20,8 @@ class ServingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """kind "serving", version 1. release and deployment are digests; model is the manifest; paths are absolute.
 
     key and time name the columns that are logged and never fed to the model; log_directory: None keeps no log. functions_file:
-    the modules around the model, where it has some.
+    the modules around the model, where it has some. log_sample: the share of requests that is logged;
+    batch_seconds, memory_bytes: what a call of the model may take and this process may hold before it is replaced.
     """
 
     kind: Literal["serving"]
@@ -36,6 +37,10 @@ class ServingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     model_name: str
     log_directory: str | None
     functions_file: str | None = None
+    log_sample: float = 1.0
+    batch_seconds: float = 60.0
+    memory_bytes: int | None = None
+    usd_per_cpu_hour: float | None = None
     key: list[str] = []
     time: str | None = None
 

@@ -61,7 +61,7 @@ def open_predictor(config: ServingConfig, model: Predictable, log: SegmentWriter
     identity = Identity(
         config.application, config.environment, config.release, config.deployment, config.arm, config.model_name
     )
-    return Predictor(model, identity, key=config.key, time_column=config.time, log=log)
+    return Predictor(model, identity, key=config.key, time_column=config.time, log=log, sample=config.log_sample)
 
 
 def open_log(config: ServingConfig, *, ids: Ids | None = None) -> SegmentWriter | None:

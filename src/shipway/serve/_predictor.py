@@ -14,11 +14,16 @@ from itertools import accumulate
 from shipway.kernel.clock import Clock, Ids, RandomIds, SystemClock
 from shipway.kernel.errors import ShipwayError
 from shipway.models import Predictable, join
+from shipway.serve._outputs import Promise
 from shipway.serve._recorder import Recorder
 from shipway.serve._request import Arrays, Checked, Door, Identity, Request, Response
 from shipway.store import SegmentWriter
 
 _logger = logging.getLogger(__name__)
+
+
+class ModelHung(BaseException):
+    """Raised into a call of the model that takes too long, past whatever in it catches an Exception."""
 
 
 class PredictionFailed(ShipwayError):
@@ -30,7 +35,9 @@ class PredictionFailed(ShipwayError):
 class Predictor:
     """One model of one release. Calls may not overlap: a model is promised one thread at a time (Batcher keeps that).
 
-    key and time: columns that a request may carry for the log alone, together `aside`. log None: nothing is logged.
+    key and time: columns that a request may carry for the log alone, together `aside`. log None: nothing is logged;
+    sample: the share of requests that is.
+    since: when the call of the model that runs now began, by the timer; 0.0 while none does.
     """
 
     def __init__(
@@ -44,12 +51,14 @@ class Predictor:
         clock: Clock | None = None,
         ids: Ids | None = None,
         timer: Callable[[], float] = time.perf_counter,
+        sample: float = 1.0,
     ) -> None:
         self.identity, self.signature, self.log = identity, model.signature, log
         self._model, self._ids, self._timer = model, ids or RandomIds(), timer
         self.aside = (*key, time_column) if time_column else tuple(key)
-        self._door = Door(model.signature, self.aside)
-        self._recorder = Recorder(log, identity, model.signature, clock or SystemClock(), timer) if log else None
+        self._door, self._promise = Door(model.signature, self.aside), Promise(model.signature)
+        self.since = 0.0
+        self.recorder = Recorder(log, identity, model.signature, clock or SystemClock(), timer, sample=sample) if log else None
 
     def predict(self, request: Request) -> Response:
         """The answer to one request; raises InputMismatch, PredictionFailed."""
@@ -63,15 +72,17 @@ class Predictor:
         return self._door.check(request, id=request.id or self._ids.new(), started=self._timer())
 
     def answer(self, requests: Sequence[Checked]) -> list[Response | PredictionFailed]:
-        """One prediction for all; when it fails, one for each, so that a bad row fails alone. Never raises."""
+        """One prediction for all; when it fails, one for each, so that a bad row fails alone. Raises ModelHung alone."""
         try:
             outputs = self._outputs(requests)
-        except Exception as problem:
+        except (KeyboardInterrupt, ModelHung):
+            raise
+        except BaseException as problem:  # a model that calls sys.exit() ends one answer and not this process
             if len(requests) > 1:
                 return [answer for request in requests for answer in self.answer([request])]
             _logger.exception("request %s: the model failed", requests[0].id)
             return [PredictionFailed(f"the model failed: {type(problem).__name__}", where=f"request {requests[0].id}")]
-        logged = self._recorder.record(requests, outputs) if self._recorder else [False] * len(requests)
+        logged = self.recorder.record(requests, outputs) if self.recorder else [False] * len(requests)
         who = self.identity
         return [
             Response(request.id, part, request.rows, who.release, who.deployment, who.arm, who.model_name, taken)
@@ -83,10 +94,12 @@ class Predictor:
         total = sum(rows)
         one = len(requests) == 1
         columns = requests[0].inputs if one else join([request.inputs for request in requests], self.signature)
-        outputs = self._model.predict(columns)
-        for name, array in outputs.items():
-            if len(array) != total:
-                raise ValueError(f"output {name!r} has {len(array)} rows for {total}")
+        self.since = self._timer()
+        try:
+            outputs = self._model.predict(columns)
+        finally:
+            self.since = 0.0
+        self._promise.check(outputs, total)
         return [outputs] if one else _cut(outputs, rows)
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from shipway.spec._origins import OriginSpec
     from shipway.spec._outline import DataOutline, Outline, find_spec, outline_of, read_outline
     from shipway.spec._policy import policy_from_json, policy_to_json
+    from shipway.spec._predictors import BATCH_SECONDS, PredictorSpec
     from shipway.spec._prompts import PromptSpec
     from shipway.spec._providers import ProviderSpec
     from shipway.spec._requirement import (
@@ -67,6 +68,7 @@ _HOME = {
     "_origins": ["OriginSpec"],
     "_outline": ["DataOutline", "Outline", "find_spec", "outline_of", "read_outline"],
     "_policy": ["policy_from_json", "policy_to_json"],
+    "_predictors": ["BATCH_SECONDS", "PredictorSpec"],
     "_prompts": ["PromptSpec"],
     "_providers": ["ProviderSpec"],
     "_requirement": [
@@ -92,6 +94,7 @@ _HOME = {
 }
 
 __all__ = [
+    "BATCH_SECONDS",
     "COMPARED",
     "LOWER_IS_BETTER",
     "METRICS",
@@ -126,6 +129,7 @@ __all__ = [
     "Pass",
     "PlaceSpec",
     "PolicyRule",
+    "PredictorSpec",
     "PromptSpec",
     "ProviderSpec",
     "QuerySpec",

@@ -11,6 +11,7 @@ from shipway.spec._monitors import DEFAULT_MONITORS as DEFAULT_MONITORS  # the s
 from shipway.spec._monitors import MonitorSpec, default_monitors, read_monitors
 from shipway.spec._names import component_ref, declared, legal_form, name_of
 from shipway.spec._node import Node, shown
+from shipway.spec._predictors import PredictorSpec, read_predictors
 
 TARGETS = ("local", "gateway")
 
@@ -27,6 +28,7 @@ class DeploySpec(msgspec.Struct, frozen=True, kw_only=True):
     target: str = "local"
     workers: int = 1
     grpc: bool = False
+    predictors: PredictorSpec = msgspec.field(default_factory=PredictorSpec)
     monitors: Mapping[str, MonitorSpec] = msgspec.field(default_factory=lambda: dict(DEFAULT_MONITORS))
     after: str | None = None
     follow: tuple[str, ...] = ()
@@ -37,7 +39,8 @@ def read_deploy(key: Node, node: Node, *, known: Mapping[str, Collection[str]]) 
     """known: kind -> the names that the spec declares, `prompt` and `index` among them."""
     application, environment = _read_key(key)
     what = f"deploy {key.raw}"
-    entries = fields(node, ("target", "workers", "grpc", "monitors", "after", "follow", "uses"), what)
+    known_keys = ("target", "workers", "grpc", "log", "limits", "cpu_price", "monitors", "after", "follow", "uses")
+    entries = fields(node, known_keys, what)
     target = choice(entries["target"], "target", TARGETS) if "target" in entries else "local"
     if target == "gateway" and not known["prompt"]:
         raise entries["target"].fail("a gateway answers a prompt, and the spec has none", mend="add it under prompts:")
@@ -49,6 +52,7 @@ def read_deploy(key: Node, node: Node, *, known: Mapping[str, Collection[str]]) 
         target=target,
         workers=count(entries["workers"], "workers", least=1) if "workers" in entries else 1,
         grpc=_read_grpc(entries["grpc"], target) if "grpc" in entries else False,
+        predictors=read_predictors(entries, target),
         monitors=read_monitors(entries["monitors"], target, indexed=indexed)
         if "monitors" in entries
         else default_monitors(target, indexed=indexed),

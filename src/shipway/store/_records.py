@@ -20,7 +20,8 @@ class RecordForeign(ShipwayError):
 class PredictionRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="predictions"):
     """One answered request; row i of it is the prediction `<request>:<i>`.
 
-    columns: encoded columns of the request, model inputs with key and event time; outputs: encoded columns of the answer.
+    columns: encoded columns of the request, model inputs with key and event time; outputs: encoded columns of the answer;
+    weight: how many requests it stands for where only a share is recorded, left out when that is itself.
     """
 
     v: int = 1
@@ -33,6 +34,44 @@ class PredictionRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="typ
     columns: bytes
     outputs: bytes
     latency_us: int
+    weight: float | msgspec.UnsetType = msgspec.UNSET
+
+
+class FailureRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="failures"):
+    """One request to predict that got no answer; a frame of no rows among those of the predictions.
+
+    request: its id, empty when none had been read; status: HTTP's; code: of the error, `internal` for a fault of ours; columns:
+    encoded, empty unless they fitted and the model failed on them.
+    """
+
+    v: int = 1
+    request: str
+    release: str
+    deployment: str
+    arm: str
+    recorded: int
+    status: int
+    code: str
+    rows: int = 0
+    columns: bytes = b""
+    latency_us: int
+
+
+class WorkRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="work"):
+    """What one predictor process has done since its last such record; a frame of no rows among those of the predictions.
+
+    rows: answered, whether logged or not; cpu_us: of the whole process, from its start on; usd: what that costs, -1 where
+    no price is known.
+    """
+
+    v: int = 1
+    release: str
+    deployment: str
+    arm: str
+    recorded: int
+    rows: int
+    cpu_us: int
+    usd: float = -1.0
 
 
 class OutcomeRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="outcomes"):
@@ -102,7 +141,7 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
     spans: list[CallSpan] = []
 
 
-LogRecord = PredictionRecord | OutcomeRecord | CallRecord
+LogRecord = PredictionRecord | FailureRecord | WorkRecord | OutcomeRecord | CallRecord
 
 _encode = msgspec.msgpack.Encoder().encode
 _decoder: msgspec.msgpack.Decoder[LogRecord] = msgspec.msgpack.Decoder(LogRecord)
