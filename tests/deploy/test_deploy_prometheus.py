@@ -121,6 +121,8 @@ FIRES: dict[str, tuple[list[dict[str, str]], dict[str, str]]] = {
          series("shipway_predictor_request_seconds_bucket", "0+60x60", le="+Inf", **P)], {"severity": "ticket", "ref": REF}),
     "ShipwayPredictorDropsRecords": (
         [series("shipway_log_dropped_rows_total", "0+1x60", **P)], {"severity": "ticket", **P}),
+    "ShipwayPredictorReplaced": (
+        [series("shipway_predictor_replaced", "0+1x60", **P)], {"severity": "ticket", **P}),
     "ShipwayPredictorServesAnother": (
         [series("shipway_predictor_info", "1x60", release="sha256:aa", **P),
          series("shipway_live_info", "1x60", release="sha256:bb", ref=REF, instance="control:9464")],
@@ -181,6 +183,7 @@ QUIET: dict[str, list[dict[str, str]]] = {
         series("shipway_predictor_request_seconds_bucket", "0+60x60", le="+Inf", **P),
     ],
     "ShipwayPredictorDropsRecords": [series("shipway_log_dropped_rows_total", "7x60", **P)],
+    "ShipwayPredictorReplaced": [series("shipway_predictor_replaced", "7x60", **P)],
     "ShipwayPredictorServesAnother": [
         series("shipway_predictor_info", "1x60", release="sha256:bb", **P),
         series("shipway_live_info", "1x60", release="sha256:bb", ref=REF, instance="control:9464"),

@@ -39,8 +39,9 @@ def read_deploy(key: Node, node: Node, *, known: Mapping[str, Collection[str]]) 
     """known: kind -> the names that the spec declares, `prompt` and `index` among them."""
     application, environment = _read_key(key)
     what = f"deploy {key.raw}"
-    known_keys = ("target", "workers", "grpc", "log", "limits", "cpu_price", "monitors", "after", "follow", "uses")
-    entries = fields(node, known_keys, what)
+    entries = fields(
+        node, ("target", "workers", "grpc", "log", "limits", "cpu_price", "monitors", "after", "follow", "uses"), what
+    )
     target = choice(entries["target"], "target", TARGETS) if "target" in entries else "local"
     if target == "gateway" and not known["prompt"]:
         raise entries["target"].fail("a gateway answers a prompt, and the spec has none", mend="add it under prompts:")
