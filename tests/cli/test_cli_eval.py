@@ -9,7 +9,6 @@ from typing import Any
 
 from cli_assistant import KEY, QUESTION, REF, WORSE, Assistant, Parrot, make_assistant
 from cli_project import done
-from openai import OpenAI
 
 from shipway.gate import release_of
 
@@ -152,6 +151,8 @@ def _followed(project: Assistant, first: str) -> str:
 
 def _answered(project: Assistant, release: str, question: str) -> tuple[str, dict[str, Any]]:
     """What the release says to the real client, as soon as it is the one that answers."""
+    from openai import OpenAI
+
     end = time.monotonic() + 120
     while True:
         row = project.store.state("endpoint", REF)

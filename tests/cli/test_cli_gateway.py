@@ -8,11 +8,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from cli_assistant import KEY, QUESTION, REF, UNTOLD, Assistant, Parrot
 from cli_project import SECONDS, done
-from openai import AuthenticationError, OpenAI, RateLimitError
+
+if TYPE_CHECKING:
+    from openai import RateLimitError
 
 pytest_plugins = ["cli_assistant_fixtures"]
 
@@ -44,6 +47,8 @@ def serving(folder: Path, project: Assistant, *words: str) -> Iterator[tuple[sub
 
 
 def ask(url: str, *, key: str = KEY, model: str = "parrot") -> str:
+    from openai import OpenAI
+
     with OpenAI(base_url=url, api_key=key, max_retries=0) as client:
         messages = [{"role": "user", "content": f"It was built by Marta Olsen.\nQuestion: {QUESTION}"}]
         said = client.chat.completions.create(model=model, messages=messages, max_tokens=20)
@@ -52,6 +57,8 @@ def ask(url: str, *, key: str = KEY, model: str = "parrot") -> str:
 
 def until_refused(url: str, *, most: int = 50) -> RateLimitError:
     """Ask until the gateway has enough of it."""
+    from openai import RateLimitError
+
     for _ in range(most):
         try:
             ask(url)
@@ -68,6 +75,8 @@ def nobody(parrot: Parrot, tmp_path: Path) -> Assistant:
 
 
 def test_a_file_is_enough_for_a_gateway_with_keys_and_budgets(nobody: Assistant, parrot: Parrot) -> None:
+    from openai import AuthenticationError
+
     nobody.write("llm.yaml", ALONE.format(url=parrot.url, budget="0.2").lstrip())
     with serving(nobody.root, nobody, "llm.yaml") as (child, url):
         assert ask(url) == "It was built by Marta Olsen."
@@ -108,6 +117,8 @@ def test_a_file_that_is_not_there_is_named(nobody: Assistant) -> None:
 
 
 def test_one_application_is_served_in_the_foreground(live: Assistant) -> None:
+    from openai import OpenAI
+
     child = live.start("serve", "guide@prod", "--port", "0")
     try:
         end = time.monotonic() + 60

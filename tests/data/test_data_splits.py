@@ -9,7 +9,6 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import roc_auc_score
 
 from shipway.data import KeyMissing, SplitsAsked, measure_splits
 from shipway.kernel.canonical import canonical_json
@@ -79,6 +78,8 @@ def test_the_overlap_is_that_of_plain_python_whatever_the_width_of_the_types(
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 10**6), missing=st.sampled_from([0.0, 0.3]), step=st.sampled_from([0.01, 1.0]))
 def test_the_auc_of_a_column_is_that_of_scikit_learn(seed: int, missing: float, step: float) -> None:
+    from sklearn.metrics import roc_auc_score
+
     draw = random.Random(seed)
     late = [0, 1] + [draw.randint(0, 1) for _ in range(60)]
     x = [None if draw.random() < missing else round((draw.gauss(0, 1) + one) / step) * step for one in late]
@@ -92,6 +93,8 @@ def test_the_auc_of_a_column_is_that_of_scikit_learn(seed: int, missing: float, 
 
 
 def test_a_text_is_judged_by_its_rate_in_training_on_the_rows_of_the_test() -> None:
+    from sklearn.metrics import roc_auc_score
+
     draw = random.Random(3)
     late = [n % 2 for n in range(400)]
     train = pl.DataFrame({"name": [f"n{n}" for n in range(400)], "code": ["yn"[one] for one in late], "late": late})

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hera.workflows.models import CronWorkflow, Workflow, WorkflowSubmitRequest, WorkflowTemplate
 from pydantic import ValidationError
-
-MODELS = {"WorkflowTemplate": WorkflowTemplate, "CronWorkflow": CronWorkflow, "Workflow": Workflow}
 
 
 def typed_problems(made: Mapping[str, Any]) -> list[str]:
     """Problems of an object; empty when there are none. The models drop what they do not know: what is dropped is a problem."""
-    return _problems(MODELS[made["kind"]], made)
+    from hera.workflows.models import CronWorkflow, Workflow, WorkflowTemplate
+
+    return _problems(
+        {"WorkflowTemplate": WorkflowTemplate, "CronWorkflow": CronWorkflow, "Workflow": Workflow}[made["kind"]], made
+    )
 
 
 def submit_problems(made: Mapping[str, Any]) -> list[str]:
     """The same for the body of a request to submit a workflow."""
+    from hera.workflows.models import WorkflowSubmitRequest
+
     return _problems(WorkflowSubmitRequest, made)
 
 

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
 import yaml
-from jsonschema import Draft202012Validator
 
 from shipway.deploy import Files
 
@@ -33,6 +31,9 @@ def of_kind(files: Files, kind: str) -> list[dict[str, Any]]:
 
 def check(document: dict[str, Any]) -> None:
     """Raises what the validator says; unknown fields are refused everywhere."""
+    import kubernetes_validate
+    from jsonschema import Draft202012Validator
+
     schema = FOREIGN.get(document["apiVersion"])
     if schema is None:
         kubernetes_validate.validate(document, VERSION, strict=True)

@@ -9,8 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-import jsonschema
-import kubernetes_validate
 import msgspec
 import pytest
 from click import Context
@@ -72,6 +70,9 @@ def every(flights: Subject) -> Iterator[dict[str, Any]]:
 
 
 def test_every_document_passes_its_schema_and_no_other_field_does(flights: Subject) -> None:
+    import jsonschema
+    import kubernetes_validate
+
     for document in every(flights):
         check(document)
         wrong = copy.deepcopy(document)
@@ -81,6 +82,8 @@ def test_every_document_passes_its_schema_and_no_other_field_does(flights: Subje
 
 
 def test_a_misspelt_field_of_a_pod_is_found_inside_of_foreign_kinds(flights: Subject) -> None:
+    import kubernetes_validate
+
     documents_with_pods = [document for document in every(flights) if any(True for _ in pods(document))]
     assert len(documents_with_pods) == 6
     for document in documents_with_pods:

@@ -7,7 +7,6 @@ from importlib.metadata import version
 from typing import Any
 
 import click
-import kubernetes_validate
 import pytest
 import yaml
 from deploy_subjects import IMAGE, Golden
@@ -53,6 +52,8 @@ SHAPE: dict[str, Any] = {
 
 def check(value: Any, shape: Any, place: str = "") -> None:
     """Raises AssertionError for a field that is missing, unknown or of another type."""
+    import kubernetes_validate
+
     if shape is POD:
         pod = {"apiVersion": "v1", "kind": "Pod", **value, "metadata": {"name": "pod", **value["metadata"]}}
         kubernetes_validate.validate(pod, "1.31", strict=True)

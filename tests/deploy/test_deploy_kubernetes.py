@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import jsonschema
-import kubernetes_validate
 import pytest
 import yaml
 from click import Context
@@ -68,6 +66,9 @@ def test_every_document_passes_the_schema_of_its_kind(
 
 def test_the_validator_refuses_what_is_misspelt(flights: Subject) -> None:
     """A check that takes everything would be none."""
+    import jsonschema
+    import kubernetes_validate
+
     for document in rendered(flights):
         wrong = copy.deepcopy(document)
         wrong.get("spec", wrong)["replikas"] = 3

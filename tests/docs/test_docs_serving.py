@@ -11,7 +11,6 @@ import joblib  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 from docs_help import DOCS
-from sklearn.linear_model import LogisticRegression
 from starlette.testclient import TestClient
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "operate"))
@@ -39,6 +38,8 @@ def test_the_python_of_the_page_runs_in_its_order(project: Project, monkeypatch:
 
 
 def test_the_wrapper_of_the_page_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sklearn.linear_model import LogisticRegression
+
     points = np.array([[0.0, 1.0], [1.0, 0.0], [0.2, 0.9], [0.8, 0.1]])
     joblib.dump(LogisticRegression().fit(points, [1, 0, 1, 0]), tmp_path / "model.joblib")
     monkeypatch.chdir(tmp_path)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from evals_help import ASKED, evaluated, make_rows, replies, right, wrong
-from sklearn.metrics import cohen_kappa_score
 
 from shipway import stats
 from shipway.evals import (
@@ -206,6 +205,8 @@ def test_pairs_are_the_first_answers_to_the_same_question() -> None:
 
 
 def test_agreement_is_told_with_kappa_beyond_chance() -> None:
+    from sklearn.metrics import cohen_kappa_score
+
     first, second = [1, 1, 1, 0, 0, 1, 0, 1, 1, 1] * 3, [1, 1, 0, 0, 0, 1, 1, 1, 1, 1] * 3
     found = measure_agreement(first, second, [f"c{n}" for n in range(30)], seed=1)
     assert found.agreement[:3] == stats.wilson(24, 30)[:3]

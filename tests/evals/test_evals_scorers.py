@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import label_ranking_average_precision_score, ndcg_score
 
 from shipway.evals import Answer, Assertion, GoldenRow, ScorerUnknown, find_scorers
 
@@ -23,6 +22,8 @@ def score(name: str, answer: Answer, **row: object) -> float | None:
 @settings(max_examples=100, deadline=None)
 @given(rankings, contexts, st.integers(1, 12))
 def test_ndcg_is_sklearns(ranked: list[str], context: list[str], k: int) -> None:
+    from sklearn.metrics import ndcg_score
+
     relevance = np.array([[float(document in context) for document in ranked]])
     expected = ndcg_score(relevance, np.array([[-float(n) for n in range(12)]]), k=k)
     assert score(f"ndcg_at_{k}", Answer("", tuple(ranked)), context=tuple(context)) == pytest.approx(expected, rel=1e-9)
@@ -31,6 +32,8 @@ def test_ndcg_is_sklearns(ranked: list[str], context: list[str], k: int) -> None
 @settings(max_examples=50, deadline=None)
 @given(rankings, st.sampled_from(DOCUMENTS))
 def test_mrr_of_one_relevant_document_is_sklearns_ranking_precision(ranked: list[str], relevant: str) -> None:
+    from sklearn.metrics import label_ranking_average_precision_score
+
     relevance = np.array([[float(document == relevant) for document in ranked]])
     expected = label_ranking_average_precision_score(relevance, np.array([[-float(n) for n in range(12)]]))
     assert score("mrr", Answer("", tuple(ranked)), context=(relevant,)) == pytest.approx(expected, rel=1e-9)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import openai
 import pytest
 from gateway_help import RATES, Running, Upstream, chat, config_of, post, provider_object, start, upstream
 
@@ -123,6 +122,8 @@ def test_an_answer_says_release_index_and_where_it_is_from(gateway: Running, cor
 
 
 def test_a_stream_ends_with_the_same_block(gateway: Running, corpus: Corpus) -> None:
+    import openai
+
     with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="public", max_retries=0) as client:
         messages: list[Any] = [{"role": "user", "content": "When does the canteen serve soup?"}]
         for cache in ("none", "exact"):
@@ -198,6 +199,8 @@ def test_a_question_is_needed(gateway: Running) -> None:
 
 
 def test_a_real_local_model_answers_over_the_index_and_its_record_has_every_layer(corpus: Corpus, tmp_path: Path) -> None:
+    import openai
+
     with start_local("smollm2") as model:
         object = provider_object(model.model, "", temperature=0, max_tokens=16, seed=7)
         object |= {"url": None, "local": model.model, "weights": model.weights}

@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import anthropic
-import openai
 import pytest
 from gateway_help import Upstream, chat, config_of, post, read_records, start, upstream, wait_until
 
@@ -38,6 +36,8 @@ def bearer(key: str) -> dict[str, str]:
 
 
 def test_only_known_keys_are_answered_and_neither_file_nor_record_holds_one(up: Upstream, tmp_path: Path) -> None:
+    import anthropic
+
     keys = [{"name": "team", "key": hashed("k-team")}, {"name": "env", "key": "secret://env/GATEWAY_TEST_KEY"}]
     up.plan()
     with start(tmp_path, config_of(tmp_path, up.url, keys=keys), {"GATEWAY_TEST_KEY": "k-env"}) as running:
@@ -63,6 +63,8 @@ def test_a_gateway_without_keys_says_so_when_it_starts(up: Upstream, tmp_path: P
 
 
 def test_a_rate_is_kept_and_says_when_to_come_back(up: Upstream, tmp_path: Path) -> None:
+    import openai
+
     keys = [{"name": "slow", "key": hashed("a"), "rate_per_minute": 2}, {"name": "free", "key": hashed("b")}]
     with start(tmp_path, config_of(tmp_path, up.url, keys=keys, rate_per_minute=4)) as running:
         url = f"{running.url}/v1/chat/completions"

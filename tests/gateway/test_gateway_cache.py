@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import openai
 import pytest
 from gateway_help import Running, Upstream, chat, config_of, post, start, upstream, wait_until
 
@@ -51,6 +50,8 @@ def test_the_same_question_is_paid_once_and_the_record_says_what_was_saved(gatew
 
 
 def test_a_stream_is_replayed_as_a_stream(gateway: Running, up: Upstream) -> None:
+    import openai
+
     said = []
     for _ in range(2):
         with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="none") as client:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import anthropic
-import openai
 import pytest
 from gateway_help import Running, Upstream, chat, config_of, post, start, upstream
+
+if TYPE_CHECKING:
+    import anthropic
+    import openai
 
 QUESTION = {"role": "user", "content": "What is the capital of France?"}
 
@@ -28,12 +31,16 @@ def gateway(up: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture
 def client(gateway: Running) -> Iterator[openai.OpenAI]:
+    import openai
+
     with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="none", max_retries=0) as found:
         yield found
 
 
 @pytest.fixture
 def claude(gateway: Running) -> Iterator[anthropic.Anthropic]:
+    import anthropic
+
     with anthropic.Anthropic(base_url=gateway.url, api_key="none", max_retries=0) as found:
         yield found
 
@@ -92,6 +99,8 @@ def test_openai_streams_from_a_provider_of_the_other_shape(client: openai.OpenAI
 
 
 def test_tools_for_a_provider_of_the_other_shape_are_refused_by_name(client: openai.OpenAI) -> None:
+    import openai
+
     tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
     with pytest.raises(openai.BadRequestError, match="'tools' cannot be translated") as caught:
         client.chat.completions.create(model="claude", messages=[{"role": "user", "content": "hi"}], tools=[tool])
@@ -163,6 +172,9 @@ def test_cache_control_and_beta_headers_reach_the_provider_as_they_were_sent(cla
 
 
 def test_an_unknown_model_is_an_error_of_the_callers_client(client: openai.OpenAI, claude: anthropic.Anthropic) -> None:
+    import anthropic
+    import openai
+
     with pytest.raises(openai.NotFoundError, match="did you mean 'spare'") as caught:
         client.chat.completions.create(model="spar", messages=[{"role": "user", "content": "hi"}])
     assert caught.value.code == "model_not_found"
@@ -171,6 +183,8 @@ def test_an_unknown_model_is_an_error_of_the_callers_client(client: openai.OpenA
 
 
 def test_what_a_provider_says_of_a_bad_request_reaches_the_caller_as_it_is(client: openai.OpenAI, up: Upstream) -> None:
+    import openai
+
     up.plan("wrong")
     with pytest.raises(openai.BadRequestError, match="no such tool"):
         client.chat.completions.create(model="gpt", messages=[{"role": "user", "content": "hi"}])
@@ -179,6 +193,8 @@ def test_what_a_provider_says_of_a_bad_request_reaches_the_caller_as_it_is(clien
 def test_what_a_provider_of_the_other_shape_says_is_put_into_the_callers_words(
     claude: anthropic.Anthropic, up: Upstream
 ) -> None:
+    import anthropic
+
     up.plan("wrong")
     with pytest.raises(anthropic.BadRequestError, match="no such tool") as caught:
         claude.messages.create(model="gpt", max_tokens=1, messages=[{"role": "user", "content": "hi"}])

@@ -7,11 +7,14 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import anthropic
-import openai
 import pytest
 from gateway_help import Running, Upstream, chat, config_of, post, start, upstream, wait_until
+
+if TYPE_CHECKING:
+    import anthropic
+    import openai
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +24,8 @@ def up() -> Iterator[Upstream]:
 
 
 def open_client(running: Running) -> openai.OpenAI:
+    import openai
+
     return openai.OpenAI(base_url=f"{running.url}/v1", api_key="none", max_retries=0)
 
 
@@ -31,6 +36,7 @@ def read_into(pieces: list[str], client: openai.OpenAI) -> None:
 
 
 def read_events(claude: anthropic.Anthropic) -> None:
+
     messages: list[anthropic.types.MessageParam] = [{"role": "user", "content": "a"}]
     with claude.messages.stream(model="claude", max_tokens=5, messages=messages) as events:
         list(events)
@@ -60,6 +66,8 @@ def test_a_provider_that_stays_busy_is_the_callers_429_with_its_retry_after(up: 
 
 
 def test_a_failure_of_the_provider_is_tried_again_and_then_a_502(up: Upstream, tmp_path: Path) -> None:
+    import openai
+
     with start(tmp_path, config_of(tmp_path, up.url)) as running, open_client(running) as client:
         up.plan("broken", "broken", "gpt")
         assert client.chat.completions.create(model="gpt", messages=[{"role": "user", "content": "a"}]).usage
@@ -115,6 +123,9 @@ def test_a_provider_that_is_not_there_costs_nothing(tmp_path: Path) -> None:
 
 
 def test_a_stream_that_is_cut_ends_with_an_error_that_the_clients_raise(up: Upstream, tmp_path: Path) -> None:
+    import anthropic
+    import openai
+
     with start(tmp_path, config_of(tmp_path, up.url)) as running:
         up.plan("cut+drip")
         pieces: list[str] = []

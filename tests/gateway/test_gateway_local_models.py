@@ -10,7 +10,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from openai import OpenAI
 
 from shipway.gateway import GatewayConfig
 from shipway.gateway._local_models import WeightsOther, with_local_models
@@ -32,6 +31,8 @@ def config(tmp_path: Path, weights: Digest | None) -> JsonObject:
 
 
 def test_a_local_model_is_started_with_the_gateway_and_ends_with_it(tmp_path: Path) -> None:
+    from openai import OpenAI
+
     file = tmp_path / "gateway.json"
     file.write_bytes(msgspec.json.encode(config(tmp_path, weights_digest(find_weights("smollm2")))))
     command = [sys.executable, "-m", "shipway.gateway", "--config", str(file), "--port", "0"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import openai
 import pytest
 from gateway_help import Running, Upstream, chat, config_of, post, start, upstream, wait_until
 
@@ -35,6 +34,8 @@ def looked(running: Running, outcome: str) -> float:
 
 
 def test_an_answer_is_kept_as_text_and_said_again_in_the_shape_that_is_asked_for(gateway: Running, up: Upstream) -> None:
+    import openai
+
     ask(gateway, "What is the capital of France?")
     wait_until(lambda: gateway.metrics()["shipway_gateway_semantic_entries"] == 1)
     with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="none") as client:

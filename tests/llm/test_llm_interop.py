@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import anthropic
-import openai
 from llm_upstream import upstream
 
 from shipway.llm import ANTHROPIC, Completion, Message, Provider, open_client, start_local
@@ -27,6 +25,8 @@ def ours(provider: Provider) -> tuple[Completion, Completion]:
 
 
 def test_openais_client_reads_the_same_from_the_local_model() -> None:
+    import openai
+
     with start_local("smollm2") as server, openai.OpenAI(base_url=server.url, api_key="none") as sdk:
         whole, streamed = ours(server.provider("p", temperature=0, max_tokens=16, seed=7))
         theirs = sdk.chat.completions.create(
@@ -44,6 +44,8 @@ def test_openais_client_reads_the_same_from_the_local_model() -> None:
 
 
 def test_openais_client_reads_the_same_from_the_tests_provider() -> None:
+    import openai
+
     with upstream() as server, openai.OpenAI(base_url=server.url, api_key="none") as sdk:
         whole, streamed = ours(Provider("p", "good", server.url))
         pieces = list(
@@ -61,6 +63,8 @@ def test_openais_client_reads_the_same_from_the_tests_provider() -> None:
 
 
 def test_anthropics_client_reads_the_same_from_the_tests_provider() -> None:
+    import anthropic
+
     with upstream() as server, anthropic.Anthropic(base_url=server.url.removesuffix("/v1"), api_key="none") as sdk:
         whole, streamed = ours(Provider("p", "good", server.url, shape=ANTHROPIC))
         with sdk.messages.stream(model="good", max_tokens=9, messages=[{"role": "user", "content": "x"}]) as stream:

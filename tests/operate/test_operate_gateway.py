@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from assistant_live import KEY, QUESTION, REF, WORDS_KEY, Assistant, Parrot, apply, evaluate, go, release, rollback, sync
-from openai import AuthenticationError, OpenAI
 
 from shipway.environment import default_cache
 from shipway.gate import move_ref
@@ -60,6 +59,8 @@ def endpoint(project: Assistant) -> Any:
 
 def ask(project: Assistant, question: str = QUESTION, *, key: str = KEY) -> tuple[str, dict[str, Any]]:
     """The answer and its `shipway` block, through the real client."""
+    from openai import OpenAI
+
     with OpenAI(base_url=f"{endpoint(project)['url']}/v1", api_key=key, max_retries=0) as client:
         said = client.chat.completions.create(model="guide", messages=[{"role": "user", "content": question}])
     return said.choices[0].message.content or "", (said.model_extra or {})["shipway"]
@@ -142,6 +143,8 @@ def test_the_embedder_of_the_index_comes_with_its_key(live: Assistant) -> None:
 
 
 def test_the_process_gets_the_secrets_that_are_named_and_no_others(live: Assistant, parrot: Parrot) -> None:
+    from openai import AuthenticationError
+
     with supervising(live, OPENAI_API_KEY="sk-of-the-user", ANOTHER_TOKEN="t"):
         (pid,) = endpoint(live)["pids"]
         found = environ_of(int(pid))

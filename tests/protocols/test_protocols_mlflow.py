@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
 from starlette.testclient import TestClient
 from wire_help import TEXT_INPUTS, Served, rows_of
 
@@ -111,7 +110,7 @@ class _Logistic:
 
     signature = Signature((Column("x", "FP64"), Column("n", "INT64")), (Column("prediction", "INT64"),))
 
-    def __init__(self, model: LogisticRegression) -> None:
+    def __init__(self, model: Any) -> None:
         self._model = model
 
     def predict(self, columns: dict[str, Array]) -> dict[str, Array]:
@@ -130,6 +129,8 @@ def test_mlflows_own_server_answers_the_same(tmp_path: Any) -> None:
     from mlflow.types import ColSpec, Schema
 
     points = np.random.default_rng(0).normal(size=(80, 2)).round(1)
+    from sklearn.linear_model import LogisticRegression
+
     model = LogisticRegression().fit(points, points.sum(axis=1) > 0)
     schema = Schema([ColSpec("double", "x"), ColSpec("long", "n")])
     mlflow.sklearn.save_model(

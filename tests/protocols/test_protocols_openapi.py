@@ -7,10 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import hypothesis
-import jsonschema
-import openapi_spec_validator
 import pytest
-import schemathesis
 from starlette.testclient import TestClient
 from wire_help import NUMBER_INPUTS, TEXT_INPUTS, Served, rows_of, tensors
 
@@ -40,6 +37,9 @@ def _document(app: PredictorApp) -> Any:
 
 @pytest.mark.interop
 def test_the_description_is_valid_openapi_and_its_examples_are_answered_as_they_say(app: PredictorApp, document: Any) -> None:
+    import jsonschema
+    import openapi_spec_validator
+
     openapi_spec_validator.validate(document)
     client = TestClient(app)
     for path in ("/v1/models/delay:predict", "/v2/models/delay/infer"):
@@ -53,6 +53,8 @@ def test_the_description_is_valid_openapi_and_its_examples_are_answered_as_they_
 
 
 def test_columns_are_typed_as_the_signature_says_and_those_to_log_are_optional(document: Any) -> None:
+    import jsonschema
+
     schema = document["paths"]["/v1/models/delay:predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     named, listed = schema["properties"]["instances"]["anyOf"]
     assert list(named["items"]["properties"]) == [*TEXT_INPUTS, "flight", "scheduled"]
@@ -69,6 +71,8 @@ def test_columns_are_typed_as_the_signature_says_and_those_to_log_are_optional(d
 
 
 def test_every_datatype_and_several_outputs_are_described() -> None:
+    import openapi_spec_validator
+
     kinds = ("BOOL", "INT8", "INT64", "UINT8", "UINT64", "FP32", "FP64", "BYTES")
     signature = Signature(tuple(Column(kind, kind) for kind in kinds), (Column("a", "FP64"), Column("b", "BYTES")))
     document = describe_api(WHO, signature, golden=({}, {}), aside=(), server_version="0", base="/delay")
@@ -81,6 +85,8 @@ def test_every_datatype_and_several_outputs_are_described() -> None:
 
 
 def test_a_model_of_numbers_alone_takes_one_matrix() -> None:
+    import jsonschema
+
     signature = Signature(tuple(Column(*item) for item in NUMBER_INPUTS.items()), (Column("probability", "FP64"),))
     document = describe_api(WHO, signature, golden=({}, {}), aside=(), server_version="0")
     infer = document["paths"]["/v2/models/delay/infer"]["post"]["requestBody"]["content"]["application/json"]["schema"]
@@ -96,6 +102,8 @@ def test_requests_that_schemathesis_makes_get_an_answer_that_is_described_and_ne
     app: PredictorApp, mode: str, examples: int
 ) -> None:
     """What is valid by the schema may still be refused: a shape that does not fit its data, 2.0 for a whole number."""
+    import schemathesis
+
     schema = schemathesis.openapi.from_asgi("/openapi.json", app)
     for operation in schema.get_all_operations():
         found: Any = operation.ok()
@@ -105,6 +113,8 @@ def test_requests_that_schemathesis_makes_get_an_answer_that_is_described_and_ne
 
 
 def _ask_all(operation: Any, mode: Any, examples: int) -> None:
+    import schemathesis
+
     left_out = [schemathesis.checks.CHECKS.get_one(name) for name in ("positive_data_acceptance", "negative_data_rejection")]
 
     @hypothesis.given(case=operation.as_strategy(generation_mode=mode))

@@ -12,8 +12,6 @@ from typing import Any
 
 import pytest
 from assistant_help import Assistant
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 from release_help import REF, Project, approve, put_live
 
 from shipway.gate import revoke
@@ -33,6 +31,9 @@ def live(released: Project, tmp_path_factory: pytest.TempPathFactory) -> Project
 
 def bom(project: Project | Assistant, name: str, **about: str) -> dict[str, Any]:
     """The bill of the release at a ref, valid by the strict schema."""
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
     text = render_bom(load_facts(project.store, project.keys, project.store.resolve(name)), about=about)
     problem = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
     assert problem is None, problem

@@ -13,11 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import skops.io
-from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OrdinalEncoder
 
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Descriptor, digest_bytes
@@ -82,6 +77,12 @@ class Served:
 
 def make_served(folder: Path, inputs: Mapping[str, str], *, trees: int = 30) -> Served:
     """Fits HistGradientBoosting on 2,000 rows and writes everything that a predictor process needs."""
+    import skops.io
+    from sklearn.compose import ColumnTransformer
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OrdinalEncoder
+
     signature = Signature(tuple(Column(*item) for item in inputs.items()), (Column("probability", "FP64"),))
     columns = rows_of(inputs, 2000)
     texts = [i for i, datatype in enumerate(inputs.values()) if datatype == "BYTES"]

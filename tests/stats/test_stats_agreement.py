@@ -5,7 +5,6 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.random import Generator
-from sklearn.metrics import cohen_kappa_score
 
 from shipway.stats import Interval, cohen_kappa
 from shipway.stats._agreement import Weights
@@ -19,6 +18,8 @@ RUNS = [pytest.param(200, id="quick"), pytest.param(2000, id="slow", marks=pytes
     st.sampled_from(["none", "linear", "quadratic"]),
 )
 def test_kappa_is_sklearns(pairs: list[tuple[int, int]], weights: Weights) -> None:
+    from sklearn.metrics import cohen_kappa_score
+
     first, second = [one for one, _ in pairs], [other for _, other in pairs]
     assume(len(set(first) | set(second)) > 1)
     expected = cohen_kappa_score(first, second, weights=None if weights == "none" else weights)
@@ -26,6 +27,8 @@ def test_kappa_is_sklearns(pairs: list[tuple[int, int]], weights: Weights) -> No
 
 
 def test_the_bootstrap_is_that_of_rows_drawn_one_by_one() -> None:
+    from sklearn.metrics import cohen_kappa_score
+
     rng = np.random.default_rng(1)
     first = rng.integers(0, 3, 60)
     second = np.where(rng.random(60) < 0.7, first, rng.integers(0, 3, 60))

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from sklearn import metrics
 
 from shipway.stats import auc_difference, auc_interval, auc_interval_binned, roc_auc, t_quantile, wilson
 
@@ -46,6 +45,8 @@ def brute_variance(psi: NDArray[np.float64], labels: NDArray[np.int64], clusters
 
 @given(st.integers(0, 10_000))
 def test_auc_agrees_with_scikit_learn_ties_included(seed: int) -> None:
+    from sklearn import metrics
+
     a, _, labels, _ = rows_of(seed)
     assert roc_auc(a, labels) == pytest.approx(metrics.roc_auc_score(labels, a), abs=1e-12)
 

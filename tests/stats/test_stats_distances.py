@@ -10,7 +10,6 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 from scipy.spatial import distance as scipy_distance
-from statsmodels.stats import multitest
 
 from shipway.stats import benjamini_hochberg, jensen_shannon, ks_binned, psi, wasserstein_binned
 
@@ -82,6 +81,8 @@ def test_shares_that_do_not_fit_are_refused() -> None:
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.sampled_from([0.01, 0.05, 0.2]))
 def test_benjamini_hochberg_agrees_with_statsmodels(p_values: list[float], q: float) -> None:
+    from statsmodels.stats import multitest
+
     expected = multitest.multipletests(p_values, alpha=q, method="fdr_bh")[0]
     assert benjamini_hochberg(p_values, q=q).tolist() == expected.tolist()
 

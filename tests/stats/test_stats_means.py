@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import statsmodels.api as statsmodels
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
@@ -13,6 +12,8 @@ from shipway.stats import mean_interval, ratio_interval
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10_000), st.integers(2, 12), st.sampled_from([0.8, 0.95]))
 def test_a_clustered_mean_is_least_squares_on_a_constant(seed: int, groups: int, level: float) -> None:
+    import statsmodels.api as statsmodels
+
     rng = np.random.default_rng(seed)
     clusters = np.concatenate([np.arange(groups), rng.integers(0, groups, 60)])
     values = rng.normal(size=clusters.size) + rng.normal(size=groups)[clusters]
@@ -30,6 +31,8 @@ def test_independent_rows_give_the_textbook_t_interval() -> None:
 
 
 def test_a_ratio_is_weighted_least_squares_clustered() -> None:
+    import statsmodels.api as statsmodels
+
     rng = np.random.default_rng(2)
     bottom = rng.uniform(5, 50, 15)
     top = bottom * rng.normal(0.3, 0.05, 15)

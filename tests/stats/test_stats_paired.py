@@ -4,13 +4,10 @@ import math
 
 import numpy as np
 import pytest
-import statsmodels.api as statsmodels
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.random import Generator
 from scipy import stats as scipy_stats
-from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.multitest import multipletests
 
 from shipway.stats import Interval, holm, mcnemar_exact, paired_interval, share_interval
 
@@ -32,6 +29,8 @@ def test_without_bounds_it_is_the_paired_t_interval() -> None:
 
 
 def test_clusters_without_bounds_are_clustered_least_squares() -> None:
+    import statsmodels.api as statsmodels
+
     rng = np.random.default_rng(2)
     group = rng.integers(0, 9, 60)
     one, other = rng.normal(size=(2, 60)) + rng.normal(size=(2, 9))[:, group]
@@ -91,6 +90,8 @@ def test_swapping_the_versions_mirrors_the_interval() -> None:
 
 @pytest.mark.parametrize(("one", "other"), [(0, 0), (1, 9), (9, 1), (12, 30), (0, 6), (300, 340)])
 def test_mcnemar_is_statsmodels(one: int, other: int) -> None:
+    from statsmodels.stats.contingency_tables import mcnemar
+
     exact = mcnemar([[5, one], [other, 7]], exact=True).pvalue if one + other else 1.0
     assert mcnemar_exact(one, other) == pytest.approx(exact, rel=1e-9)
 
@@ -98,6 +99,8 @@ def test_mcnemar_is_statsmodels(one: int, other: int) -> None:
 @settings(max_examples=15)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_is_statsmodels(p_values: list[float]) -> None:
+    from statsmodels.stats.multitest import multipletests
+
     assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1], rel=1e-9, abs=1e-12)
 
 

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.random import Generator
 from numpy.typing import NDArray
-from ppi_py import ppi_mean_ci, ppi_mean_pointestimate
 from scipy import stats as scipy_stats
 
 from shipway.stats import Interval, mean_interval, prediction_powered_mean
@@ -26,6 +25,8 @@ def rated(rng: Generator, n: int, far: int = 300, right: float = 0.85) -> tuple[
 
 def reach_of(labels: Floats, near: Floats, far: Floats, weight: float) -> float:
     """The half width of ppi_py's interval."""
+    from ppi_py import ppi_mean_ci
+
     low, high = ppi_mean_ci(labels, near, far, alpha=0.05, lam=weight)
     return float((np.squeeze(high) - np.squeeze(low)) / 2)
 
@@ -33,6 +34,8 @@ def reach_of(labels: Floats, near: Floats, far: Floats, weight: float) -> float:
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10_000), st.integers(5, 60), st.booleans())
 def test_it_is_ppi_python_with_students_t(seed: int, n: int, tuned: bool) -> None:
+    from ppi_py import ppi_mean_pointestimate
+
     rng = np.random.default_rng(seed)
     labels, far = rng.normal(size=n), rng.normal(size=2 * n)
     near = labels + rng.normal(size=n)
@@ -49,6 +52,8 @@ def test_it_is_ppi_python_with_students_t(seed: int, n: int, tuned: bool) -> Non
 
 
 def test_with_many_labels_the_interval_is_the_papers() -> None:
+    from ppi_py import ppi_mean_ci
+
     sample = rated(np.random.default_rng(1), 20_000, 50_000)
     low, high = ppi_mean_ci(*sample, alpha=0.05)
     assert prediction_powered_mean(*sample)[1:3] == pytest.approx((low.item(), high.item()), abs=1e-6)

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from sklearn import metrics
 
 from shipway.stats import (
     brier_interval,
@@ -30,6 +29,8 @@ def rows_of(seed: int, n: int = 200) -> tuple[NDArray[np.float64], NDArray[np.in
 
 @given(st.integers(0, 10_000))
 def test_scores_agree_with_scikit_learn(seed: int) -> None:
+    from sklearn import metrics
+
     scores, labels, _ = rows_of(seed)
     scores[:4] = 0, 1, 0, 1  # the ends, right and wrong
     assert brier_score(scores, labels) == pytest.approx(metrics.brier_score_loss(labels, scores), rel=1e-12)

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.random import Generator
 from scipy import stats as scipy_stats
-from statsmodels.stats.proportion import proportion_confint
 
 from shipway.stats import NEVER, Interval, clopper_pearson, items_needed, mean_interval, share_interval, wilson
 from shipway.stats._proportions import _freedom
@@ -78,6 +77,8 @@ def test_clopper_pearson_is_scipys_for_a_million_rows(successes: int) -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.booleans(), min_size=1, max_size=80), st.sampled_from([0.8, 0.95]))
 def test_independent_yes_and_no_give_wilsons_interval(rows: list[bool], level: float) -> None:
+    from statsmodels.stats.proportion import proportion_confint
+
     found = share_interval([float(row) for row in rows], level=level)
     low, high = proportion_confint(sum(rows), len(rows), alpha=1 - level, method="wilson")
     assert found[:3] == pytest.approx((sum(rows) / len(rows), low, high), abs=1e-9)

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
-from statsmodels.stats import proportion
 
 from shipway.stats import NEVER, Interval, normal_quantile, rows_still_needed, t_quantile, wilson
 
@@ -52,6 +51,8 @@ def test_df_must_be_positive(df: float) -> None:
 
 @given(st.integers(1, 500), st.integers(0, 500), st.sampled_from([0.8, 0.9, 0.95, 0.99]))
 def test_wilson_agrees_with_statsmodels(n: int, successes: int, level: float) -> None:
+    from statsmodels.stats import proportion
+
     found = wilson(min(successes, n), n, level=level)
     low, high = proportion.proportion_confint(min(successes, n), n, alpha=1 - level, method="wilson")
     assert (found.low, found.high) == pytest.approx((low, high), abs=1e-9)
