@@ -14,6 +14,7 @@ from shipway.kernel.errors import ShipwayError
 from shipway.kernel.pages import SharedPages
 from shipway.models import InputMismatch, Signature
 from shipway.protocols._http import (
+    BodiesTooMany,
     BodyMalformed,
     BodyTooLarge,
     ClientGone,
@@ -88,6 +89,7 @@ _STATUSES: tuple[tuple[type[ShipwayError], int], ...] = (
     (EncodingUnknown, 415),
     (MediaTypeUnknown, 415),
     (Overloaded, 503),
+    (BodiesTooMany, 503),
     (Replaced, 503),
     (BatchHung, 504),
 )
@@ -284,8 +286,10 @@ class PredictorApp:
             headers = ((b"retry-after", str(problem.after).encode()),)
         elif isinstance(problem, MethodWrong):
             headers = ((b"allow", problem.allow.encode()),)
-        elif isinstance(problem, BodyTooLarge):
+        elif isinstance(problem, BodyTooLarge | BodiesTooMany):
             headers = ((b"connection", b"close"),)  # rather than read the rest of it
+            if problem.retry:
+                headers = (*headers, (b"retry-after", b"1"))
         return json_reply(say(words, status), status, headers)
 
     def _gauges(self) -> dict[str, Samples]:

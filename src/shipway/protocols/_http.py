@@ -5,9 +5,12 @@ No framework: at ten thousand requests a second its middleware costs more than t
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, NamedTuple
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -23,11 +26,21 @@ JSON = b"application/json"
 
 Headers = Mapping[bytes, bytes]
 
+_THREAD_BYTES = 1 << 14  # what holds so much may unpack to a thousand times that: longer than a health probe should wait
+_HELD_BYTES = 1 << 29  # of bodies that are still coming, all together
+
 
 class BodyTooLarge(ShipwayError):
     """A body, or what it unpacks to, beyond the limit."""
 
     code = "protocols.body-too-large"
+
+
+class BodiesTooMany(ShipwayError):
+    """Large bodies of many requests are coming at once, and memory for them has an end."""
+
+    code = "protocols.bodies-too-many"
+    retry = True
 
 
 class BodyMalformed(ShipwayError):
@@ -73,7 +86,18 @@ async def read_body(receive: Receive, headers: Headers, *, limit: int) -> bytes:
         raise _too_large(f"a body of {int(declared)} bytes", limit)
     body = await _whole_body(receive, limit)
     encoding = headers.get(b"content-encoding", b"identity").strip().lower()
-    return body if encoding == b"identity" else unpack(body, encoding, limit=limit)
+    if encoding == b"identity":
+        return body
+    if len(body) < _THREAD_BYTES:
+        return unpack(body, encoding, limit=limit)
+    unpacking = partial(unpack, body, encoding, limit=limit)
+    return await asyncio.get_running_loop().run_in_executor(_unpacker(), unpacking)
+
+
+@cache
+def _unpacker() -> ThreadPoolExecutor:
+    """One thread, so that many bombs together take the memory of one."""
+    return ThreadPoolExecutor(1, "unpack")
 
 
 def unpack(body: bytes, encoding: bytes, *, limit: int) -> bytes:
@@ -101,18 +125,46 @@ async def send_reply(send: Send, reply: Reply, headers: list[tuple[bytes, bytes]
 
 
 async def _whole_body(receive: Receive, limit: int) -> bytes:
-    chunks, size, more = [], 0, True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        chunk: bytes = message.get("body", b"")
-        more = message.get("more_body", False)
-        size += len(chunk)
-        if size > limit:
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body", False):
+        body: bytes = message.get("body", b"")
+        if len(body) > limit:
             raise _too_large("the body", limit)
-        chunks.append(chunk)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        return body
+    with _Held() as held:
+        while message["type"] != "http.disconnect":
+            size = held.take(message.get("body", b""))
+            if size > limit:
+                raise _too_large("the body", limit)
+            if not message.get("more_body", False):
+                return b"".join(held.chunks)
+            message = await receive()
+    raise ClientGone
+
+
+class _Held:
+    """The pieces of a body that is still coming, counted with those of all others."""
+
+    all_bytes: ClassVar[int] = 0
+
+    def __init__(self) -> None:
+        self.chunks: list[bytes] = []
+        self._size = 0
+
+    def __enter__(self) -> _Held:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _Held.all_bytes -= self._size
+
+    def take(self, chunk: bytes) -> int:
+        """The size with this piece; raises BodiesTooMany."""
+        if _Held.all_bytes + len(chunk) > _HELD_BYTES:
+            raise BodiesTooMany(f"bodies of {_Held.all_bytes >> 20} MB are coming already", mend="try again in a second")
+        self.chunks.append(chunk)
+        self._size += len(chunk)
+        _Held.all_bytes += len(chunk)
+        return self._size
 
 
 def _too_large(what: str, limit: int) -> BodyTooLarge:

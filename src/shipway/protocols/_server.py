@@ -20,6 +20,7 @@ from shipway.kernel.errors import ShipwayError
 from shipway.kernel.pages import SharedPages
 from shipway.protocols._app import PredictorApp, own_version
 from shipway.protocols._metrics import SUMMED
+from shipway.protocols._patience import GuardedProtocol, PatientServer
 from shipway.protocols._watchdog import HUNG, Watchdog, check_memory
 from shipway.serve import Batcher, load_config, open_log, open_model, open_predictor
 from shipway.store import SegmentWriter
@@ -167,7 +168,7 @@ def _refuse(problem: Exception, ready_fd: int | None) -> int:
     return 1
 
 
-class _Server(uvicorn.Server):
+class _Server(PatientServer):
     """uvicorn, saying when it answers, stepping aside for another process, and closing no connection in use."""
 
     def __init__(self, app: PredictorApp, line: dict[str, object], ready_fd: int | None, second: GrpcServer | None) -> None:
@@ -245,6 +246,8 @@ def _settings(app: PredictorApp) -> uvicorn.Config:
         app,
         lifespan="off",
         interface="asgi3",
+        http=GuardedProtocol,
+        ws="none",
         access_log=False,
         log_level="warning",
         proxy_headers=False,
