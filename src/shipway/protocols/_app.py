@@ -45,6 +45,7 @@ _MEDIA_TYPES = (b"", b"application/json", b"application/octet-stream", b"applica
 _INVOCATIONS = "/invocations"
 PACKED_BYTES = 1024  # an answer that is smaller fits in one packet anyway
 EXTENSIONS = ("binary_tensor_data", "model_repository", "model_configuration", "statistics")
+_WORDS = 1500  # characters of an error: names in it are the client's own, of any length
 _LAST = (b"connection", b"close")
 
 _logger = logging.getLogger(__name__)
@@ -277,7 +278,8 @@ class PredictorApp:
             id = self._ids.new()
             _logger.error("request %s: internal error", id, exc_info=problem)
             return 500, f"internal error, request {id}"
-        return status_of(problem), "; ".join(filter(None, (problem.what, problem.where, problem.mend)))
+        words = "; ".join(filter(None, (problem.what, problem.where, problem.mend)))
+        return status_of(problem), words if len(words) <= _WORDS else words[:_WORDS] + "..."
 
     def _refusal(self, problem: Exception, say: Callable[[str, int], object] = _V1.refuse) -> Reply:
         status, words = self.refused(problem)

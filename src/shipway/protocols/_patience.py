@@ -7,7 +7,7 @@ a request pays for the count of its bytes and no more.
 from __future__ import annotations
 
 import resource
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import msgspec
 import uvicorn
@@ -35,7 +35,7 @@ class _Seen(NamedTuple):
 
     work: object
     since: float
-    count: int
+    far: int
     moved: float
 
 
@@ -79,13 +79,13 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def look(self, now: float, patience: Patience) -> None:
         """Ends the connection when it has waited too long for its client."""
-        work, count, pause, whole = self._work(patience)
+        work, far, pause, whole = self._work(patience)
         seen = self.seen
         if work is None or seen is None or seen.work is not work:
-            self.seen = _Seen(work, now, count, now) if work is not None else None
+            self.seen = _Seen(work, now, far, now) if work is not None else None
             return
-        if count != seen.count:
-            self.seen = seen = seen._replace(count=count, moved=now)
+        if far != seen.far:
+            self.seen = seen = seen._replace(far=far, moved=now)
         if now - seen.moved <= pause and now - seen.since <= whole:
             return
         if work is self.transport:
@@ -97,7 +97,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _work(self, patience: Patience) -> tuple[object, int, float, float]:
         """What the client is waited for, how far it is, and for how long at most: for each piece, and for all."""
-        waiting = cast("int", self.transport.get_write_buffer_size())
+        waiting = self.transport.get_write_buffer_size()
         if waiting:
             return self.transport, waiting, patience.pause, float("inf")
         if self.scope is None:
