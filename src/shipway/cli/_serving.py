@@ -9,11 +9,22 @@ from collections.abc import Mapping
 
 # what a predictor's process takes over from ours; everything else, secrets among it, stays out
 PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
+TRACING = (
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_RESOURCE_ATTRIBUTES",
+    "OTEL_SDK_DISABLED",
+    "OTEL_SERVICE_NAME",
+    "OTEL_TRACES_EXPORTER",
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_TRACES_SAMPLER_ARG",
+)
 
 
 def predictor_environ(environ: Mapping[str, str]) -> dict[str, str]:
     """The variables that a predictor gets."""
-    return {name: environ[name] for name in PASSED if name in environ}
+    return {name: environ[name] for name in (*PASSED, *TRACING) if name in environ}
 
 
 def stop_on_signals() -> threading.Event:

@@ -34,6 +34,7 @@ from shipway.protocols._metrics import CONTENT_TYPE, RequestMetrics, Samples
 from shipway.protocols._mlflow import CODES, CSV, parse_invocation
 from shipway.protocols._open_inference import describe_model, parse_infer, render_infer
 from shipway.protocols._openapi import describe_api
+from shipway.protocols._traces import Trace, Tracer
 from shipway.protocols._v1 import parse_predict, render_predict
 from shipway.serve import Arrays, Batcher, BatchHung, Overloaded, PredictionFailed, Replaced, Request, Response
 
@@ -132,7 +133,9 @@ class PredictorApp:
         browsers: bool = False,
         replaced: int = 0,
         cpu_price: float | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
+        self._tracer = tracer
         self._cpu_price = cpu_price
         self._replaced = replaced
         self._shared, self._browsers, self._golden, self._server_version = pages, browsers, golden, server_version
@@ -158,7 +161,7 @@ class PredictorApp:
         try:
             wire = self._wires.get(path)
             if wire and scope["method"] == "POST":
-                reply = await self._infer(wire, dict(scope["headers"]), receive)
+                reply = await self._infer(wire, path, dict(scope["headers"]), receive)
             else:
                 reply = self._page(path, scope["method"], scope.get("root_path", ""))
         except ClientGone:
@@ -181,6 +184,8 @@ class PredictorApp:
 
     def close(self) -> None:
         """Leaves to the others what this process has counted."""
+        if self._tracer:
+            self._tracer.close()
         self._keep()
 
     def _keep(self) -> None:
@@ -190,15 +195,18 @@ class PredictorApp:
     def _render(self) -> str:
         return self._metrics.render(self._gauges())
 
-    async def _infer(self, wire: _Wire, headers: Headers, receive: Receive) -> Reply:
+    async def _infer(self, wire: _Wire, path: str, headers: Headers, receive: Receive) -> Reply:
         rows, started, asked = 0, time.perf_counter(), None
+        trace = self._tracer.begin(headers, started) if self._tracer else None
         try:
             _check_caller(headers, wire.media_types, browsers=self._browsers)
             body = await read_body(receive, headers, limit=self.body_bytes)
             started = time.perf_counter()
             asked, wanted = wire.parse(body, headers, self.predictor.signature)
-            response = await self.predict(asked, headers)
+            response = await self._answer(asked, trace)
             rows, reply = response.rows, wire.render(response, wanted)
+            if trace:
+                trace.encoded = time.perf_counter()
         except ClientGone:
             raise
         except Exception as problem:
@@ -206,13 +214,35 @@ class PredictorApp:
             if asked is None:
                 self._record_failure(problem, None, status=reply.status, started=started)
         self.observe(status=reply.status, seconds=time.perf_counter() - started, rows=rows)
+        if trace and self._tracer:
+            self._tracer.end(trace, path=path, status=reply.status, rows=rows)
         return reply if len(reply.body) < PACKED_BYTES else await _packed(reply, headers)
 
-    async def predict(self, request: Request, _headers: Headers) -> Response:
-        """The answer to a request of any protocol, in its turn."""
-        started = time.perf_counter()
+    async def predict(self, request: Request, headers: Headers, *, path: str = "ModelInfer") -> Response:
+        """The answer to a request of any other protocol, in its turn, traced under that path."""
+        trace = self._tracer.begin(headers, time.perf_counter()) if self._tracer else None
+        if trace is None or self._tracer is None:
+            return await self._answer(request, None)
+        status, rows = 500, 0
         try:
-            return await self._batcher.predict(request)
+            response = await self._answer(request, trace)
+            status, rows = 200, response.rows
+            return response
+        except Exception as problem:
+            status = status_of(problem)
+            raise
+        finally:
+            self._tracer.end(trace, path=path, status=status, rows=rows)
+
+    async def _answer(self, request: Request, trace: Trace | None) -> Response:
+        started = time.perf_counter()
+        if trace:
+            trace.decoded, trace.request = started, request.id or ""
+        try:
+            response = await self._batcher.predict(request, trace)
+            if trace:
+                trace.answered, trace.request = time.perf_counter(), response.id
+            return response
         except Exception as problem:
             self._record_failure(problem, request, status=status_of(problem), started=started)
             raise
@@ -310,6 +340,9 @@ class PredictorApp:
         if recorder := self.predictor.recorder:
             gauges["shipway_log_left_out_rows_total"] = [({}, recorder.left_out)]
             gauges["shipway_log_unrecorded_failures_total"] = [({}, recorder.unrecorded)]
+        if self._tracer:
+            gauges["shipway_traces_sent_total"] = [({}, self._tracer.sent)]
+            gauges["shipway_traces_dropped_total"] = [({}, self._tracer.dropped)]
         cpu, price = time.process_time(), self._cpu_price
         gauges["shipway_predictor_cpu_seconds_total"] = [({}, cpu)]
         gauges["shipway_predictor_usd_total"] = [({}, cpu * price / 3600)] if price is not None else []

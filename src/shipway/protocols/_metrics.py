@@ -27,6 +27,8 @@ METRICS = {
     ),
     "shipway_predictor_memory_bytes": ("gauge", "Resident memory of the process that holds the most."),
     "shipway_predictor_queued_rows": ("gauge", "Rows that wait for the model."),
+    "shipway_traces_sent_total": ("counter", "Traces that the collector has taken."),
+    "shipway_traces_dropped_total": ("counter", "Traces that were too many, or that the collector did not take."),
     "shipway_log_accepted_rows_total": ("counter", "Rows that the prediction log has taken."),
     "shipway_log_written_rows_total": ("counter", "Rows that the prediction log has given to the file system."),
     "shipway_log_dropped_rows_total": ("counter", "Rows that the prediction log refused because its buffer was full."),

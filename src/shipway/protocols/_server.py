@@ -21,8 +21,9 @@ from shipway.kernel.pages import SharedPages
 from shipway.protocols._app import PredictorApp, own_version
 from shipway.protocols._metrics import SUMMED
 from shipway.protocols._patience import GuardedProtocol, PatientServer
+from shipway.protocols._traces import Tracer, open_tracer
 from shipway.protocols._watchdog import HUNG, Watchdog, check_memory
-from shipway.serve import Batcher, load_config, open_log, open_model, open_predictor
+from shipway.serve import Batcher, ServingConfig, load_config, open_log, open_model, open_predictor
 from shipway.store import SegmentWriter
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ def _open(config_file: str, http: Place, grpc: Place, ready_fd: int | None, besi
         pages=pages,
         replaced=_replaced(),
         cpu_price=config.usd_per_cpu_hour,
+        tracer=_tracer(config),
     )
     second = _second_port(app, grpc)
     if second:
@@ -135,6 +137,13 @@ def _open(config_file: str, http: Place, grpc: Place, ready_fd: int | None, besi
     gc.collect()
     gc.freeze()  # what the libraries made stays: a full collection need not look through it again
     return _Process(server, listener, batcher, log, app, watchdog)
+
+
+def _tracer(config: ServingConfig) -> Tracer | None:
+    name = f"{config.application}@{config.environment}"
+    resource = {"service.name": name, "service.version": config.release, "deployment.environment.name": config.environment}
+    common = {"shipway.release": config.release, "shipway.deployment": config.deployment, "shipway.arm": config.arm}
+    return open_tracer(os.environ, resource=resource, common=common)
 
 
 def _replaced() -> int:

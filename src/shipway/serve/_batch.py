@@ -11,7 +11,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from shipway.kernel.errors import ShipwayError
 from shipway.serve._predictor import ModelHung, PredictionFailed, Predictor
@@ -72,9 +72,17 @@ class Cost(NamedTuple):
         return self.call + rows * self.row
 
 
+class Timed(Protocol):
+    """Whoever wants to know when the model had a request: began and ended by time.perf_counter."""
+
+    model_began: float
+    model_ended: float
+
+
 class _Waiting(NamedTuple):
     request: Checked
     answer: asyncio.Future[Response]
+    timed: Timed | None = None
 
 
 class Batcher:
@@ -94,7 +102,7 @@ class Batcher:
         self.on_hang: Callable[[], None] = lambda: None  # told, in the loop, when a call was given up
         self.hung = False
 
-    async def predict(self, request: Request) -> Response:
+    async def predict(self, request: Request, timed: Timed | None = None) -> Response:
         """The answer, in its turn; raises InputMismatch, Overloaded, PredictionFailed, BatchHung, Replaced."""
         checked = self.predictor.check(request)
         if self.hung:
@@ -102,7 +110,7 @@ class Batcher:
         if self._queue and self.queued_rows + checked.rows > self._limit:
             raise Overloaded(self.queued_rows, after=max(1, math.ceil(self._cost.seconds(self.queued_rows))))
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(checked, loop.create_future())
+        waiting = _Waiting(checked, loop.create_future(), timed)
         if not self.busy and not self._queue:
             loop.call_soon(self._gather, 0)  # after the other requests that this turn of the loop decodes
         self._queue.append(waiting)
@@ -162,14 +170,25 @@ class Batcher:
             self._current = batch
             self.give_up()
         else:
-            _settle(batch, answers)
+            self._settle(batch, answers)
 
     def _free(self, batch: Sequence[_Waiting], done: asyncio.Future[Answers]) -> None:
         if self.hung:  # it has come back after all, too late
             return
         self.busy, self._current = False, ()
-        _settle(batch, done.result())
+        self._settle(batch, done.result())
         self._next()
+
+    def _settle(self, batch: Sequence[_Waiting], answers: Answers) -> None:
+        for waiting, answer in zip(batch, answers, strict=True):
+            if waiting.timed is not None:
+                waiting.timed.model_began, waiting.timed.model_ended = self.predictor.times
+            if waiting.answer.done():  # its client is gone
+                continue
+            if isinstance(answer, PredictionFailed):
+                waiting.answer.set_exception(answer)
+            else:
+                waiting.answer.set_result(answer)
 
     def _take(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
@@ -193,13 +212,3 @@ class Batcher:
 def _fail(waiting: _Waiting, problem: ShipwayError) -> None:
     if not waiting.answer.done():
         waiting.answer.set_exception(problem)
-
-
-def _settle(batch: Sequence[_Waiting], answers: Answers) -> None:
-    for waiting, answer in zip(batch, answers, strict=True):
-        if waiting.answer.done():  # its client is gone
-            continue
-        if isinstance(answer, PredictionFailed):
-            waiting.answer.set_exception(answer)
-        else:
-            waiting.answer.set_result(answer)

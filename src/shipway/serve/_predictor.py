@@ -37,7 +37,8 @@ class Predictor:
 
     key and time: columns that a request may carry for the log alone, together `aside`. log None: nothing is logged;
     sample: the share of requests that is.
-    since: when the call of the model that runs now began, by the timer; 0.0 while none does.
+    since: when the call of the model that runs now began, by the timer, 0.0 while none does; times: when the last one
+    began and ended.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Predictor:
         self._model, self._ids, self._timer = model, ids or RandomIds(), timer
         self.aside = (*key, time_column) if time_column else tuple(key)
         self._door, self._promise = Door(model.signature, self.aside), Promise(model.signature)
-        self.since = 0.0
+        self.since, self.times = 0.0, (0.0, 0.0)
         self.recorder = Recorder(log, identity, model.signature, clock or SystemClock(), timer, sample=sample) if log else None
 
     def predict(self, request: Request) -> Response:
@@ -94,11 +95,11 @@ class Predictor:
         total = sum(rows)
         one = len(requests) == 1
         columns = requests[0].inputs if one else join([request.inputs for request in requests], self.signature)
-        self.since = self._timer()
+        self.since = began = self._timer()
         try:
             outputs = self._model.predict(columns)
         finally:
-            self.since = 0.0
+            self.since, self.times = 0.0, (began, self._timer())
         self._promise.check(outputs, total)
         return [outputs] if one else _cut(outputs, rows)
 
