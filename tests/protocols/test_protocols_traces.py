@@ -1,4 +1,4 @@
-"""Traces reach a collector in bulk, follow the caller's decision, and cost nobody an answer; read by OpenTelemetry's own classes."""
+"""Traces reach a collector, follow the caller's decision, cost nobody an answer; OpenTelemetry's own classes read them."""
 
 from __future__ import annotations
 
