@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import grpc
 import pytest
 from operate_help import REF, Project, descendants, endpoint, infer, move, releases, runs
 
@@ -35,7 +36,7 @@ def serving(project: Project, *words: str) -> Iterator[tuple[subprocess.Popen[st
         lines = []
         for line in child.stderr:
             lines.append(line)
-            if found := re.search(r"serves [0-9a-f]+ at (http://\S+)", line):
+            if found := re.search(r"serves [0-9a-f]+ at (http://.+)", line):
                 yield child, found[1]
                 break
         else:
@@ -76,8 +77,11 @@ def test_a_bundle_is_served_in_an_empty_folder(bundle: Path, live: Project, nowh
     """As KServe starts it: a folder with the bundle, a variable, and no network."""
     release = releases(live)[0]
     shutil.rmtree(live.root)
-    nowhere.more["PROTOCOL"] = "v2"
-    with serving(nowhere, "--bundle", str(bundle)) as (child, url):
+    nowhere.more["PROTOCOL"] = "grpc-v2"
+    with serving(nowhere, "--bundle", str(bundle), "--grpc-port", "0") as (child, where):
+        url, _, second = where.partition(", gRPC at ")
+        with grpc.insecure_channel(second) as channel:
+            assert channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=20) == b"\x08\x01"  # SERVING
         assert read(f"{url}/v2/health/ready") == {"live": True, "ready": True}
         assert infer(url) == release
         below = descendants(child.pid)

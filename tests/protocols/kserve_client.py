@@ -1,4 +1,4 @@
-"""KServe's client over V1 and V2, run in an environment of its own: `kserve_client.py ADDRESS ECHO`; a JSON line of answers."""
+"""KServe's clients over V1, V2 and gRPC, in an environment of their own: `kserve_client.py ADDRESS ECHO RAW TYPED`; JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ assert spec is not None
 package.__path__ = [*(spec.submodule_search_locations or ())]
 sys.modules["kserve"] = package
 
-from kserve.inference_client import InferenceRESTClient, RESTConfig  # noqa: E402
+from kserve.inference_client import InferenceGRPCClient, InferenceRESTClient, RESTConfig  # noqa: E402
 from kserve.protocol.infer_type import InferInput, InferRequest  # noqa: E402
 
 VALUES = {
@@ -28,7 +28,7 @@ VALUES = {
 NUMPY = {"fp16": "float16", "fp32": "float32", "fp64": "float64", "bytes": "object"}
 
 
-async def main(predictor: str, echo: str) -> dict[str, Any]:
+async def main(predictor: str, echo: str, raw: str, typed: str) -> dict[str, Any]:
     v1, v2 = (InferenceRESTClient(RESTConfig(protocol=protocol)) for protocol in ("v1", "v2"))
     base, found = f"http://{predictor}", dict[str, Any]()
     found["live"] = [
@@ -54,8 +54,28 @@ async def main(predictor: str, echo: str) -> dict[str, Any]:
     everything = {name: np.array(values, NUMPY.get(name, name)) for name, values in VALUES.items()}
     answer = await v2.infer(f"http://{echo}", request(everything, binary=True), model_name="echo")
     found["echoed"] = {output.name: plain(output.as_numpy()) for output in answer.outputs}
+    found["grpc"] = await over_grpc(raw, typed, everything)
     await v1.close()
     await v2.close()
+    return found
+
+
+async def over_grpc(raw: str, typed: str, columns: dict[str, Any]) -> dict[str, Any]:
+    found = dict[str, Any]()
+    for kind, address in (("typed", typed), ("raw", raw)):
+        async with InferenceGRPCClient(address) as client:
+            sent = {name: column for name, column in columns.items() if kind == "raw" or name != "fp16"}
+            asked = request(sent, binary=kind == "raw")
+            asked.model_name = "echo"
+            answer = await client.infer(asked)
+            found[kind] = {output.name: plain(output.as_numpy()) for output in answer.outputs}
+    async with InferenceGRPCClient(raw) as client:
+        found["live"] = [await client.is_server_live(), await client.is_server_ready(), await client.is_model_ready("echo")]
+        found["id"] = answer.id
+        try:
+            await client.is_model_ready("other")
+        except Exception as problem:
+            found["other"] = str(problem)
     return found
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from grpc_help import call, channel, infer_message, mirror_app
+from grpc_help import call, channel, infer_message, mirror_app, refusal
 from wire_help import TEXT_INPUTS, Served, ask, make_served, rows_of, start
 
 from shipway.kernel.digest import Digest
@@ -22,6 +22,7 @@ from shipway.operate._group import Group
 from shipway.operate._serve import Serving
 from shipway.protocols._grpc_messages import kinds
 from shipway.protocols._server import GrpcMissing, Place, _second_port
+from shipway.store import FailureRecord
 
 INFER = "inference.GRPCInferenceService/ModelInfer"
 ROW = rows_of(TEXT_INPUTS, 1)
@@ -72,6 +73,9 @@ def test_one_process_answers_at_two_ports_into_one_log_and_drains_both(served: S
         ready = json.loads(process.stdout.readline())
         with channel(f"127.0.0.1:{ready['grpc']}") as found:
             call(found, INFER, infer_message(ROW, model="delay", id="g"))
+            assert refusal(found, INFER, infer_message({"hour": ROW["hour"]}, model="delay"))[0].name == "INVALID_ARGUMENT"
+            assert refusal(found, INFER, b"\xff")[0].name == "INVALID_ARGUMENT"
+            assert refusal(found, INFER, infer_message(ROW))[0].name == "NOT_FOUND"
         inputs = [{"name": n, "shape": [1], "datatype": TEXT_INPUTS[n], "data": v.tolist()} for n, v in ROW.items()]
         body = json.dumps({"id": "h", "inputs": inputs}).encode()
         assert ask(f"127.0.0.1:{ready['port']}", "POST", "/v2/models/delay/infer", body).status == 200
@@ -86,6 +90,8 @@ def test_one_process_answers_at_two_ports_into_one_log_and_drains_both(served: S
         process.communicate()
     logged = {record.request: (record.columns, record.outputs) for record in served.records()}
     assert logged["g"] == logged["h"]
+    failures = [record.status for record in served.others() if isinstance(record, FailureRecord)]
+    assert failures == [400, 400]  # another model is none of ours
     assert len(load.answered) > 10
     assert load.answered <= logged.keys()
     assert set(load.failed) <= {grpc.StatusCode.UNAVAILABLE}  # nobody listens any more

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc_help as second
 import numpy as np
 import pytest
 from datatypes_model import VALUES, answering, columns_of, echo_app
@@ -217,11 +218,17 @@ def test_kserves_and_mlflows_pages_are_there(running: Running) -> None:
 @pytest.mark.interop
 def test_kserves_client_passes_over_v1_and_v2(echo: str, running: Running) -> None:
     script = Path(__file__).with_name("kserve_client.py")
-    done = subprocess.run([KSERVE, script, running.address, echo], capture_output=True, text=True, timeout=90, check=False)
+    typed = [name for name in VALUES if name != "FP16"]
+    with second.answering(echo_app()) as raw, second.answering(echo_app(*typed)) as words:
+        command: list[str | Path] = [KSERVE, script, running.address, echo, raw.address, words.address]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     for name, array in columns_of().items():
-        assert found["echoed"][name] == array.tolist(), name
+        assert found["echoed"][name] == found["grpc"]["raw"][name] == array.tolist(), name
+        assert found["grpc"]["typed"].get(name) == (None if name == "fp16" else array.tolist()), name
+    assert (found["grpc"]["live"], found["grpc"]["id"]) == ([True, True, True], "k-1")
+    assert "no model 'other'" in found["grpc"]["other"]
     assert found["v2"] == found["v1"] == infer(running.address, {"inputs": tensors(COLUMNS)}).json["outputs"][0]["data"]
     assert found["live"] == [True, True, True, True]
     assert found["model_ready"] == [True, True, False]

@@ -107,6 +107,7 @@ MEANING = {
     "an application without environment": (P + "deploy: {delay: {}}", "2:10", "delay@prod"),
     "an illegal application": (P + "deploy: {De@prod: {}}", "2:10", "`de`"),
     "an unknown target": (P + "deploy: {a@b: {target: locl}}", "2:24", "did you mean `local`?"),
+    "grpc that is a port": (P + "deploy: {a@b: {grpc: 8081}}", "2:22", "grpc: true"),
     "no workers": (P + "deploy: {a@b: {workers: 0}}", "2:25", None),
     "workers that are true": (P + "deploy: {a@b: {workers: true}}", "2:25", None),
     "an unknown monitor": (P + "deploy: {a@b: {monitors: {drfit: {}}}}", "2:27", "`drift`"),

@@ -212,7 +212,7 @@ class PredictorApp:
         except Exception as problem:
             reply = self._refusal(problem, wire.refuse)
             if asked is None:
-                self._record_failure(problem, None, status=reply.status, started=started)
+                self.record_failure(problem, None, status=reply.status, started=started)
         self.observe(status=reply.status, seconds=time.perf_counter() - started, rows=rows)
         if trace and self._tracer:
             self._tracer.end(trace, path=path, status=reply.status, rows=rows)
@@ -244,7 +244,7 @@ class PredictorApp:
                 trace.answered, trace.request = time.perf_counter(), response.id
             return response
         except Exception as problem:
-            self._record_failure(problem, request, status=status_of(problem), started=started)
+            self.record_failure(problem, request, status=status_of(problem), started=started)
             raise
 
     def observe(self, *, status: int, seconds: float, rows: int) -> None:
@@ -253,7 +253,8 @@ class PredictorApp:
         if self._shared:
             self._shared.keep_soon(self._render)
 
-    def _record_failure(self, problem: Exception, asked: Request | None, *, status: int, started: float) -> None:
+    def record_failure(self, problem: Exception, asked: Request | None, *, status: int, started: float) -> None:
+        """A request to predict was refused: in the log, where failures are logged. asked: None when it could not be read."""
         recorder = self.predictor.recorder
         if recorder is None:
             return

@@ -19,16 +19,17 @@ _PREFIX = 5  # bytes before a message: whether it is packed, and its length
 _AHEAD = 16  # messages of a stream that wait to be taken, before the client has to
 _ENCODINGS = b"identity, gzip, deflate"
 
-Answer = Callable[[bytes, "Call"], Awaitable[bytes] | bytes]
+Answer = Callable[[bytes, "Call"], bytes]
+Predict = Callable[[bytes, "Call"], Awaitable[bytes]]
 Converse = Callable[["Call"], Coroutine[None, None, None]]
 
 
 class Method(NamedTuple):
-    """How a method answers: one message for one, or a conversation. predicts: whether its calls are counted as predictions."""
+    """How a method answers, by one of these: at once, by a prediction, or in a conversation. Predictions are counted."""
 
     answer: Answer | None = None
+    predict: Predict | None = None
     converse: Converse | None = None
-    predicts: bool = False
 
 
 @dataclass(slots=True)
@@ -131,7 +132,7 @@ class Call:
 
     def look(self, now: float, patience: float) -> None:
         """Ends a call whose one message does not come. now: of the loop, as `opened`."""
-        if self._method.answer and not self.ended and now - self.opened > patience:
+        if not self._method.converse and not self.ended and now - self.opened > patience:
             self.fail(CallFailed(504, f"the message did not come in {patience:.0f} s"))
 
     # what answers it
@@ -207,7 +208,7 @@ class Call:
             message = unpack(message, self._unpacker, limit=self._host.room.message_bytes)
         elif len(message) > self._host.room.message_bytes:
             raise CallFailed(413, f"a message of {len(message)} bytes is too large; send fewer rows")
-        if self._method.answer and self._inbox:
+        if not self._method.converse and self._inbox:
             raise CallFailed(400, "more than one message to a method that takes one")
         self._inbox.append(message)
         self._wake()
@@ -225,24 +226,25 @@ class Call:
         """The client has said everything."""
         self.ended, self._came = True, time.perf_counter()
         self._wake()
-        answer = self._method.answer
-        if answer is None:
+        method = self._method
+        if method.converse:
             return
         if not self._inbox:
             raise CallFailed(400, "no message to a method that takes one")
-        try:
-            found = answer(self._inbox.popleft(), self)
-        except Exception as problem:
-            self.fail(self._host.refused(problem))
-            return
-        if isinstance(found, bytes):
-            self._succeed(found)
-        else:
-            self._task = asyncio.get_running_loop().create_task(self._awaited(found))
+        message = self._inbox.popleft()
+        if method.predict:
+            self._task = asyncio.get_running_loop().create_task(self._predict(method.predict, message))
+        elif method.answer:
+            try:
+                found = method.answer(message, self)
+            except Exception as problem:
+                self.fail(self._host.refused(problem))
+            else:
+                self._succeed(found)
 
-    async def _awaited(self, found: Awaitable[bytes]) -> None:
+    async def _predict(self, predict: Predict, message: bytes) -> None:
         try:
-            message = await found
+            message = await predict(message, self)
         except Exception as problem:
             self.fail(self._host.refused(problem))
         else:
@@ -277,7 +279,7 @@ class Call:
             self._task.cancel()
 
     def _count(self, status: int) -> None:
-        if self._method.predicts:
+        if self._method.predict:
             seconds = time.perf_counter() - self._came if self._came else 0.0
             self._host.observe(status=status, seconds=seconds, rows=self.rows if status == 200 else 0)
 

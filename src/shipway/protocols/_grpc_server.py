@@ -15,6 +15,7 @@ from shipway.protocols._http2_stream import Stream
 
 _LAST_REQUESTS_SECONDS = 1.0  # a client hears that we drain, and what it sent before arrives
 _LOOK_SECONDS = 1.0
+_BACKLOG = 2048  # as at the first port
 
 
 class Patience(NamedTuple):
@@ -44,7 +45,7 @@ class GrpcServer:
         """Listens from now on, also after it has left."""
         loop = asyncio.get_running_loop()
         self._service.stay()
-        self._server = await loop.create_server(self._connected, sock=self._listener.dup())
+        self._server = await loop.create_server(self._connected, sock=self._listener.dup(), backlog=_BACKLOG)
         self._looking = self._looking or loop.create_task(self._look())
 
     def leave(self) -> None:

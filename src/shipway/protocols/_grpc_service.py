@@ -6,15 +6,16 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from shipway.protocols._app import PredictorApp
+from shipway.kernel.errors import ShipwayError
+from shipway.protocols._app import PredictorApp, status_of
 from shipway.protocols._grpc_call import Call, Method, Room
-from shipway.protocols._grpc_infer import Reader, fill_response, response_bytes
+from shipway.protocols._grpc_infer import Reader, Wanted, fill_response, response_bytes
 from shipway.protocols._grpc_messages import INFERENCE, kind_of, kinds, message_bytes, parse_message
 from shipway.protocols._grpc_reflection import reflect
 from shipway.protocols._grpc_status import CallFailed
 from shipway.protocols._http2_frames import header_block
 from shipway.protocols._triton import model_config, model_statistics
-from shipway.serve import Overloaded
+from shipway.serve import Overloaded, Response
 
 _HEALTH = "grpc.health.v1.Health"
 _SERVING, _NOT_SERVING, _SERVICE_UNKNOWN = 1, 2, 3
@@ -61,7 +62,7 @@ class GrpcService:
 
     def _all_methods(self) -> dict[bytes, Method]:
         named: dict[str, Method] = {f"{INFERENCE}/{name}": Method(answer) for name, answer in self._pages().items()}
-        named[f"{INFERENCE}/ModelInfer"] = Method(self._infer, predicts=True)
+        named[f"{INFERENCE}/ModelInfer"] = Method(predict=self._infer)
         named[f"{INFERENCE}/ModelStreamInfer"] = Method(converse=self._infer_stream)
         for name in ("RepositoryModelLoad", "RepositoryModelUnload"):
             named[f"{INFERENCE}/{name}"] = Method(_refuse_load)
@@ -118,12 +119,20 @@ class GrpcService:
             raise CallFailed(404, f"no version {version[:200]!r} of {who.model_name!r}: expected {who.release!r}")
 
     async def _infer(self, message: bytes, call: Call) -> bytes:
-        asked = parse_message(self._request, message)
-        self._check_model(asked.model_name, asked.model_version)
-        request, wanted = self._reader.read(asked)
-        response = await self._app.predict(request, call.headers)
+        response, wanted = await self._answer(message, call)
         call.rows = response.rows
         return response_bytes(response, wanted)
+
+    async def _answer(self, message: bytes, call: Call) -> tuple[Response, Wanted]:
+        started = time.perf_counter()
+        try:
+            asked = parse_message(self._request, message)
+            self._check_model(asked.model_name, asked.model_version)
+            request, wanted = self._reader.read(asked)
+        except ShipwayError as problem:  # as over HTTP: one that means another model is none of ours
+            self._app.record_failure(problem, None, status=status_of(problem), started=started)
+            raise
+        return await self._app.predict(request, call.headers), wanted
 
     async def _infer_stream(self, call: Call) -> None:
         """Answers in the order of the requests, which share batches; what goes wrong with one is told in its place."""
@@ -144,20 +153,23 @@ class GrpcService:
         await asked.put(None)
 
     async def _part_of(self, message: bytes, call: Call) -> bytes:
-        part, id, rows, status, started = self._part(), "", 0, 200, time.perf_counter()
+        part, rows, status, started = self._part(), 0, 200, time.perf_counter()
         try:
-            asked = parse_message(self._request, message)
-            id = asked.id
-            self._check_model(asked.model_name, asked.model_version)
-            request, wanted = self._reader.read(asked)
-            response = await self._app.predict(request, call.headers)
+            response, wanted = await self._answer(message, call)
             rows = response.rows
             fill_response(part.infer_response, response, wanted)
         except Exception as problem:
             failed = self.refused(problem)
-            status, part.error_message, part.infer_response.id = failed.status, failed.words, id
+            status, part.error_message, part.infer_response.id = failed.status, failed.words, self._id_of(message)
         self.observe(status=status, seconds=time.perf_counter() - started, rows=rows)
         return bytes(part.SerializeToString())
+
+    def _id_of(self, message: bytes) -> str:
+        """By which a client finds the request that an error in a stream is about."""
+        try:
+            return str(parse_message(self._request, message).id)
+        except ShipwayError:
+            return ""
 
     def _check(self, message: bytes, _call: Call) -> bytes:
         service = parse_message(kinds().messages["grpc.health.v1.HealthCheckRequest"], message).service

@@ -7,6 +7,7 @@ block that a connection sends again and again is decoded once. Source: RFC 9113.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Mapping
 from typing import cast
 
@@ -66,6 +67,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but its class
         self._transport = transport
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # who watches may be long gone
         transport.set_write_buffer_limits(high=_MOST_WRITTEN)
         self._connections.add(self)
 
