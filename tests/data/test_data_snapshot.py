@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -228,3 +229,28 @@ def test_a_second_snapshot_mends_what_a_verify_has_found_damaged(store: Store, t
     again = take_snapshot(store, folder)
     assert (again.digest, again.read) == (digest, broken.size)
     verify_snapshot(store, digest, name="flights")
+
+
+def test_what_is_done_beside_is_done_once_while_a_large_file_is_hashed(tmp_path: Path) -> None:
+    store, done = new_store(tmp_path / "project"), list[str]()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/small").write_bytes(b"x")
+    take_snapshot(store, tmp_path / "data", beside=lambda: done.append("small"))
+    for name in "ab":
+        (tmp_path / "data" / name).write_bytes(name.encode() * (9 << 20))
+    before = sys.getswitchinterval()
+    taken = take_snapshot(store, tmp_path / "data", beside=lambda: done.append("large"))
+    assert (done, taken.files, sys.getswitchinterval()) == (["large"], 3, before)
+
+
+def test_what_goes_wrong_beside_is_told(tmp_path: Path) -> None:
+    store = new_store(tmp_path / "project")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/a").write_bytes(b"a" * (9 << 20))
+
+    def fail() -> None:
+        raise DataMissing("the key")
+
+    with pytest.raises(DataMissing, match="the key"):
+        take_snapshot(store, tmp_path / "data", beside=fail)
+    assert take_snapshot(store, tmp_path / "data").files == 1

@@ -208,9 +208,12 @@ class Project:
 
     @cached_property
     def hands(self) -> Hands:
-        from shipway.pipeline import Hands
+        from shipway.pipeline import Hands, Opened
 
-        return Hands(self.store, self.signer, self.keys, self.actor, self.cache, environ=self.settings.environ)
+        def opened() -> Opened:
+            return Opened(self.signer, self.keys, self.actor, self.cache)
+
+        return Hands.when_needed(self.store, opened, environ=self.settings.environ)
 
     def step_environ(self) -> dict[str, str]:
         """The variables of a step's process: few, so that the same run elsewhere is the same; and where MLflow is.

@@ -17,7 +17,7 @@ from shipway.kernel.collector import uncollected
 
 if TYPE_CHECKING:
     from shipway.data import Profiled, Status
-    from shipway.pipeline import Changed
+    from shipway.pipeline import Changed, DataTaken
     from shipway.spec import DataOutline
 
 
@@ -55,25 +55,33 @@ def snapshot(settings: Settings, names: tuple[str, ...], why: str, whole: bool, 
 
     Of data in place what is there is recorded, and no byte is copied.
     """
-    from shipway.cli._progress import FileReport
-    from shipway.data import bytes_below
     from shipway.kernel.digest import short
-    from shipway.pipeline import snapshot_data
 
     project, out = Project(settings), Output(as_json)
     rows = []
-    for data in chosen_data(project.spec, names):
-        total = None if data.query or data.place else partial(bytes_below, project.spec.root / data.path)
-        with FileReport(data.name, total) as report:
-            taken = snapshot_data(project.hands, project.spec, data, report=report.each, why=why, whole=whole, branch=branch)
+    for data in chosen_data(project.outline, names):
+        taken = _taken(project, data, why=why, whole=whole, branch=branch)
         found = taken.snapshot
-        read = "in place" if data.place else f"{found.read:,} read" if taken.rows is None else f"{taken.rows:,} rows read"
+        read = f"{found.read:,} read" if data.plain else "in place" if taken.rows is None else f"{taken.rows:,} rows read"
         sizes = f"{found.files:,} files, {found.bytes:,} bytes, {read}"
         label = f"{data.name}@{branch}" if branch else data.name
         out.say(f"data/{label:<12} {short(found.digest)}  {sizes}, {'moved' if taken.moved else 'as it was'}")
         row = {"name": data.name, "digest": found.digest, "files": found.files, "bytes": found.bytes, "read": found.read}
         rows.append(row if taken.rows is None else {**row, "rows": taken.rows})
     out.end("snapshots", {"data": rows}, then="shipway run")
+
+
+def _taken(project: Project, data: DataOutline, *, why: str, whole: bool, branch: str | None) -> DataTaken:
+    from shipway.cli._progress import FileReport
+    from shipway.data import bytes_below
+    from shipway.pipeline import snapshot_data, snapshot_folder
+
+    path, hands = project.outline.root / data.path, project.hands
+    with FileReport(data.name, partial(bytes_below, path) if data.plain else None) as report:
+        if data.plain:
+            return snapshot_folder(hands, path, name=data.name, report=report.each, why=why, branch=branch)
+        spec = project.spec
+        return snapshot_data(hands, spec, spec.data[data.name], report=report.each, why=why, whole=whole, branch=branch)
 
 
 @command.command()

@@ -30,16 +30,22 @@ class Snapshot:
 
 
 @while_working
-def take_snapshot(store: Store, path: Path, *, report: Callable[[str, int], None] | None = None) -> Snapshot:
+def take_snapshot(
+    store: Store,
+    path: Path,
+    *,
+    report: Callable[[str, int], None] | None = None,
+    beside: Callable[[], None] | None = None,
+) -> Snapshot:
     """Keep the files at `path` (a folder, or one file); files that the stat cache knows are not read again.
 
     Unless their object is gone, has another size, or was found damaged by a verify: then it is written anew.
-    report: called with name and size in bytes after each file. Raises DataMissing, DataEmpty, DataUnreadable (a cut
-    Parquet file), FileUnreadable (a link, no permission, changed while it was read), StoreFull.
+    report: called with name and size in bytes after each file; beside: of put_tree. Raises DataMissing, DataEmpty,
+    DataUnreadable (a cut Parquet file), FileUnreadable (a link, no permission, changed while it was read), StoreFull.
     """
     _check_place(store, path)
     tracked = path.with_name(f"{path.name}.dvc").exists()  # then DVC asks for the MD5 of the same bytes
-    tree, writer = store.put_tree(path, report=report, md5=tracked)
+    tree, writer = store.put_tree(path, report=report, md5=tracked, beside=beside)
     if writer.files == 0:
         raise DataEmpty(f"{path.name or path} holds no files", where=str(path), mend="put the data there, or correct its path")
     # Judged on the kept bytes, not on the user's: those may change between a look and the copy.

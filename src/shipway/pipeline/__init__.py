@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from shipway.pipeline._actions import action_key
     from shipway.pipeline._argo_client import ArgoClient
     from shipway.pipeline._argo_engine import ArgoEngine
-    from shipway.pipeline._branches import Merged, branch_data, label_ref, merge_data
+    from shipway.pipeline._branches import Merged, branch_data, merge_data
     from shipway.pipeline._closure import closure, closure_bytes
     from shipway.pipeline._code import checkout_code, checkout_tree, code_object
     from shipway.pipeline._differences import describe_difference
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from shipway.pipeline._evaluation import EvaluationImpossible, Metric, measure_evaluation
     from shipway.pipeline._functions import FunctionNames, functions_of
     from shipway.pipeline._graph import resolve
-    from shipway.pipeline._hands import Hands
+    from shipway.pipeline._hands import Hands, Opened
+    from shipway.pipeline._labels import label_ref
     from shipway.pipeline._made import ModelMade, Origins
     from shipway.pipeline._model import GOLDEN, make_model, origins_of
     from shipway.pipeline._model_rows import ModelDeclared, ModelRefused
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
     from shipway.pipeline._states_client import EngineClientMissing, StatesClient
     from shipway.pipeline._states_engine import StepFunctionsEngine
     from shipway.pipeline._step_value import StepControl, measure_control
-    from shipway.pipeline._taken import Changed, DataTaken, measure_changed, open_place, snapshot_data
+    from shipway.pipeline._taken import Changed, DataTaken, measure_changed, open_place, snapshot_data, snapshot_folder
     from shipway.pipeline._types import (
         Argument,
         Graph,
@@ -96,8 +97,9 @@ _HOME = {
     "_functions": ["FunctionNames", "functions_of"],
     "_model": ["GOLDEN", "make_model", "origins_of"],
     "_model_rows": ["ModelDeclared", "ModelRefused"],
-    "_branches": ["Merged", "branch_data", "label_ref", "merge_data"],
-    "_hands": ["Hands"],
+    "_branches": ["Merged", "branch_data", "merge_data"],
+    "_hands": ["Hands", "Opened"],
+    "_labels": ["label_ref"],
     "_project": [
         "MADE",
         "ProjectIncomplete",
@@ -115,7 +117,7 @@ _HOME = {
     "_states_client": ["EngineClientMissing", "StatesClient"],
     "_states_engine": ["StepFunctionsEngine"],
     "_step_value": ["StepControl", "measure_control"],
-    "_taken": ["Changed", "DataTaken", "measure_changed", "open_place", "snapshot_data"],
+    "_taken": ["Changed", "DataTaken", "measure_changed", "open_place", "snapshot_data", "snapshot_folder"],
     "_score": ["rescore_reference", "score_rows"],
     "_scored": ["load_scores"],
     "_scoring": ["ScoringFailed"],
@@ -160,6 +162,7 @@ __all__ = [
     "ModelMade",
     "ModelRefused",
     "Node",
+    "Opened",
     "Origins",
     "Phase",
     "Pipeline",
@@ -217,6 +220,7 @@ __all__ = [
     "run_steps",
     "score_rows",
     "snapshot_data",
+    "snapshot_folder",
     "stop_elsewhere",
     "take_request",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -11,11 +10,10 @@ from shipway.gate import move_ref
 from shipway.kernel.digest import Digest
 from shipway.pipeline._contracted import attest_contract
 from shipway.pipeline._hands import Hands
+from shipway.pipeline._labels import TAG, check_branch, label_ref
 from shipway.store import Edge, while_working
 
-TAG = "tag"  # state rows: refs that are never moved again, by the ref
 _MERGED = "merge"  # edges: from the snapshot that was merged to the one that was made
-_LABEL = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +28,6 @@ class Merged:
     conflicts: tuple[Conflict, ...]
 
 
-def label_ref(name: str, label: str | None) -> str:
-    """`data/NAME`, or the ref of one of its labels. Raises LabelTaken for a label that no ref can have."""
-    if label in (None, "", "approved"):
-        return f"data/{name}"
-    if not _LABEL.fullmatch(str(label)):
-        mend = "small letters, digits, `.`, `_` and `-`, at most 64"
-        raise LabelTaken(f"{label} cannot be the name of a branch or a tag", where=f"data/{name}", mend=mend)
-    return f"data/{name}@{label}"
-
-
 @while_working
 def branch_data(hands: Hands, *, name: str, label: str, target: Digest, tag: bool = False, why: str = "") -> str:
     """A new ref of a data set at a snapshot; the ref. tag: it is never moved again. Raises LabelTaken, MoveRefused."""
@@ -52,12 +40,6 @@ def branch_data(hands: Hands, *, name: str, label: str, target: Digest, tag: boo
     if tag:
         hands.store.put_state(TAG, ref, {"version": 1, "snapshot": target})
     return ref
-
-
-def check_branch(hands: Hands, ref: str) -> None:
-    """Raise LabelTaken when a ref is a tag, which stays where it is."""
-    if hands.store.state(TAG, ref):
-        raise LabelTaken(f"{ref} is a tag, and a tag stays where it is", where=ref, mend="move a branch: shipway data branch")
 
 
 @while_working

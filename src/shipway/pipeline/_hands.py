@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-from shipway.access import Actor, KeyRing, Signer
-from shipway.store import Store
+if TYPE_CHECKING:
+    from shipway.access import Actor, KeyRing, Signer
+    from shipway.store import Store
+
+
+class Opened(NamedTuple):
+    """Who signs, whose signatures count, who acts, and where environments are cached."""
+
+    signer: Signer
+    keys: KeyRing
+    actor: Actor
+    cache: Path
 
 
 class Hands:
@@ -23,8 +35,36 @@ class Hands:
         *,
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        self.store, self.signer, self.keys, self.actor, self.cache = store, signer, keys, actor, cache
-        self.environ = environ or {}
+        self.store, self.environ = store, environ or {}
+        self._open: Callable[[], Opened] = lambda: Opened(signer, keys, actor, cache)
+
+    @classmethod
+    def when_needed(cls, store: Store, open_: Callable[[], Opened], *, environ: Mapping[str, str]) -> Hands:
+        """Hands that open everything but the store when they are first asked for any of it."""
+        made = cls.__new__(cls)
+        made.store, made.environ, made._open = store, environ, open_
+        return made
+
+    @cached_property
+    def opened(self) -> Opened:
+        """Raises what opening the keys raises."""
+        return self._open()
+
+    @property
+    def signer(self) -> Signer:
+        return self.opened.signer
+
+    @property
+    def keys(self) -> KeyRing:
+        return self.opened.keys
+
+    @property
+    def actor(self) -> Actor:
+        return self.opened.actor
+
+    @property
+    def cache(self) -> Path:
+        return self.opened.cache
 
     def working(self) -> AbstractContextManager[None]:
         """As Store.working."""

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shipway.data import DataMissing, Snapshot, SourceChanged, take_snapshot
-from shipway.gate import move_ref
 from shipway.kernel.digest import Digest
-from shipway.pipeline._branches import check_branch, label_ref
-from shipway.pipeline._contracted import attest_contract
 from shipway.pipeline._hands import Hands
-from shipway.spec import DataSpec, PlaceSpec, QuerySpec, Spec
+from shipway.pipeline._labels import check_branch, label_ref
 from shipway.store import Store, while_working
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from shipway.data.in_place import Source
     from shipway.data.sql import Address, Query
+    from shipway.spec import DataSpec, PlaceSpec, QuerySpec, Spec
 
 _Files = dict[str, Digest]
 QUERY = "query"  # state rows: what the snapshot at data/<name> was read with, by the name
@@ -60,6 +60,8 @@ def snapshot_data(
     whole: read all rows of a query that appends. Raises LabelTaken, DataMissing, DataUnreadable, StoreFull, and of a query
     what take_query raises.
     """
+    if data.query is None and data.place is None:
+        return snapshot_folder(hands, spec.root / data.path, name=data.name, report=report, why=why, branch=branch)
     rows, ref = None, label_ref(data.name, branch)
     check_branch(hands, ref)
     if data.query:
@@ -73,19 +75,50 @@ def snapshot_data(
         from shipway.data.in_place import take_in_place
 
         snapshot = take_in_place(hands.store, open_place(spec, data.place), name=data.name)
-    else:
-        snapshot = take_snapshot(hands.store, spec.root / data.path, report=report)
-    present = hands.store.ref(ref)
-    if present is None or present.digest != snapshot.digest:
-        who = hands.store, hands.signer, hands.keys, hands.actor
-        attest_contract(*who, name=data.name, snapshot=snapshot.digest)
-    moved = move_ref(hands.store, hands.keys, hands.actor, ref=ref, target=snapshot.digest, why=why)
+    moved = _point(hands, ref, snapshot, name=data.name, why=why)
     if data.query:
         value = {"snapshot": snapshot.digest, "sql": _sum(query), "from": address.shown}
         known = hands.store.state(QUERY, data.name)
         if known is None or known.value != value:
             hands.store.put_state(QUERY, data.name, value)
-    return DataTaken(data.name, snapshot, moved.changed, rows)
+    return DataTaken(data.name, snapshot, moved, rows)
+
+
+@while_working
+def snapshot_folder(
+    hands: Hands,
+    path: Path,
+    *,
+    name: str,
+    report: Callable[[str, int], None] | None = None,
+    why: str = "",
+    branch: str | None = None,
+) -> DataTaken:
+    """As snapshot_data, of files that are there. What moves the ref is made ready while a large file is hashed."""
+    ref = label_ref(name, branch)
+    check_branch(hands, ref)
+    snapshot = take_snapshot(hands.store, path, report=report, beside=lambda: _ready(hands))
+    return DataTaken(name, snapshot, _point(hands, ref, snapshot, name=name, why=why))
+
+
+def _ready(hands: Hands) -> None:
+    """A tenth of a second of imports and of looks at keys. Raises what opening the keys raises."""
+    from shipway.gate import move_ref  # noqa: F401 - for who asks for it next
+    from shipway.pipeline._contracted import attest_contract  # noqa: F401
+
+    hands.opened  # noqa: B018
+
+
+def _point(hands: Hands, ref: str, snapshot: Snapshot, *, name: str, why: str) -> bool:
+    """Move a ref through its gate, with the verdict of its contract; whether it was elsewhere."""
+    from shipway.gate import move_ref
+    from shipway.pipeline._contracted import attest_contract
+
+    present = hands.store.ref(ref)
+    if present is None or present.digest != snapshot.digest:
+        who = hands.store, hands.signer, hands.keys, hands.actor
+        attest_contract(*who, name=name, snapshot=snapshot.digest)
+    return move_ref(hands.store, hands.keys, hands.actor, ref=ref, target=snapshot.digest, why=why).changed
 
 
 def measure_changed(hands: Hands, spec: Spec, data: DataSpec) -> Changed:

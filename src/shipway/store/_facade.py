@@ -116,15 +116,21 @@ class Store:
     # trees
 
     def put_tree(
-        self, folder: Path, *, report: Callable[[str, int], None] | None = None, md5: bool = False
+        self,
+        folder: Path,
+        *,
+        report: Callable[[str, int], None] | None = None,
+        md5: bool = False,
+        beside: Callable[[], None] | None = None,
     ) -> tuple[Descriptor, TreeWriter]:
         """The hash tree of a folder or a file; the writer says how many files and bytes there were and were read.
 
-        md5: also keep the MD5 of each file that is read, out of the same pass.
+        md5: also keep the MD5 of each file that is read, out of the same pass; beside: done once while large files are hashed,
+        and not at all where none are.
         """
         self._work.begin()
         sums: dict[Digest, str] = {}
-        writer = TreeWriter(self.objects, self._stat_cache, report, md5s=sums if md5 else None)
+        writer = TreeWriter(self.objects, self._stat_cache, report, md5s=sums if md5 else None, beside=beside)
         try:
             return writer.put(folder), writer
         finally:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import itertools
 import os
 import stat
@@ -42,6 +41,7 @@ from shipway.store._hashed import (
     rename,
     write_all,
 )
+from shipway.store._md5 import Md5
 from shipway.store._small import put_small
 from shipway.store._types import ObjectDamaged, ObjectMissing
 
@@ -548,7 +548,7 @@ def put_with_md5(objects: Objects, source: str, md5s: dict[Digest, str] | None) 
     """As put_file, out of one pass with the MD5 where there is somewhere to tell it."""
     if md5s is None:
         return objects.put_file(source)
-    md5 = hashlib.md5(usedforsecurity=False)
+    md5 = Md5(source)
     digest, size = objects.put_file(source, also=md5.update)
     md5s[digest] = md5.hexdigest()
     return digest, size

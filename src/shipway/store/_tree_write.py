@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +22,7 @@ from shipway.store._tree import TREE, file_entries, file_entry, folder_entry, no
 from shipway.store._types import FileUnreadable
 
 _LARGE = 8 << 20  # bytes from which hashing a file is worth a thread
+_HANDED_ON = 0.0001  # seconds: a tenth of what the hash of a chunk takes
 
 
 @dataclass(slots=True)
@@ -73,7 +76,8 @@ class TreeWriter:
     """Puts folders and files into the store.
 
     Costs one stat a file on disk and one an object, on all cores; beyond these, work for what has changed alone: its files are
-    read, and the nodes from it up to the root written. md5s: is given the MD5 of each file that is read.
+    read, and the nodes from it up to the root written. md5s: is given the MD5 of each file that is read; beside: done once
+    while large files are hashed.
     """
 
     def __init__(
@@ -83,8 +87,9 @@ class TreeWriter:
         report: Callable[[str, int], None] | None = None,
         *,
         md5s: dict[Digest, str] | None = None,
+        beside: Callable[[], None] | None = None,
     ) -> None:
-        self._objects, self._cache, self._report, self._md5s = objects, cache, report, md5s
+        self._objects, self._cache, self._report, self._md5s, self._beside = objects, cache, report, md5s, beside
         self._seen = 0  # nanoseconds: before any stat was taken
         self._listed: list[tuple[bytes, Digest]] = []
         self._folders: list[_Folder] = []
@@ -198,6 +203,9 @@ class TreeWriter:
         with ThreadPoolExecutor(min(len(large), os.cpu_count() or 1)) as pool:
             work = [(one, pool.submit(put_with_md5, self._objects, os.fsdecode(one.path), self._md5s)) for one in large]
             try:
+                if self._beside:
+                    with _often_handed_on():
+                        self._beside()
                 for one, future in work:
                     self._take(one, future.result())
                     self._tell(one)
@@ -270,6 +278,17 @@ class TreeWriter:
     def _node(self, entries: list[tuple[bytes, str]]) -> Descriptor:
         data = node_bytes(entries)
         return Descriptor(TREE, self._objects.put(data), len(data))
+
+
+@contextmanager
+def _often_handed_on() -> Iterator[None]:
+    """Python's lock, so that threads that need it for a moment between two chunks do not wait 5 ms for it each time."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(_HANDED_ON)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
 
 
 def _scanned(path: bytes) -> Scan:
