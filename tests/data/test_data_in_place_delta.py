@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,9 +23,19 @@ from deltalake import DeltaTable, write_deltalake
 sys.path.insert(0, str(Path(__file__).parents[1] / "store"))
 from store_help import s3_client, s3_environ
 
-from shipway.data import DataMissing, RowsUnfit, SourceGone, check_out, load_table, read_in_place, snapshot_files
+from shipway.data import (
+    DataMissing,
+    RowsUnfit,
+    SourceGone,
+    check_out,
+    load_table,
+    profile_snapshot,
+    read_in_place,
+    snapshot_files,
+)
 from shipway.data.in_place import bring_files, check_in_place, open_source, parse_place, take_in_place
 from shipway.kernel.digest import Digest
+from shipway.kernel.workers import Threads
 from shipway.store import Store
 
 
@@ -128,6 +140,46 @@ def test_a_table_whose_files_are_not_its_rows_is_refused(store: Store, table: st
     log.write_text(log.read_text().replace('"delta.columnMapping.mode":"none"', '"delta.columnMapping.mode":"name"'))
     with pytest.raises(RowsUnfit, match="maps its columns' names"):
         take(store)
+
+
+def test_a_profile_has_the_columns_that_stand_in_paths_and_nulls_of_those_that_came_later(store: Store, table: str) -> None:
+    rows = pl.DataFrame({"id": [1, 2, 3], "month": [7, 7, 8], "place": ["a", "a", "b"]})
+    write_deltalake(table, rows, partition_by=["month", "place"])
+    later = rows.with_columns(month=pl.lit(9, pl.Int64), delay=pl.lit(1.5))
+    write_deltalake(table, later, mode="append", schema_mode="merge")
+    digest = take(store)
+    bring_files(store, digest)
+    found = profile_snapshot(store, digest, name="flights", workers=Threads())
+    month, place, delay = (found.profile.columns[name] for name in ("month", "place", "delay"))
+    assert found.profile.rows == 6
+    assert (month.nulls, place.nulls, delay.nulls) == (0, 0, 3)
+    again = profile_snapshot(store, digest, name="flights", workers=Threads(2))
+    assert found.profile.to_json() == again.profile.to_json()
+
+
+@pytest.mark.parametrize("damaged", [False, True], ids=["whole", "damaged"])
+def test_a_table_with_deletion_vectors_is_refused(store: Store, table: str, damaged: bool) -> None:
+    write_deltalake(table, pl.DataFrame({"id": list(range(40))}))
+    log = Path(table) / "_delta_log" / "00000000000000000000.json"
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    gone = struct.pack("<IqIIIHHI6H", 1681511376 + (not damaged), 1, 0, 12346, 1, 0, 5, 16, 3, 4, 7, 11, 18, 29)
+    for line in lines:
+        if "protocol" in line:
+            features = {"readerFeatures": ["deletionVectors"], "writerFeatures": ["deletionVectors"]}
+            line["protocol"] = {"minReaderVersion": 3, "minWriterVersion": 7, **features}
+        if "add" in line:
+            vector = {"storageType": "i", "pathOrInlineDv": _z85(gone), "sizeInBytes": len(gone), "cardinality": 6}
+            line["add"]["deletionVector"] = vector
+    log.write_text("\n".join(map(json.dumps, lines)))
+    with pytest.raises(RowsUnfit, match="deletion vectors"):
+        take(store)
+
+
+def _z85(data: bytes) -> str:
+    """Four bytes in five letters, as the log of a Delta table has them (ZeroMQ's RFC 32)."""
+    letters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
+    numbers = struct.unpack(f">{len(data) // 4}I", data)
+    return "".join(letters[number // 85**place % 85] for number in numbers for place in (4, 3, 2, 1, 0))
 
 
 @pytest.mark.slow

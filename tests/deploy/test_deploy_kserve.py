@@ -137,7 +137,7 @@ def test_the_container_is_told_what_kserve_tells_and_needs_no_store(flights: Sub
 
 
 def test_what_a_container_is_told_the_command_line_takes(flights: Subject) -> None:
-    from shipway.cli._main import group
+    from shipway.cli._commands import group
 
     said = [box["args"] for document in every(flights) for pod in pods(document) for box in pod["containers"]]
     assert {args[0] for args in said} == {"serve", "verify"}

@@ -12,7 +12,7 @@ import yaml
 from deploy_subjects import IMAGE, Golden
 from kube_world import of_kind
 
-from shipway.cli._main import group
+from shipway.cli._commands import group
 from shipway.deploy import CannotExpress, NothingToRender, Subject, render_target
 from shipway.deploy._kuberay import RAY_VERSION
 from shipway.spec import TargetsSpec

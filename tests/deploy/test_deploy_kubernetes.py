@@ -130,7 +130,7 @@ def test_a_pod_has_the_time_to_drain_what_it_accepted(flights: Subject, assistan
 
 
 def test_what_a_container_is_told_the_command_line_takes(flights: Subject, assistant: Subject) -> None:
-    from shipway.cli._main import group
+    from shipway.cli._commands import group
 
     said = [box["args"] for subject in (flights, assistant) for pod in pods(rendered(subject)) for box in pod["containers"]]
     assert len(said) == 4

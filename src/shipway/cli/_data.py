@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from shipway.cli._settings import Project
 from shipway.kernel.digest import Digest, is_digest, parse_digest
 from shipway.kernel.errors import ShipwayError, nearest
 
 Data_co = TypeVar("Data_co", covariant=True)
+
+if TYPE_CHECKING:  # a Protocol costs a millisecond to make
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Protocol
+
+    class DataByName(Protocol[Data_co]):
+        """A spec or its outline."""
+
+        @property
+        def path(self) -> Path: ...
+        @property
+        def data(self) -> Mapping[str, Data_co]: ...
 
 
 class DataUnknown(ShipwayError):
@@ -23,15 +34,6 @@ class SnapshotUnknown(ShipwayError):
     """Words that name no snapshot, or more than one."""
 
     code = "cli.snapshot-unknown"
-
-
-class DataByName(Protocol[Data_co]):
-    """A spec or its outline."""
-
-    @property
-    def path(self) -> Path: ...
-    @property
-    def data(self) -> Mapping[str, Data_co]: ...
 
 
 def chosen_data(spec: DataByName[Data_co], names: tuple[str, ...]) -> list[Data_co]:

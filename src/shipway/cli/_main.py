@@ -1,82 +1,47 @@
-"""The group of commands, and the one place where errors become text and an exit code."""
+"""Where a command line begins and ends, and the one place where errors become text and an exit code."""
 
 from __future__ import annotations
 
 import gc
-import importlib
+import os
 import sys
+from typing import TYPE_CHECKING
 
-import click
+from shipway.cli._exit import DONE, FAILED, INTERRUPTED, USAGE
 
-from shipway.cli._exit import DONE, INTERRUPTED, USAGE
-from shipway.cli._table import COMMANDS
-
-
-class LazyGroup(click.Group):
-    """Imports a command only when it is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        entry = COMMANDS.get(cmd_name)
-        if entry is None:
-            return None
-        command = importlib.import_module(f"shipway.cli.{entry.module}").command
-        assert isinstance(command, click.Command)
-        return command
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS:
-            from shipway.kernel.errors import nearest
-
-            near = nearest(args[0], list(COMMANDS))
-            hint = f" Did you mean {near}?" if near else ""
-            raise click.UsageError(f"There is no command {args[0]!r}.{hint}", ctx)
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        for title, daily in (("Every day", True), ("By noun", False)):
-            with formatter.section(title):
-                formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items() if entry.daily is daily])
+if TYPE_CHECKING:
+    from click import ClickException
 
 
-def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
-    if wanted:
-        from shipway import __version__
-
-        click.echo(f"shipway {__version__}")
-        ctx.exit()
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("-C", "directory", default=".", metavar="DIR", help="Work as if started in DIR.")
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
-@click.pass_context
-def group(ctx: click.Context, directory: str, debug: bool) -> None:
-    """Shipway takes machine-learning systems from experiment to production.
-
-    Every command takes --json and --help. Exit codes: 0 done or passed, 1 failed, 2 inconclusive, 64 and above usage.
-    """
-    from shipway.cli._settings import read_settings
-
-    ctx.obj = read_settings(directory=directory, debug=debug)
-
-
-def main() -> None:
-    """Run the command line and exit."""
+def run_and_exit() -> None:
     code = _run()
     gc.freeze()  # else the interpreter looks through all that lives for what is dead, a sixth of a short command, to no end
     sys.exit(code)
 
 
 def _run() -> int:
+    from shipway.cli._quick import run_quickly
+
+    try:
+        code = None if "_SHIPWAY_COMPLETE" in os.environ else run_quickly(sys.argv[1:])
+    except KeyboardInterrupt:
+        return _interrupted()
+    except BrokenPipeError:
+        return _unheard()
+    except Exception as problem:
+        return _fail(problem)
+    return _run_parsed() if code is None else code
+
+
+def _run_parsed() -> int:
+    import click
+
+    from shipway.cli._commands import group
+
     try:
         return int(group.main(standalone_mode=False) or DONE)  # outside standalone mode click returns the code of an Exit
     except click.Abort:
-        click.echo("interrupted", err=True)
-        return INTERRUPTED
+        return _interrupted()
     except click.ClickException as problem:
         return _misused(problem)
     except Exception as problem:
@@ -85,7 +50,20 @@ def _run() -> int:
         return _fail(problem)
 
 
-def _misused(problem: click.ClickException) -> int:
+def _interrupted() -> int:
+    from shipway.cli._output import echo
+
+    echo("interrupted", err=True)
+    return INTERRUPTED
+
+
+def _unheard() -> int:
+    """Nobody reads what is said. What is not written yet would be told as an error at the very end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return FAILED
+
+
+def _misused(problem: ClickException) -> int:
     problem.show()
     if "--json" in sys.argv:
         from shipway.cli._output import Misused, show_document

@@ -8,14 +8,31 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-
-import click
+from typing import TYPE_CHECKING
 
 from shipway.cli._exit import FAILED, INCONCLUSIVE, USAGE
 from shipway.kernel.errors import ShipwayError
+from shipway.kernel.lazy import lazy_exports
 
-PORT = click.IntRange(0, 65535)  # 0: any free one
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, everything else on stderr.")
+if TYPE_CHECKING:
+    from shipway.cli._options import PORT, json_option
+
+__all__ = ["PORT", "Misused", "Output", "Unexpected", "echo", "json_option", "show_document", "show_error"]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy_exports("shipway.cli", {"_options": ["PORT", "json_option"]})
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """A line, at once. Where click parsed the words it writes: it leaves colours out where nobody sees them."""
+    if "click" in sys.modules:
+        import click
+
+        click.echo(text, err=err)
+    else:
+        stream = sys.stderr if err else sys.stdout
+        stream.write(f"{text}\n")
+        stream.flush()
 
 
 class Output:
@@ -25,17 +42,17 @@ class Output:
         self.as_json = as_json
 
     def say(self, text: str = "") -> None:
-        click.echo(text, err=self.as_json)
+        echo(text, err=self.as_json)
 
     def note(self, text: str) -> None:
         """Progress and remarks: always on stderr."""
-        click.echo(text, err=True)
+        echo(text, err=True)
 
     def end(self, kind: str, document: Mapping[str, object], *, then: str | None = None) -> None:
         if self.as_json:
-            click.echo(json.dumps({"kind": kind, "version": 1, **document}, ensure_ascii=False))
+            echo(json.dumps({"kind": kind, "version": 1, **document}, ensure_ascii=False))
         elif then:
-            click.echo(f"next: {then}")
+            echo(f"next: {then}")
 
 
 class Misused(ShipwayError):
@@ -52,7 +69,7 @@ class Unexpected(ShipwayError):
 
 def show_error(problem: ShipwayError, *, as_json: bool) -> int:
     """Print an error and give its exit code: 2 where a gate could not decide, 64 for words that do not fit, else 1."""
-    click.echo(problem.render(), err=True)
+    echo(problem.render(), err=True)
     if as_json:
         show_document(problem)
     if isinstance(problem, Misused):

@@ -114,18 +114,27 @@ class Project:
     @cached_property
     def outline(self) -> Outline:
         """What most commands need of the spec; of one that has not changed no YAML is read. Raises as `spec` does."""
+        from shipway.spec import find_spec, outline_of
+
+        return outline_of(self.spec) if "spec" in self.__dict__ else self._outline(find_spec(self.settings.directory))
+
+    def _outline(self, path: Path) -> Outline:
         from shipway import __version__
-        from shipway.spec import find_spec, outline_of, read_outline
+        from shipway.spec import read_outline
         from shipway.store import FOLDER
 
-        if "spec" in self.__dict__:
-            return outline_of(self.spec)
-        path = find_spec(self.settings.directory)
         return read_outline(path, path.parent / FOLDER / "cache" / "outline.json", by=__version__)
 
     @cached_property
     def store(self) -> Store:
-        return self._open(self.outline.root, self.outline.project, create=True)
+        from shipway.store import FOLDER
+
+        root = self.outline.root
+        is_new = not (root / FOLDER).is_dir()
+        made = self._open(root, self.outline.project, create=True)
+        if is_new:
+            self._outline(self.outline.path)  # now there is a place to keep it
+        return made
 
     def _open(self, root: Path, project: str, *, create: bool = False) -> Store:
         from shipway.store import open_store

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 import click
 
 from shipway.cli._data import bring_here, chosen_data
+from shipway.cli._exit import FAILED
 from shipway.cli._group import LazyGroup
 from shipway.cli._output import Output, json_option
 from shipway.cli._settings import Project, Settings
+from shipway.cli._status import tell_status
 from shipway.cli._workers import cores, on_option, workers_on
 from shipway.kernel.collector import uncollected
 
 if TYPE_CHECKING:
-    from shipway.data import Profiled, Status
-    from shipway.pipeline import Changed, DataTaken
+    from shipway.data import Profiled
+    from shipway.pipeline import DataTaken
     from shipway.spec import DataOutline
 
 
@@ -88,38 +90,13 @@ def _taken(project: Project, data: DataOutline, *, why: str, whole: bool, branch
 @click.argument("names", nargs=-1)
 @json_option
 @click.pass_obj
-@uncollected()
 def status(settings: Settings, names: tuple[str, ...], as_json: bool) -> None:
     """Compare the files on disk with the snapshots that data/NAME points at. Exits 1 when something differs.
 
     Of a data set from a database the query runs, and what it gives is compared; data in place are looked at where they are.
     """
-    project, out = Project(settings), Output(as_json)
-    rows, differs = [], False
-    for data in chosen_data(project.outline, names):
-        found = _measured(project, data)
-        counts = {"added": found.added, "removed": found.removed, "changed": found.changed}
-        differs |= any(counts.values())
-        words = ", ".join(f"{len(paths)} {word}" for word, paths in counts.items() if paths) or "as in its snapshot"
-        out.say(f"data/{data.name:<12} {words}")
-        for word, paths in counts.items():
-            for path in paths[:10]:
-                out.say(f"  {word:<8} {path}")
-        rows.append({"name": data.name, "unchanged": found.unchanged, **{k: list(v) for k, v in counts.items()}})
-    out.end("data-status", {"data": rows}, then="shipway data snapshot" if differs else "shipway run")
-    if differs:
-        raise click.exceptions.Exit(1)
-
-
-def _measured(project: Project, data: DataOutline) -> Status | Changed:
-    if not data.plain:
-        from shipway.pipeline import measure_changed  # a tenth of a second of imports that files need not wait for
-
-        return measure_changed(project.hands, project.spec, project.spec.data[data.name])
-    from shipway.data import measure_status
-
-    ref = project.store.ref(f"data/{data.name}")
-    return measure_status(project.store, ref.digest if ref else None, project.outline.root / data.path)
+    if tell_status(settings, names, as_json=as_json):
+        raise click.exceptions.Exit(FAILED)
 
 
 @command.command()

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
-from shipway.cli._data import bring_here, chosen_data, find_snapshot
-from shipway.cli._output import Output, json_option
-from shipway.cli._settings import Project, Settings
-from shipway.kernel.collector import uncollected
-
-if TYPE_CHECKING:
-    from shipway.kernel.digest import Digest
-
-link_option = click.option(
-    "--link",
-    type=click.Choice(["auto", "reflink", "hardlink", "copy"]),
-    default="auto",
-    metavar="WAY",
-    help="How files come: auto (shared blocks, else a copy), reflink, hardlink (read-only files that are the store's), copy.",
-)
+from shipway.cli._checkout import check_out_data
+from shipway.cli._options import json_option, link_option
+from shipway.cli._settings import Settings
 
 
 @click.command(name="checkout")
@@ -30,42 +16,6 @@ link_option = click.option(
 @click.option("--force", is_flag=True, help="Replace and remove files that no snapshot has.")
 @json_option
 @click.pass_obj
-@uncollected()
 def command(settings: Settings, names: tuple[str, ...], at: str | None, link: str, force: bool, as_json: bool) -> None:
     """Bring the files of data sets (all without NAMES) back as their snapshots have them. Equal files are left alone."""
-    from shipway.cli._output import Misused
-    from shipway.kernel.digest import short
-
-    project, out = Project(settings), Output(as_json)
-    chosen = chosen_data(project.outline, names)
-    if at and len(chosen) != 1:
-        raise Misused("--at is for one data set", mend="name it: shipway data checkout NAME --at SNAPSHOT")
-    rows = []
-    for data in chosen:
-        digest = find_snapshot(project, at) if at else project.store.resolve(f"data/{data.name}")
-        row = bring_files(project, digest, data.path, name=data.name, link=link, force=force)
-        out.say(f"data/{data.name:<12} {short(digest)}  {told(row)}")
-        rows.append({"name": data.name, **row})
-    out.end("checkouts", {"data": rows}, then="shipway data status")
-
-
-def bring_files(project: Project, digest: Digest, path: str, *, name: str, link: str, force: bool) -> dict[str, object]:
-    """Check a snapshot out at a path of the project; what was done."""
-    from shipway.cli._progress import FileReport
-    from shipway.data import Way, check_out
-
-    bring_here(project, digest, name=name)
-    with FileReport(name, lambda: int(str(project.store.get(digest, "snapshot")["bytes"]))) as report:
-        done = check_out(project.store, digest, project.outline.root / path, way=Way(link), force=force, report=report.each)
-    return {
-        "digest": digest,
-        "written": done.written,
-        "removed": done.removed,
-        "kept": done.kept,
-        "bytes": done.bytes,
-        "way": str(done.way),
-    }
-
-
-def told(row: dict[str, object]) -> str:
-    return f"{row['written']:,} written, {row['removed']:,} removed, {row['kept']:,} as they were ({row['way']})"
+    check_out_data(settings, names, at=at, link=link, force=force, as_json=as_json)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from shipway.cli._checkout import bring_files, told
 from shipway.cli._data import find_snapshot
+from shipway.cli._options import link_option
 from shipway.cli._output import Output, json_option
 from shipway.cli._settings import Project, Settings
-from shipway.cli.data_checkout import bring_files, link_option, told
 
 
 @click.command(name="get")

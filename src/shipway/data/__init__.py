@@ -32,7 +32,6 @@ from shipway.data._errors import (
 )
 from shipway.data._listing import BROUGHT, InPlace, brought_root, identities, read_in_place
 from shipway.data._snapshot import Snapshot, snapshot_files, take_snapshot, verify_snapshot
-from shipway.data._status import Status, bytes_below, measure_status
 from shipway.kernel.lazy import lazy_exports
 
 if TYPE_CHECKING:
@@ -59,6 +58,7 @@ if TYPE_CHECKING:
     from shipway.data._rows import ColumnChange, RowsChange, compare_rows
     from shipway.data._scores import OutcomeProfile, ScoreProfile
     from shipway.data._splits import SplitsAsked, measure_splits
+    from shipway.data._status import Status, bytes_below, measure_status
     from shipway.data._table import Frame, count_rows, load_file, load_table
 
 _HOME = {
@@ -85,6 +85,7 @@ _HOME = {
     "_rows": ["ColumnChange", "RowsChange", "compare_rows"],
     "_scores": ["OutcomeProfile", "ScoreProfile"],
     "_splits": ["SplitsAsked", "measure_splits"],
+    "_status": ["Status", "bytes_below", "measure_status"],
     "_table": ["Frame", "count_rows", "load_file", "load_table"],
 }
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from shipway.data._link import Bringer, Way
 from shipway.kernel.digest import Digest
-from shipway.store import Entry, FileObjects, look_then_do, read_entries
+from shipway.store import Columns, FileObjects, look_then_do, read_columns, read_entries
 
 _FOLDERS = 16  # folders that are worth no further look for more: they are dealt to hands, with all below them
 _SLICE = 500  # files of one folder that one hand brings
@@ -49,7 +49,7 @@ class _Files(NamedTuple):
 
     below: str
     made: bool
-    entries: Sequence[Entry]
+    files: Columns
     sources: Sequence[str]
 
 
@@ -101,9 +101,9 @@ class _Unsaid:
         self._files = self._bytes = self._ways = 0
         self._said = time.monotonic()
 
-    def add(self, entries: Sequence[Entry], ways: set[Way]) -> None:
-        self._files += len(entries)
-        self._bytes += sum([entry.size for entry in entries])
+    def add(self, sizes: Sequence[int], ways: set[Way]) -> None:
+        self._files += len(sizes)
+        self._bytes += sum(sizes)
         for way in ways:
             self._ways |= 1 << _WAYS.index(way)
 
@@ -124,7 +124,7 @@ class _Brigade:
     def __init__(self, objects: FileObjects, root: Path, staging: Path, way: Way) -> None:
         self._objects, self._root, self._staging, self._way = objects, os.fspath(root), os.fspath(staging), way
         self._handle = os.open(objects.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._read: tuple[Digest | None, list[Entry]] = None, []
+        self._read: tuple[Digest | None, Columns] = None, Columns((), (), (), ())
 
     def close(self) -> None:
         os.close(self._handle)
@@ -135,46 +135,46 @@ class _Brigade:
         waiting = list(shares)
         while waiting:
             share = waiting.pop()
-            entries = self._entries(share.node)
-            files = [entry for entry in entries if entry.executable is not None]
+            inside = self._inside(share.node)
+            files = inside.files()
             if share.files is not None:
-                files = files[share.files.start : share.files.stop]
-            elif len(files) < len(entries):
-                folders = [entry for entry in entries if entry.executable is None]
-                waiting += [_Share(f"{share.below}{entry.name}/", entry.digest) for entry in folders]
-            sources = self._objects.find_here([(entry.digest, entry.size) for entry in files], self._handle)
+                files = files.part(share.files.start, share.files.stop)
+            elif files is not inside:
+                folders = zip(inside.names, inside.digests, inside.executable, strict=True)
+                waiting += [_Share(f"{share.below}{name}/", node) for name, node, bit in folders if bit is None]
+            sources = self._objects.find_here(files.digests, files.sizes, self._handle)
             found.append(_Files(share.below, share.files is not None, files, sources))
         return sorted(found, key=lambda files: files.below)  # a folder before those in it
 
-    def _entries(self, node: Digest) -> list[Entry]:
+    def _inside(self, node: Digest) -> Columns:
         """Of slices of one folder only the first reads it."""
         if self._read[0] != node:
-            self._read = node, read_entries(self._objects.get(node))
+            self._read = node, read_columns(self._objects.get(node))
         return self._read[1]
 
     def do(self, hand: int, found: list[_Files]) -> Iterator[bytes]:
         own = Path(self._staging, str(hand))
         own.mkdir()
         bringer, unsaid = Bringer(self._way, own), _Unsaid()
-        for files in found:
-            folder = f"{self._root}/{files.below}"
-            if not files.made:
+        for below, made, files, sources in found:
+            folder = f"{self._root}/{below}"
+            if not made:
                 os.mkdir(folder)
             handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
-                for low in range(0, len(files.entries), _PIECE):
-                    some = files.entries[low : low + _PIECE]
-                    unsaid.add(some, self._bring(bringer, handle, folder, some, files.sources[low : low + _PIECE]))
+                for low in range(0, len(sources), _PIECE):
+                    some = files.part(low, low + _PIECE)
+                    unsaid.add(some.sizes, self._bring(bringer, handle, folder, some, sources[low : low + _PIECE]))
                     if unsaid.is_old:
                         yield unsaid.say()
             finally:
                 os.close(handle)
         yield unsaid.say()
 
-    def _bring(self, bringer: Bringer, handle: int, folder: str, entries: Sequence[Entry], sources: Sequence[str]) -> set[Way]:
+    def _bring(self, bringer: Bringer, handle: int, folder: str, files: Columns, sources: Sequence[str]) -> set[Way]:
         """Hard links by names below open folders, which is quicker than by whole paths."""
         ways, links, link, objects = set[Way](), self._way is Way.HARDLINK, os.link, self._handle
-        for (name, _, _, executable), source in zip(entries, sources, strict=True):
+        for name, executable, source in zip(files.names, files.executable, sources, strict=True):
             if links and not executable:
                 try:
                     link(source, name, src_dir_fd=objects, dst_dir_fd=handle)

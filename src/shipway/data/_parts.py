@@ -14,10 +14,11 @@ from pathlib import Path
 import polars as pl
 
 from shipway.data._errors import DataUnreadable
+from shipway.data._listing import TABLES, read_in_place
 from shipway.data._measure import measure_profile, reference_profile
 from shipway.data._profile import Profile, merge_profiles
 from shipway.data._snapshot import object_file, snapshot_files
-from shipway.data._table import load_table, scan_of
+from shipway.data._table import load_table, path_column, scan_of
 from shipway.kernel.digest import Digest
 from shipway.kernel.workers import Workers
 from shipway.store import Store
@@ -28,12 +29,17 @@ SLICED = (".parquet", ".pq", ".arrow", ".feather")  # of which a slice is read w
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows of one file. name: as a person knows it; path: where its bytes are; rows None: all of them."""
+    """Rows of one file. name: as a person knows it; path: where its bytes are; rows None: all of them.
+
+    beside: of a file of a table the columns that stand in its path: name, type as the table has it, value. Others that it has
+    not came later, and are null. None of a file that is no table's.
+    """
 
     name: str
     path: Path
     start: int
     rows: int | None
+    beside: tuple[tuple[str, str, str | None], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +76,30 @@ def profile_snapshot(
 
 
 def _parts(store: Store, digest: Digest, name: str, most: int) -> Iterator[Part]:
+    beside = _beside(store, digest)
     for file in snapshot_files(store, digest):
         scan = scan_of(file.path)
         if scan is None:
             continue
         path, shown = object_file(store, file, name=name), f"{name}/{file.path}"
         if not file.path.lower().endswith(SLICED):
-            yield Part(shown, path, 0, None)
+            yield Part(shown, path, 0, None, beside.get(file.path))
             continue
         rows = int(scan([path]).select(pl.len()).collect().item())
         for start in range(0, rows, most):
-            yield Part(shown, path, start, min(most, rows - start))
+            yield Part(shown, path, start, min(most, rows - start), beside.get(file.path))
+
+
+def _beside(store: Store, digest: Digest) -> dict[str, tuple[tuple[str, str, str | None], ...]]:
+    """Of each file of a table in place."""
+    found = read_in_place(store, digest)
+    if found is None or found.form not in TABLES:
+        return {}
+    types = dict(found.columns)
+    return {
+        entry.path: tuple((column, types.get(column, "string"), value) for column, value in entry.columns)
+        for entry in found.entries
+    }
 
 
 def _measure(reference: Profile, kept: dict[str, pl.DataType], part: Part) -> Profile:
@@ -95,12 +114,25 @@ def read_part(kept: Mapping[str, pl.DataType], part: Part) -> pl.DataFrame:
     scan = scan_of(part.name)
     assert scan is not None
     try:
-        rows = scan([part.path]).select(list(kept)).slice(part.start, part.rows).collect()
+        frame = scan([part.path])
+        rows = frame.with_columns(_missing(kept, part, frame)).select(list(kept)).slice(part.start, part.rows).collect()
     except (pl.exceptions.PolarsError, OSError) as problem:
         reason = str(problem).split("\n")[0][:200]
         mend = "shipway store check; workers on other machines need the folder of the store at the same path"
         raise DataUnreadable(f"{part.name} cannot be read: {reason}", where=str(part.path), mend=mend) from problem
     return rows.with_columns(pl.col(column).cast(kept[column]) for column, kind in rows.schema.items() if kind == pl.Null)
+
+
+def _missing(kept: Mapping[str, pl.DataType], part: Part, frame: pl.LazyFrame) -> list[pl.Expr]:
+    """Columns of a table that a file of it has not. Raises DataUnreadable for a value that is none of its type."""
+    if part.beside is None:
+        return []
+    there, words = frame.collect_schema(), {name: (value, word) for name, word, value in part.beside}
+    return [
+        (path_column(*words[column], part.name).cast(kind) if column in words else pl.lit(None, kind)).alias(column)
+        for column, kind in kept.items()
+        if column not in there
+    ]
 
 
 def _profiled(kind: pl.DataType) -> bool:

@@ -62,7 +62,7 @@ def _load_in_place(store: Store, digest: Digest, found: InPlace, name: str) -> p
     for entry in entries:
         part = _part(_parquet, places[entry.path], f"{name}/{entry.path}")
         known = [
-            _literal(value, types.get(column, "string"), entry.path).alias(column)
+            path_column(value, types.get(column, "string"), entry.path).alias(column)
             for column, value in entry.columns
             if column not in part.schema
         ]
@@ -72,7 +72,7 @@ def _load_in_place(store: Store, digest: Digest, found: InPlace, name: str) -> p
     return pl.concat(frames, how="diagonal_relaxed")
 
 
-def _literal(value: str | None, word: str, path: str) -> pl.Expr:
+def path_column(value: str | None, word: str, path: str) -> pl.Expr:
     """The value of a column that stands in a path, of the type that the table says. Raises DataUnreadable."""
     try:
         return _value(value, word)

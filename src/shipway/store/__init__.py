@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from shipway.store._segment_writer import SegmentWriter
     from shipway.store._share import Shared
     from shipway.store._source_bucket import SourceBucket, SourceObject
-    from shipway.store._tree import TREE, Entry, Node, TreeFile, read_entries, read_node
+    from shipway.store._tree import TREE, Columns, Entry, Node, TreeFile, read_columns, read_entries, read_node
     from shipway.store._types import (
         REMOVED,
         AuditRecord,
@@ -134,7 +134,7 @@ _HOME = {
     "_segment_writer": ["SegmentWriter"],
     "_share": ["Shared"],
     "_source_bucket": ["SourceBucket", "SourceObject"],
-    "_tree": ["TREE", "Entry", "Node", "TreeFile", "read_entries", "read_node"],
+    "_tree": ["TREE", "Columns", "Entry", "Node", "TreeFile", "read_columns", "read_entries", "read_node"],
     "_types": [
         "REMOVED",
         "AuditRecord",
@@ -192,6 +192,7 @@ __all__ = [
     "CatalogueMoved",
     "CatalogueOther",
     "CatalogueRefused",
+    "Columns",
     "Counts",
     "Destination",
     "Edge",
@@ -266,6 +267,7 @@ __all__ = [
     "look_then_do",
     "open_store",
     "put_link",
+    "read_columns",
     "read_counts",
     "read_entries",
     "read_node",

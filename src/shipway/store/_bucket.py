@@ -22,7 +22,7 @@ from shipway.store._types import ObjectsAddress
 
 if TYPE_CHECKING:
     from obstore import GetResult, UpdateVersion
-    from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Config
+    from obstore.store import AzureConfig, ClientConfig, GCSConfig, ObjectStore, RetryConfig, S3Config
 
     from shipway.store._bucket_parts import Parts
 
@@ -34,6 +34,11 @@ _CONTINUED = 4 * _PART  # bytes from which an upload is worth being continued: s
 _PARTS = 9_000  # an upload may have 10,000
 _CHUNK = 1 << 20
 _PREFIXES = {"s3": ("AWS_",), "gs": ("GOOGLE_",), "az": ("AZURE_",)}  # of the variables that obstore reads
+_ENDPOINTS = {
+    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+    "gs": ("GOOGLE_BASE_URL",),
+    "az": ("AZURE_ENDPOINT", "AZURE_STORAGE_ENDPOINT"),
+}
 _SECONDS = "60s"  # of a server that says nothing
 _NAME = r"[A-Za-z0-9][A-Za-z0-9!_.:=-]*"
 _ADDRESS = re.compile(rf"(s3|gs|az)://([a-z0-9][a-z0-9._-]{{1,220}})((?:/{_NAME})*)/?")
@@ -269,22 +274,28 @@ def _open(url: str, environ: Mapping[str, str]) -> ObjectStore:
         "backoff": {"init_backoff": timedelta(milliseconds=200), "max_backoff": timedelta(seconds=5), "base": 2},
     }
     client: ClientConfig = {"connect_timeout": "5s", "read_timeout": _SECONDS, "timeout": "1h", "allow_http": False}
-    if not url.startswith("s3://"):
-        return from_url(url, client_options=client, retry_config=retries)
-    config: S3Config = {"checksum_algorithm": "sha256"}  # the server compares what arrives with it
-    endpoint = _endpoint(environ)
+    endpoint = _endpoint(environ, url[:2])
     if endpoint:
-        client["allow_http"] = _may_be_plain(endpoint)
+        client["allow_http"] = _may_be_plain(endpoint, _ENDPOINTS[url[:2]][-1])
+    if url.startswith("gs://"):
+        google: GCSConfig = {"base_url": endpoint} if endpoint else {}
+        return from_url(url, config=google, client_options=client, retry_config=retries)
+    if url.startswith("az://"):
+        azure: AzureConfig = {"endpoint": endpoint} if endpoint else {}
+        return from_url(url, config=azure, client_options=client, retry_config=retries)
+    config: S3Config = {"checksum_algorithm": "sha256"}  # the server compares what arrives with it
+    if endpoint:
         config["endpoint"] = endpoint
     return from_url(url, config=config, client_options=client, retry_config=retries)
 
 
-def _endpoint(environ: Mapping[str, str]) -> str | None:
-    named = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
+def _endpoint(environ: Mapping[str, str], scheme: str = "s3") -> str | None:
+    """Of a server that is not the cloud's own."""
+    named = next((environ[name] for name in _ENDPOINTS[scheme] if environ.get(name)), None)
     return named.rstrip("/") if named else None
 
 
-def _may_be_plain(endpoint: str) -> bool:
+def _may_be_plain(endpoint: str, variable: str = "AWS_ENDPOINT_URL") -> bool:
     """Whether an endpoint is on this machine. Raises ObjectsAddress for one that is neither that nor https."""
     parts = urlsplit(endpoint)
     host = parts.hostname or ""
@@ -293,8 +304,8 @@ def _may_be_plain(endpoint: str) -> bool:
     except ValueError:
         loopback = False
     if parts.scheme not in ("http", "https") or not host or "@" in parts.netloc:
-        raise ObjectsAddress("AWS_ENDPOINT_URL is no address", mend="write it as https://HOST[:PORT]")
+        raise ObjectsAddress(f"{variable} is no address", mend="write it as https://HOST[:PORT]")
     if parts.scheme == "http" and not loopback:
         mend = "use https; plain http is for a server on this machine alone"
-        raise ObjectsAddress("AWS_ENDPOINT_URL would send objects over a network unencrypted", where=host, mend=mend)
+        raise ObjectsAddress(f"{variable} would send objects over a network unencrypted", where=host, mend=mend)
     return loopback

@@ -38,7 +38,6 @@ from shipway.store._scan import Scan, scan_folder
 from shipway.store._stat_cache import NodeSeen, StatCache, is_settled, known_as
 from shipway.store._sums import Sums
 from shipway.store._tree import TreeFile, put_listing, tree_nodes, walk_tree
-from shipway.store._tree_write import TreeWriter
 from shipway.store._types import (
     AuditRecord,
     CatalogueDamaged,
@@ -62,6 +61,7 @@ from shipway.store._work import Work
 
 if TYPE_CHECKING:
     from shipway.store._share import Shared
+    from shipway.store._tree_write import TreeWriter
 
 FOLDER = ".shipway"
 
@@ -128,6 +128,8 @@ class Store:
         md5: also keep the MD5 of each file that is read, out of the same pass; beside: done once while large files are hashed,
         and not at all where none are.
         """
+        from shipway.store._tree_write import TreeWriter
+
         self._work.begin()
         sums: dict[Digest, str] = {}
         writer = TreeWriter(self.objects, self._stat_cache, report, md5s=sums if md5 else None, beside=beside)
@@ -139,6 +141,8 @@ class Store:
 
     def put_files(self, files: Mapping[str, Path], *, md5: bool = False) -> Descriptor:
         """The hash tree of these files, keyed by their path below its root. md5: as of put_tree."""
+        from shipway.store._tree_write import TreeWriter
+
         self._work.begin()
         sums: dict[Digest, str] = {}
         try:

@@ -233,17 +233,17 @@ class FileObjects:
                     self._sync_later(group)
         return [one in (_YOUNG, _OLD) for one in said]
 
-    def find_here(self, wanted: Iterable[Wanted], handle: int) -> list[str]:
+    def find_here(self, digests: Sequence[Digest], sizes: Sequence[int], handle: int) -> list[str]:
         """The names of these below the root, which `handle` is, for a fork that looks at its share: it remembers nothing.
 
-        Raises OSError when one is not kept, as keeps says.
+        Raises OSError when one is not kept with its size in bytes, as keeps says.
         """
         found, look = [], os.stat
-        for digest, size in wanted:
+        for digest, size in zip(digests, sizes, strict=True):
             name = f"{digest[7:9]}/{digest[9:]}"
             status = look(name, dir_fd=handle, follow_symlinks=False)
             mode = status.st_mode
-            if status.st_size != size or mode & 0o170000 != stat.S_IFREG or mode & 0o7777 == _DAMAGED:
+            if status.st_size != size or mode & 0o170000 != 0o100000 or mode & 0o7777 == 0o400:  # no file, or _DAMAGED
                 raise FileNotFoundError(errno.ENOENT, "an object is not as it was", name)
             found.append(name)
         return found

@@ -82,7 +82,7 @@ class DeltaSource:
             what = "the table maps its columns' names, so its files have others"
             raise RowsUnfit(what, where=self._at, mend=_OTHER_FORMAT)
         features = table.protocol().reader_features or []
-        if "deletionVectors" in features and any(batch.num_rows for batch in table.deletion_vectors()):
+        if "deletionVectors" in features and _deletes(table):
             what = "the table has deletion vectors, so its files hold rows that are deleted"
             raise RowsUnfit(what, where=self._at, mend="REORG TABLE ... APPLY (PURGE), then take the snapshot of that version")
 
@@ -95,6 +95,16 @@ class DeltaSource:
                 raise RowsUnfit(what, where=self._at, mend="name the table that it is a clone of, or make a deep one")
             columns = tuple(sorted((name, _text(value)) for name, value in (row.get("partition") or {}).items()))
             yield Entry(unquote(row["path"]), int(row["size_bytes"]), columns=columns)
+
+
+def _deletes(table: DeltaTable) -> bool:
+    """Whether there are deletion vectors, also ones that cannot be read."""
+    from deltalake.exceptions import DeltaError
+
+    try:
+        return any(batch.num_rows for batch in table.deletion_vectors())
+    except DeltaError:
+        return True
 
 
 def _text(value: Any) -> str | None:
