@@ -34,11 +34,7 @@ _CONTINUED = 4 * _PART  # bytes from which an upload is worth being continued: s
 _PARTS = 9_000  # an upload may have 10,000
 _CHUNK = 1 << 20
 _PREFIXES = {"s3": ("AWS_",), "gs": ("GOOGLE_",), "az": ("AZURE_",)}  # of the variables that obstore reads
-_ENDPOINTS = {
-    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
-    "gs": ("GOOGLE_BASE_URL",),
-    "az": ("AZURE_ENDPOINT", "AZURE_STORAGE_ENDPOINT"),
-}
+_ENDPOINTS = {"s3": "AWS_ENDPOINT_URL", "gs": "GOOGLE_BASE_URL", "az": "AZURE_STORAGE_ENDPOINT"}  # for errors
 _SECONDS = "60s"  # of a server that says nothing
 _NAME = r"[A-Za-z0-9][A-Za-z0-9!_.:=-]*"
 _ADDRESS = re.compile(rf"(s3|gs|az)://([a-z0-9][a-z0-9._-]{{1,220}})((?:/{_NAME})*)/?")
@@ -276,7 +272,7 @@ def _open(url: str, environ: Mapping[str, str]) -> ObjectStore:
     client: ClientConfig = {"connect_timeout": "5s", "read_timeout": _SECONDS, "timeout": "1h", "allow_http": False}
     endpoint = _endpoint(environ, url[:2])
     if endpoint:
-        client["allow_http"] = _may_be_plain(endpoint, _ENDPOINTS[url[:2]][-1])
+        client["allow_http"] = _may_be_plain(endpoint, _ENDPOINTS[url[:2]])
     if url.startswith("gs://"):
         google: GCSConfig = {"base_url": endpoint} if endpoint else {}
         return from_url(url, config=google, client_options=client, retry_config=retries)
@@ -291,7 +287,12 @@ def _open(url: str, environ: Mapping[str, str]) -> ObjectStore:
 
 def _endpoint(environ: Mapping[str, str], scheme: str = "s3") -> str | None:
     """Of a server that is not the cloud's own."""
-    named = next((environ[name] for name in _ENDPOINTS[scheme] if environ.get(name)), None)
+    if scheme == "az":
+        named = environ.get("AZURE_ENDPOINT") or environ.get("AZURE_STORAGE_ENDPOINT")
+    elif scheme == "gs":
+        named = environ.get("GOOGLE_BASE_URL")
+    else:
+        named = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
     return named.rstrip("/") if named else None
 
 
