@@ -89,6 +89,57 @@ def test_what_is_done_around_a_model_is_a_part_of_it_and_the_same_in_every_way(m
         assert loaded.predict([])["word"].tolist() == []
 
 
+OWN = """import numpy as np
+
+
+class Line:
+    def __init__(self, path):
+        self.steep, self.strength = np.load(path / "weights.npy"), float((path / "deep" / "strength.txt").read_text())
+
+    def predict(self, columns):
+        return {"probability": 1 / (1 + np.exp(-np.column_stack([columns["x"], columns["y"]]) @ self.steep * self.strength))}
+"""
+SAVED = """
+
+import weights
+
+
+def above(train: pl.DataFrame, strength: float = 1.0) -> Path:
+    import numpy as np
+
+    folder = Path("made")
+    (folder / "deep").mkdir(parents=True, exist_ok=True)
+    np.save(folder / "weights.npy", np.array([-1.0, 1.0]))
+    (folder / "deep" / "strength.txt").write_text(str(strength))
+    return folder
+"""
+
+
+def test_a_class_of_the_project_is_a_model_in_every_way_of_asking(
+    released: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = released.copy(tmp_path / "project")
+    (project.root / "weights.py").write_text(OWN)
+    steps = (project.root / "steps.py").read_text()
+    head, found, _ = steps.partition("\n\ndef above(")
+    assert found
+    (project.root / "steps.py").write_text(head + SAVED)
+    project.edit("    time: day\n", "    time: day\n    class: weights.Line\n")
+    project.edit("auc: at least 0.6 at 95%", "equal_outputs: pass")
+    for word in ("run", "release"):
+        project.ask(word)
+    checked = project.ask("check", "outputs")
+    assert (checked["verdict"], checked["n"], checked["text"]) == ("pass", 64, "64 golden rows by load, API, batch")
+    release = project.store.resolve("release/line")
+    with shipway.load(release, project=project.root) as loaded:
+        assert loaded.predict({"x": [0.0, 2.0], "y": [0.0, -2.0]})["probability"][0] == 0.5
+        assert loaded.apart
+    project.ask("release", "export", release, str(tmp_path / "bundle"))
+    monkeypatch.setenv("SHIPWAY_KEYS", str(tmp_path / "no-keys"))
+    with pytest.raises(CodeUnsigned, match="model above brings functions"):
+        shipway.load(tmp_path / "bundle")
+
+
 @pytest.mark.slow
 def test_a_rebuild_and_a_bundle_have_the_functions_too(made: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rebuilt = made.ask("rebuild", made.store.resolve("release/line"), "--in", str(tmp_path / "again"))

@@ -12,6 +12,7 @@ from shipway.kernel.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from shipway.models._columns import Array, ColumnsMalformed, datatype_of, decode_columns, encode_columns
+    from shipway.models._folder import pack_folder
     from shipway.models._functions import FunctionWrong, functions_blob
     from shipway.models._golden import (
         Agreement,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "_columns": ["Array", "ColumnsMalformed", "datatype_of", "decode_columns", "encode_columns"],
+    "_folder": ["pack_folder"],
     "_functions": ["FunctionWrong", "functions_blob"],
     "_golden": [
         "Agreement",
@@ -83,6 +85,7 @@ __all__ = [
     "matrix_of",
     "measure_distance",
     "model_object",
+    "pack_folder",
     "read_golden",
     "served_model",
     "stack",

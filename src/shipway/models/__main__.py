@@ -2,7 +2,7 @@
 
     score     --manifest M.json --file MODEL [--functions F.json] --columns IN --outputs OUT [--columns IN --outputs OUT ...]
     describe  --format FORMAT --inputs COLUMNS.json --file MODEL --columns IN --outputs OUT
-              [--functions F.json --before MODULE.NAME --after MODULE.NAME]
+              [--functions F.json --before MODULE.NAME --after MODULE.NAME --class MODULE.NAME] [--allow-pickle]
 
     convert   --inputs COLUMNS.json --file MODEL --converted OUT
 
@@ -23,9 +23,10 @@ from shipway.kernel.canonical import Json, JsonObject, parse_json, parse_object
 from shipway.kernel.errors import ShipwayError
 from shipway.models._columns import decode_columns, encode_columns
 from shipway.models._convert import convert_skops
-from shipway.models._functions import WithFunctions, describe_with, load_functions
+from shipway.models._functions import Functions, WithFunctions, describe_with, load_functions
 from shipway.models._load import load_bytes, load_model
 from shipway.models._model import Predictable
+from shipway.models._own import OwnModel
 from shipway.models._signature import Column, columns_of
 
 _LIBRARIES = ("scikit-learn", "skops", "numpy", "onnxruntime", "xgboost", "lightgbm")
@@ -57,9 +58,17 @@ def _describe(options: argparse.Namespace) -> JsonObject:
         "rows": _predict(model, options),
         "outputs": [column.to_json() for column in model.signature.outputs],
         "inputs": [column.to_json() for column in inner],
-        "classes": getattr(model, "classes", None),
+        "classes": _classes(model),
         "library": {name: found for name in _LIBRARIES if (found := _version(name))},
     }
+
+
+def _classes(model: Predictable) -> Json:
+    """In their order; of a class of the project's own that says none and answers a probability, 0 and 1."""
+    said: Json = getattr(model, "classes", None)
+    own = isinstance(model, WithFunctions) and isinstance(model.model, OwnModel)
+    named = {column.name for column in model.signature.outputs}
+    return [0, 1] if said is None and own and "probability" in named else said
 
 
 def _convert(options: argparse.Namespace) -> JsonObject:
@@ -70,11 +79,18 @@ def _convert(options: argparse.Namespace) -> JsonObject:
 
 def _described(options: argparse.Namespace, inputs: tuple[Column, ...]) -> Predictable:
     data = Path(options.file).read_bytes()
-    if not options.functions:
-        return load_bytes(options.format, data, inputs)
-    functions = load_functions(Path(options.functions).read_bytes(), options.before, options.after)
+    functions = Functions(None, None)
+    if options.functions:
+        names = options.before, options.after, options.own
+        functions = load_functions(Path(options.functions).read_bytes(), *names)
+
+    def load(columns: tuple[Column, ...]) -> Predictable:
+        return load_bytes(options.format, data, columns, own=functions.own, pickle=options.allow_pickle)
+
+    if not any(functions) and (model := load(inputs)).signature.outputs:
+        return model
     rows = decode_columns(Path(options.columns[0]).read_bytes())
-    return describe_with(functions, inputs, rows, lambda columns: load_bytes(options.format, data, columns))
+    return describe_with(functions, inputs, rows, load)
 
 
 def _predict(model: Predictable, options: argparse.Namespace) -> int:
@@ -111,6 +127,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(option, required=True)
         for option in ("--functions", "--before", "--after"):
             command.add_argument(option, default=None)
+        command.add_argument("--class", dest="own", default=None)
+        command.add_argument("--allow-pickle", action="store_true")
         for option in ("--columns", "--outputs"):
             command.add_argument(option, required=name != "convert", action="append")
     return parser

@@ -32,10 +32,14 @@ class FunctionWrong(ShipwayError):
 
 
 class Functions(NamedTuple):
-    """before: columns of the request to those of the model; after: columns of the request and answers to the outputs."""
+    """before: columns of the request to those of the model; after: columns of the request and answers to the outputs.
+
+    own: the class that is the model, made with the path of its file or folder.
+    """
 
     before: Callable[[dict[str, Array]], object] | None
     after: Callable[[dict[str, Array], dict[str, Array]], object] | None
+    own: Callable[[Path], object] | None = None
 
 
 def functions_blob(modules: Mapping[str, str]) -> bytes:
@@ -43,8 +47,8 @@ def functions_blob(modules: Mapping[str, str]) -> bytes:
     return canonical_json({"kind": "functions", "version": 1, "modules": dict(modules)})
 
 
-def load_functions(blob: bytes, before: str | None, after: str | None) -> Functions:
-    """The functions `MODULE.NAME` of these modules, which are importable from then on. Raises FunctionWrong."""
+def load_functions(blob: bytes, before: str | None, after: str | None, own: str | None = None) -> Functions:
+    """The functions and the class `MODULE.NAME` of these modules, which are importable from then on. Raises FunctionWrong."""
     folder = Path(tempfile.mkdtemp(prefix="shipway-functions-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     for path, text in _modules(blob).items():
@@ -52,7 +56,7 @@ def load_functions(blob: bytes, before: str | None, after: str | None) -> Functi
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     sys.path.insert(0, str(folder))
-    return Functions(_find(before, folder), _find(after, folder))
+    return Functions(_find(before, folder), _find(after, folder), _find(own, folder))
 
 
 def describe_with(
@@ -66,7 +70,7 @@ def describe_with(
     given = _before(functions, columns, rows)
     model = load(tuple(_described(given)) if functions.before else inputs)
     answers = _after(functions, columns, model.predict(given), rows)
-    outputs = tuple(_described(answers)) if functions.after else model.signature.outputs
+    outputs = model.signature.outputs if model.signature.outputs and not functions.after else tuple(_described(answers))
     return WithFunctions(model, Signature(inputs, outputs), functions)
 
 
@@ -94,16 +98,16 @@ class WithFunctions:
 def _before(functions: Functions, columns: Mapping[str, Array], rows: int) -> dict[str, Array]:
     if functions.before is None:
         return dict(columns)
-    return _returned(functions.before(_shown(columns)), rows, functions.before)
+    return returned(functions.before(shown(columns)), rows, functions.before)
 
 
 def _after(functions: Functions, columns: Mapping[str, Array], answers: dict[str, Array], rows: int) -> dict[str, Array]:
     if functions.after is None:
         return answers
-    return _returned(functions.after(_shown(columns), _shown(answers)), rows, functions.after)
+    return returned(functions.after(shown(columns), shown(answers)), rows, functions.after)
 
 
-def _shown(columns: Mapping[str, Array]) -> dict[str, Array]:
+def shown(columns: Mapping[str, Array]) -> dict[str, Array]:
     """Views that cannot be written to: what was asked is logged as it was asked."""
     views = {name: array.view() for name, array in columns.items()}
     for view in views.values():
@@ -111,7 +115,8 @@ def _shown(columns: Mapping[str, Array]) -> dict[str, Array]:
     return views
 
 
-def _returned(given: object, rows: int, function: Callable[..., object]) -> dict[str, Array]:
+def returned(given: object, rows: int, function: Callable[..., object]) -> dict[str, Array]:
+    """Columns of as many rows, of types that a signature has. Raises FunctionWrong."""
     name = getattr(function, "__qualname__", "the function")
     if not isinstance(given, Mapping):
         raise FunctionWrong(f"{name} returns {type(given).__name__}", mend="return columns by name: {'x': an array}")

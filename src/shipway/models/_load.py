@@ -7,10 +7,12 @@ from pathlib import Path
 
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Descriptor, digest_bytes
-from shipway.models._functions import WithFunctions, load_functions
+from shipway.models._functions import Functions, WithFunctions, load_functions
 from shipway.models._lightgbm import load_lightgbm
 from shipway.models._model import ModelDamaged, ModelUnknown, ModelUntrusted, Predictable
 from shipway.models._onnx import load_onnx
+from shipway.models._own import OWN, OwnClass, load_own
+from shipway.models._pyfunc import load_pyfunc
 from shipway.models._signature import Column, Signature, columns_of
 from shipway.models._skops import load_skops
 from shipway.models._xgboost import load_xgboost
@@ -41,13 +43,16 @@ def load_model(manifest: JsonObject, file: Path, functions: Path | None = None) 
         manifest.get("functions"),
         str(manifest.get("format")),
     )
+    pickle = manifest.get("allow_pickle") is True
     if not isinstance(own, Mapping):
-        return load_bytes(format, data, signature.inputs)
+        model = load_bytes(format, data, signature.inputs, pickle=pickle)
+        return model if model.signature.outputs else WithFunctions(model, signature, Functions(None, None))
     if functions is None:
         raise ModelUnknown("the model has functions around it, and their file is not given", mend="upgrade Shipway")
-    before, after = (str(own[name]) if own.get(name) else None for name in ("before", "after"))
-    loaded = load_functions(_intact(functions, own.get("source")), before, after)
-    return WithFunctions(load_bytes(format, data, columns_of(own.get("inputs"))), signature, loaded)
+    names = (str(own[name]) if own.get(name) else None for name in ("before", "after", "class"))
+    loaded = load_functions(_intact(functions, own.get("source")), *names)
+    inner = load_bytes(format, data, columns_of(own.get("inputs")), own=loaded.own, pickle=pickle)
+    return WithFunctions(inner, signature, loaded)
 
 
 def _intact(file: Path, named: Json) -> bytes:
@@ -58,8 +63,21 @@ def _intact(file: Path, named: Json) -> bytes:
     return data
 
 
-def load_bytes(format: str, data: bytes, inputs: tuple[Column, ...]) -> Predictable:
-    """As load_model, for a model that has no manifest yet; its outputs are read from the model."""
+def load_bytes(
+    format: str, data: bytes, inputs: tuple[Column, ...], *, own: OwnClass | None = None, pickle: bool = False
+) -> Predictable:
+    """As load_model, for a model that has no manifest yet; its outputs are read from it, or none where only asking tells.
+
+    own: the class of a model of the project's own; pickle: whether a file that may run code is loaded.
+    """
+    if format in OWN and own is not None:
+        return load_own(own, data, inputs, folder=format == OWN.folder)
+    if format == "mlflow":
+        if not pickle:
+            raise ModelUntrusted(
+                "loading an MLflow model runs whatever its author put in it", mend="allow_pickle: true, for an author you trust"
+            )
+        return load_pyfunc(data, inputs)
     if format in _PICKLES:
         raise ModelUntrusted(
             f"a {format} file runs whatever its author put in it",

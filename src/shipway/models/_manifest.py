@@ -24,20 +24,23 @@ def model_object(
     adapters: Sequence[JsonObject] = (),
     functions: JsonObject | None = None,
     onnx: JsonObject | None = None,
+    allow_pickle: bool = False,
 ) -> JsonObject:
     """What a model is; the digest of its canonical JSON names it.
 
-    key: the columns that name a row, time: the one with its event time (none: the time of the request); both are logged
-    and never fed to the model. target: the column it predicts. step and reference: the steps that gave the model and its
-    held-out table (None: no pipeline made it), so that a release alone is enough to make it again. base, adapters: of a
-    fine-tuned model, each `{"name", "revision", "digest"}` of which one of the last two may be missing; left out where there
-    are none, so that a model from before is the same model. functions: those around it, `{"source", "before", "after",
-    "inputs"}`, with the columns that go into the model itself; the signature is then what goes in before them and comes out
-    after. onnx: the same model converted, `{"file", "tolerance", "largest", "rows"}`: how far its answers may be from the
-    golden ones, and how far they were at most on so many rows.
+    key: the columns that name a row, time: the one with its event time (none: the time of the request); both are logged and
+    never fed to the model. target: the column it predicts. step and reference: the steps that gave the model and its held-out
+    table (None: no pipeline made it), so that a release alone is enough to make it again. base, adapters: of a fine-tuned
+    model, each `{"name", "revision", "digest"}` of which one of the last two may be missing; left out where there are none,
+    so that a model from before is the same model. functions: those around it, `{"source", "before", "after", "inputs"}`, with
+    the columns that go into the model itself (and "class", of a model that is one of the project's own); the signature is
+    then what goes in before them and comes out after. onnx: the same model converted, `{"file", "tolerance", "largest",
+    "rows"}`: how far its answers may be from the golden ones, and how far they were at most on so many rows. allow_pickle:
+    the file may run code when it is loaded.
     """
     origins: JsonObject = {**({"base": base} if base else {}), **({"adapters": list(adapters)} if adapters else {})}
     own: JsonObject = {**({"functions": functions} if functions else {}), **({"onnx": onnx} if onnx else {})}
+    pickled: JsonObject = {"allow_pickle": True} if allow_pickle else {}
     return {
         "kind": "model",
         "version": 1,
@@ -52,6 +55,7 @@ def model_object(
         "reference": reference,
         **origins,
         **own,
+        **pickled,
     }
 
 

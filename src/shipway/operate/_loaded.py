@@ -133,6 +133,8 @@ def load_release(
         apart = unlike_here(lock, python=str(value["python"]))
         if manifest.get("functions"):  # their modules could be called as some of the caller's
             apart = apart or "functions of the release's own run apart"
+        if manifest.get("allow_pickle"):
+            apart = apart or "a model that may run code when it is loaded answers apart"
         portable = portable_here(load_config(file)) if apart else None
         if portable is not None:
             answers: Predictable = portable

@@ -20,10 +20,11 @@ FUNCTIONS = media.media_type("functions")
 
 
 class FunctionNames(NamedTuple):
-    """What a model names: `MODULE.FUNCTION` of its code, None where it has none."""
+    """What a model names: `MODULE.FUNCTION` of its code, or `MODULE.CLASS` for the model itself; None where it has none."""
 
     before: str | None = None
     after: str | None = None
+    own: str | None = None
 
 
 class TakenFunctions(NamedTuple):
@@ -32,9 +33,11 @@ class TakenFunctions(NamedTuple):
     source: Descriptor
     before: str | None
     after: str | None
+    own: str | None = None
 
     def to_json(self) -> JsonObject:
-        return {"source": self.source.to_json(), "before": self.before, "after": self.after}
+        own: JsonObject = {"class": self.own} if self.own else {}
+        return {"source": self.source.to_json(), "before": self.before, "after": self.after, **own}
 
 
 def take_functions(store: Store, code: Digest, names: FunctionNames, *, model: str, work: Path) -> TakenFunctions | None:
@@ -51,11 +54,11 @@ def take_functions(store: Store, code: Digest, names: FunctionNames, *, model: s
         path = _file_of(name, work)
         if path is None:
             module = name.rpartition(".")[0]
-            what = f"{name}, a function of model {model}: the code has no module {module or 'before its name'}"
+            what = f"{name} of model {model}: the code has no module {module or 'before its name'}"
             raise ModelRefused(what, mend=f"as in features.fill, and import {module or 'features'} in {entry}")
         files |= {path, *reachable([parse_source(read_source(work, path), path)], work, path)}
     texts = {path: read_source(work, path) for path in sorted(files)}
-    return TakenFunctions(store.put_bytes(functions_blob(texts), FUNCTIONS), names.before, names.after)
+    return TakenFunctions(store.put_bytes(functions_blob(texts), FUNCTIONS), *names)
 
 
 def functions_of(manifest: JsonObject) -> FunctionNames:
@@ -63,7 +66,7 @@ def functions_of(manifest: JsonObject) -> FunctionNames:
     record = manifest.get("functions")
     if not isinstance(record, Mapping):
         return FunctionNames()
-    return FunctionNames(*(str(record[name]) if record.get(name) else None for name in ("before", "after")))
+    return FunctionNames(*(str(record[name]) if record.get(name) else None for name in ("before", "after", "class")))
 
 
 def functions_file(store: Store, manifest: JsonObject) -> Path | None:

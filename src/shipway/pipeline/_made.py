@@ -47,6 +47,7 @@ def model_key(
     origins: Origins,
     functions: TakenFunctions | None = None,
     onnx: float | None = None,
+    allow_pickle: bool = False,
 ) -> Digest:
     """The digest of `{"kind":"model-action","version":1,...}`: the values of both steps, what is declared, and who asks them.
 
@@ -58,7 +59,7 @@ def model_key(
         "declared": {**declared, "key": list(model.key), "time": model.time},
         "base": cast("Json", origins.base), "adapters": list(origins.adapters),
         "environment": environment, "overlay": overlay.name, **({"functions": functions.to_json()} if functions else {}),
-        **({"onnx": onnx} if onnx is not None else {}),
+        **({"onnx": onnx} if onnx is not None else {}), **({"allow_pickle": True} if allow_pickle else {}),
     }  # fmt: skip
     return digest_bytes(canonical_json(record))
 

@@ -5,7 +5,7 @@ A model is made only when a fresh process, loading it as a server would, has giv
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -22,12 +22,12 @@ from shipway.pipeline._converted import take_converted
 from shipway.pipeline._environment import open_overlay
 from shipway.pipeline._functions import FunctionNames, TakenFunctions, take_functions
 from shipway.pipeline._made import ModelMade, Origins, find_made, model_key, record_made
+from shipway.pipeline._model_file import model_file, table_of
 from shipway.pipeline._model_rows import (
     LABEL,
     SCORE,
     Inputs,
     ModelDeclared,
-    ModelRefused,
     golden_places,
     model_inputs,
     read_reference,
@@ -40,10 +40,6 @@ from shipway.pipeline._work import open_work
 from shipway.store import Edge, Store
 
 GOLDEN = media.media_type("golden")
-_FORMATS = {  # of the values that are models
-    media.SKOPS: "skops", media.ONNX: "onnx", media.XGBOOST: "xgboost", media.LIGHTGBM: "lightgbm"
-}  # fmt: skip
-_POSSIBLE = "a class of scikit-learn, xgboost or lightgbm, or onnx.ModelProto, or return a Path that ends with .onnx"
 
 
 NO_ORIGINS = Origins()
@@ -63,17 +59,18 @@ def make_model(
     code: Digest | None = None,
     names: FunctionNames = NO_FUNCTIONS,
     onnx: float | None = None,
+    allow_pickle: bool = False,
 ) -> ModelMade:
     """Puts the model of a run. python: the project's, as ensure_environment gave it. Equal values give equal digests.
 
     environment: the object that python is of; where it is given, a model that was made there of the same values is taken as
     it is. names: of functions around the model, in `code`, on which its steps ran. onnx: how far the answers of the model
-    converted to ONNX may be; None: it is not converted. Raises ModelRefused (the steps' values make no model that can be
-    measured), ScoringFailed, GoldenMismatch (a fresh process answers otherwise), ObjectDamaged, ObjectMissing,
-    EnvironmentFailed.
+    converted to ONNX may be; None: it is not converted. allow_pickle: whether a file may run code when it is loaded. Raises
+    ModelRefused (the steps' values make no model that can be measured), ScoringFailed, GoldenMismatch (a fresh process answers
+    otherwise), ObjectDamaged, ObjectMissing, EnvironmentFailed.
     """
-    file = _leaf(result, model.step, _FORMATS, f"model {model.name}")
-    reference = _leaf(result, model.reference, (media.PARQUET,), f"the reference of model {model.name}")
+    file, format = model_file(store, result, model, own=names.own is not None, allow_pickle=allow_pickle)
+    reference = table_of(result, model.reference, f"the reference of model {model.name}")
     overlay = open_overlay(store, python, cache=cache, report=report.note)
     functions = None
     if code is not None and any(names):
@@ -81,7 +78,7 @@ def make_model(
             functions = take_functions(store, code, names, model=model.name, work=work / "code")
 
     def make() -> ModelMade:
-        around = _Around(origins, functions, onnx, report)
+        around = _Around(origins, functions, onnx, report, format, allow_pickle)
         return _make(store, model, file, reference, python=python, overlay=overlay, cache=cache, around=around)
 
     if environment is None:
@@ -95,6 +92,7 @@ def make_model(
         origins=origins,
         functions=functions,
         onnx=onnx,
+        allow_pickle=allow_pickle,
     )
     if (made := find_made(store, key)) is None:
         made = make()
@@ -119,12 +117,12 @@ def _make(
     with open_work(cache) as work:
         own = store.objects.verify(functions.source.digest) if functions else None
         scoring = Scoring(python, overlay, store.objects.verify(file.digest), work, own)
-        described = _describe(scoring, _FORMATS[file.media_type], inputs, functions)
-        more = functions is not None and bool(functions.after)
+        described = _describe(scoring, around, inputs)
+        more = functions is not None and bool(functions.after or functions.own)
         answering = answering_of(model, described.answers, described.classes, more=more)
         label = truth_of(table[model.target], answering)
         golden = golden_blob(described.rows, described.answers)
-        manifest = _manifest(model, file, described, store.put_bytes(golden, GOLDEN), around.origins, functions)
+        manifest = _manifest(model, file, described, store.put_bytes(golden, GOLDEN), around)
         answers = _ready(scoring, manifest, inputs, golden)
         if around.onnx is not None:
             tables = ((described.rows, described.answers), (inputs.values, answers))
@@ -144,6 +142,8 @@ class _Around(NamedTuple):
     functions: TakenFunctions | None
     onnx: float | None
     report: Report
+    format: str
+    allow_pickle: bool
 
 
 def _profile(inputs: Inputs, scored: pl.DataFrame, answering: Answering) -> Profile:
@@ -166,14 +166,6 @@ class _Described(NamedTuple):
     answers: Mapping[str, Array]
 
 
-def _leaf(result: RunResult, step: str, media_types: Container[str], what: str) -> Descriptor:
-    output = result.output(step)
-    if output.media_type not in media_types:
-        needed, mend = ("a table", "a table") if media.PARQUET in media_types else ("a model", _POSSIBLE)
-        raise ModelRefused(f"step {step} is {what} and does not return {needed}", mend=f"annotate {step} as {mend}")
-    return output
-
-
 def origins_of(manifest: JsonObject) -> Origins:
     """The origins that a model object holds."""
     base, adapters = manifest.get("base"), manifest.get("adapters")
@@ -186,11 +178,11 @@ def _manifest(
     file: Descriptor,
     described: _Described,
     golden: Descriptor,
-    origins: Origins,
-    functions: TakenFunctions | None,
+    around: _Around,
 ) -> JsonObject:
+    origins, functions = around.origins, around.functions
     return model_object(
-        format=_FORMATS[file.media_type],
+        format=around.format,
         file=file,
         signature=described.signature,
         golden=golden,
@@ -202,14 +194,17 @@ def _manifest(
         base=origins.base,
         adapters=origins.adapters,
         functions={**functions.to_json(), "inputs": described.inputs} if functions else None,
+        allow_pickle=around.allow_pickle,
     )
 
 
-def _describe(scoring: Scoring, format: str, inputs: Inputs, functions: TakenFunctions | None) -> _Described:
+def _describe(scoring: Scoring, around: _Around, inputs: Inputs) -> _Described:
     """Asks the golden rows alone: a library may answer the same row otherwise among others, in the last bit."""
     rows = inputs.take(golden_places(inputs.rows))
-    given = {"before": functions.before, "after": functions.after} if functions else {}
-    record, answers = scoring.describe(format, inputs, rows, {name: text for name, text in given.items() if text})
+    one = around.functions
+    given = {"before": one.before, "after": one.after, "class": one.own} if one else {}
+    names = {name: text for name, text in given.items() if text}
+    record, answers = scoring.describe(around.format, inputs, rows, names, allow_pickle=around.allow_pickle)
     classes = record.get("classes")
     signature = Signature.from_json({"inputs": inputs.to_json(), "outputs": record["outputs"]})
     return _Described(signature, record.get("inputs"), classes if isinstance(classes, list) else None, rows, answers)

@@ -193,8 +193,9 @@ def _make_models(
             origins=origins,
             environment=plan.request.environment if reuse else None,
             code=plan.request.code,
-            names=FunctionNames(model.before, model.after),
+            names=FunctionNames(model.before, model.after, model.own),
             onnx=model.onnx,
+            allow_pickle=model.allow_pickle,
         )
         _record(hands, plan, result, made[name], name=name, started=started, root=root)
         move_ref(hands.store, hands.keys, hands.actor, ref=f"model/{name}", target=made[name].model, why=why)

@@ -28,13 +28,15 @@ class Scoring:
         self._count = 0
 
     def describe(
-        self, format: str, inputs: Inputs, columns: Mapping[str, Array], names: Mapping[str, str]
+        self, format: str, inputs: Inputs, columns: Mapping[str, Array], names: Mapping[str, str], *, allow_pickle: bool
     ) -> tuple[JsonObject, dict[str, Array]]:
         """What the file is (`outputs`, `inputs`, `classes`, `library`) and its answers to these rows. Raises ScoringFailed.
 
-        names: of the functions `before` and `after`, where there are some; `inputs` are then those of the model between them.
+        names: of the functions `before` and `after` and of the model's class, where there are some; `inputs` are then those of
+        the model between them.
         """
-        record, (answers,) = self._ask("describe", {"format": format, "inputs": inputs.to_json(), **names}, columns)
+        given = {"format": format, "inputs": inputs.to_json(), **names, **({"allow-pickle": None} if allow_pickle else {})}
+        record, (answers,) = self._ask("describe", given, columns)
         return record, answers
 
     def score(self, manifest: JsonObject, *tables: Mapping[str, Array]) -> list[dict[str, Array]]:
@@ -59,6 +61,9 @@ class Scoring:
         folder.mkdir(parents=True)
         arguments = ["--file", str(self._file), *(["--functions", str(self._functions)] if self._functions else [])]
         for name, value in given.items():
+            if value is None:
+                arguments.append(f"--{name}")
+                continue
             arguments += [f"--{name}", value if isinstance(value, str) else _write(folder / f"{name}.json", value)]
         outputs = [folder / f"out-{number}" for number in range(len(tables))]
         for number, (table, output) in enumerate(zip(tables, outputs, strict=True)):

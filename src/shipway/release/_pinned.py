@@ -106,10 +106,12 @@ def unpack_bundle(bundle: Bundle, keys: KeyRing, *, name: str | None = None, rel
 def _check_code(store: Store, release: Digest, said: Iterable[Said]) -> None:
     signed = {one.reading.statement.subject for one in said if one.reading.statement}
     for part in load_components(store, release):
-        if part.kind == "model" and store.get(part.digest, "model").get("functions") and not signed & {part.digest, release}:
-            what = (
-                f"model {part.name} brings functions, code that would run here, and no key that is trusted here signed for it"
-            )
+        if part.kind != "model" or signed & {part.digest, release}:
+            continue
+        model = store.get(part.digest, "model")
+        if model.get("functions") or model.get("allow_pickle"):
+            brings = "functions" if model.get("functions") else "a pickle"
+            what = f"model {part.name} brings {brings}, code that would run here, and no key that is trusted here signed for it"
             raise CodeUnsigned(what, where=part.digest, mend="shipway key trust, for the key of whoever measured it")
 
 

@@ -90,6 +90,7 @@ class ModelRebuild:
             code=find_component(self._components, "code").digest,
             names=functions_of(manifest),
             onnx=_onnx_of(manifest),
+            allow_pickle=manifest.get("allow_pickle") is True,
         )
         difference = first_difference(self._store, self._fresh, self._components, self._environment, result, made)
         changed = self._environment != find_component(self._components, "environment").digest

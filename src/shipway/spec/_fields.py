@@ -88,6 +88,13 @@ def choice(node: Node, what: str, allowed: Sequence[str]) -> str:
     raise node.fail(f"{what} is not {node.shown()}", mend=meant(node.raw, allowed))
 
 
+def flag(node: Node, what: str) -> bool:
+    """true or false."""
+    if not isinstance(node.value, bool):
+        raise node.fail(f"{what} is true or false, not {node.shown()}", mend="as in true")
+    return node.value
+
+
 def count(node: Node, what: str, *, least: int = 0) -> int:
     """A whole number from `least` up to 2^53."""
     if isinstance(node.value, bool) or not isinstance(node.value, int) or not least <= node.value <= _SAFE:

@@ -8,7 +8,7 @@ import msgspec
 
 from shipway.kernel.canonical import Json
 from shipway.kernel.units import Seconds
-from shipway.spec._fields import duration, fields, listed, number, text, texts
+from shipway.spec._fields import duration, fields, flag, listed, number, text, texts
 from shipway.spec._names import inside_path, name_of, step_name
 from shipway.spec._node import Node
 from shipway.spec._origins import OriginSpec, read_origin
@@ -31,7 +31,8 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     key: logged with each prediction, not fed; time: the event time, logged, not fed; target: what is predicted; rebuild: how
     far a rebuilt model may be off and still count as equal, by what is compared (REBUILD), absolute. base, adapters: of a
     fine-tuned one, where it comes from; card: the owner's words about its use, a file. before, after: functions around it,
-    `MODULE.FUNCTION` of the project's code. onnx: it is served converted to ONNX while its answers differ by no more than this.
+    `MODULE.FUNCTION` of the project's code; own: `MODULE.CLASS` of it that is the model. allow_pickle: loading it may run what
+    whoever made it put in. onnx: it is served converted to ONNX while its answers differ by no more than this.
     """
 
     name: str
@@ -46,6 +47,8 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     card: str | None = None
     before: str | None = None
     after: str | None = None
+    own: str | None = None
+    allow_pickle: bool = False
     onnx: float | None = None
 
 
@@ -61,7 +64,10 @@ def read_model(key: Node, node: Node) -> ModelSpec:
     what = f"model {name}"
     entries = fields(
         node,
-        ("step", "reference", "target", "key", "time", "rebuild", "base", "adapters", "card", "before", "after", "onnx"),
+        (
+            *("step", "reference", "target", "key", "time", "rebuild", "base", "adapters", "card", "before", "after", "class"),
+            *("allow_pickle", "onnx"),
+        ),
         what,
     )
     if "step" not in entries and not name.isidentifier():
@@ -81,6 +87,8 @@ def read_model(key: Node, node: Node) -> ModelSpec:
         card=inside_path(entries["card"], f"the card of {what}") if "card" in entries else None,
         before=_read_function(entries["before"], f"before of {what}") if "before" in entries else None,
         after=_read_function(entries["after"], f"after of {what}") if "after" in entries else None,
+        own=_read_function(entries["class"], f"the class of {what}") if "class" in entries else None,
+        allow_pickle=flag(entries["allow_pickle"], f"allow_pickle of {what}") if "allow_pickle" in entries else False,
         onnx=_read_tolerance(entries["onnx"], f"onnx of {what}") if "onnx" in entries else None,
     )
     for origin in (model.base, *model.adapters):

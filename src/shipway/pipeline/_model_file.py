@@ -1,0 +1,63 @@
+"""The value of a step as the file of a model: in which format it is, and a folder packed into one file."""
+
+from __future__ import annotations
+
+from shipway.kernel import media
+from shipway.kernel.digest import Descriptor, Digest
+from shipway.models import pack_folder
+from shipway.pipeline._model_rows import ModelDeclared, ModelRefused
+from shipway.pipeline._request import RunResult
+from shipway.store import TREE, Store, read_node
+
+_FORMATS = {  # of the values that are models
+    media.SKOPS: "skops", media.ONNX: "onnx", media.XGBOOST: "xgboost", media.LIGHTGBM: "lightgbm"
+}  # fmt: skip
+_POSSIBLE = "a class of scikit-learn, xgboost or lightgbm, or onnx.ModelProto, or return a Path that ends with .onnx"
+_MLFLOW = "MLmodel"  # the file that says that a folder is a model of MLflow
+
+
+def model_file(
+    store: Store, result: RunResult, model: ModelDeclared, *, own: bool, allow_pickle: bool
+) -> tuple[Descriptor, str]:
+    """The file and its format. own: a class of the project makes the model of it, whatever it is.
+
+    Raises ModelRefused for a value that is no model, and for one of MLflow unless allow_pickle; ObjectDamaged, ObjectMissing.
+    """
+    output = result.output(model.step)
+    folder = output.media_type == TREE
+    if own:
+        return (_packed(store, output), "python-folder") if folder else (output, "python")
+    if folder and _MLFLOW in _files(store, output.digest, depth=0):
+        if not allow_pickle:
+            what = f"step {model.step} returns a model of MLflow, and loading one runs whatever its author put in it"
+            mend = f"allow_pickle: true under models: {model.name}, for an author whom you trust"
+            raise ModelRefused(what, mend=mend)
+        return _packed(store, output), "mlflow"
+    if output.media_type not in _FORMATS:
+        what = f"step {model.step} is model {model.name} and does not return a model"
+        raise ModelRefused(what, mend=f"annotate {model.step} as {_POSSIBLE}; or name the class of it, class: MODULE.CLASS")
+    return output, _FORMATS[output.media_type]
+
+
+def table_of(result: RunResult, step: str, what: str) -> Descriptor:
+    """The table that a step returned. Raises ModelRefused."""
+    output = result.output(step)
+    if output.media_type != media.PARQUET:
+        raise ModelRefused(f"step {step} is {what} and does not return a table", mend=f"annotate {step} as a table")
+    return output
+
+
+def _packed(store: Store, tree: Descriptor) -> Descriptor:
+    files = {path: store.objects.get(digest) for path, digest in _files(store, tree.digest).items()}
+    return store.put_bytes(pack_folder(files), media.MODEL_FOLDER)
+
+
+def _files(store: Store, tree: Digest, *, depth: int = 100) -> dict[str, Digest]:
+    """The files of a tree by path, down to so many folders."""
+    node = read_node(store.objects.get(tree))
+    found = {file.path: file.digest for file in node.files}
+    if depth:
+        for name, folder in node.folders.items():
+            inside = _files(store, folder.digest, depth=depth - 1)
+            found |= {f"{name}/{path}": digest for path, digest in inside.items()}
+    return found
