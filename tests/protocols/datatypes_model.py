@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import uvicorn
@@ -16,7 +17,7 @@ from shipway.protocols import PredictorApp
 from shipway.serve import Batcher, Cost, Identity, Predictor
 
 WHO = Identity("echo", "prod", "sha256:" + "ef" * 32, "sha256:" + "cd" * 32, "live", "echo")
-VALUES = {
+VALUES: dict[str, list[Any]] = {
     "BOOL": [True, False],
     "INT8": [-128, 127],
     "INT16": [-(2**15), 2**15 - 1],

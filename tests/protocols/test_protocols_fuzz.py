@@ -19,6 +19,7 @@ from shipway.protocols import PredictorApp
 
 INFER, PREDICT, INVOKE = "/v2/models/echo/infer", "/v1/models/echo:predict", "/invocations"
 PLAIN = {name: values for name, values in VALUES.items() if name != "FP16"}
+EVENTS = {"content-type": "application/cloudevents+json"}
 WORDS = [
     b"null",
     b"NaN",
@@ -62,6 +63,12 @@ def seeds() -> list[Seed]:
         Seed(PREDICT, json.dumps({"instances": rows}).encode(), {}),
         *(Seed(INVOKE, json.dumps(form).encode(), {}) for form in forms),
         Seed(INVOKE, text, {"content-type": "text/csv"}),
+        Seed(INFER, b'{"specversion": "1.0", "id": "e", "source": "s", "type": "t", "data": ' + infer + b"}", EVENTS),
+        Seed(
+            PREDICT,
+            json.dumps({"instances": rows}).encode(),
+            {"ce-specversion": "1.0", "ce-id": "e", "ce-source": "s", "ce-type": "t"},
+        ),
     ]
 
 

@@ -44,6 +44,7 @@ OPENAPI = "/openapi.json"
 # none: tritonclient sends JSON without saying so; the last: what `curl -d` says of any body
 _MEDIA_TYPES = (b"", b"application/json", b"application/octet-stream", b"application/x-www-form-urlencoded")
 _INVOCATIONS = "/invocations"
+EVENT, EVENTS = b"ce-specversion", b"application/cloudevents+json"  # a CloudEvent by its headers, or as its body
 PACKED_BYTES = 1024  # an answer that is smaller fits in one packet anyway
 EXTENSIONS = ("binary_tensor_data", "model_repository", "model_configuration", "statistics")
 _WORDS = 1500  # characters of an error: names in it are the client's own, of any length
@@ -199,7 +200,9 @@ class PredictorApp:
         rows, started, asked = 0, time.perf_counter(), None
         trace = self._tracer.begin(headers, started) if self._tracer else None
         try:
-            _check_caller(headers, wire.media_types, browsers=self._browsers)
+            media = _check_caller(headers, browsers=self._browsers)
+            if media not in wire.media_types or EVENT in headers:
+                wire = self._odd_wire(wire, media)
             body = await read_body(receive, headers, limit=self.body_bytes)
             started = time.perf_counter()
             asked, wanted = wire.parse(body, headers, self.predictor.signature)
@@ -217,6 +220,16 @@ class PredictorApp:
         if trace and self._tracer:
             self._tracer.end(trace, path=path, status=reply.status, rows=rows)
         return reply if len(reply.body) < PACKED_BYTES else await _packed(reply, headers)
+
+    def _odd_wire(self, wire: _Wire, media: bytes) -> _Wire:
+        """The same protocol in a form that is rarely asked; raises MediaTypeUnknown."""
+        if wire not in (_V1, _V2) or media not in (*wire.media_types, EVENTS):
+            raise _unknown_media(media, wire.media_types)
+        from shipway.protocols._cloud_events import parse_event, render_event
+
+        return wire._replace(
+            parse=parse_event(wire.parse), render=render_event(wire.render, self.predictor.identity.model_name)
+        )
 
     async def predict(self, request: Request, headers: Headers, *, path: str = "ModelInfer") -> Response:
         """The answer to a request of any other protocol, in its turn, traced under that path."""
@@ -411,15 +424,17 @@ def _mlflow_error(words: str, status: int) -> object:
     return {"error_code": CODES.get(status, "INTERNAL_ERROR" if status >= 500 else CODES[400]), "message": words}
 
 
-def _check_caller(headers: Headers, media_types: tuple[bytes, ...], *, browsers: bool) -> None:
-    """No pages of browsers, which always send an Origin with a POST, and no body of another type."""
+def _check_caller(headers: Headers, *, browsers: bool) -> bytes:
+    """The media type of the body. No pages of browsers, which always send an Origin with a POST."""
     if not browsers and (origin := headers.get(b"origin")):
         raise OriginRefused(f"a page of {origin[:100].decode('latin-1')!r} asks", mend="ask from a program, without Origin")
-    given = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
-    if given not in media_types:
-        expected = "application/json, or application/octet-stream with binary tensors"
-        expected = "application/json or text/csv" if CSV in media_types else expected
-        raise MediaTypeUnknown(f"Content-Type: expected {expected}, given {given.decode('latin-1')!r}")
+    return headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+
+
+def _unknown_media(given: bytes, media_types: tuple[bytes, ...]) -> MediaTypeUnknown:
+    expected = "application/json, or application/octet-stream with binary tensors"
+    expected = "application/json or text/csv" if CSV in media_types else expected
+    return MediaTypeUnknown(f"Content-Type: expected {expected}, given {given[:100].decode('latin-1')!r}")
 
 
 def own_version() -> str:

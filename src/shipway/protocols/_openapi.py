@@ -38,9 +38,9 @@ def describe_api(
     """The OpenAPI document. aside: columns that a request may have for the log alone; base: what the addresses begin with."""
     model, version = who.model_name, who.release
     rows, answers = ({name: array[:EXAMPLE_ROWS].tolist() for name, array in part.items()} for part in golden)
-    infer = _infer(signature, rows, answers, model, version, aside)
+    infer = _evented(_infer(signature, rows, answers, model, version, aside))
     paths: Schema = {
-        f"/v1/models/{model}:predict": {"post": _predict(signature, rows, answers, aside)},
+        f"/v1/models/{model}:predict": {"post": _evented(_predict(signature, rows, answers, aside))},
         "/invocations": {"post": _invocations(signature, rows, answers, aside)},
         "/v1/models": {"get": _page("v1_models", "The name of the model", {"models": _list({"const": model})})},
         f"/v1/models/{model}": {"get": _page("v1_model", "Whether the model is ready", _READY)},
@@ -138,6 +138,7 @@ _TEXT: Schema = {"type": "string"}
 _FLAG: Schema = {"type": "boolean"}
 _READY: dict[str, Schema] = {"name": _TEXT, "ready": _FLAG}
 _COLUMN = _object({"name": _TEXT, "datatype": _TEXT, "shape": _list({"type": "integer"})})
+_EVENTS = "application/cloudevents+json"
 _FIELD = _object({"name": _TEXT, "data_type": _TEXT, "dims": _list({"type": "integer"})})
 _CONFIG: dict[str, Schema] = {
     "name": _TEXT,
@@ -282,6 +283,17 @@ def _body(schema: Schema, example: object) -> Schema:
 def _json(description: str, schema: Schema, example: object = None) -> Schema:
     content: Schema = {"schema": schema, **({"example": example} if example is not None else {})}
     return {"description": description, "content": {"application/json": content}}
+
+
+def _evented(operation: Schema) -> Schema:
+    """The operation, also with CloudEvents in structured mode around its bodies."""
+    name: Schema = {"type": "string", "minLength": 1, "maxLength": 256}
+    version: Schema = {"enum": ["1.0", "0.3"]}
+    for part in (operation["requestBody"], operation["responses"]["200"]):
+        data = part["content"]["application/json"]["schema"]
+        event = _object({"specversion": version, "id": name, "source": name, "type": name, "data": data})
+        part["content"][_EVENTS] = {"schema": event}
+    return operation
 
 
 def _page(operation: str, summary: str, properties: Mapping[str, Schema] | None) -> Schema:

@@ -28,7 +28,10 @@ def parse_json_tensor(name: str, datatype: str, shape: list[int], data: msgspec.
     raw = bytes(data)
     depth = len(shape) if raw[1:].lstrip()[:1] == b"[" else 1
     try:
-        array: Array = np.array(_decoder(datatype, depth).decode(raw), dtype)
+        values = _decoder(datatype, depth).decode(raw)
+        array: Array = np.array(values, dtype) if datatype != "FP32" else _halved(values, dtype)
+    except FloatingPointError:
+        raise InputMismatch(column=name, expected=f"numbers that {datatype} can hold", given="a larger one") from None
     except (msgspec.DecodeError, ValueError, OverflowError, TypeError) as problem:
         raise InputMismatch(column=name, expected=f"{datatype} data of shape {shape}", given=_plain(problem)) from problem
     if array.shape != tuple(shape) and (depth > 1 or array.size != prod(shape)):
@@ -96,6 +99,12 @@ def _dtype(name: str, datatype: str, shape: list[int]) -> np.dtype[Any]:
     if not shape or min(shape) < 0:
         raise InputMismatch(column=name, expected="a shape of one size or more, none negative", given=f"shape {shape}")
     return np.dtype(DATATYPES[datatype])
+
+
+def _halved(values: Any, dtype: np.dtype[Any]) -> Array:
+    """JSON's numbers have twice the bits; raises FloatingPointError for one that would be infinite."""
+    with np.errstate(over="raise"):
+        return np.array(values, dtype)
 
 
 @cache
