@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import signal
 import sys
 import tempfile
@@ -43,6 +44,8 @@ def main() -> None:
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+    if not shutil.which("wrk"):
+        sys.exit("the load is made by wrk: apt-get install wrk")
     kept = {part: [row for row in known if row.get("part") == part] for part in PARTS}
     chosen = tuple(options.servers.split(",")) if options.servers else None
     with tempfile.TemporaryDirectory(prefix="shipway-bench-") as folder:

@@ -28,9 +28,10 @@ def measure(work: Work) -> list[Row]:
         values = given.rows[rng.integers(0, len(given.rows), rows)] + rng.normal(size=(rows, INPUTS))
         files[rows] = folder / f"{rows}.parquet"
         pl.DataFrame({f"x{place}": values[:, place] for place in range(INPUTS)}).write_parquet(files[rows])
+    words = json.dumps(work.predictor(given.native, module="shipway.serve.piped"))
     sides = {
-        "ours": (str(given.native), "1"),
-        "cores": (str(given.native), str(os.cpu_count())),
+        "ours": (words, "1"),
+        "cores": (words, str(os.cpu_count())),
         "bare": (str(given.joblib), "1"),
     }
     rates: dict[str, list[float]] = {side: [] for side in sides}
@@ -59,9 +60,10 @@ def _seconds(side: str, given: Path, out: Path, model: str, workers: str) -> flo
     out.unlink(missing_ok=True)
     words = [sys.executable, __file__, "bare" if side == "bare" else "ours", str(given), str(out), model, workers]
     one = {**ONE_THREAD, "POLARS_MAX_THREADS": "1"}
-    return float(
-        subprocess.run(words, check=True, capture_output=True, text=True, env={**os.environ, **one}).stdout.split()[-1]
-    )
+    done = subprocess.run(words, check=False, capture_output=True, text=True, env={**os.environ, **one})
+    if done.returncode:
+        sys.exit(f"{side}: {done.stderr}")
+    return float(done.stdout.split()[-1])
 
 
 def _row(figure: str, ours: float, bare: float, bar: float | None, equal: bool) -> Row:

@@ -73,11 +73,16 @@ def make_model(folder: Path) -> Given:
     subprocess.run([sys.executable, *convert, "--converted", str(files["onnx"])], check=True, capture_output=True)
     asked = rows[:256]
     answers = model.predict_proba(asked)[:, 1]
-    golden = folder / "golden.json"
-    golden.write_bytes(golden_blob({f"x{place}": asked[:, place] for place in range(INPUTS)}, {"probability": answers}))
+    golden = write_golden(folder / "golden.json", asked, answers)
     native = write_config(folder / "native", files["skops"], golden, "skops", {})
     onnx = write_config(folder / "onnx", files["onnx"], golden, "onnx", {"tolerance": 1e-5})
     return Given(files["joblib"], files["skops"], native, onnx, asked, answers)
+
+
+def write_golden(file: Path, rows: np.ndarray, answers: np.ndarray) -> Path:
+    """Golden rows of these answers."""
+    file.write_bytes(golden_blob({f"x{place}": rows[:, place] for place in range(INPUTS)}, {"probability": answers}))
+    return file
 
 
 def write_config(

@@ -5,6 +5,9 @@ from __future__ import annotations
 import doctest
 import importlib
 import pkgutil
+import subprocess
+import sys
+import uuid
 from datetime import UTC, datetime
 
 import pytest
@@ -57,6 +60,24 @@ def test_ids_sort_by_the_time_they_were_made() -> None:
         made.append(ids.new())
         time.sleep(0.002)
     assert made == sorted(set(made))
+
+
+def test_ids_are_uuids_of_version_7_and_no_two_processes_have_the_same() -> None:
+    ids = RandomIds()
+    made = [ids.new() for _ in range(1000)]
+    forked = """
+import os
+from shipway.kernel.clock import RandomIds
+RandomIds().new()
+child = os.fork()
+print(RandomIds().new()[12:], flush=True)
+if child:
+    os.waitpid(child, 0)
+"""
+    said = subprocess.run([sys.executable, "-c", forked], capture_output=True, text=True, check=True).stdout.split()
+    assert len({*made, *said}) == 1002
+    for id in made:
+        assert (uuid.UUID(id).version, uuid.UUID(id).variant, uuid.UUID(id).hex) == (7, uuid.RFC_4122, id)
 
 
 def test_an_instant_survives_its_text() -> None:

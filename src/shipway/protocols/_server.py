@@ -11,6 +11,8 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +20,7 @@ import uvicorn
 
 from shipway.kernel.errors import ShipwayError
 from shipway.kernel.pages import SharedPages
+from shipway.protocols._accept import Acceptor
 from shipway.protocols._app import PredictorApp, own_version
 from shipway.protocols._metrics import SUMMED
 from shipway.protocols._patience import GuardedProtocol, PatientServer
@@ -125,7 +128,7 @@ def _open(config_file: str, http: Place, grpc: Place, ready_fd: int | None, besi
     second = _second_port(app, grpc)
     if second:
         line["grpc"] = second.port
-    server = _Server(app, line, ready_fd, second)
+    server = _Server(app, line, ready_fd, second, shared=pages is not None)
     watchdog = Watchdog(
         batcher,
         seconds=config.batch_seconds,
@@ -136,6 +139,7 @@ def _open(config_file: str, http: Place, grpc: Place, ready_fd: int | None, besi
     watchdog.start()
     gc.collect()
     gc.freeze()  # what the libraries made stays: a full collection need not look through it again
+    gc.set_threshold(20_000, 10, 10)  # requests in flight are no garbage: a hundred of them are more objects than 700
     return _Process(server, listener, batcher, log, app, watchdog)
 
 
@@ -180,8 +184,17 @@ def _refuse(problem: Exception, ready_fd: int | None) -> int:
 class _Server(PatientServer):
     """uvicorn, saying when it answers, stepping aside for another process, and closing no connection in use."""
 
-    def __init__(self, app: PredictorApp, line: dict[str, object], ready_fd: int | None, second: GrpcServer | None) -> None:
+    def __init__(
+        self,
+        app: PredictorApp,
+        line: dict[str, object],
+        ready_fd: int | None,
+        second: GrpcServer | None,
+        *,
+        shared: bool = False,
+    ) -> None:
         super().__init__(_settings(app))
+        self._shared = shared
         self._app, self._line, self._ready_fd, self._second = app, line, ready_fd, second
         self._listener: socket.socket | None = None
         self._turns: socket.socket | None = None
@@ -197,13 +210,23 @@ class _Server(PatientServer):
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        for listener in sockets or []:
+            await self._listen_at(listener)
         if self._second:
             await self._second.start()
         _announce(self._line, self._ready_fd)
         if self._turns:
             self._turns.setblocking(False)
             asyncio.get_running_loop().add_reader(self._turns, self._told)
+
+    async def _listen_at(self, listener: socket.socket) -> None:
+        """uvicorn's own way where no other worker is at the socket."""
+        await super().startup([] if self._shared else [listener])
+        if not self._shared:
+            return
+        made: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
+        protocol = partial(made, config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+        self.servers = [Acceptor(listener, protocol, self.server_state.connections)]  # type: ignore[list-item]
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accepts no more; who is connected is told with the next answer, as uvicorn does not."""
@@ -244,7 +267,7 @@ class _Server(PatientServer):
         assert self._listener is not None
         assert self._turns is not None
         self._app.stay()
-        await super().startup([self._listener.dup()])
+        await self._listen_at(self._listener.dup())
         if self._second:
             await self._second.start()
         self._turns.send(b"back\n")

@@ -26,7 +26,7 @@ def parse_json_tensor(name: str, datatype: str, shape: list[int], data: msgspec.
     if datatype == "FP16":
         raise InputMismatch(column=name, expected="FP16 as binary data, for it has no form in JSON", given="JSON")
     raw = bytes(data)
-    depth = len(shape) if raw[1:].lstrip()[:1] == b"[" else 1
+    depth = len(shape) if raw[1:2] == b"[" or raw[1:].lstrip()[:1] == b"[" else 1
     try:
         values = _decoder(datatype, depth).decode(raw)
         array: Array = np.array(values, dtype) if datatype != "FP32" else _halved(values, dtype)

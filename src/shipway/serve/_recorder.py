@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
 from shipway.kernel.clock import Clock
 from shipway.kernel.errors import ShipwayError
@@ -57,7 +58,7 @@ class Recorder:
         self._log, self._identity, self._clock, self._timer = log, identity, clock, timer
         self._inputs = _encoder(signature.inputs) if signature.real else None
         self._outputs = _encoder(signature.outputs)
-        self._answers = [(column.name, DATATYPES[column.datatype]) for column in signature.outputs]
+        self._answers = {column.name: np.dtype(DATATYPES[column.datatype]) for column in signature.outputs}
 
     def record(self, requests: Sequence[Checked], outputs: Sequence[Arrays]) -> list[bool]:
         """Which of the requests the log has taken. A record that cannot be made costs the record, not the answer."""
@@ -157,7 +158,7 @@ class Recorder:
         return encode_columns(request.logged)
 
     def _encoded_outputs(self, rows: int, outputs: Arrays) -> bytes:
-        if rows == 1 and self._outputs and [(name, array.dtype.str) for name, array in outputs.items()] == self._answers:
+        if rows == 1 and self._outputs and {name: array.dtype for name, array in outputs.items()} == self._answers:
             return self._outputs.encode([array.item() for array in outputs.values()])
         return encode_columns(outputs)
 
