@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -146,8 +146,14 @@ def instructions(dockerfile: str) -> Iterator[tuple[str, str]]:
         yield word, rest.strip()
 
 
-def carry_out(dockerfile: str, context: Path, root: Path) -> Built:
-    """RUN, COPY and ENV of all stages, in a folder instead of a machine's root."""
+def by_uv(command: str) -> str:
+    """The same installation by uv, which takes from its cache in a second what pip unpacks in twelve."""
+    command = re.sub(r"^python -m venv", f"{BIN / 'uv'} venv --quiet --python {sys.executable}", command)
+    return re.sub(r"(\S+/python) -m pip install", rf"{BIN / 'uv'} pip install --python \1", command)
+
+
+def carry_out(dockerfile: str, context: Path, root: Path, said: Callable[[str], str] = str) -> Built:
+    """RUN, COPY and ENV of all stages, in a folder instead of a machine's root. said: what a RUN's command becomes."""
     built = Built(root)
     for word, rest in instructions(dockerfile):
         if word == "FROM":
@@ -160,7 +166,9 @@ def carry_out(dockerfile: str, context: Path, root: Path) -> Built:
         elif word == "RUN":
             environ = {**os.environ, **built.environ, "PIP_NO_COMPILE": "1"}  # nobody here starts it often enough
             environ.pop("PIP_NO_CACHE_DIR", None), environ.pop("UV_NO_CACHE", None)  # the caches of this machine
-            done = subprocess.run(["sh", "-ec", built.mapped(rest)], env=environ, capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                ["sh", "-ec", said(built.mapped(rest))], env=environ, capture_output=True, text=True, check=False
+            )
             assert done.returncode == 0, f"{rest}\n{done.stdout}{done.stderr}"
         elif word == "ENTRYPOINT":
             built.entry = yaml.safe_load(rest)
@@ -179,7 +187,10 @@ def copy(context: Path, sources: list[str], target: Path, *, whole: bool) -> Non
 
 
 @pytest.mark.interop
-def test_what_the_dockerfile_installs_starts_in_a_bare_folder_without_a_network(released: Project, tmp_path: Path) -> None:
+@pytest.mark.parametrize("said", [by_uv, pytest.param(str, marks=pytest.mark.slow)])
+def test_what_the_dockerfile_installs_starts_in_a_bare_folder_without_a_network(
+    released: Project, tmp_path: Path, said: Callable[[str], str]
+) -> None:
     context = tmp_path / "context"
     shutil.copytree(released.root, context, ignore=shutil.ignore_patterns(".shipway"))
     spec = released.spec
@@ -192,7 +203,7 @@ def test_what_the_dockerfile_installs_starts_in_a_bare_folder_without_a_network(
     wheel = ["uv", "build", "--quiet", "--wheel", "--no-build-isolation", "--offline", "--out-dir"]
     wheels = context / "deploy/image/wheels"
     subprocess.run([str(BIN / wheel[0]), *wheel[1:], str(wheels), str(ROOT)], check=True, capture_output=True)
-    built = carry_out(files["Dockerfile"], context, tmp_path / "root")
+    built = carry_out(files["Dockerfile"], context, tmp_path / "root", said)
     assert built.environ["SHIPWAY_BAKED"] == str(tmp_path / "root/opt/shipway/baked")
 
     keys = str(tmp_path / "keys")
