@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from starlette.testclient import TestClient
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "operate"))
 
-from operate_help import Project, move
+from operate_help import Project, endpoint, move
 
 pytest_plugins = ["cli_fixtures"]
 
@@ -35,6 +36,23 @@ def test_the_python_of_the_page_runs_in_its_order(project: Project, monkeypatch:
     names: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, str(PAGE), "exec"), names)
+
+
+def test_the_client_of_the_second_port_is_answered(project: Project) -> None:
+    (block,) = fenced("python title=grpc")
+    move(project, project.store.resolve("release/line"))
+    child = project.start("serve", "line@prod", "--port", "0", "--grpc-port", "0", "--json")
+    try:
+        assert child.stderr is not None
+        second = next(found[1] for line in child.stderr if (found := re.search(r"gRPC at (\S+)", line)))
+        names: dict[str, Any] = {}
+        exec(compile(block.replace("127.0.0.1:5781", second), str(PAGE), "exec"), names)
+        assert names["client"].infer("above", names["inputs"]).as_numpy("probability").shape == (2,)
+        assert endpoint(project)["grpc"] == second
+    finally:
+        child.terminate()
+        out, _ = child.communicate(timeout=60)
+    assert json.loads(out) == {"kind": "served", "version": 1, "ref": "deploy/line@prod", "grpc": second}
 
 
 def test_the_wrapper_of_the_page_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

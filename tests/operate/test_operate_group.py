@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,15 @@ def test_whoever_of_the_workers_is_scraped_counts_for_all_and_for_those_that_die
         assert [counted("/metrics") for _ in range(8)] == [50] * 8, "a counter that fell would be read as one that began anew"
     finally:
         found.stop()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "port", "open"), [(None, 0, False), (False, None, False), (False, 0, True), (True, None, True)]
+)
+def test_the_second_port_is_opened_for_those_that_answer_it(
+    tmp_path: Path, wanted: bool | None, port: int | None, open: bool
+) -> None:
+    found = Group("deploy/a@prod", 0, tmp_path / "log", {"PATH": os.environ["PATH"]}, {}, grpc_port=port)
+    second = found._for_grpc(replace(serving("pass"), grpc=wanted))
+    assert (second is not None, found.grpc is not None, "gRPC at" in found.told) == (open, open, open)
+    found.stop()
