@@ -2,7 +2,7 @@
 
 Every step may be repeated: a table and a gap are named after what they were made from, and a segment goes only after
 its table is on the device. Killed anywhere, the next call ends where this one would have. Open segments are not
-touched.
+touched. Small tables are then merged (`_merge`).
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ import polars as pl
 
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
-from shipway.monitor._beside import beside_tables
+from shipway.monitor._beside import BESIDE, beside_tables
 from shipway.monitor._calls import call_table
 from shipway.monitor._faults import past_unreadable
 from shipway.monitor._gaps import record_damage, record_gap
 from shipway.monitor._lock import exclusive
+from shipway.monitor._merge import merge_tables
 from shipway.monitor._outcomes import outcome_table
 from shipway.monitor._prediction_table import prediction_table
 from shipway.monitor._tables import sync_folder, table_folder, write_table
@@ -89,17 +90,23 @@ def compact_logs(store: Store, *, now: datetime, time_column: TimeColumn) -> Com
             return Compacted(0, 0, 0)
         gaps = sum(_recover(store, stream, folder, now) for stream, folder in folders.items())
         done = {stream: _compact_stream(store, stream, now, time_column) for stream in STREAMS}
+        for stream in STREAMS:
+            if done[stream].segments:
+                merge_tables(store, stream, now=now)
+        for beside in BESIDE if done["predictions"].segments else ():
+            merge_tables(store, beside, now=now)
     gaps += sum(stream.damaged for stream in done.values())
     predictions, outcomes, calls = (done[stream] for stream in STREAMS)
     return Compacted(predictions.rows, outcomes.rows, gaps, predictions.mistimed, calls.rows)
 
 
 class _Done(NamedTuple):
-    """Of one stream: rows put into tables, damaged segments found, rows of a future event time."""
+    """Of one stream: rows put into tables, damaged segments found, rows of a future event time, segments taken."""
 
     rows: int
     damaged: int
     mistimed: int
+    segments: int
 
 
 def _recover(store: Store, stream: str, folder: Path, now: datetime) -> int:
@@ -115,7 +122,7 @@ def _compact_stream(store: Store, stream: str, now: datetime, time_column: TimeC
         rows += sum(found.table.height for _, found in taken)
         damaged += sum(not found.whole for _, found in taken)
         mistimed += sum(found.mistimed for _, found in taken)
-    return _Done(rows, damaged, mistimed)
+    return _Done(rows, damaged, mistimed, len(sealed))
 
 
 def _keep(store: Store, stream: str, taken: list[tuple[SegmentFile, _Taken]], now: datetime) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from shipway.monitor._beside import BESIDE
 from shipway.monitor._compact import STREAMS
 from shipway.monitor._lock import exclusive
+from shipway.monitor._merge import settle_merges
 from shipway.monitor._tables import sync_folder, table_folder
 from shipway.store import Shared, Store
 
@@ -18,6 +19,8 @@ def share_logs(store: Store) -> Shared:
     with exclusive(store.log_folder("predictions").parent / "share.lock", wait=False) as free:
         for stream in (*STREAMS, *BESIDE, "gaps") if free else ():
             folder = table_folder(store, stream)
+            if store.objects.bucket is not None:  # merged before it came to one: the others have no list of what replaces what
+                settle_merges(store, stream)
             done = store.share(stream, folder, suffix=".parquet")
             sent, fetched = sent + done.sent, fetched + done.fetched
             if done.fetched:

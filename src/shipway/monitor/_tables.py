@@ -11,7 +11,9 @@ from collections.abc import Iterable
 from datetime import UTC, date, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
+import msgspec
 import polars as pl
 
 from shipway.kernel.clock import parse_instant
@@ -98,9 +100,35 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
+MERGED = "merged.json"  # in the folder of tables
+
+
+class Merges(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="log-merges"):
+    """Which tables each merged one has replaced, and since when in seconds of the Unix epoch; pending: not to be read yet."""
+
+    version: Literal[1] = 1
+    merged: dict[str, list[str]] = {}
+    at: dict[str, int] = {}
+    pending: list[str] = []
+
+
+def read_merges(folder: Path) -> Merges:
+    """What `merged.json` says; nothing where there is none."""
+    try:
+        return msgspec.json.decode((folder / MERGED).read_bytes(), type=Merges)
+    except FileNotFoundError:
+        return Merges()
+
+
 def list_tables(store: Store, stream: str) -> list[Path]:
-    """The tables of a log, in an order that never changes between two of them."""
-    return sorted(table_folder(store, stream).glob("*.parquet"))
+    """The tables of a log, in an order that never changes between two of them; of a merged one and its parts the merged one."""
+    folder = table_folder(store, stream)
+    there = {
+        path.name for path in folder.glob("*.parquet")
+    }  # before merged.json is read: what it does not know yet is not there
+    merges = read_merges(folder)
+    replaced = {name for names in merges.merged.values() for name in names}
+    return [folder / name for name in sorted((there | merges.merged.keys()) - replaced - {*merges.pending})]
 
 
 def scan_predictions(store: Store, *, first: date | None = None, last: date | None = None) -> pl.LazyFrame:
