@@ -1,8 +1,8 @@
 """Small tables of a log become large ones: thirty-two of one level make one of the next.
 
 Readers are never stopped. `merged.json` beside the tables says which tables a merged one stands for, and changes as a whole;
-one that has been replaced stays for an hour, for those who listed it before. Killed anywhere, the next call goes on. One process
-merges at a time, the one that compacts. Where a team's objects are in a bucket nothing is merged: tables are what is shared there.
+one that has been replaced stays for an hour, for those who listed it before. Killed anywhere, the next call goes on. The one
+process that compacts merges. Where a team's objects are in a bucket nobody does: tables are what is shared there.
 """
 
 from __future__ import annotations
