@@ -99,7 +99,7 @@ MEANING = {
     "a model without a Python name": (P + "models:\n  m-1: {target: t}", "3:3", "step:"),
     "a function without a module": (P + "models: {m: {target: t, before: fill}}", "2:33", "MODULE.FUNCTION"),
     "a class without a module": (P + "models: {m: {target: t, class: Line}}", "2:32", "MODULE"),
-    "a permission that is none": (P + "models: {m: {target: t, allow_pickle: 1}}", "2:39", "true or false"),
+    "a permission that is none": (P + "models: {m: {target: t, allow_pickle: 1}}", "2:39", "as in true"),
     "a function of no name": (P + "models: {m: {target: t, after: a.b-c}}", "2:32", "features.fill"),
     "a tolerance of no metric": (P + "models: {m: {target: t, rebuild: {auk: 0.1}}}", "2:35", "did you mean `auc`?"),
     "a tolerance below zero": (P + "models: {m: {target: t, rebuild: {auc: -0.1}}}", "2:40", "0.005"),
