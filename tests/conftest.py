@@ -9,22 +9,19 @@ from collections.abc import Generator
 import pytest
 from hypothesis import settings
 
-LONGEST = (  # files of 25 s of CPU and more, the longest first
+LONGEST = (  # files of 20 s of CPU and more, the longest first
     "test_assistant.py",
     "test_story.py",
     "test_docs_examples.py",
-    "test_deploy_image.py",
-    "test_deploy_states_engine.py",
-    "test_release_rebuild.py",
-    "test_cli_eval.py",
-    "test_cli_step.py",
-    "test_operate_serving.py",
     "test_release_rebuild_four.py",
+    "test_cli_eval.py",
     "test_pipeline_model.py",
+    "test_operate_serving.py",
+    "test_release_rebuild.py",
+    "test_cli_step.py",
     "test_cli_faults.py",
-    "test_cli_bucket.py",
-    "test_operate_processes.py",
     "test_deploy_states_flights.py",
+    "test_cli_score.py",
 )
 
 # how long an example takes says how busy the machine is, and nothing of what is tested
@@ -42,7 +39,6 @@ def pytest_collection() -> Generator[None, object, object]:
     try:
         return (yield)
     finally:
-        gc.collect()
         gc.freeze()
         gc.enable()
 
