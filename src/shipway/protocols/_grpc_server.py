@@ -6,6 +6,7 @@ import asyncio
 import socket
 from typing import NamedTuple
 
+from shipway.protocols._accept import Acceptor
 from shipway.protocols._app import PredictorApp
 from shipway.protocols._grpc_call import Call
 from shipway.protocols._grpc_service import GrpcService
@@ -15,7 +16,6 @@ from shipway.protocols._http2_stream import Stream
 
 _LAST_REQUESTS_SECONDS = 1.0  # a client hears that we drain, and what it sent before arrives
 _LOOK_SECONDS = 1.0
-_BACKLOG = 2048  # as at the first port
 
 
 class Patience(NamedTuple):
@@ -33,7 +33,7 @@ class GrpcServer:
     def __init__(self, app: PredictorApp, listener: socket.socket, *, patience: Patience | None = None) -> None:
         self._service, self._listener, self._patience = GrpcService(app), listener, patience or Patience()
         self._connections: set[Connection] = set()
-        self._server: asyncio.Server | None = None
+        self._server: Acceptor | None = None
         self._looking: asyncio.Task[None] | None = None
 
     @property
@@ -45,7 +45,7 @@ class GrpcServer:
         """Listens from now on, also after it has left."""
         loop = asyncio.get_running_loop()
         self._service.stay()
-        self._server = await loop.create_server(self._connected, sock=self._listener.dup(), backlog=_BACKLOG)
+        self._server = Acceptor(self._listener.dup(), self._connected, self._connections)
         self._looking = self._looking or loop.create_task(self._look())
 
     def leave(self) -> None:
@@ -66,8 +66,9 @@ class GrpcServer:
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         self.leave()
-        await asyncio.sleep(0.01)  # what was accepted in this turn of the loop gets its connection in the next
-        self.leave()
+        if self._server:
+            await self._server.wait_closed()
+        self.leave()  # and tells those who were just accepted
         await self._until_gone(min(seconds, _LAST_REQUESTS_SECONDS))
         self.settle()
         await self._until_gone(end - loop.time())
@@ -84,7 +85,10 @@ class GrpcServer:
             await asyncio.sleep(0.01)
 
     def _connected(self) -> Connection:
-        return Connection(self._accept, self._connections)
+        connection = Connection(self._accept, self._connections)
+        if self._service.leaves:  # it was accepted just before
+            connection.drain()
+        return connection
 
     def _accept(self, stream: Stream, headers: RequestHeaders) -> Call:
         call = Call(self._service, stream, headers)

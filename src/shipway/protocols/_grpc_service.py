@@ -56,6 +56,11 @@ class GrpcService:
         """Whoever watches its health is told that it ends."""
         self._draining.set()
 
+    @property
+    def leaves(self) -> bool:
+        """Whether it serves nobody new."""
+        return self._draining.is_set()
+
     def stay(self) -> None:
         """It serves, from now on or again."""
         self._draining = asyncio.Event()
