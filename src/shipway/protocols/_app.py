@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shipway.kernel.clock import Ids, RandomIds
 from shipway.kernel.errors import ShipwayError
@@ -20,6 +21,7 @@ from shipway.protocols._http import (
     ClientGone,
     EncodingUnknown,
     Headers,
+    MediaTypeUnknown,
     NotOffered,
     Receive,
     Reply,
@@ -38,12 +40,18 @@ from shipway.protocols._traces import Trace, Tracer
 from shipway.protocols._v1 import parse_predict, render_predict
 from shipway.serve import Arrays, Batcher, BatchHung, Overloaded, PredictionFailed, Replaced, Request, Response
 
+if TYPE_CHECKING:
+    from shipway.protocols._tables import TableReader
+
 BODY_BYTES = 64 << 20
 OPENAPI = "/openapi.json"
 
 # none: tritonclient sends JSON without saying so; the last: what `curl -d` says of any body
 _MEDIA_TYPES = (b"", b"application/json", b"application/octet-stream", b"application/x-www-form-urlencoded")
 _INVOCATIONS = "/invocations"
+TABLES = (  # Arrow and Parquet, which another process reads
+    b"application/vnd.apache.arrow.stream", b"application/vnd.apache.arrow.file", b"application/vnd.apache.parquet",
+)  # fmt: skip
 EVENT, EVENTS = b"ce-specversion", b"application/cloudevents+json"  # a CloudEvent by its headers, or as its body
 PACKED_BYTES = 1024  # an answer that is smaller fits in one packet anyway
 EXTENSIONS = ("binary_tensor_data", "model_repository", "model_configuration", "statistics")
@@ -67,12 +75,6 @@ class MethodWrong(ShipwayError):
     def __init__(self, path: str, *, allow: str) -> None:
         super().__init__(f"{path} does not answer this method", mend="POST to infer, predict and index, GET everything else")
         self.allow = allow
-
-
-class MediaTypeUnknown(ShipwayError):
-    """A Content-Type that this protocol does not read."""
-
-    code = "protocols.media-type-unknown"
 
 
 class OriginRefused(ShipwayError):
@@ -101,13 +103,14 @@ _STATUSES: tuple[tuple[type[ShipwayError], int], ...] = (
 class _Wire(NamedTuple):
     """How one protocol asks and is answered. What parse gives beside the request, render gets with the response.
 
-    media_types: that it reads; refuse: what it says of an error, by its words and status.
+    media_types: that it reads; refuse: what it says of an error, by its words and status; apart: both block, so in a thread.
     """
 
     parse: Callable[[bytes, Headers, Signature], tuple[Request, Any]]
     render: Callable[[Response, Any], Reply]
     media_types: tuple[bytes, ...] = _MEDIA_TYPES
     refuse: Callable[[str, int], object] = lambda words, _: {"error": words}
+    apart: bool = False
 
 
 _V2, _V1 = _Wire(parse_infer, render_infer), _Wire(parse_predict, render_predict)
@@ -146,6 +149,7 @@ class PredictorApp:
         who = self.predictor.identity
         self._headers = [(b"x-shipway-release", who.release.encode())]
         self._leaving = False
+        self._tables: TableReader | None = None
         self._model = f"/v2/models/{who.model_name}"
         self._versioned = f"{self._model}/versions/{who.release}"
         self._wires = {f"{self._model}/infer": _V2, f"{self._versioned}/infer": _V2}
@@ -187,6 +191,8 @@ class PredictorApp:
         """Leaves to the others what this process has counted."""
         if self._tracer:
             self._tracer.close()
+        if self._tables:
+            self._tables.close()
         self._keep()
 
     def _keep(self) -> None:
@@ -205,9 +211,13 @@ class PredictorApp:
                 wire = self._odd_wire(wire, media)
             body = await read_body(receive, headers, limit=self.body_bytes)
             started = time.perf_counter()
-            asked, wanted = wire.parse(body, headers, self.predictor.signature)
+            if wire.apart:
+                asked, wanted = await asyncio.to_thread(wire.parse, body, headers, self.predictor.signature)
+            else:
+                asked, wanted = wire.parse(body, headers, self.predictor.signature)
             response = await self._answer(asked, trace)
-            rows, reply = response.rows, wire.render(response, wanted)
+            rows = response.rows
+            reply = await asyncio.to_thread(wire.render, response, wanted) if wire.apart else wire.render(response, wanted)
             if trace:
                 trace.encoded = time.perf_counter()
         except ClientGone:
@@ -223,6 +233,8 @@ class PredictorApp:
 
     def _odd_wire(self, wire: _Wire, media: bytes) -> _Wire:
         """The same protocol in a form that is rarely asked; raises MediaTypeUnknown."""
+        if media in TABLES and CSV in wire.media_types:
+            return self._table_wire(wire, media)
         if wire not in (_V1, _V2) or media not in (*wire.media_types, EVENTS):
             raise _unknown_media(media, wire.media_types)
         from shipway.protocols._cloud_events import parse_event, render_event
@@ -230,6 +242,14 @@ class PredictorApp:
         return wire._replace(
             parse=parse_event(wire.parse), render=render_event(wire.render, self.predictor.identity.model_name)
         )
+
+    def _table_wire(self, wire: _Wire, media: bytes) -> _Wire:
+        from shipway.protocols._tables import TableReader, check_reader
+
+        check_reader(media)
+        if self._tables is None:
+            self._tables = TableReader(self.predictor.aside, limit=self.body_bytes)
+        return wire._replace(parse=self._tables.parse, render=self._tables.render, apart=True)
 
     async def predict(self, request: Request, headers: Headers, *, path: str = "ModelInfer") -> Response:
         """The answer to a request of any other protocol, in its turn, traced under that path."""

@@ -61,6 +61,12 @@ class NotOffered(ShipwayError):
     code = "protocols.not-offered"
 
 
+class MediaTypeUnknown(ShipwayError):
+    """A Content-Type that this protocol does not read."""
+
+    code = "protocols.media-type-unknown"
+
+
 class ClientGone(Exception):
     """The client hung up before its request was complete; there is nobody to answer."""
 

@@ -2,7 +2,7 @@
 
 Source: mlflow 3.17, mlflow/pyfunc/scoring_server: one of `dataframe_split`, `dataframe_records`, `instances` and `inputs`, and
 `{"predictions": [...]}` out. As there, columns that the model does not take are passed over. Stricter than there: text is no
-number, and 2.0 is no whole one. Parquet is not read, for which a predictor would need a library of 100 MB.
+number, and 2.0 is no whole one. Parquet is another process's to read (`_tables`).
 """
 
 from __future__ import annotations

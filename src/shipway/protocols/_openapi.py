@@ -138,6 +138,7 @@ _TEXT: Schema = {"type": "string"}
 _FLAG: Schema = {"type": "boolean"}
 _READY: dict[str, Schema] = {"name": _TEXT, "ready": _FLAG}
 _COLUMN = _object({"name": _TEXT, "datatype": _TEXT, "shape": _list({"type": "integer"})})
+_ARROW = "application/vnd.apache.arrow.stream"
 _EVENTS = "application/cloudevents+json"
 _FIELD = _object({"name": _TEXT, "data_type": _TEXT, "dims": _list({"type": "integer"})})
 _CONFIG: dict[str, Schema] = {
@@ -200,7 +201,10 @@ def _invocations(signature: Signature, rows: Schema, answers: Schema, aside: Seq
     example = {"dataframe_split": {"columns": list(rows), "data": [list(row.values()) for row in _by_row(rows)]}}
     body = _body({"oneOf": [_object({name: form}) for name, form in forms.items()]}, example)
     body["content"]["text/csv"] = {"schema": _TEXT}
+    body["content"] |= {media: {"schema": {}} for media in (_ARROW, "application/vnd.apache.parquet")}
     error = _object({"error_code": _TEXT, "message": _TEXT})
+    done = predict["responses"]["200"]
+    done["content"][_ARROW] = {"schema": {}}  # for who accepts it in answer to a table
     responses = {**predict["responses"], **{status: _json(text, error) for status, text in _REFUSED.items()}}
     return {"operationId": "invocations", "summary": "Predict, as MLflow", "requestBody": body, "responses": responses}
 
