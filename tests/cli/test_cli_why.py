@@ -26,7 +26,7 @@ from monitor_calls import call, log_calls
 from monitor_logs import log_outcomes, make_days, prediction
 
 from shipway.monitor import Alert, Severity
-from shipway.store import OutcomeRecord, SegmentWriter, encode_record
+from shipway.store import OutcomeRecord, SegmentWriter, WorkRecord, encode_record
 
 pytest_plugins = ["cli_fixtures"]
 INPUTS = {"x": np.array([0.5, -0.5]), "y": np.array([1.0, 0.0]), "point": np.array(["a", "b"], dtype=object)}
@@ -221,10 +221,14 @@ def test_an_alert_goes_back_to_the_check_that_opened_it_and_the_moves_before(liv
         columns["day"] = np.array([str(day.day)] * 60, dtype=object)
         record = prediction(f"{day.day}-0", columns, day.score, release=release, deployment=deployment)
         assert log.append(encode_record(record), record.rows)
+    done = WorkRecord(release=release, deployment=deployment, arm="live", recorded=0, rows=4000, cpu_us=2_000_000, usd=0.5)
+    assert log.append(encode_record(done), 0)
     log.close()
     log_outcomes(live.store, rows)
     watched = live.cli("watch", "line@prod", "--json")
     assert watched.code in (0, 1), watched.err
+    cost = {"cpu_seconds": 0.5, "usd": 0.125}
+    assert watched.json["serving"] == {"release": release, "rows": 4000, "per_thousand": cost}
     key = Alert(
         ref=REF, severity=Severity.PAGE, monitor="calibration", value=0.3, low=0.2, high=0.4, threshold=0.1,
         first_day=datetime.now(UTC).date(), last_day=datetime.now(UTC).date(), release=release,

@@ -227,6 +227,8 @@ def test_metrics_count_what_happened(served: Served, tmp_path: Path) -> None:
         infer(running.address, {"inputs": ROW[:2]})
         answer = ask(running.address, "GET", "/metrics")
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    linted = subprocess.run(["promtool", "check", "metrics"], input=answer.body, capture_output=True, check=False)
+    assert (linted.returncode, linted.stderr) == (0, b"")
     lines = answer.body.decode().splitlines()
     for line in (
         'shipway_predictor_requests_total{status="200"} 3',

@@ -49,12 +49,14 @@ def command(
             number = f"{alert.value:+.3f} [{alert.low:+.3f}, {alert.high:+.3f}]"
         against = f"{number} against {alert.threshold or 0.0:g}, {span}, {'open' if alert.open else 'resolved'}"
         out.say(f"  {alert.severity.value:<7} {alert.monitor:<24} {against}")
+    serving = _serving(project, out, ref)
     document: dict[str, object] = {
         "ref": ref,
         "judged_now": len(judged["days"]) if judged else 0,  # type: ignore[arg-type]
         "days": [verdict.to_json() for verdict in verdicts],
         "alerts": [alert.to_json() for alert in alerts],
         "readings": [reading.to_json() for reading in readings],
+        "serving": serving,
     }
     if months:
         document["months"] = report_months(project.store, ref)
@@ -71,6 +73,22 @@ def _answers(project: Project, ref: str) -> bool:
 
     release = release_of(project.store, project.store.resolve(ref))
     return release is not None and release_answers(project.store, release)
+
+
+def _serving(project: Project, out: Output, ref: str) -> dict[str, object] | None:
+    """What predictions of the live release have taken since it was first served; None where nothing is recorded."""
+    from shipway.gate import release_of
+    from shipway.monitor import measure_serving
+
+    release = release_of(project.store, project.store.resolve(ref))
+    cost = measure_serving(project.store, release) if release else None
+    if cost is None:
+        return None
+    thousands = cost.rows / 1000
+    each = {"cpu_seconds": cost.cpu_seconds / thousands, "usd": None if cost.usd is None else cost.usd / thousands}
+    money = "" if each["usd"] is None else f", {each['usd']:.6f} usd"
+    out.say(f"  {cost.rows} predictions, a thousand took {each['cpu_seconds']:.3f} CPU seconds{money}")
+    return {"release": release, "rows": cost.rows, "per_thousand": each}
 
 
 def _surroundings(project: Project, out: Output, ref: str, sentinel: bool, anew: bool) -> tuple[Reading, ...]:
