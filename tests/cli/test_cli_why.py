@@ -228,7 +228,7 @@ def test_an_alert_goes_back_to_the_check_that_opened_it_and_the_moves_before(liv
     watched = live.cli("watch", "line@prod", "--json")
     assert watched.code in (0, 1), watched.err
     cost = {"cpu_seconds": 0.5, "usd": 0.125}
-    assert watched.json["serving"] == {"release": release, "rows": 4000, "per_thousand": cost}
+    assert watched.document["serving"] == {"release": release, "rows": 4000, "per_thousand": cost}
     key = Alert(
         ref=REF, severity=Severity.PAGE, monitor="calibration", value=0.3, low=0.2, high=0.4, threshold=0.1,
         first_day=datetime.now(UTC).date(), last_day=datetime.now(UTC).date(), release=release,
