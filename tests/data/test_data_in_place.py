@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import itertools
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +24,7 @@ from store_help import s3_client, s3_environ
 from shipway.data import (
     BROUGHT,
     Asked,
+    CheckoutRefused,
     DataEmpty,
     DataUnreadable,
     Keep,
@@ -380,3 +383,43 @@ def test_files_in_the_store_are_no_data_in_place(store: Store, tmp_path: Path) -
     digest = take_snapshot(store, tmp_path / "data").digest
     assert read_in_place(store, digest) is None
     assert bring_files(store, digest) is None
+
+
+def test_a_fetch_that_is_killed_leaves_what_came_and_the_next_one_goes_on(unversioned: Place, store: Store) -> None:
+    for number in range(100):
+        unversioned.put(f"{number:03}.bin", b"%d" % number * 20_000)
+    digest = unversioned.take(store)
+    root = store.root.parent
+    store.close()
+    words = "import os, signal, sys; from pathlib import Path; from shipway.store import open_store\n"
+    words += "from shipway.data.in_place import bring_files\n"
+    words += "def die(path, size):\n    if path == '070.bin':\n        os.kill(os.getpid(), signal.SIGKILL)\n"
+    words += f"bring_files(open_store(Path({str(root)!r}), {store.project!r}), {digest!r}, report=die)\n"
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    again = new_store(root)
+    came = bring_files(again, digest)
+    assert came
+    assert 0 < came.files < 100, "the first batch had come"
+    assert [again.objects.get(file.digest)[:2] for file in snapshot_files(again, digest)][70:72] == [b"70", b"71"]
+    last = bring_files(again, digest)
+    assert last
+    assert (last.root, last.files) == (came.root, 0)
+    again.close()
+
+
+def test_keys_that_differ_in_case_alone_are_two_files_and_a_file_system_that_has_one_is_not_given_both(
+    unversioned: Place, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.bin", "A.bin", "caf\u00e9.bin", "cafe\u0301.bin"):
+        unversioned.put(name, name.encode())
+    digest = unversioned.take(store)
+    bring_files(store, digest)
+    check_out(store, digest, tmp_path / "apart")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "apart").iterdir()} == {
+        name: name.encode() for name in ("a.bin", "A.bin", "caf\u00e9.bin", "cafe\u0301.bin")
+    }
+    monkeypatch.setattr("shipway.data._checkout._is_folded", lambda _: True)
+    with pytest.raises(CheckoutRefused, match="one name on this file system"):
+        check_out(store, digest, tmp_path / "folded")
+    assert os.listdir(tmp_path / "folded") == []

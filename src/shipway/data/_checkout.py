@@ -21,7 +21,6 @@ from shipway.data._checkout_many import bring_all
 from shipway.data._errors import CheckoutRefused, DataUnreadable
 from shipway.data._link import Bringer, Way
 from shipway.data._snapshot import object_file, root_of, snapshot_files
-from shipway.data._status import files_below
 from shipway.kernel.collector import uncollected
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
@@ -180,6 +179,8 @@ class _Checkout:
 
     def _there(self) -> dict[str, bytes]:
         """Every file, link or other thing at the root, by path."""
+        from shipway.data._status import files_below
+
         if self._only:
             one = os.fsencode(self._root.absolute() / self._only)
             return {self._only: one} if os.path.lexists(one) else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
+from _thread import get_ident  # of threading, which a checkout needs for nothing else
 from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
@@ -66,7 +66,7 @@ class Bringer:
 
     def _draft(self) -> str:
         """One a thread; a second file is begun when the first has its name."""
-        return f"{self._staging}/{threading.get_ident():x}"
+        return f"{self._staging}/{get_ident():x}"
 
     def _fill(self, source: str, draft: str, *, mode: int, report: Callable[[int], None] | None) -> Way:
         given = os.open(source, os.O_RDONLY | os.O_CLOEXEC)

@@ -14,8 +14,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import cast
 
-import rfc8785
-
 from shipway.kernel.errors import ShipwayError
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
@@ -38,6 +36,8 @@ def canonical_json(value: Json) -> bytes:
     >>> canonical_json({"b": 1.0, "a": [True, None, 2**60]})
     b'{"a":[true,null,"1152921504606846976"],"b":1}'
     """
+    import rfc8785  # whoever only reads does not wait for it
+
     try:
         return rfc8785.dumps(cast("dict[str, object]", _plain(value)))  # type: ignore[arg-type]
     except RecursionError as problem:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from shipway.kernel import media
 from shipway.kernel.canonical import JsonObject, canonical_json
@@ -18,16 +18,15 @@ from shipway.kernel.digest import Digest
 from shipway.store._migrations import KNOWN
 from shipway.store._reader import Value, find_audit
 from shipway.store._types import (
-    Edge,
-    EvidenceRow,
-    EvidenceSeen,
-    NewAudit,
     RefMoved,
     RevocationArrived,
     StateConflict,
     newer,
     refuse_unfit,
 )
+
+if TYPE_CHECKING:
+    from shipway.store._rows import Edge, EvidenceRow, EvidenceSeen, NewAudit
 
 POLICY = "policy/main"  # the ref whose object judges every move
 

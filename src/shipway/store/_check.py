@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from shipway.kernel.digest import Digest
 from shipway.store._justify import allows
-from shipway.store._types import REMOVED, AuditRecord, ObjectDamaged, ObjectMissing, ObjectUnexpected, Ref
+from shipway.store._rows import AuditRecord
+from shipway.store._types import REMOVED, ObjectDamaged, ObjectMissing, ObjectUnexpected, Ref
 
 if TYPE_CHECKING:
     from shipway.store._facade import Store

@@ -34,25 +34,16 @@ from shipway.store._place import (
     open_catalogue,
     open_objects,
 )
-from shipway.store._scan import Scan, scan_folder
-from shipway.store._stat_cache import NodeSeen, StatCache, is_settled, known_as
 from shipway.store._sums import Sums
 from shipway.store._tree import TreeFile, put_listing, tree_nodes, walk_tree
 from shipway.store._types import (
-    AuditRecord,
     CatalogueDamaged,
-    Edge,
-    EvidenceRow,
-    EvidenceSeen,
     MoveUnjustified,
     Named,
-    NewAudit,
     ObjectsOther,
     ObjectUnexpected,
-    Place,
     Ref,
     RefMissing,
-    StateRow,
     StoreMissing,
     newer,
     refuse_unfit,
@@ -60,7 +51,10 @@ from shipway.store._types import (
 from shipway.store._work import Work
 
 if TYPE_CHECKING:
+    from shipway.store._rows import AuditRecord, Edge, EvidenceRow, EvidenceSeen, NewAudit, Place, StateRow
+    from shipway.store._scan import Scan
     from shipway.store._share import Shared
+    from shipway.store._stat_cache import StatCache
     from shipway.store._tree_write import TreeWriter
 
 FOLDER = ".shipway"
@@ -170,6 +164,8 @@ class Store:
 
     def look(self, folder: Path) -> Scan:
         """A folder on disk as its stats show it. Raises OSError for what cannot be listed."""
+        from shipway.store._scan import scan_folder
+
         path = os.fsencode(folder.absolute())
         self._stat_cache.load(path)
         return scan_folder(path)
@@ -184,6 +180,8 @@ class Store:
         self, scan: Scan, node: Descriptor, below: Sequence[Digest], digests: Sequence[Digest], *, at: int
     ) -> None:
         """What was found by comparing each file of a folder. digests: of the files; at: before the scan, as time.time_ns()."""
+        from shipway.store._stat_cache import NodeSeen, is_settled, known_as
+
         seen_files = scan.files
         if all(is_settled(file, at) for file in seen_files):
             files = {text_of_name(file[0]): known_as(file, one) for file, one in zip(seen_files, digests, strict=True)}
@@ -245,6 +243,8 @@ class Store:
 
     def place_at(self, ref: str, at: datetime) -> Place:
         """Where a ref was at an instant, and which move ended it; by the order of the records, see docs/format.md."""
+        from shipway.store._rows import Place
+
         return Place(*reader.place_at(self._query, self.project, ref, instant(at)))
 
     def moves_after(self, number: int, *, limit: int = 1000) -> list[AuditRecord]:
@@ -288,6 +288,8 @@ class Store:
     def evidence_seen(self, subjects: Iterable[Digest]) -> EvidenceSeen:
         """Up to where evidence about these is there now: to be asked before it is read, so that a move can say what it knew."""
         wanted = tuple(dict.fromkeys(subjects))
+        from shipway.store._rows import EvidenceSeen
+
         return EvidenceSeen(wanted, max((reader.last_evidence(self._query, self.project, one) for one in wanted), default=0))
 
     def envelopes(self) -> list[Digest]:
@@ -397,6 +399,8 @@ class Store:
 
     @cached_property
     def _stat_cache(self) -> StatCache:
+        from shipway.store._stat_cache import StatCache
+
         return StatCache(self.root / "cache")
 
     def _query(self, sql: str, parameters: Mapping[str, reader.Value]) -> Sequence[Sequence[reader.Value]]:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import fcntl
 import gc
 import os
-import selectors
-import signal
+import select
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import pairwise
@@ -23,6 +22,7 @@ _PIPE = 1 << 20  # bytes that wait in a pipe while nobody reads: what an unprivi
 _F_SETPIPE_SZ = 1031
 _TOLD = 64  # items that are said at once
 _FRAME = 8  # bytes of a length
+_SIGKILL = 9  # everywhere; the module that names it takes half a millisecond, and this one is in every command's way
 
 _T = TypeVar("_T")
 _S = TypeVar("_S")
@@ -127,12 +127,12 @@ def look_then_do(
 
 def _gather_beside(here: Iterator[bytes], pipes: Sequence[int], size: int) -> Iterator[bytes]:
     """What this process says at work of its own, and between whiles what children have said; then what they still say."""
-    with _Voices(pipes, size) as voices:
-        for said in here:
-            yield said
-            yield from (other for _, _, other in voices.heard(0))
-        while voices.speaking:
-            yield from (other for _, _, other in voices.heard(None))
+    voices = _Voices(pipes, size)
+    for said in here:
+        yield said
+        yield from (other for _, _, other in voices.heard(wait=False))
+    while voices.speaking:
+        yield from (other for _, _, other in voices.heard(wait=True))
 
 
 def _alone_here(
@@ -185,7 +185,7 @@ def _children(works: Sequence[Iterator[bytes]], waiting: int, *, told: int) -> I
     except BaseException:
         for child, _ in children:
             with suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
+                os.kill(child, _SIGKILL)
         raise
     finally:
         for child, pipe in children:
@@ -222,9 +222,9 @@ def _send(out: int, waiting: bytearray) -> None:
 
 def _gather(pipes: Sequence[int], size: int) -> Iterator[tuple[int, int, bytes]]:
     """What children say until all are silent: whose, of which of its items, and what."""
-    with _Voices(pipes, size) as voices:
-        while voices.speaking:
-            yield from voices.heard(None)
+    voices = _Voices(pipes, size)
+    while voices.speaking:
+        yield from voices.heard(wait=True)
 
 
 class _Voices:
@@ -232,26 +232,22 @@ class _Voices:
 
     def __init__(self, pipes: Sequence[int], size: int) -> None:
         self._size, self._rest, self._counts = size, [bytearray() for _ in pipes], [0] * len(pipes)
-        self._selector = selectors.DefaultSelector()
-        for hand, pipe in enumerate(pipes):
-            self._selector.register(pipe, selectors.EVENT_READ, hand)
-
-    def __enter__(self) -> _Voices:
-        return self
-
-    def __exit__(self, *_problem: object) -> None:
-        self._selector.close()
+        self._hands = {pipe: hand for hand, pipe in enumerate(pipes)}
+        self._poll = select.poll()
+        for pipe in pipes:
+            self._poll.register(pipe, select.POLLIN)
 
     @property
     def speaking(self) -> bool:
-        return bool(self._selector.get_map())
+        return bool(self._hands)
 
-    def heard(self, seconds: float | None) -> Iterator[tuple[int, int, bytes]]:
-        """What was said: whose, of which of its items, and what. seconds: that are waited for it at most, None: until it is."""
-        for key, _ in self._selector.select(seconds):
-            hand, data, size = int(key.data), os.read(key.fd, _PIPE), self._size
+    def heard(self, *, wait: bool) -> Iterator[tuple[int, int, bytes]]:
+        """What was said: whose, of which of its items, and what. wait: until something is."""
+        for pipe, _ in self._poll.poll(None if wait else 0):
+            hand, data, size = self._hands[pipe], os.read(pipe, _PIPE), self._size
             if not data:
-                self._selector.unregister(key.fd)
+                self._poll.unregister(pipe)
+                del self._hands[pipe]
             self._rest[hand] += data
             whole = len(self._rest[hand]) // size
             for place in range(whole):

@@ -243,7 +243,9 @@ class FileObjects:
             name = f"{digest[7:9]}/{digest[9:]}"
             status = look(name, dir_fd=handle, follow_symlinks=False)
             mode = status.st_mode
-            if status.st_size != size or mode & 0o170000 != 0o100000 or mode & 0o7777 == 0o400:  # no file, or _DAMAGED
+            if status.st_size != size or (
+                mode != 0o100444 and (mode & 0o170000 != 0o100000 or mode & 0o7777 == 0o400)  # not as put; no file, or _DAMAGED
+            ):
                 raise FileNotFoundError(errno.ENOENT, "an object is not as it was", name)
             found.append(name)
         return found

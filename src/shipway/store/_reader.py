@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from shipway.kernel.canonical import parse_object
 from shipway.kernel.clock import parse_instant
 from shipway.kernel.digest import Digest
-from shipway.store._types import AuditRecord, Edge, EvidenceRow, Named, Ref, StateRow
+from shipway.store._types import Named, Ref
+
+if TYPE_CHECKING:
+    from shipway.store._rows import AuditRecord, Edge, EvidenceRow, StateRow
 
 Value = str | int | None
 
@@ -170,6 +173,8 @@ def list_edges(query: Query, project: str, *, source: Digest | None, target: Dig
     where = "source = :digest" if source else "target = :digest"
     sql = f"SELECT source, target, role FROM edge WHERE project = :project AND {where} ORDER BY role, source, target"
     rows = query(sql, {"project": project, "digest": source or target})
+    from shipway.store._rows import Edge
+
     return [Edge(Digest(str(row[0])), Digest(str(row[1])), str(row[2])) for row in rows]
 
 
@@ -198,13 +203,19 @@ def _audit(row: Sequence[Value]) -> AuditRecord:
     at, actor, action, resource, outcome = texts
     number = cast("int", row[0])
     why = str(row[9])
+    from shipway.store._rows import AuditRecord
+
     return AuditRecord(number, parse_instant(at), actor, action, resource, outcome, source, target, verdict, why, release)
 
 
 def _evidence(row: Sequence[Value]) -> EvidenceRow:
     envelope, subject, predicate, name, at = (str(value) for value in row)
+    from shipway.store._rows import EvidenceRow
+
     return EvidenceRow(Digest(envelope), Digest(subject), predicate, name, parse_instant(at))
 
 
 def _state(row: Sequence[Value]) -> StateRow:
+    from shipway.store._rows import StateRow
+
     return StateRow(str(row[0]), parse_object(str(row[1])), cast("int", row[2]), parse_instant(str(row[3])))

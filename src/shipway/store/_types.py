@@ -1,14 +1,12 @@
-"""Rows as the rest of the house sees them, and the store's errors."""
+"""Refs as the rest of the house sees them, and the store's errors."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import NamedTuple
 
-from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.store._migrations import MOVED
@@ -26,55 +24,6 @@ class Ref:
     audit: int
 
 
-@dataclass(frozen=True, slots=True)
-class AuditRecord:
-    """Who did what to which resource, when and with which outcome. A ref's history is its records.
-
-    release: of a deployment's move, the release that it puts live, or would have; None for everything else.
-    """
-
-    id: int
-    at: datetime
-    actor: str
-    action: str
-    resource: str
-    outcome: str
-    source: Digest | None
-    target: Digest | None
-    verdict: Digest | None
-    why: str
-    release: Digest | None = None
-
-    @property
-    def forced(self) -> bool:
-        """Whether the ref moved against its gate."""
-        return self.action == "forced" and self.outcome == "moved"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a ref was at an instant: `put` is the move that put it there (None: nothing was yet), `ended` the next."""
-
-    put: AuditRecord | None
-    ended: AuditRecord | None
-
-
-@dataclass(frozen=True, slots=True)
-class NewAudit:
-    """An audit record before the store gives it an id."""
-
-    at: datetime
-    actor: str
-    action: str
-    resource: str
-    outcome: str
-    source: Digest | None = None
-    target: Digest | None = None
-    verdict: Digest | None = None
-    why: str = ""
-    release: Digest | None = None
-
-
 class Named(NamedTuple):
     """A digest in a row. by: the ref, the resource, the subject, `KIND/KEY`.
 
@@ -86,44 +35,6 @@ class Named(NamedTuple):
     table: str
     by: str
     digest: Digest
-
-
-@dataclass(frozen=True, slots=True)
-class EvidenceRow:
-    """Where a signed statement is: `envelope` names its DSSE object, `subject` what it is about."""
-
-    envelope: Digest
-    subject: Digest
-    predicate: str
-    name: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class EvidenceSeen:
-    """What somebody who judges had before them: `last` is the id of the newest row about these subjects, 0 without one."""
-
-    subjects: tuple[Digest, ...]
-    last: int
-
-
-@dataclass(frozen=True, slots=True)
-class StateRow:
-    """A row with a life; `version` grows by one with each write."""
-
-    key: str
-    value: JsonObject
-    version: int
-    updated: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """target was made from source, in this role."""
-
-    source: Digest
-    target: Digest
-    role: str
 
 
 class ObjectMissing(ShipwayError):
