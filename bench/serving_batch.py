@@ -6,7 +6,6 @@ What a process takes to start is in neither rate: each scores a small file and a
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ import numpy as np
 import polars as pl
 from serving_setup import INPUTS, ONE_THREAD, SIGNATURE, Row, Work
 
-SMALL, LARGE = 50_000, 450_000  # rows
+SMALL, LARGE = 50_000, 850_000  # rows
 
 
 def measure(work: Work) -> list[Row]:
@@ -34,25 +33,24 @@ def measure(work: Work) -> list[Row]:
         "cores": (words, str(os.cpu_count())),
         "bare": (str(given.joblib), "1"),
     }
-    rates: dict[str, list[float]] = {side: [] for side in sides}
+    best = {(side, rows): float("inf") for side in sides for rows in files}
     for _ in range(1 if work.quick else 3):
         for side, (model, workers) in sides.items():
-            seconds = [_seconds(side, file, folder / f"{side}.parquet", model, workers) for file in files.values()]
-            rates[side].append((LARGE - SMALL) / (seconds[1] - seconds[0]))
+            for rows, file in files.items():
+                seconds = _seconds(side, file, folder / f"{side}.parquet", model, workers)
+                best[side, rows] = min(best[side, rows], seconds)  # whatever else runs only adds
+    rates = {side: (LARGE - SMALL) / max(1e-9, best[side, LARGE] - best[side, SMALL]) for side in sides}
     answers = [pl.read_parquet(folder / f"{side}.parquet")["probability"] for side in sides]
     equal = all(answer.equals(answers[0]) for answer in answers)
-    middle = {side: statistics.median(found) for side, found in rates.items()}
     return [
         _row(
             "batch: rows a second of `shipway score`, one worker, of a bare loop over Arrow batches",
-            middle["ours"],
-            middle["bare"],
+            rates["ours"],
+            rates["bare"],
             0.9,
             equal,
         ),
-        _row(
-            "batch: the same with a worker a core, as it is when nothing is said", middle["cores"], middle["bare"], None, equal
-        ),
+        _row("batch: the same with a worker a core, as it is when nothing is said", rates["cores"], rates["bare"], None, equal),
     ]
 
 

@@ -1,6 +1,7 @@
 """Requests of one row: ours, an empty handler on the same server, and each peer, round after round."""
 
 import statistics
+import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -89,7 +90,7 @@ def _load(one: Running, given: Given, connections: int, seconds: int, loads: Loa
     bodies = [one.server.body(row.tolist()) for row in given.rows[:ROWS]]
     try:
         found = load(one.url, bodies, connections=connections, seconds=seconds, pid=one.pid)
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, subprocess.SubprocessError) as problem:
         print(f"{one.server.name} at {connections}: {problem}", file=sys.stderr)
         return
     loads.setdefault((one.server.name, connections), []).append(found)

@@ -38,7 +38,7 @@ def servers(work: Work) -> list[Server]:
     for make in (_mlflow, _mlserver, _bentoml, _kserve, _litserve):
         try:
             found.append(make(given, work.folder))
-        except (OSError, subprocess.CalledProcessError) as problem:
+        except (OSError, subprocess.SubprocessError) as problem:
             print(f"{make.__name__[1:]} is left out: {problem}", file=sys.stderr)
     return found
 

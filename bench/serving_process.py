@@ -50,7 +50,7 @@ def measure_workers(work: Work) -> list[Row]:
     rates: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(1 if work.quick else 3):
         for count, found in rates.items():
-            found.append(_rate_of(work, count, config, 2 if work.quick else 5))
+            found.append(_rate_of(work, count, config, 2 if work.quick else 4))
     one, two = (statistics.median(found) for found in rates.values())
     return [
         _row(
@@ -96,7 +96,7 @@ def measure_start(work: Work) -> list[Row]:
     """From the command to ready, golden rows reproduced; the bare process loads the same model and answers one row."""
     given, rows = work.given, []
     for form, config in (("native", given.native), ("onnx", given.onnx)):
-        times = [_start_seconds(work, config) for _ in range(2 if work.quick else 7)]
+        times = [_start_seconds(work, config) for _ in range(2 if work.quick else 5)]
         size = (given.skops if form == "native" else given.onnx.parent.parent / "model.onnx").stat().st_size / 1e6
         figure = f"{form}: start to ready, a model of {size:.1f} MB"
         rows.append(_row(figure, "s", statistics.median(times), None, None, 1.5, None, at_least=False))

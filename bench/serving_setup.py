@@ -1,6 +1,7 @@
 """What bench/serving.py needs: a model with all that serves it, processes that end with it, the load, what a process has."""
 
 import hashlib
+import http.client
 import json
 import os
 import re
@@ -206,21 +207,30 @@ def _script(bodies: Sequence[object]) -> str:
 def ask(url: str, body: object, *, timeout: float = 10) -> object:
     """The answer to one call; raises OSError."""
     request = urllib.request.Request(url, data=json.dumps(body).encode(), headers={"content-type": "application/json"})
-    with urllib.request.urlopen(request, timeout=timeout) as answer:
-        return json.loads(answer.read())
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            return json.loads(answer.read())
+    except http.client.HTTPException as problem:
+        raise OSError(f"no whole answer: {problem}") from problem
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system seconds of a process and its children."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return own + sum(cpu_seconds(child) for child in children(pid))
+    """User and system seconds of a process and its children; 0 of one that has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return own + sum(cpu_seconds(child) for child in children(pid))
+    except OSError:
+        return 0.0
 
 
 def memory_mb(pid: int) -> float:
-    """Proportional set size of a process and its children."""
-    own = re.search(r"^Pss:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
-    return (int(own[1]) if own else 0) / 1024 + sum(memory_mb(child) for child in children(pid))
+    """Proportional set size of a process and its children; 0 of one that has ended."""
+    try:
+        own = re.search(r"^Pss:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
+        return (int(own[1]) if own else 0) / 1024 + sum(memory_mb(child) for child in children(pid))
+    except OSError:
+        return 0.0
 
 
 def children(pid: int) -> list[int]:

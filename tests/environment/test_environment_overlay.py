@@ -83,6 +83,14 @@ def test_the_overlay_is_made_once_and_holds_our_source_without_bytecode(tmp_path
     assert sorted(path.name for path in (tmp_path / "overlays").iterdir()) == [made[0].name, made[0].name + ".lock"]
 
 
+def test_the_overlay_is_small_and_brings_no_heavy_library(overlay: Path) -> None:
+    files = [file for file in overlay.rglob("*") if file.is_file() and file.suffix != ".pyc"]
+    assert sum(file.stat().st_size for file in files) < 60e6
+    brought = {path.name.partition("-")[0] for path in overlay.glob("*.dist-info")}
+    assert brought & {"numpy", "polars", "pyarrow", "pydantic", "pandas", "scikit_learn", "sqlalchemy", "SQLAlchemy"} == set()
+    assert len(brought) < 15
+
+
 def test_a_python_that_does_not_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFailed, match=os.fspath(tmp_path / "python")):
         ensure_overlay(tmp_path / "python", cache=tmp_path, report=print)
