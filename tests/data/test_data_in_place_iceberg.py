@@ -127,6 +127,55 @@ def test_a_renamed_column_is_refused_after_it_was_renamed_and_not_before(store: 
     assert rows_of(store, first) == [1]
 
 
+def test_a_table_with_delete_files_is_refused(store: Store, catalog: SqlCatalog) -> None:
+    table = make(catalog, id=[1, 2, 3])
+    _delete(table)
+    with pytest.raises(RowsUnfit, match="delete files"):
+        take(store)
+
+
+def _delete(table: Any) -> None:
+    """Add a manifest of position deletes to the newest snapshot, as engines do that merge on read; PyIceberg writes none."""
+    from pyiceberg import manifest as format_
+    from pyiceberg.typedef import Record
+
+    class Deletes(format_.ManifestWriterV2):
+        def content(self) -> format_.ManifestContent:
+            return format_.ManifestContent.DELETES
+
+        @property
+        def _meta(self) -> dict[str, str]:
+            return {**super()._meta, "content": "deletes"}
+
+    snapshot, io = table.current_snapshot(), table.io
+    place = f"{table.location()}/data/deletes.parquet"
+    file = format_.DataFile.from_args(
+        content=format_.DataFileContent.POSITION_DELETES,
+        file_path=place,
+        file_format=format_.FileFormat.PARQUET,
+        partition=Record(),
+        record_count=1,
+        file_size_in_bytes=100,
+    )
+    status = format_.ManifestEntryStatus.ADDED
+    entry = format_.ManifestEntry.from_args(
+        status=status,
+        snapshot_id=snapshot.snapshot_id,
+        sequence_number=snapshot.sequence_number,
+        file_sequence_number=snapshot.sequence_number,
+        data_file=file,
+    )
+    out = io.new_output(f"{table.location()}/metadata/deletes.avro")
+    with Deletes(table.spec(), table.schema(), out, snapshot.snapshot_id, "null") as writer:
+        writer.add_entry(entry)
+    manifests = [*snapshot.manifests(io), writer.to_manifest_file()]
+    listing = io.new_output(snapshot.manifest_list)
+    given = snapshot.snapshot_id, None, snapshot.sequence_number
+    os.unlink(snapshot.manifest_list.removeprefix("file://"))
+    with format_.write_manifest_list(2, listing, *given, "null") as lister:
+        lister.add_manifests(manifests)
+
+
 def test_a_listing_that_somebody_made_brings_no_file_that_is_no_table(store: Store, tmp_path: Path) -> None:
     (tmp_path / "id_ed25519").write_text("a secret of mine")
     entry = Entry("data/0", 16, at=f"file://{tmp_path}/id_ed25519")
