@@ -14,6 +14,7 @@ import pytest
 
 from shipway.kernel.digest import digest_bytes
 from shipway.operate import PredictorFailed
+from shipway.operate._ends import DEATHS
 from shipway.operate._group import Group
 from shipway.operate._serve import Serving
 
@@ -105,6 +106,20 @@ def test_whoever_of_the_workers_is_scraped_counts_for_all_and_for_those_that_die
         for _ in range(10):
             counted("/call")
         assert [counted("/metrics") for _ in range(8)] == [50] * 8, "a counter that fell would be read as one that began anew"
+    finally:
+        found.stop()
+
+
+def test_what_dies_again_and_again_is_started_no_more_until_a_minute_is_over(tmp_path: Path) -> None:
+    found = group(tmp_path)
+    try:
+        found.switch(serving(SLOW_TO_END))
+        found._deaths.add(2 * DEATHS, time.monotonic())
+        found.workers[0].process.kill()
+        found.workers[0].process.wait()
+        with pytest.raises(PredictorFailed, match=r"again and again \(SIGKILL\)"):
+            found.replace_dead()
+        assert not found._deaths.too_many(2, time.monotonic() + 61)
     finally:
         found.stop()
 
