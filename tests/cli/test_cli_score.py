@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import os
 import signal
+import sqlite3
+import sys
 import time
+from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 from cli_project import Project
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "store"))
+
+from store_help import s3_client, s3_environ
 
 pytest_plugins = ["cli_fixtures"]
 
@@ -71,3 +81,43 @@ def test_a_scoring_that_was_killed_goes_on_where_it_was(project: Project) -> Non
     assert not work.exists()
     project.ask("score", release, "many.parquet", "whole.parquet", "--batch", "20")
     assert (project.root / "whole.parquet").read_bytes() == (project.root / "out.parquet").read_bytes()
+
+
+def test_rows_in_a_bucket_are_scored_into_a_bucket(project: Project) -> None:
+    environ = s3_environ()
+    client, bucket = s3_client(environ), f"score-{os.getpid()}"
+    client.create_bucket(Bucket=bucket)
+    given, release = rows(500), release_of(project)
+    for number in range(2):
+        out = io.BytesIO()
+        (given[:300] if number == 0 else given[300:]).write_parquet(out)
+        client.put_object(Bucket=bucket, Key=f"new/{number}.parquet", Body=out.getvalue())
+    words = ("score", release, f"s3://{bucket}/new", f"s3://{bucket}/out/scored.parquet", "--keep", "point")
+    done = project.cli(*words, "--json", environ=environ)
+    assert (done.code, done.document["rows"]) == (0, 500), done.err
+    scored = pl.read_parquet(io.BytesIO(client.get_object(Bucket=bucket, Key="out/scored.parquet")["Body"].read()))
+    assert scored["point"].equals(given["point"])
+    assert not list((project.root / ".shipway" / "cache" / "score").iterdir()), "nothing stays here"
+    again = project.cli(*words, environ=environ)
+    assert (again.code, "is there already" in again.err, "--again" in again.err) == (1, True, True)
+    gone = project.cli("score", release, f"s3://{bucket}/nothing", "out.csv", environ=environ)
+    assert (gone.code, "data.empty" in gone.err) == (1, True), gone.err
+
+
+def test_a_data_set_is_scored_at_its_snapshot_and_so_are_the_rows_of_a_query(project: Project) -> None:
+    release, given = release_of(project), rows(300)
+    project.ask("score", release, "data/points", "one.csv")
+    project.ask("score", release, "points", "two.csv")
+    assert (project.root / "one.csv").read_bytes() == (project.root / "two.csv").read_bytes()
+    with closing(sqlite3.connect(project.root / "rows.db")) as database:
+        database.execute("CREATE TABLE p (point TEXT, x REAL, y REAL)")
+        database.executemany("INSERT INTO p VALUES (?, ?, ?)", given.select("point", "x", "y").rows())
+        database.commit()
+    (project.root / "q.sql").write_text("SELECT point, x, y FROM p")
+    project.edit("data:\n", "data:\n  asked: {sql: q.sql, from: 'sqlite:rows.db', key: point}\n")
+    project.ask("data", "snapshot", "asked")
+    project.ask("score", release, "data/asked", "asked.parquet", "--keep", "point")
+    scored = pl.read_parquet(project.root / "asked.parquet").sort("point")
+    given.write_parquet(project.root / "given.parquet")
+    project.ask("score", release, "given.parquet", "plain.parquet")
+    np.testing.assert_array_equal(scored["probability"], pl.read_parquet(project.root / "plain.parquet")["probability"])

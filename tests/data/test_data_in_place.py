@@ -42,7 +42,7 @@ from shipway.data import (
     take_snapshot,
 )
 from shipway.data._listing import check_paths
-from shipway.data.in_place import bring_files, check_in_place, open_source, parse_place, take_in_place
+from shipway.data.in_place import bring_files, check_in_place, copy_files, open_source, parse_place, take_in_place
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Digest, digest_bytes
 from shipway.store import NewAudit, ObjectsRefused, Store
@@ -423,3 +423,22 @@ def test_keys_that_differ_in_case_alone_are_two_files_and_a_file_system_that_has
     with pytest.raises(CheckoutRefused, match="one name on this file system"):
         check_out(store, digest, tmp_path / "folded")
     assert os.listdir(tmp_path / "folded") == []
+
+
+def test_files_are_copied_without_a_store_and_a_killed_copy_goes_on(unversioned: Place, tmp_path: Path) -> None:
+    for month in (1, 2):
+        unversioned.put(f"{month}.parquet", rows(month))
+    source, said, files = open_source(parse_place(unversioned.at), root=tmp_path), list[str](), tmp_path / "copy" / "files"
+    copy_files(source, tmp_path / "copy", report=said.append)
+    assert pl.read_parquet(files / "2.parquet")["id"].to_list() == [2]
+    (files / "1.parquet").unlink()  # as if killed before
+    copy_files(source, tmp_path / "copy", report=said.append)
+    assert said == ["bringing 1.parquet", "bringing 2.parquet", "bringing 1.parquet"]
+    unversioned.put("2.parquet", rows(5))
+    copy_files(source, tmp_path / "copy", report=said.append)
+    assert (len(said), pl.read_parquet(files / "2.parquet")["id"].to_list()) == (5, [5]), "all of it anew"
+    (tmp_path / "copy" / "files" / "1.parquet").unlink()
+    unversioned.remove("1.parquet")
+    unversioned.remove("2.parquet")
+    with pytest.raises(DataEmpty, match="nothing is at s3://"):
+        copy_files(source, tmp_path / "copy", report=said.append)

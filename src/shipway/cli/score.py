@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import click
 
 from shipway.cli._output import Output, json_option
+from shipway.cli._score_places import open_given, open_out
 from shipway.cli._settings import Project, Settings
 from shipway.cli._workers import cores, on_option, workers_on
 from shipway.kernel.digest import Digest
@@ -15,8 +15,8 @@ from shipway.kernel.digest import Digest
 
 @click.command(name="score")
 @click.argument("release")
-@click.argument("given", metavar="IN", type=click.Path(path_type=Path))
-@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("given", metavar="IN")
+@click.argument("out", metavar="OUT")
 @click.option("--model", default=None, metavar="NAME", help="Which one, where the release has several.")
 @click.option("--keep", multiple=True, metavar="COLUMN", help="A column of IN to stand beside the answers; may be repeated.")
 @click.option("--batch", default=None, type=click.IntRange(1, 10_000_000), metavar="N", help="Rows at a time; 50000.")
@@ -28,8 +28,8 @@ from shipway.kernel.digest import Digest
 def command(
     settings: Settings,
     release: str,
-    given: Path,
-    out: Path,
+    given: str,
+    out: str,
     model: str | None,
     keep: tuple[str, ...],
     batch: int | None,
@@ -41,8 +41,9 @@ def command(
     """Score the rows of files with a model of a release. Exits 1 when the model fails on some of them.
 
     RELEASE is a digest, its first digits, or a deployment, which means what is live there. IN is a Parquet, Arrow, CSV or JSON
-    lines file, or a folder of them; OUT ends in .parquet, .arrow, .csv or .jsonl. OUT has the number of each row, the columns
-    kept, the answers and the release. A scoring that was killed goes on when it is run again.
+    lines file, a folder of them, s3://BUCKET/PREFIX, or a data set as data/NAME; OUT ends in .parquet, .arrow, .csv or .jsonl,
+    here or in a bucket. OUT has the number of each row, the columns kept, the answers and the release. A scoring that was
+    killed goes on when it is run again.
     """
     from shipway.cli._progress import RowReport
     from shipway.cli._serving import predictor_environ
@@ -61,8 +62,13 @@ def command(
         cache=project.cache,
         report=said.note,
     )
-    source, target = settings.directory / given, settings.directory / out
-    with workers_on(settings, on, workers or cores()) as hands, RowReport(given.name) as report:
+    name = given.rstrip("/").rpartition("/")[2]
+    with (
+        open_out(project, out, replace=again) as target,
+        open_given(project, given, out, said.note) as source,
+        workers_on(settings, on, workers or cores()) as hands,
+        RowReport(name) as report,
+    ):
         found = score_files(task, source, target, workers=hands, tell=report.rows, report=said.note, replace=again)
     took = time.perf_counter() - began
     words = f"{found.rows:,} rows by {short(digest)} in {out}, {took:.1f} s"
@@ -72,7 +78,7 @@ def command(
     record = {"release": digest, "model": task.model, "on": on, "rows": found.rows, "failed": found.failed}
     said.end(
         "scored",
-        {**record, "again": found.again, "out": str(out), "seconds": round(took, 3)},
+        {**record, "again": found.again, "out": out, "seconds": round(took, 3)},
         then=f"shipway release show {short(digest)}",
     )
     if found.failed:

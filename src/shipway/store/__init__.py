@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from shipway.kernel.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from shipway.store._bucket import upload
+    from shipway.store._bucket import stands_in_bucket, upload
     from shipway.store._check import Fault, StoreChecked, check_store
     from shipway.store._clone import NO_CLONES, clone_into
     from shipway.store._facade import FOLDER, Store, list_projects, open_store
@@ -88,7 +88,7 @@ if TYPE_CHECKING:
     from shipway.store._work import while_working
 
 _HOME = {
-    "_bucket": ["upload"],
+    "_bucket": ["stands_in_bucket", "upload"],
     "_check": ["Fault", "StoreChecked", "check_store"],
     "_clone": ["NO_CLONES", "clone_into"],
     "_facade": ["FOLDER", "Store", "list_projects", "open_store"],
@@ -263,6 +263,7 @@ __all__ = [
     "recover_writers",
     "relocate_store",
     "share_out",
+    "stands_in_bucket",
     "upload",
     "where_store_is",
     "while_working",

@@ -233,12 +233,23 @@ def _without(chunks: Iterator[bytes], before: int) -> Iterator[bytes]:
         before = max(0, before - len(chunk))
 
 
-def upload(address: str, data: bytes) -> None:
-    """Put one small document at an address, whatever is there. Raises ObjectsAddress, ObjectsDown, ObjectsRefused."""
+def upload(address: str, data: bytes | Path, environ: Mapping[str, str] = os.environ) -> None:
+    """Put one document, or a file, at an address, whatever is there. Raises ObjectsAddress, ObjectsDown, ObjectsRefused."""
+    bucket, name = _named(address, environ)
+    bucket.put(name, data, replace=True)
+
+
+def stands_in_bucket(address: str, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether there is an object at an address. Raises as upload."""
+    bucket, name = _named(address, environ)
+    return bucket.look(name) is not None
+
+
+def _named(address: str, environ: Mapping[str, str]) -> tuple[Bucket, str]:
     folder, _, name = address.rpartition("/")
     if not re.fullmatch(_NAME, name):
         raise ObjectsAddress("the address names no object", mend="write it as s3://BUCKET/KEY")
-    Bucket(folder).put(name, data, replace=True)
+    return Bucket(folder, environ), name
 
 
 def is_bucket(url: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shipway.data.in_place._bring import Fetched, bring_files, lasting_files
+from shipway.data.in_place._copy import copy_files
 from shipway.data.in_place._source import Address, Source, open_source, parse_place
 from shipway.data.in_place._take import take_in_place
 from shipway.kernel.lazy import lazy_exports
@@ -23,6 +24,7 @@ __all__ = [
     "Source",
     "bring_files",
     "check_in_place",
+    "copy_files",
     "lasting_files",
     "lasting_places",
     "open_source",
