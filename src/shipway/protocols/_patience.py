@@ -39,6 +39,9 @@ class _Seen(NamedTuple):
     moved: float
 
 
+_received = HttpToolsProtocol.data_received
+
+
 class GuardedProtocol(HttpToolsProtocol):
     """A connection whose bytes are counted; a head that is too large, and a connection too many, end it."""
 
@@ -52,14 +55,15 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self.received += len(data)
-        if self.in_head() and self.scope is not None:
+        scope, cycle = self.scope, self.cycle
+        if scope is not None and (cycle is None or cycle.scope is not scope):  # as in_head, which every request would pay for
             self.head_bytes += len(data)
             if self.head_bytes > HEAD_BYTES:
                 self.refuse(431, f"the head of a request: expected at most {HEAD_BYTES} bytes")
                 return
         elif self.head_bytes:
             self.head_bytes = 0
-        super().data_received(data)
+        _received(self, data)
 
     def in_head(self) -> bool:
         """Whether no request has begun yet, or its head is not complete."""
