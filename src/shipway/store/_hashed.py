@@ -23,6 +23,7 @@ _LARGE = 16 << 20  # bytes from which a second thread for the hash is worth it
 _SHARED = 1 << 20  # bytes from which shared blocks are worth the question
 _AHEAD = 6  # chunks that are read before the first of them is hashed: with it they stay in a cache of the processor
 CHUNK = 1 << 20  # reads of 1 MiB: hashing then dominates the system calls
+_HUGE = 256 << 20  # bytes from which half as many handings over between threads are worth twice the memory
 
 
 def damaged(path: Path | str, expected: Digest, found: Digest, *, name: str | None = None) -> ObjectDamaged:
@@ -96,7 +97,9 @@ def copy_hashed(
         holes = before.st_blocks * 512 < before.st_size
         shared = out is not None and before.st_size >= _SHARED and _clones(out, handle)
         kept = out if shared and out is not None else handle
-        chunks, hashers = _chunks(kept, source, before.st_size), [hasher.update, *([also] if also else [])]
+        chunk_size = 2 * CHUNK if before.st_size >= _HUGE and not holes else CHUNK
+        chunks = _chunks(kept, source, before.st_size, chunk_size)
+        hashers = [hasher.update, *([also] if also else [])]
         for chunk in _hashed(chunks, hashers) if before.st_size < _LARGE else _hashed_beside(chunks, hashers):
             if out is not None and not shared:
                 if holes and not bytes(chunk).strip(b"\0"):
@@ -128,9 +131,9 @@ def _clones(out: int, source: int) -> bool:
     return True
 
 
-def _chunks(handle: int, source: Path | str, expected: int) -> Iterator[memoryview]:
+def _chunks(handle: int, source: Path | str, expected: int, size_each: int) -> Iterator[memoryview]:
     """The bytes of a file, each chunk good until _AHEAD after it were asked for: new memory costs as much as the copy."""
-    buffers = [memoryview(bytearray(min(CHUNK, expected + 1))) for _ in range(_AHEAD + 1 if expected >= _LARGE else 1)]
+    buffers = [memoryview(bytearray(min(size_each, expected + 1))) for _ in range(_AHEAD + 1 if expected >= _LARGE else 1)]
     size = 0
     for buffer in itertools.cycle(buffers):
         try:
