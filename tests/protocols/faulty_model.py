@@ -1,4 +1,4 @@
-"""`python faulty_model.py OPTIONS`: a predictor process whose model does what the first `humid` of a request says.
+"""`python faulty_model.py OPTIONS`: a predictor process whose model does what the first `fault` of a request says.
 
 1: sleeps; 2: another type; 3: two dimensions; 4: sys.exit(); 5: raises; 6: keeps 40 MiB; 7: in C, without end.
 """
@@ -12,27 +12,26 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from shipway.models import Array
+from shipway.models import Array, Column, Signature
 from shipway.protocols import _server
 from shipway.protocols.predictor import main
-from shipway.serve import Cost, ReadyModel, ServingConfig, open_model
+from shipway.serve import Cost, ReadyModel, ServingConfig
 
 KEPT: list[bytes] = []
 
 
 class Faulty:
-    def __init__(self, ready: ReadyModel) -> None:
-        self._model, self.signature = ready.model, ready.model.signature
+    signature = Signature((Column("fault", "FP64"),), (Column("probability", "FP64"),))
 
     def predict(self, columns: Mapping[str, Array]) -> dict[str, Array]:
-        answer = self._model.predict(columns)
-        fault = int(columns["humid"][0])
+        answer = np.zeros(len(columns["fault"]))
+        fault = int(columns["fault"][0])
         if fault == 1:
             time.sleep(60)
         if fault == 2:
-            return {"probability": answer["probability"].astype("float32")}
+            return {"probability": answer.astype("float32")}
         if fault == 3:
-            return {"probability": answer["probability"].reshape(-1, 1)}
+            return {"probability": answer.reshape(-1, 1)}
         if fault == 4:
             sys.exit(3)
         if fault == 5:
@@ -41,13 +40,12 @@ class Faulty:
             KEPT.append(np.ones(40 << 20, dtype=np.uint8).tobytes())
         if fault == 7:
             re.match(r"(a*)*b", "a" * 64)  # holds the interpreter's lock for years
-        return answer
+        return {"probability": answer}
 
 
 def open_faulty(config: ServingConfig) -> ReadyModel:
-    ready = open_model(config)
-    cost = Cost(call=1.0, row=0.0) if "slow" in config.environment else ready.cost
-    return ready._replace(model=Faulty(ready), cost=cost)
+    rows = {"fault": np.zeros(1)}
+    return ReadyModel(Faulty(), Cost(1.0 if config.environment == "slow" else 0.0, 0.0), (rows, {"probability": np.zeros(1)}))
 
 
 vars(_server)["open_model"] = open_faulty

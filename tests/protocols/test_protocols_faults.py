@@ -14,12 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from wire_help import TEXT_INPUTS, Answer, Running, Served, ask, infer, rows_of, tensors
+from wire_help import RELEASE, Answer, Running, Served, ask, infer, tensors
 
 from shipway.protocols._watchdog import GREW, HUNG, MemoryTooSmall, check_memory
 from shipway.store import FailureRecord, WorkRecord, list_segments
-
-pytest_plugins = ["wire_fixtures"]
 
 HANGS, WRONG_TYPE, WRONG_SHAPE, EXITS, RAISES, GROWS, HANGS_IN_C = range(1, 8)
 
@@ -40,8 +38,15 @@ def faulty(served: Served, **limits: object) -> Iterator[Running]:
 
 
 def ask_for(running: Running, fault: int) -> Answer:
-    columns = rows_of(TEXT_INPUTS, 1)
-    return infer(running.address, {"inputs": tensors({**columns, "humid": np.array([float(fault)])})})
+    return infer(running.address, {"inputs": tensors({"fault": np.array([float(fault)])})})
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Served:
+    """What serving.json has, of a model that no file is read of: see faulty_model."""
+    names = {"application": "delay", "environment": "prod", "release": RELEASE, "deployment": RELEASE, "model_name": "delay"}
+    files = {"model": {}, "model_file": "none", "golden_file": "none", "log_directory": str(tmp_path / "log")}
+    return Served(tmp_path, {}, {"kind": "serving", "version": 1, **names, **files})
 
 
 def test_answers_of_another_shape_or_type_and_calls_that_raise_or_exit_fail_alone(served: Served, tmp_path: Path) -> None:
@@ -104,7 +109,7 @@ def test_a_model_that_lets_no_other_thread_run_is_ended_too(served: Served, tmp_
 def test_a_process_that_grows_beyond_its_limit_answers_what_it_has_and_ends(served: Served, tmp_path: Path) -> None:
     served = served.logging_to(tmp_path)
     answered = 0
-    with faulty(served, memory_bytes=512 << 20) as running:
+    with faulty(served, memory_bytes=384 << 20) as running:
         while running.process.poll() is None and answered < 40:
             try:
                 assert ask_for(running, GROWS).status == 200
