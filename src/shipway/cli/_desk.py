@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from shipway.gate import Moved
     from shipway.kernel.canonical import JsonObject
     from shipway.kernel.digest import Digest
-    from shipway.release import Plan
+    from shipway.release import AskedArm, Plan
     from shipway.spec import DeploySpec
     from shipway.store import Store
     from shipway.web import Approved, Desk, Draft, Reviewed
@@ -37,7 +37,7 @@ def open_desk(settings: Settings, store: Store) -> Desk:
     )
 
 
-def plan_of(project: Project, deploy: DeploySpec, release: Digest | None = None) -> Plan:
+def plan_of(project: Project, deploy: DeploySpec, release: Digest | None = None, arms: Sequence[AskedArm] = ()) -> Plan:
     """Live against desired, as `shipway plan` shows it."""
     from shipway.cli._desired import golden_of, keep_prices
     from shipway.release import make_plan, policy_change
@@ -45,7 +45,8 @@ def plan_of(project: Project, deploy: DeploySpec, release: Digest | None = None)
     store, spec = project.store, project.spec
     policy = policy_change(store, spec, golden=golden_of(store, spec))
     prices = keep_prices(store, spec, deploy)
-    return make_plan(store, project.keys, project.actor, spec, deploy, release=release, policy=policy, prices=prices)
+    who = (store, project.keys, project.actor)
+    return make_plan(*who, spec, deploy, release=release, policy=policy, prices=prices, arms=arms)
 
 
 @contextmanager

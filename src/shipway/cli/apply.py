@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
+from shipway.cli._arms import arm_option, asked_arms
 from shipway.cli._output import Misused, Output, json_option
 from shipway.cli._refs import find_deploy
 from shipway.cli._settings import Project, Settings
@@ -24,6 +25,7 @@ _POLICY = "policy/main"
 @click.command(name="apply")
 @click.argument("deployment", required=False)
 @click.option("--release", default=None, metavar="DIGEST", help="A release other than the newest candidate.")
+@arm_option
 @click.option("--why", default="", help="A line for the history.")
 @click.option("--force", is_flag=True, help="Move against the gate: for admins, with --why, and red in the history for ever.")
 @click.option("--wait/--no-wait", default=None, help="Until it answers; when `up` runs that is so by itself.")
@@ -34,6 +36,7 @@ def command(
     settings: Settings,
     deployment: str | None,
     release: str | None,
+    arms: tuple[str, ...],
     why: str,
     force: bool,
     wait: bool | None,
@@ -44,20 +47,21 @@ def command(
 
     Publishes a changed policy first, as its own move; `policy/main` for DEPLOYMENT publishes it alone. DEPLOYMENT may be a
     file that `plan -o` wrote: then exactly that plan is applied, or refused when the ref or the policy moved since. Exits 1
-    when the gate refuses, 2 when it cannot decide; the refusal is recorded in the history. Where `up` runs, it waits until
-    the release answers: the ref has moved by then, whatever becomes of the waiting.
+    when the gate refuses, 2 when it cannot decide; the refusal is recorded in the history. With --arm what is live stays, and
+    the named releases answer a share beside it, all of them judged; without, the release answers alone. Where `up` runs, it
+    waits until the release answers: the ref has moved by then, whatever becomes of the waiting.
     """
     project, out = Project(settings), Output(as_json)
     if deployment == _POLICY:
-        _apply_policy(project, out, why, force=force, beside=release is not None or bool(wait))
+        _apply_policy(project, out, why, force=force, beside=release is not None or bool(wait) or bool(arms))
         return
     file = _plan_file(settings, deployment)
-    if file and release is not None:
+    if file and (release is not None or arms):
         raise Misused("a plan says which release, so --release has no place beside it", mend=f"shipway apply {deployment}")
     if file:
         moved, document = _apply_file(project, file, why, force=force)
     else:
-        moved, document = _apply_candidate(project, deployment, release, why, force=force)
+        moved, document = _apply_candidate(project, deployment, release, arms, why, force=force)
     _say(out, moved, document)
     standing = _converged(project, out, moved, seconds) if wait is not False else None
     live = standing.to_json() if standing else None
@@ -79,7 +83,8 @@ def _apply_policy(project: Project, out: Output, why: str, *, force: bool, besid
     golden = golden_of(store, project.spec)
     moved = publish_policy(store, project.keys, project.actor, project.spec, golden=golden, why=why, force=force)
     now = moved.target if moved else present.digest if present else None
-    document: JsonObject = {"ref": _POLICY, "from": present.digest if present else None, "to": now, "deployment": None}
+    source = present.digest if present else None
+    document: JsonObject = {"ref": _POLICY, "from": source, "to": now, "deployment": None}
     if moved:
         _say(out, moved, document)
     else:
@@ -88,7 +93,7 @@ def _apply_policy(project: Project, out: Output, why: str, *, force: bool, besid
     judged: JsonObject = (
         {"verdict": moved.verdict, "gate": gate_document(moved.judged)} if moved else {"verdict": None, "gate": None}
     )
-    out.end("apply", {**document, **ends, **judged, "live": None}, then=f"shipway log {_POLICY}")
+    out.end("apply", {**document, **ends, **judged, "arms": [], "live": None}, then=f"shipway log {_POLICY}")
 
 
 def _plan_file(settings: Settings, name: str | None) -> Path | None:
@@ -102,17 +107,18 @@ def _plan_file(settings: Settings, name: str | None) -> Path | None:
 
 def _apply_file(project: Project, file: Path, why: str, *, force: bool) -> tuple[Moved, JsonObject]:
     from shipway.cli._files import read_whole
-    from shipway.release import apply_planned, live_release, load_plan
+    from shipway.release import apply_planned, live_release, load_plan, split_of
 
     project.use_store_alone()  # a plan holds all that it needs
     plan = load_plan(project.store, read_whole(file), where=file.name)
     moved = apply_planned(project.store, project.keys, project.actor, plan, signer=project.signer, why=why, force=force)
-    live = live_release(project.store, plan.source)
-    return moved, _document(moved, live, plan.release, plan.digest)
+    live, split = live_release(project.store, plan.source), split_of(project.store.get(plan.target, "deployment"))
+    arms: JsonObject = {"arms": [arm.to_json() for arm in split.arms] if split else []}
+    return moved, {**_document(moved, live, plan.release, plan.digest), **arms}
 
 
 def _apply_candidate(
-    project: Project, deployment: str | None, release: str | None, why: str, *, force: bool
+    project: Project, deployment: str | None, release: str | None, arms: tuple[str, ...], why: str, *, force: bool
 ) -> tuple[Moved, JsonObject]:
     from shipway.cli._desired import golden_of, keep_prices
     from shipway.cli._digests import find_release
@@ -129,11 +135,12 @@ def _apply_candidate(
         release=chosen,
         golden=golden_of(project.store, project.spec),
         prices=keep_prices(project.store, project.spec, deploy),
+        arms=asked_arms(project.store, deploy, arms),
         signer=project.signer,
         why=why,
         force=force,
     )
-    return moved, _document(moved, plan.live, plan.release, None)
+    return moved, {**_document(moved, plan.live, plan.release, None), "arms": [arm.to_json() for arm in plan.arms]}
 
 
 def _document(moved: Moved, live: Digest | None, release: Digest, plan: Digest | None) -> JsonObject:
@@ -152,6 +159,8 @@ def _say(out: Output, moved: Moved, document: JsonObject) -> None:
         out.say("FORCED against the gate: it stays so in the history")
     was, now = short(str(document["from"])) if document["from"] else "nothing", short(str(document["to"]))
     out.say(f"{moved.ref}: {was} -> {now}" if moved.changed else f"{moved.ref}: already at {now}")
+    for arm in cast("list[dict[str, str | float]]", document.get("arms") or []):
+        out.say(f"  {arm['name']}: {short(str(arm['release']))}, {100 * float(arm['share']):g} %")
 
 
 def _converged(project: Project, out: Output, moved: Moved, seconds: float) -> Standing | None:

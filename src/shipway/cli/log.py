@@ -70,6 +70,7 @@ def _row(store: Store, record: AuditRecord) -> dict[str, object]:
         "ref": record.resource,
         "from": _shown(store, record.source),
         "to": record.release or _shown(store, record.target),
+        "arms": _arms(store, record.target) if record.resource.startswith("deploy/") else [],
         "who": record.actor,
         "when": instant(record.at),
         "why": record.why,
@@ -94,12 +95,28 @@ def _say(out: Output, record: AuditRecord, row: dict[str, object]) -> None:
     forced = row["forced"] is True
     said = f"{record.at:%Y-%m-%d %H:%M:%S}  {'FORCED' if forced else record.outcome:<8} {move}  {record.actor}  {record.why}"
     out.say(click.style(said, fg="red") if forced else said)
+    for arm in cast("list[dict[str, str | float]]", row["arms"]):
+        out.say(f"    arm {arm['name']}: {short(str(arm['release']))}, {100 * float(arm['share']):g} %")
     for line in cast("list[str]", row["missing"]):
         out.say(f"    missing: {line}")
     if observed := [check["name"] for check in cast("_Gate", row["gate"])["observed"] if check["verdict"] != "pass"]:
         out.say(f"    observed only, did not pass: {', '.join(map(str, observed))}")
     if evidence := cast("list[str]", row["evidence"]):
         out.say(f"    evidence: {', '.join(map(short, evidence))} (verdict {short(record.verdict or '')})")
+
+
+def _arms(store: Store, digest: Digest | None) -> list[JsonObject]:
+    """The releases that answer beside the one of a deployment."""
+    from shipway.store import ObjectDamaged, ObjectMissing
+
+    with suppress(ObjectDamaged, ObjectMissing):
+        value = store.get(digest, "deployment") if digest else {}
+        if "split" in value:
+            from shipway.release import split_of
+
+            split = split_of(value)
+            return [arm.to_json() for arm in split.arms] if split else []
+    return []
 
 
 def _shown(store: Store, digest: Digest | None) -> object:

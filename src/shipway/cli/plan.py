@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from shipway.cli._arms import arm_option, asked_arms
 from shipway.cli._output import Output, json_option
 from shipway.cli._refs import find_deploy
 from shipway.cli._settings import Project, Settings
@@ -19,10 +20,18 @@ if TYPE_CHECKING:
 @click.command(name="plan")
 @click.argument("deployment", required=False)
 @click.option("--release", default=None, metavar="DIGEST", help="A release other than the newest candidate.")
+@arm_option
 @click.option("-o", "--out", "file", default=None, metavar="FILE", help="Keep the plan, for `shipway apply FILE`.")
 @json_option
 @click.pass_obj
-def command(settings: Settings, deployment: str | None, release: str | None, file: str | None, as_json: bool) -> None:
+def command(
+    settings: Settings,
+    deployment: str | None,
+    release: str | None,
+    arms: tuple[str, ...],
+    file: str | None,
+    as_json: bool,
+) -> None:
     """Show live against desired, and what the gate would say.
 
     Component by component; nothing moves. A policy that is not published yet is shown as the one that will judge: `apply`
@@ -36,7 +45,7 @@ def command(settings: Settings, deployment: str | None, release: str | None, fil
     project, out = Project(settings), Output(as_json)
     deploy = find_deploy(project.spec, deployment)
     chosen = find_release(project.store, release) if release is not None else None
-    plan = plan_of(project, deploy, chosen)
+    plan = plan_of(project, deploy, chosen, asked_arms(project.store, deploy, arms))
     say_plan(out, plan)
     _say_lock_outs(project, out, plan)
     kept = _keep(project, out, plan, settings.directory / file) if file is not None else {"plan": None, "file": None}

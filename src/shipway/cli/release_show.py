@@ -50,6 +50,8 @@ def _say(out: Output, dossier: Dossier) -> None:
         out.say(f"  made {made.at:%Y-%m-%d %H:%M} by {made.actor}" + (f": {made.why}" if made.why else ""))
     for stage in dossier.stages:
         out.say(f"  {render_stage(stage)}")
+    for ref, arm in dossier.arms:
+        out.say(f"  arm {arm.name} of {ref}, {100 * arm.share:g} %")
     for part in dossier.parts:
         out.say(f"  {part.component.kind:<12} {part.component.name:<12} {short(part.component.digest)}  {part.words}")
     if dossier.proof:

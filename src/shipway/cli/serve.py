@@ -95,7 +95,8 @@ def _pinned(project: Project, out: Output, deployment: str | None, release: str,
     from shipway.release import deploy_ref, pinned_deployment
 
     ref, environ = deploy_ref(find_deploy(project.spec, deployment)), project.settings.environ
-    digest = pinned_deployment(project.store, project.settings.trusted(), ref, find_release(project.store, release))
+    wanted = find_release(project.store, release)
+    digest = pinned_deployment(project.store, project.settings.trusted(), ref, wanted)
     grpc = serve_pinned(
         project.store,
         ref,
@@ -106,6 +107,7 @@ def _pinned(project: Project, out: Output, deployment: str | None, release: str,
         report=out.note,
         stop=stop_on_signals(),
         **at._asdict(),
+        release=wanted,
     )
     return ref, grpc
 

@@ -12,7 +12,7 @@ from shipway.gate._opened import ENVELOPES
 from shipway.gate._policy import DEFAULT_POLICY, POLICY_REF, Policy, load_policy, policy_digest, policy_in_force, policy_object
 from shipway.gate._rejection import rejections
 from shipway.gate._revocation import ReasonMissing, revoke, revoked
-from shipway.gate._subjects import ANNOTATION, Subject, TargetWrong, check_target, release_of, subjects_of
+from shipway.gate._subjects import ANNOTATION, Subject, TargetWrong, arms_in, arms_of, check_target, release_of, subjects_of
 from shipway.gate._summary import attest_verdict
 from shipway.gate._test_result import render_test_result
 from shipway.gate._timing import TIMING
@@ -46,6 +46,8 @@ __all__ = [
     "Statement",
     "Subject",
     "TargetWrong",
+    "arms_in",
+    "arms_of",
     "attest",
     "attest_verdict",
     "check_target",

@@ -11,17 +11,32 @@ from shipway.gate._facts import Before, Facts
 from shipway.gate._policy import Policy
 from shipway.gate._revocation import revoked
 from shipway.gate._subjects import Subject, release_of, subjects_of
+from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Digest
+from shipway.kernel.split import LIVE
 from shipway.store import ObjectDamaged, ObjectMissing, Store
 
 _PAGE = 100  # records of a history that are read at once
 
 
 def gather_facts(
-    store: Store, keys: KeyRing, actor: Actor, policy: Policy, *, ref: str, target: Digest, source: Digest | None, at: datetime
+    store: Store,
+    keys: KeyRing,
+    actor: Actor,
+    policy: Policy,
+    *,
+    ref: str,
+    target: Digest,
+    source: Digest | None,
+    at: datetime,
+    arm: str = LIVE,
+    release: Digest | None = None,
 ) -> Facts:
-    """All that the gate of `ref` may look at when `target` wants to stand there. Raises ObjectMissing, ObjectDamaged."""
-    subjects = subjects_of(store, target)
+    """All that the gate of `ref` may look at when `target` wants to stand there. Raises ObjectMissing, ObjectDamaged.
+
+    arm, release: of a deployment, the one of its releases that is looked at.
+    """
+    subjects = subjects_of(store, target, arm)
     return Facts(
         ref,
         subjects,
@@ -30,14 +45,14 @@ def gather_facts(
         actor.name,
         at,
         own_key=keys.own,
-        after=_after(store, policy, ref, target, at),
-        authors=_authors(store, policy, ref, target, actor),
+        after=_after(store, policy, ref, target, release, at),
+        authors=_authors(store, policy, ref, release, actor),
     )
 
 
 def returns(store: Store, keys: KeyRing, *, ref: str, source: Digest | None, target: Digest) -> bool:
-    """Whether this very deployment stood at this ref before, or it is the present one with a release that did, and nothing in
-    it was revoked.
+    """Whether this very deployment stood at this ref before, or it is the present one with a release that did and no arm
+    beside it, and nothing in it was revoked.
 
     Component refs have no such way back: nothing is live there.
     """
@@ -51,9 +66,15 @@ def _was_live(store: Store, ref: str, source: Digest, target: Digest, release: D
     if store.lives(ref, release, target=target, limit=1):
         return True
     with suppress(ObjectMissing, ObjectDamaged):
-        same = {**store.get(source), "release": None} == {**store.get(target), "release": None}
+        wanted = store.get(target)
+        same = _settings(store.get(source)) == _settings(wanted) and "split" not in wanted
         return same and bool(store.lives(ref, release, limit=1))
     return False
+
+
+def _settings(deployment: JsonObject) -> JsonObject:
+    """All that is neither the live release nor an arm beside it."""
+    return {key: value for key, value in deployment.items() if key not in ("release", "split")}
 
 
 def _live_subjects(store: Store, source: Digest | None) -> tuple[Subject, ...] | None:
@@ -61,11 +82,11 @@ def _live_subjects(store: Store, source: Digest | None) -> tuple[Subject, ...] |
     if source is None:
         return ()
     with suppress(ObjectMissing, ObjectDamaged):
-        return subjects_of(store, source)
+        return subjects_of(store, source, LIVE)
     return None
 
 
-def _after(store: Store, policy: Policy, ref: str, target: Digest, at: datetime) -> Before | None:
+def _after(store: Store, policy: Policy, ref: str, target: Digest, release: Digest | None, at: datetime) -> Before | None:
     """Whether the release was live in the environment that this ref comes after; None when it comes after none.
 
     The policy says which that is, and only where it has no order at all the deployment does.
@@ -76,7 +97,7 @@ def _after(store: Store, policy: Policy, ref: str, target: Digest, at: datetime)
     environment = value.get("after") if policy.order is None else policy.order.get(ref)
     if not environment:
         return None
-    earlier, release = f"deploy/{value['application']}@{environment}", release_of(store, target)
+    earlier = f"deploy/{value['application']}@{environment}"
     passed = bool(release and store.lives(earlier, release, limit=1))
     asked = policy.rule(ref, observed=True).soak is not None
     return Before(earlier, passed, _soaked(store, earlier, release, at) if release and passed and asked else 0.0)
@@ -101,14 +122,13 @@ def _soaked(store: Store, ref: str, release: Digest, at: datetime) -> float:
     return longest
 
 
-def _authors(store: Store, policy: Policy, ref: str, target: Digest, actor: Actor) -> frozenset[str]:
+def _authors(store: Store, policy: Policy, ref: str, release: Digest | None, actor: Actor) -> frozenset[str]:
     """Who made what would move: of a release those who locked it here, of anything else whoever moves it.
 
     Nobody where no rule asks: the whole history of releases is looked through.
     """
     if policy.rule(ref, observed=True).author_approves:
         return frozenset()
-    release = release_of(store, target)
     if release is None:
         return frozenset({actor.name})
     application = ref.removeprefix("deploy/").partition("@")[0]

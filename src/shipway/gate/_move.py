@@ -8,13 +8,14 @@ from datetime import datetime
 from functools import partial
 
 from shipway.access import Action, Actor, Forbidden, KeyRing, Signer, authorize
+from shipway.gate._arms import united
 from shipway.gate._facts import Judgement
 from shipway.gate._gather import gather_facts, returns
 from shipway.gate._judge import judge
 from shipway.gate._lockout import locks_out
 from shipway.gate._policy import POLICY_REF, Policy, load_policy, policy_digest, policy_in_force
 from shipway.gate._revocation import ReasonMissing
-from shipway.gate._subjects import check_target, release_of, subjects_of
+from shipway.gate._subjects import arms_of, check_target, release_of, subjects_of
 from shipway.gate._summary import attest_verdict
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.check import Check, Verdict
@@ -141,10 +142,24 @@ def judge_move(store: Store, keys: KeyRing, actor: Actor, *, ref: str, target: D
             policy = policy_in_force(store)
         except _UNREADABLE as problem:  # a store that is only away is asked again by whoever moves
             return Judged(ref, source, target, policy_digest(store), _without_policy(problem), returning=False)
-    judgement = judge(policy, gather_facts(store, keys, actor, policy, ref=ref, target=target, source=source, at=at))
+    judgement = _judge_arms(store, keys, actor, policy, ref=ref, target=target, source=source, at=at)
     if ref == POLICY_REF:
         judgement = _with_lock_out(store, keys, target, judgement, at)
     return Judged(ref, source, target, policy.digest, judgement, returning=False)
+
+
+def _judge_arms(
+    store: Store, keys: KeyRing, actor: Actor, policy: Policy, *, ref: str, target: Digest, source: Digest | None, at: datetime
+) -> Judgement:
+    """What the policy says of each release that would answer there: one move, and all of them have to be allowed."""
+    found = {
+        arm: judge(
+            policy,
+            gather_facts(store, keys, actor, policy, ref=ref, target=target, source=source, at=at, arm=arm, release=release),
+        )
+        for arm, release in arms_of(store, target)
+    }
+    return united(found)
 
 
 def _without_policy(problem: ShipwayError) -> Judgement:

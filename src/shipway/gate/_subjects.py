@@ -9,6 +9,7 @@ from typing import cast
 from shipway.kernel.canonical import Json
 from shipway.kernel.digest import Descriptor, Digest, parse_digest
 from shipway.kernel.errors import ShipwayError
+from shipway.kernel.split import LIVE
 from shipway.store import Store
 
 ANNOTATION = "dev.shipway."
@@ -50,16 +51,35 @@ def check_target(store: Store, ref: str, target: Digest) -> None:
         raise TargetWrong(f"this deployment is of {value['application']}@{value['environment']}, not of {ref}", where=target)
 
 
-def subjects_of(store: Store, target: Digest) -> tuple[Subject, ...]:
-    """The object behind a digest and all it locks. Raises ObjectMissing, ObjectDamaged."""
+def subjects_of(store: Store, target: Digest, arm: str | None = None) -> tuple[Subject, ...]:
+    """The object behind a digest and all it locks; arm: of a deployment, only with the release of this arm.
+
+    Raises ObjectMissing, ObjectDamaged.
+    """
     value = store.get(target)
     kind = _kind(value)
     if kind == "release":
         return (Subject("release", "", target), *_components(value))
     if kind != "deployment":
         return (Subject(kind, "", target),)
-    release = Descriptor.from_json(value["release"]).digest
-    return (Subject("deployment", str(value["application"]), target), *subjects_of(store, release))
+    releases = [release for name, release in arms_in(value) if arm in (None, name)]
+    found = [subject for release in dict.fromkeys(releases) for subject in subjects_of(store, release)]
+    return (Subject("deployment", str(value["application"]), target), *dict.fromkeys(found))
+
+
+def arms_in(deployment: Mapping[str, Json]) -> tuple[tuple[str, Digest], ...]:
+    """The releases that a deployment object names, by arm: `live` first, then those beside it."""
+    found = [(LIVE, Descriptor.from_json(deployment["release"]).digest)]
+    split = cast("Mapping[str, Json]", deployment.get("split") or {"arms": []})
+    for arm in cast("list[Mapping[str, Json]]", split["arms"]):
+        found.append((str(arm["name"]), Descriptor.from_json(arm["release"]).digest))
+    return tuple(found)
+
+
+def arms_of(store: Store, target: Digest) -> tuple[tuple[str, Digest | None], ...]:
+    """As arms_in, of what a digest names; of anything but a deployment `live` alone, without a release."""
+    value = store.get(target)
+    return arms_in(value) if value.get("kind") == "deployment" else ((LIVE, None),)
 
 
 def release_of(store: Store, target: Digest) -> Digest | None:

@@ -40,8 +40,10 @@ class PortTaken(ShipwayError):
     code = "operate.port-taken"
 
 
-def bind_port(port: int, *, host: str = LOOPBACK, exact: bool = False) -> socket.socket:
-    """A listening socket; on loopback any free port when that one is taken, unless it is to be exact. Raises PortTaken."""
+def bind_port(port: int, *, host: str = LOOPBACK, exact: bool = False, listen: bool = True) -> socket.socket:
+    """A socket that listens, or refuses until a process of ours does; on loopback at any free port when that one is taken,
+    unless it is to be exact. Raises PortTaken.
+    """
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -51,7 +53,8 @@ def bind_port(port: int, *, host: str = LOOPBACK, exact: bool = False) -> socket
             sock.close()
             raise PortTaken(f"cannot listen at {host}:{port}: {problem.strerror}", mend="another host or port") from problem
         sock.bind((host, 0))
-    sock.listen(1024)
+    if listen:
+        sock.listen(1024)
     return sock
 
 
@@ -98,8 +101,12 @@ class Worker:
             os.close(writer)
             if theirs:
                 theirs.close()
+        if serving.nice:
+            with suppress(OSError):  # it has ended already
+                os.setpriority(os.PRIO_PROCESS, self.process.pid, serving.nice)
         self._started = time.monotonic()
         self._ready: int | None = reader
+        self.problems: dict[str, str] = {}  # of arms that it could not load, by name
 
     def wait_ready(self, stop: threading.Event | None = None) -> None:
         """Return when the golden rows reproduced and it accepts requests, or when it shall stop. Raises PredictorFailed."""
@@ -167,6 +174,9 @@ class Worker:
         if not found:
             return f"it was not ready after {self.serving.ready_seconds:.0f} s"
         said = os.read(self._ready, 1 << 16)
+        if said:
+            problems = parse_object(said).get("problems")
+            self.problems = {arm: str(text) for arm, text in problems.items()} if isinstance(problems, Mapping) else {}
         return _problem(said) if said else self._tail()
 
     def _forget(self) -> None:
@@ -195,10 +205,13 @@ class Group:
         secrets: Mapping[str, str],
         host: str = LOOPBACK,
         grpc_port: int | None = None,
+        *,
+        listen: bool = True,
     ) -> None:
+        """listen: whether callers wait for the first worker; otherwise they are refused until there is one."""
         self.ref, self._log, self._environ, self._secrets = ref, log, environ, secrets
         self._host, self._grpc_port = host, grpc_port
-        self._socket = bind_port(port, host=host)
+        self._socket = bind_port(port, host=host, listen=listen)
         self._second: socket.socket | None = None  # once something is served that answers gRPC
         self.grpc: str | None = None
         """Where gRPC is answered, as `HOST:PORT` of this machine."""
@@ -261,6 +274,7 @@ class Group:
 
     def _take_over(self, fresh: list[Worker]) -> None:
         self._let_go()
+        self._socket.listen(1024)  # which some do from the beginning, and some not before somebody answers
         old, self.workers = self.workers, fresh
         if old and old[0].serving.returns and all(worker.running() for worker in old):
             self._warm, self._warm_until = old, time.monotonic() + WARM_SECONDS
@@ -296,6 +310,18 @@ class Group:
             fresh.wait_ready(stop)
             self.workers[self.workers.index(worker)] = fresh
         return len(dead)
+
+    def deployments(self) -> set[Digest]:
+        """Those of which a worker answers, stands aside or drains."""
+        self._leaving = [worker for worker in self._leaving if worker.running()]
+        return {worker.serving.deployment for worker in (*self.workers, *self._warm, *self._leaving)}
+
+    def retire(self) -> None:
+        """Close the address and ask all to end; `deployments` is empty once they have."""
+        self._let_go()
+        self._leave(self.workers)
+        self.workers = []
+        self._socket.close()
 
     def stop(self) -> None:
         """Drain all and close the address."""

@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from shipway.gate import arms_in
 from shipway.kernel.digest import Digest, short
 from shipway.kernel.errors import ShipwayError
+from shipway.kernel.split import LIVE
 from shipway.operate._control import SHARE_SECONDS, gather
 from shipway.operate._group import LOOPBACK, Group
 from shipway.operate._serving import prepare_serving
@@ -33,17 +35,21 @@ def serve_pinned(
     host: str = LOOPBACK,
     grpc_port: int | None = None,
     log: bool = True,
+    release: Digest | None = None,
 ) -> str | None:
     """Serve until told to stop, then drain; where gRPC was answered.
 
-    grpc_port: as in Group; environ, secrets: as in Supervisor; log: whether predictions are recorded.
+    grpc_port: as in Group; environ, secrets: as in Supervisor; log: whether predictions are recorded; release: of the
+    deployment's, alone and under the name of its arm, where a mesh or load balancer splits; otherwise the live one.
 
     What was recorded goes to the team's bucket, where objects are in one: the disk of a container ends with it.
 
     Raises what keeps it from starting or from replacing a worker that died (NotServable, EnvironmentFailed, PredictorFailed,
     PortTaken): whoever started this process starts it again.
     """
-    serving = prepare_serving(store, ref, deployment, cache=cache, report=report, log=log)
+    names = {found: arm for arm, found in reversed(arms_in(store.get(deployment, "deployment")))}
+    arm = names.get(release, LIVE) if release else LIVE
+    serving = prepare_serving(store, ref, deployment, cache=cache, report=report, log=log, arm=arm)
     serving = replace(serving, ready_seconds=_START_SECONDS)
     folder = store.root / "serving"
     folder.mkdir(exist_ok=True)

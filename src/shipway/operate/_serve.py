@@ -14,7 +14,8 @@ class Serving:
     secrets: names of the variables that it gets besides the usual few; ready_seconds: that a process may take to start;
     drain_seconds: that it may take to finish what it has accepted, more than it takes itself the time for; files: what it
     reads when it starts, as objects; returns: whether it can step aside for another one, stay loaded, and come back; grpc:
-    whether the deployment wants a second port for it, None where it cannot answer it.
+    whether the deployment wants a second port for it, None where it cannot answer it; nice: how much later than others it is
+    let on the processor.
     """
 
     ref: str
@@ -28,3 +29,4 @@ class Serving:
     files: tuple[Digest, ...] = ()
     returns: bool = False
     grpc: bool | None = None
+    nice: int = 0

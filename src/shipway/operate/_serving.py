@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from shipway.environment import overlay_command
-from shipway.kernel.canonical import JsonObject, canonical_json
+from shipway.gate import arms_in
+from shipway.kernel.canonical import Json, JsonObject, canonical_json
 from shipway.kernel.digest import Descriptor, Digest, short
 from shipway.kernel.errors import ShipwayError
+from shipway.kernel.split import LIVE, SHADOW
 from shipway.models import served_model
 from shipway.operate._gateway import prepare_gateway
 from shipway.operate._serve import Serving
 from shipway.pipeline import open_environment, open_overlay
 from shipway.release import (
+    Arm,
     Component,
+    Split,
     find_component,
     load_components,
     predictors_of,
     release_descriptor,
     speaks_grpc,
+    split_of,
     workers_of,
 )
 from shipway.serve import ServingConfig
 from shipway.store import Store
+
+_SHADOW_NICE = 10
 
 
 class NotServable(ShipwayError):
@@ -36,35 +46,107 @@ class NotServable(ShipwayError):
 
 
 def prepare_serving(
-    store: Store, ref: str, deployment: Digest, *, cache: Path, report: Callable[[str], None], log: bool = True
+    store: Store,
+    ref: str,
+    deployment: Digest,
+    *,
+    cache: Path,
+    report: Callable[[str], None],
+    log: bool = True,
+    arm: str = LIVE,
+    apart: Mapping[str, str] | None = None,
 ) -> Serving:
-    """Write the folder of a deployment and give its command. log: whether predictions are recorded.
+    """Write the folder of a deployment and give its command. log: whether predictions are recorded; arm: whose release.
 
-    Raises NotServable, EnvironmentFailed, ObjectDamaged.
+    apart: where the arms answer that have processes of their own, by name; the others are loaded beside the live release. None:
+    it answers alone, whatever arms there are. Raises NotServable, EnvironmentFailed, ObjectDamaged.
     """
     value = store.get(deployment, "deployment")
-    release = release_descriptor(value).digest
+    release = dict(arms_in(value))[arm]
     if value["target"] == "gateway":
         if not log:
             raise NotServable(f"{ref} is a gateway, and keeps budgets and records", mend="serve it from a store")
         return prepare_gateway(store, ref, deployment, value, release, cache=cache)
+    model, environment = _model_and_environment(store, ref, release)
+    python = open_environment(store, environment, cache=cache, report=report)
+    overlay = open_overlay(store, python, cache=cache, report=report)
+    config: JsonObject = {**_config(store, value, deployment, release, model), "arm": arm}
+    if not log:
+        config = {**config, "log_directory": None}
+    split, files = split_of(value), _files(store.get(model.digest, "model"))
+    folder = store.root / "serving" / short(deployment)
+    if split and apart is not None:
+        config, more = _with_split(store, ref, deployment, config, split, apart, folder)
+        files = (*files, *more)
+    file = _written(folder if arm == LIVE else folder / arm, config)
+    command = overlay_command(python, overlay, "shipway.protocols.predictor", "--config", str(file))
+    scale, grpc = workers_of(value), speaks_grpc(value)
+    return Serving(ref, deployment, release, tuple(command), scale, files=files, returns=True, grpc=grpc)
+
+
+def prepare_apart(
+    store: Store, ref: str, deployment: Digest, *, cache: Path, report: Callable[[str], None]
+) -> dict[str, Callable[[], Serving]]:
+    """How to prepare each arm that answers in processes of its own: in another environment than the live release, or a shadow.
+
+    Such a one may be slow, leak or die, and costs the live release nothing but what it takes to send a request.
+    """
+    value = store.get(deployment, "deployment")
+    split = split_of(value)
+    if split is None:
+        return {}
+    _, live = _model_and_environment(store, ref, release_descriptor(value).digest)
+
+    def prepare(arm: Arm) -> Serving:
+        found = prepare_serving(store, ref, deployment, cache=cache, report=report, arm=arm.name)
+        if arm.name == SHADOW:
+            return replace(found, workers=1, nice=_SHADOW_NICE, returns=False, grpc=None)
+        return replace(found, workers=max(1, math.ceil(found.workers * arm.share)), returns=False, grpc=None)
+
+    apart = (arm for arm in split.arms if arm.name == SHADOW or _environment(store, ref, arm) != live)
+    return {arm.name: partial(prepare, arm) for arm in apart}
+
+
+def _environment(store: Store, ref: str, arm: Arm) -> Digest | None:
+    """None of a release that cannot be read: whoever starts it will tell."""
+    try:
+        return _model_and_environment(store, ref, arm.release)[1]
+    except ShipwayError:
+        return None
+
+
+def _model_and_environment(store: Store, ref: str, release: Digest) -> tuple[Component, Digest]:
     components = load_components(store, release)
     models = [component for component in components if component.kind == "model"]
     if len(models) != 1:
         raise NotServable(
             f"{ref} has {len(models)} models", where=release, mend="one model an application: say which with uses:"
         )
-    environment = find_component(components, "environment").digest
-    python = open_environment(store, environment, cache=cache, report=report)
-    overlay = open_overlay(store, python, cache=cache, report=report)
-    config = _config(store, value, deployment, release, models[0])
-    if not log:
-        config = {**config, "log_directory": None}
-    file = _written(store.root / "serving" / short(deployment), config)
-    command = overlay_command(python, overlay, "shipway.protocols.predictor", "--config", str(file))
-    files = _files(store.get(models[0].digest, "model"))
-    scale, grpc = workers_of(value), speaks_grpc(value)
-    return Serving(ref, deployment, release, tuple(command), scale, files=files, returns=True, grpc=grpc)
+    return models[0], find_component(components, "environment").digest
+
+
+def _with_split(
+    store: Store,
+    ref: str,
+    deployment: Digest,
+    config: JsonObject,
+    split: Split,
+    apart: Mapping[str, str],
+    folder: Path,
+) -> tuple[JsonObject, tuple[Digest, ...]]:
+    """The configuration of the live release with its arms, and what those read that are loaded beside it."""
+    arms: list[Json] = []
+    files: list[Digest] = []
+    for arm in split.arms:
+        model, _ = _model_and_environment(store, ref, arm.release)
+        own = {**_config(store, store.get(deployment, "deployment"), deployment, arm.release, model), "arm": arm.name}
+        file = _written(folder / arm.name, {**own, "log_directory": config["log_directory"]})
+        if arm.name not in apart:
+            files += _files(store.get(model.digest, "model"))
+        buckets: list[Json] = [list(pair) for pair in arm.ranges]
+        one: JsonObject = {"name": arm.name, "release": arm.release, "buckets": buckets, "config": str(file)}
+        arms.append({**one, "url": apart.get(arm.name)})
+    return {**config, "split": {"salt": split.salt, "unit": split.unit, "arms": arms}}, tuple(files)
 
 
 def _files(model: JsonObject) -> tuple[Digest, ...]:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from shipway.kernel.canonical import JsonObject
+from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Digest, short
 from shipway.kernel.errors import ShipwayError
+from shipway.operate._apart import ArmsApart
 from shipway.operate._group import LOOPBACK, Group, PredictorFailed
 from shipway.operate._reconcile import Start, Stop, reconcile
 from shipway.operate._serve import Serving
-from shipway.operate._serving import prepare_serving
+from shipway.operate._serving import prepare_apart, prepare_serving
 from shipway.store import Store
 
 ENDPOINT = "endpoint"  # state rows: where a ref is served, by ref
@@ -46,6 +47,8 @@ class Supervisor:
         self._grpc_port = grpc_port
         self.grpc: dict[str, str] = {}
         self._groups: dict[str, Group] = {}
+        self._apart: list[tuple[str, ArmsApart]] = []  # of deployments that answer, stand aside or drain
+        self._retired: list[ArmsApart] = []
         self._kept = time.monotonic()
         self._failed: dict[tuple[str, Digest], float] = {}  # when to try again what did not start, by ref and deployment
 
@@ -63,11 +66,15 @@ class Supervisor:
             self._mend(ref, group)
             self._settle(ref, group, desired[ref])
             group.tidy()
+        self._step_arms()
 
     def close(self) -> None:
         """Drain and end them all."""
         for ref in list(self._groups):
             self._stop(ref)
+        for apart in (*(apart for _, apart in self._apart), *self._retired):
+            apart.stop()
+        self._apart, self._retired = [], []
 
     def _desired(self) -> dict[str, Digest]:
         return {ref.name: ref.digest for ref in self._store.refs("deploy/") if self._only in (None, ref.name)}
@@ -78,7 +85,7 @@ class Supervisor:
         group = self._groups.get(action.ref)
         try:
             if group is None or not group.switch_back(action.deployment):
-                serving = prepare_serving(self._store, action.ref, action.deployment, cache=self._cache, report=self._report)
+                serving = self._prepared(action)
                 group = group or self._open(action.ref)
                 group.switch(serving)
         except ShipwayError as problem:
@@ -92,13 +99,48 @@ class Supervisor:
         release = group.serving.release if group.serving else action.deployment
         self._report(f"{action.ref} serves {short(release)} at {group.told}")
 
+    def _prepared(self, action: Start) -> Serving:
+        """What serves the live release, once the arms that have processes of their own run, or do not."""
+        store, ref, deployment = self._store, action.ref, action.deployment
+        arms = prepare_apart(store, ref, deployment, cache=self._cache, report=self._report)
+        urls: dict[str, str] = {}
+        if arms:
+            log = self._log_of(f"{ref}.arms")
+            apart = ArmsApart(ref, deployment, arms, log=log, environ=self._environ, report=self._report)
+            self._apart.append((ref, apart))
+            apart.step()
+            urls = apart.urls
+        return prepare_serving(store, ref, deployment, cache=self._cache, report=self._report, apart=urls)
+
     def _open(self, ref: str) -> Group:
-        folder = self._store.root / "serving"
-        folder.mkdir(exist_ok=True)
-        log = folder / (ref.removeprefix("deploy/").replace("/", "-") + ".log")
-        where = (self._host, self._grpc_port)
+        log, where = self._log_of(ref), (self._host, self._grpc_port)
         group = self._groups[ref] = Group(ref, self._ports(ref), log, self._environ, self._secrets, *where)
         return group
+
+    def _log_of(self, ref: str) -> Path:
+        folder = self._store.root / "serving"
+        folder.mkdir(exist_ok=True)
+        return folder / (ref.removeprefix("deploy/").replace("/", "-") + ".log")
+
+    def _step_arms(self) -> None:
+        """Arms live as long as a worker that may ask them."""
+        for ref, apart in list(self._apart):
+            group = self._groups.get(ref)
+            if group is None or apart.deployment not in group.deployments():
+                self._apart.remove((ref, apart))
+                self._retired.append(apart)
+                apart.retire()
+            elif apart.step():
+                self._note(ref, group, None)
+        self._retired = [apart for apart in self._retired if not apart.gone()]
+
+    def _arm_problems(self, ref: str, group: Group) -> dict[str, str]:
+        """Why arms of what answers now do not, by name."""
+        found = {arm: text for worker in group.workers for arm, text in worker.problems.items()}
+        for name, apart in self._apart:
+            if name == ref and group.serving and apart.deployment == group.serving.deployment:
+                found |= apart.problems
+        return found
 
     def _keep_files(self) -> None:
         """What a worker reads when it starts is here, and used: one that died is replaced long after the first had read it."""
@@ -161,6 +203,8 @@ class Supervisor:
         if group and group.grpc:
             value = {**value, "grpc": group.grpc}
             self.grpc[ref] = group.grpc
+        if group and (arms := self._arm_problems(ref, group)):
+            value = {**value, "arms": dict[str, Json](arms)}
         self._store.put_state(ENDPOINT, ref, value)
         if problem:
             self._report(f"{ref}: {problem.what}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from shipway.kernel.clock import Ids, RandomIds
 from shipway.kernel.errors import ShipwayError
 from shipway.kernel.pages import SharedPages
+from shipway.kernel.split import LIVE
 from shipway.models import InputMismatch, Signature
 from shipway.protocols._http import (
     BodiesTooMany,
@@ -36,9 +37,21 @@ from shipway.protocols._metrics import CONTENT_TYPE, RequestMetrics, Samples
 from shipway.protocols._mlflow import CODES, CSV, parse_invocation
 from shipway.protocols._open_inference import describe_model, parse_infer, render_infer
 from shipway.protocols._openapi import describe_api
+from shipway.protocols._split import RELEASE_HEADER, answering_releases, own_headers, split_samples, with_arm
 from shipway.protocols._traces import Trace, Tracer
 from shipway.protocols._v1 import parse_predict, render_predict
-from shipway.serve import Arrays, Batcher, BatchHung, Overloaded, PredictionFailed, Replaced, Request, Response
+from shipway.serve import (
+    ARM_HEADER,
+    Arrays,
+    Batcher,
+    BatchHung,
+    Overloaded,
+    PredictionFailed,
+    Replaced,
+    Request,
+    Response,
+    Split,
+)
 
 if TYPE_CHECKING:
     from shipway.protocols._tables import TableReader
@@ -103,7 +116,8 @@ _STATUSES: tuple[tuple[type[ShipwayError], int], ...] = (
 class _Wire(NamedTuple):
     """How one protocol asks and is answered. What parse gives beside the request, render gets with the response.
 
-    media_types: that it reads; refuse: what it says of an error, by its words and status; apart: both block, so in a thread.
+    media_types: that it reads; refuse: what it says of an error, by its words and status; apart: both block, so in a thread;
+    release: that an address names.
     """
 
     parse: Callable[[bytes, Headers, Signature], tuple[Request, Any]]
@@ -111,6 +125,7 @@ class _Wire(NamedTuple):
     media_types: tuple[bytes, ...] = _MEDIA_TYPES
     refuse: Callable[[str, int], object] = lambda words, _: {"error": words}
     apart: bool = False
+    release: str | None = None
 
 
 _V2, _V1 = _Wire(parse_infer, render_infer), _Wire(parse_predict, render_predict)
@@ -127,7 +142,7 @@ class PredictorApp:
 
     def __init__(
         self,
-        batcher: Batcher,
+        batcher: Batcher | Split,
         *,
         server_version: str,
         golden: tuple[Arrays, Arrays] = ({}, {}),
@@ -147,12 +162,17 @@ class PredictorApp:
         self._ids = ids or RandomIds()
         self._metrics = RequestMetrics()
         who = self.predictor.identity
-        self._headers = [(b"x-shipway-release", who.release.encode())]
+        self._headers = [(RELEASE_HEADER, who.release.encode())]
+        if who.arm != LIVE:
+            self._headers.append((ARM_HEADER, who.arm.encode()))
         self._leaving = False
         self._tables: TableReader | None = None
+        self._split = batcher if isinstance(batcher, Split) else None
         self._model = f"/v2/models/{who.model_name}"
         self._versioned = f"{self._model}/versions/{who.release}"
-        self._wires = {f"{self._model}/infer": _V2, f"{self._versioned}/infer": _V2}
+        self._wires = {f"{self._model}/infer": _V2, f"{self._versioned}/infer": _V2._replace(release=who.release)}
+        for release in answering_releases(self._split):
+            self._wires[f"{self._model}/versions/{release}/infer"] = _V2._replace(release=release)
         self._wires[f"/v1/models/{who.model_name}:predict"] = _V1
         parse = partial(parse_invocation, aside=self.predictor.aside)
         self._wires[_INVOCATIONS] = _Wire(parse, render_predict, (*_MEDIA_TYPES, CSV), _mlflow_error)
@@ -171,7 +191,7 @@ class PredictorApp:
                 reply = self._page(path, scope["method"], scope.get("root_path", ""))
         except ClientGone:
             return
-        await send_reply(send, reply, self._headers)
+        await send_reply(send, reply, self._headers if self._split is None else own_headers(reply, self._headers))
 
     def leave(self) -> None:
         """Another process answers at this address from now on: each answer is the last on its connection."""
@@ -215,9 +235,11 @@ class PredictorApp:
                 asked, wanted = await asyncio.to_thread(wire.parse, body, headers, self.predictor.signature)
             else:
                 asked, wanted = wire.parse(body, headers, self.predictor.signature)
-            response = await self._answer(asked, trace)
+            response = await self._answer(asked, trace, headers, wire.release)
             rows = response.rows
             reply = await asyncio.to_thread(wire.render, response, wanted) if wire.apart else wire.render(response, wanted)
+            if self._split:
+                reply = with_arm(reply, response)
             if trace:
                 trace.encoded = time.perf_counter()
         except ClientGone:
@@ -235,7 +257,7 @@ class PredictorApp:
         """The same protocol in a form that is rarely asked; raises MediaTypeUnknown."""
         if media in TABLES and CSV in wire.media_types:
             return self._table_wire(wire, media)
-        if wire not in (_V1, _V2) or media not in (*wire.media_types, EVENTS):
+        if wire._replace(release=None) not in (_V1, _V2) or media not in (*wire.media_types, EVENTS):
             raise _unknown_media(media, wire.media_types)
         from shipway.protocols._cloud_events import parse_event, render_event
 
@@ -255,10 +277,10 @@ class PredictorApp:
         """The answer to a request of any other protocol, in its turn, traced under that path."""
         trace = self._tracer.begin(headers, time.perf_counter()) if self._tracer else None
         if trace is None or self._tracer is None:
-            return await self._answer(request, None)
+            return await self._answer(request, None, headers)
         status, rows = 500, 0
         try:
-            response = await self._answer(request, trace)
+            response = await self._answer(request, trace, headers)
             status, rows = 200, response.rows
             return response
         except Exception as problem:
@@ -267,12 +289,15 @@ class PredictorApp:
         finally:
             self._tracer.end(trace, path=path, status=status, rows=rows)
 
-    async def _answer(self, request: Request, trace: Trace | None) -> Response:
+    async def _answer(self, request: Request, trace: Trace | None, headers: Headers, release: str | None = None) -> Response:
         started = time.perf_counter()
         if trace:
             trace.decoded, trace.request = started, request.id or ""
         try:
-            response = await self._batcher.predict(request, trace)
+            if self._split is None:
+                response = await self._batcher.predict(request, trace)
+            else:
+                response = await self._split.predict(request, trace, headers, release)
             if trace:
                 trace.answered, trace.request = time.perf_counter(), response.id
             return response
@@ -367,6 +392,8 @@ class PredictorApp:
             "shipway_predictor_memory_bytes": [({}, resident_bytes())],
             "shipway_predictor_queued_rows": [({}, self._batcher.queued_rows)],
         }
+        if self._split:
+            gauges |= split_samples(self._split)
         if self.predictor.log is not None:
             counts = self.predictor.log.counts()
             for name in ("accepted", "written", "dropped"):
@@ -399,7 +426,8 @@ class PredictorApp:
         pages["/version"] = Reply(200, self._server_version.encode(), b"text/plain; charset=utf-8")  # as MLflow has it
         pages[f"/v1/models/{who.model_name}"] = json_reply({"name": who.model_name, "ready": True})
         pages |= {"/ping": Reply(200, b"\n"), "/health": Reply(200, b"\n")}  # as MLflow has it
-        for base in (self._model, self._versioned):
+        versions = (f"{self._model}/versions/{release}" for release in answering_releases(self._split))
+        for base in (self._model, self._versioned, *versions):
             pages |= {base: model, f"{base}/ready": model_ready}
         return {("GET", path): page for path, page in pages.items()} | {
             ("POST", "/v2/repository/index"): json_reply(self.index())

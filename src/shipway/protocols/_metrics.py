@@ -29,6 +29,8 @@ METRICS = {
     "shipway_predictor_queued_rows": ("gauge", "Rows that wait for the model."),
     "shipway_traces_sent_total": ("counter", "Traces that the collector has taken."),
     "shipway_traces_dropped_total": ("counter", "Traces that were too many, or that the collector did not take."),
+    "shipway_predictor_arm_share": ("gauge", "The share of units that an arm answers, 0 to 1; 0 where it could not be loaded."),
+    "shipway_predictor_arm_requests_total": ("counter", "Requests by arm and outcome, where several arms answer."),
     "shipway_log_accepted_rows_total": ("counter", "Rows that the prediction log has taken."),
     "shipway_log_written_rows_total": ("counter", "Rows that the prediction log has given to the file system."),
     "shipway_log_dropped_rows_total": ("counter", "Rows that the prediction log refused because its buffer was full."),

@@ -12,6 +12,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,9 +25,10 @@ from shipway.protocols._accept import Acceptor
 from shipway.protocols._app import PredictorApp, own_version
 from shipway.protocols._metrics import SUMMED
 from shipway.protocols._patience import GuardedProtocol, PatientServer
+from shipway.protocols._split import open_split
 from shipway.protocols._traces import Tracer, open_tracer
 from shipway.protocols._watchdog import HUNG, Watchdog, check_memory
-from shipway.serve import Batcher, ServingConfig, load_config, open_log, open_model, open_predictor
+from shipway.serve import Batcher, ServingConfig, Split, load_config, open_log, open_model, open_predictor
 from shipway.store import SegmentWriter
 
 if TYPE_CHECKING:
@@ -65,10 +67,11 @@ class Place(NamedTuple):
 class _Process(NamedTuple):
     server: _Server
     listener: socket.socket
-    batcher: Batcher
+    batcher: Batcher | Split
     log: SegmentWriter | None
     app: PredictorApp
     watchdog: Watchdog
+    arms: ExitStack
 
 
 def run(
@@ -101,6 +104,7 @@ def run(
         process.watchdog.record_work()
         if process.log:
             process.log.close()
+        process.arms.close()
         process.app.close()
     if process.watchdog.exit_code == HUNG:
         os._exit(HUNG)  # the interpreter would wait for the thread that hangs
@@ -113,8 +117,14 @@ def _open(config_file: str, http: Place, grpc: Place, ready_fd: int | None, besi
     check_memory(config.memory_bytes)
     listener = _listen(http)
     log = open_log(config)
-    batcher = Batcher(open_predictor(config, ready.model, log), ready.cost)
-    line = {"ready": True, "port": listener.getsockname()[1], "pid": os.getpid(), "release": config.release}
+    live = Batcher(open_predictor(config, ready.model, log), ready.cost)
+    line: dict[str, object] = {"ready": True, "port": listener.getsockname()[1], "pid": os.getpid(), "release": config.release}
+    batcher: Batcher | Split = live
+    arms = ExitStack()
+    if config.split:
+        opened = open_split(config.split, live)
+        batcher, arms = opened.split, opened.opened
+        line |= {"problems": opened.problems} if opened.problems else {}
     pages = SharedPages(Path(beside), summed=SUMMED) if beside else None
     app = PredictorApp(
         batcher,
@@ -130,7 +140,7 @@ def _open(config_file: str, http: Place, grpc: Place, ready_fd: int | None, besi
         line["grpc"] = second.port
     server = _Server(app, line, ready_fd, second, shared=pages is not None)
     watchdog = Watchdog(
-        batcher,
+        live,
         seconds=config.batch_seconds,
         memory=config.memory_bytes,
         leave=server.leave_for_good,
@@ -140,7 +150,7 @@ def _open(config_file: str, http: Place, grpc: Place, ready_fd: int | None, besi
     gc.collect()
     gc.freeze()  # what the libraries made stays: a full collection need not look through it again
     gc.set_threshold(20_000, 10, 10)  # requests in flight are no garbage: a hundred of them are more objects than 700
-    return _Process(server, listener, batcher, log, app, watchdog)
+    return _Process(server, listener, batcher, log, app, watchdog, arms)
 
 
 def _tracer(config: ServingConfig) -> Tracer | None:

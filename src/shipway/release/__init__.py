@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         roll_back,
     )
     from shipway.release._approve import approve_object, approve_release, comment_on, reject_object
+    from shipway.release._arms import Arm, ArmsRefused, AskedArm, Split, arms_at, plan_split, split_of
     from shipway.release._attachment import Attachment, attach, attachments_of
     from shipway.release._bom import BOM, BomUnavailable, render_bom
     from shipway.release._bundle import BundleDamaged, BundleMalformed, Freight
@@ -99,6 +100,7 @@ _HOME = {
         "roll_back",
     ],
     "_approve": ["approve_object", "approve_release", "comment_on", "reject_object"],
+    "_arms": ["Arm", "ArmsRefused", "AskedArm", "Split", "arms_at", "plan_split", "split_of"],
     "_attachment": ["Attachment", "attach", "attachments_of"],
     "_bom": ["BOM", "BomUnavailable", "render_bom"],
     "_bundle": ["BundleDamaged", "BundleMalformed", "Freight"],
@@ -178,6 +180,9 @@ __all__ = [
     "WHEELS",
     "Against",
     "Answer",
+    "Arm",
+    "ArmsRefused",
+    "AskedArm",
     "Attachment",
     "BomUnavailable",
     "Bundle",
@@ -242,6 +247,7 @@ __all__ = [
     "Run",
     "Said",
     "SignedModel",
+    "Split",
     "Stage",
     "StatementWrong",
     "Target",
@@ -254,6 +260,7 @@ __all__ = [
     "apply_release",
     "approve_object",
     "approve_release",
+    "arms_at",
     "attach",
     "attachments_of",
     "attest_rebuild",
@@ -306,6 +313,7 @@ __all__ = [
     "parse_target",
     "pinned_deployment",
     "plan_document",
+    "plan_split",
     "policy_change",
     "predictors_of",
     "provider_object",
@@ -329,6 +337,7 @@ __all__ = [
     "send_events",
     "sign_models",
     "speaks_grpc",
+    "split_of",
     "stages_of",
     "trace_lineage",
     "unpack_bundle",

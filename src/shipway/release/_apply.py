@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from shipway.access import Actor, KeyRing, Signer
-from shipway.gate import POLICY_REF, Moved, Policy, load_policy, move_ref, policy_object, release_of, revoked, subjects_of
+from shipway.gate import (
+    POLICY_REF,
+    Moved,
+    Policy,
+    arms_of,
+    load_policy,
+    move_ref,
+    policy_object,
+    release_of,
+    revoked,
+    subjects_of,
+)
 from shipway.kernel.digest import Digest, short
 from shipway.kernel.errors import ShipwayError
+from shipway.release._arms import AskedArm
 from shipway.release._deployment import deploy_ref, with_release
 from shipway.release._intact import check_intact
 from shipway.release._plan import Plan, make_plan
@@ -79,7 +91,8 @@ def apply_plan(
     store: Store, keys: KeyRing, actor: Actor, plan: Plan, *, signer: Signer | None = None, why: str = "", force: bool = False
 ) -> Moved:
     """Move the ref to what was planned. signer, force: as in move_ref, which says what is raised; so is ReleaseDamaged."""
-    check_intact(store, plan.release)
+    for release in (plan.release, *(arm.release for arm in plan.arms)):
+        check_intact(store, release)
     return move_ref(store, keys, actor, ref=plan.ref, target=plan.target, why=why, signer=signer, force=force)
 
 
@@ -93,24 +106,26 @@ def apply_release(
     release: Digest | None = None,
     golden: Mapping[str, Digest] | None = None,
     prices: Digest | None = None,
+    arms: Sequence[AskedArm] = (),
     signer: Signer | None = None,
     why: str = "",
     force: bool = False,
 ) -> tuple[Plan, Moved]:
-    """Publish a changed policy, plan, move. golden, prices, signer: as in policy_change, make_plan and move_ref; force: of both
-    moves, as in move_ref.
+    """Publish a changed policy, plan, move. golden, prices, arms, signer: as in policy_change, make_plan and move_ref; force:
+    of both moves, as in move_ref.
 
-    Raises MoveRefused, PolicyLocksOut, ReasonMissing, RefMoved, Forbidden, NoCandidate, PolicyUnmeetable.
+    Raises MoveRefused, PolicyLocksOut, ReasonMissing, RefMoved, Forbidden, NoCandidate, ArmsRefused, PolicyUnmeetable.
     """
     publish_policy(store, keys, actor, spec, golden=golden, why=why if force else "", force=force)
-    plan = make_plan(store, keys, actor, spec, deploy, release=release, prices=prices, detail=False)
+    plan = make_plan(store, keys, actor, spec, deploy, release=release, prices=prices, arms=arms, detail=False)
     return plan, apply_plan(store, keys, actor, plan, signer=signer, why=why, force=force)
 
 
 def roll_back(store: Store, keys: KeyRing, actor: Actor, ref: str, *, release: Digest | None = None, why: str = "") -> Moved:
     """Return to the release that was live before this one, or to a named one that was live; everything else stays as it is.
 
-    A release that is revoked, or has a revoked part, is passed over.
+    Where arms answer beside what is live, they go, and nothing else does. A release that is revoked, or has a revoked part, is
+    passed over.
     Raises NothingToReturnTo, RefMissing, Forbidden, RefMoved, ReleaseDamaged.
     """
     present = store.resolve(ref)
@@ -143,6 +158,8 @@ def _is_revoked(store: Store, keys: KeyRing, release: Digest) -> bool:
 
 def _previous(store: Store, keys: KeyRing, ref: str, present: Digest) -> Digest:
     now, page = release_of(store, present), store.lives(ref, limit=_PAGE)
+    if now and len(arms_of(store, present)) > 1 and not _is_revoked(store, keys, now):
+        return now
     passed_over = {now}
     while page:
         for record in page:

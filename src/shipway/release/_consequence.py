@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.check import Check
 from shipway.kernel.digest import Digest, short
+from shipway.kernel.split import SHADOW
+from shipway.release._arms import split_of
 from shipway.release._changes import Change
 from shipway.release._describe_model import interval_text, metrics_of
 from shipway.release._described import Look, listed, object_of
@@ -34,7 +36,13 @@ def consequences(
     if source == target:
         return ("what is deployed stays as it is", published) if published else ("nothing changes",)
     answers = _answers(changes, live) if live or source is None else "what is live cannot be read, so all of it counts as new"
-    found = [answers, *_clients(changes), *_cost(look, live, release), _processes(look, source, target)]
+    found = [
+        answers,
+        *arm_words(look, target),
+        *_clients(changes),
+        *_cost(look, live, release),
+        _processes(look, source, target),
+    ]
     found += _watch(changes)
     found.append(published)
     if missing:
@@ -55,6 +63,19 @@ def _answers(changes: Iterable[Change], live: Digest | None) -> str:
     if rest:
         return f"answers stay: only {_and(rest)} {'differs' if len(rest) == 1 else 'differ'}"
     return "answers stay: the release is the same"
+
+
+def arm_words(look: Look, deployment: Digest) -> list[str]:
+    """`5 % of units (header:x-user) are answered by arm candidate, release 0743f2c1`; nothing where live answers alone."""
+    split = split_of(look.store.get(deployment, "deployment"))
+    words = []
+    for arm in split.arms if split else ():
+        of = f"{100 * arm.share:g} % of units ({split.unit if split else ''})"
+        if arm.name == SHADOW:
+            words.append(f"{of} are asked of release {short(arm.release)} too, as a shadow that nobody hears")
+        else:
+            words.append(f"{of} are answered by arm {arm.name}, release {short(arm.release)}")
+    return words
 
 
 def _and(words: Sequence[str]) -> str:

@@ -19,8 +19,11 @@ def deployment_object(
     deploy: DeploySpec,
     outcomes: Mapping[str, OutcomeSpec],
     gateway: JsonObject | None = None,
+    split: JsonObject | None = None,
 ) -> JsonObject:
-    """The object that `deploy/<application>@<environment>` points at; gateway: the settings of one, for that target alone."""
+    """The object that `deploy/<application>@<environment>` points at; gateway: the settings of one, for that target alone;
+    split: how other releases answer beside the live one, where some do.
+    """
     monitors: dict[str, Json] = {
         name: {"page": monitor.page, "inform": monitor.inform, "window_seconds": monitor.window}
         for name, monitor in deploy.monitors.items()
@@ -40,12 +43,14 @@ def deployment_object(
         **({"grpc": True} if deploy.grpc else {}),
         **_predictors_object(deploy.predictors),
         **({"gateway": gateway} if gateway is not None else {}),
+        **({"split": split} if split is not None else {}),
     }
 
 
 def with_release(store: Store, deployment: Digest, release: Digest) -> JsonObject:
-    """The same deployment with another release: scale, target and monitors stay as they are now."""
-    return {**store.get(deployment, "deployment"), "release": store.descriptor(release, media.OCI_INDEX).to_json()}
+    """The same deployment with this release and none beside it: scale, target and monitors stay as they are now."""
+    value = {key: found for key, found in store.get(deployment, "deployment").items() if key != "split"}
+    return {**value, "release": store.descriptor(release, media.OCI_INDEX).to_json()}
 
 
 def release_descriptor(deployment: JsonObject) -> Descriptor:

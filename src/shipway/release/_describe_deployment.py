@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from shipway.kernel.canonical import Json, JsonObject
-from shipway.kernel.digest import Digest
+from shipway.kernel.digest import Digest, short
 from shipway.kernel.errors import ShipwayError
+from shipway.release._arms import split_of
 from shipway.release._describe_json import json_changes
 from shipway.release._describe_llm import describe_prices
 from shipway.release._described import (
@@ -19,7 +20,9 @@ from shipway.release._described import (
     value_text,
 )
 
-_KNOWN = frozenset({"kind", "version", "release", "monitors", "outcomes", "scale", "follow", "gateway", "target", "after"})
+_KNOWN = frozenset(
+    {"kind", "version", "release", "monitors", "outcomes", "scale", "follow", "gateway", "split", "target", "after"}
+)
 _PARTS = frozenset({"keys", "sources", "provider_keys", "prices", "budget"})
 
 
@@ -32,6 +35,7 @@ def describe_settings(look: Look, source: Digest, target: Digest) -> Described:
     words += _outcome_words(object_of(before["outcomes"]), object_of(after["outcomes"]))
     words += _follow_words(before["follow"], after["follow"])
     words += _gateway_words(look, before.get("gateway"), after.get("gateway"))
+    words += _split_words(before, after)
     rest = [{key: record[key] for key in record if key not in _KNOWN} for record in (before, after)]
     words += json_changes(rest[0], rest[1])
     words = words or list(json_changes({**before, "release": None}, {**after, "release": None}))  # the order of something
@@ -76,6 +80,20 @@ def _matures(value: Json) -> Json:
 def _follow_words(before: Json, after: Json) -> list[str]:
     old, new = ({str(ref) for ref in value} if isinstance(value, list) else set() for value in (before, after))
     return [f"follows {ref}" for ref in sorted(new - old)] + [f"follows {ref} no more" for ref in sorted(old - new)]
+
+
+def _split_words(before: JsonObject, after: JsonObject) -> list[str]:
+    """`arm candidate of release 0743f2c1 0 % -> 5 %`, `units by request -> header:x-user`."""
+    old, new = (split_of(record) for record in (before, after))
+    shares = [{f"arm {arm.name} of release {short(arm.release)}": f"{100 * arm.share:g} %" for arm in side.arms} if side else {}
+              for side in (old, new)]  # fmt: skip
+    words = [f"{name} {shares[0].get(name, '0 %')} -> {shares[1].get(name, '0 %')}"
+             for name in dict.fromkeys([*shares[1], *shares[0]]) if shares[0].get(name) != shares[1].get(name)]  # fmt: skip
+    if old and new and old.unit != new.unit:
+        words.append(f"units by {old.unit} -> {new.unit}")
+    if old and new and old.salt != new.salt:
+        words.append("who is in which arm is drawn anew")
+    return words
 
 
 def _gateway_words(look: Look, before: Json, after: Json) -> list[str]:

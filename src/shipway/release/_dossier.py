@@ -18,6 +18,7 @@ from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.clock import instant
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
+from shipway.release._arms import Arm, arms_at
 from shipway.release._changes import Change, release_changes
 from shipway.release._component_words import component_words
 from shipway.release._described import Look
@@ -65,7 +66,8 @@ class Dossier:
     """made: the record that named the release first; evidence: one page of it, from `offset` of `total`, newest first.
 
     approvals: newest first; revocation: the word that revokes it, or a part of it, now; proof: the newest rebuild that counts;
-    stages: where it is or was live; against: by deployment of its applications where another release is live.
+    stages: where it is or was live; against: by deployment of its applications where another release is live; arms: by
+    deployment where it answers beside another one.
     """
 
     release: Digest
@@ -81,6 +83,7 @@ class Dossier:
     stages: tuple[Stage, ...]
     against: tuple[Against, ...]
     lineage: Lineage
+    arms: tuple[tuple[str, Arm], ...] = ()
 
     @property
     def live(self) -> tuple[str, ...]:
@@ -96,6 +99,7 @@ class Dossier:
             "made": {"who": made.actor, "when": instant(made.at), "why": made.why} if made else None,
             "live": list(self.live),
             "stages": [stage.to_json() for stage in self.stages],
+            "arms": [{"ref": ref, "arm": arm.name, "share": arm.share} for ref, arm in self.arms],
             "revoked": self.revocation.to_json() if self.revocation else None,
             "approvals": [{**one.to_json(), "when": instant(one.at)} for one in self.approvals],
             "rebuild": {**self.proof.to_json(), **_proof(self.proof)} if self.proof else None,
@@ -141,6 +145,7 @@ def load_dossier(
         stages=_stages(store, deploys, release),
         against=_against(Look(store, keys, root, _LINES), deploys, applications, release, detail=detail),
         lineage=trace_lineage(store, release, depth=2),
+        arms=tuple((ref.name, arm) for ref in deploys for arm in arms_at(store, ref.digest) if arm.release == release),
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shipway.access import KeyRing
-from shipway.gate import revoked
+from shipway.gate import arms_in, revoked
 from shipway.kernel.digest import Digest, short
 from shipway.kernel.errors import ShipwayError
 from shipway.release._bundle import WHEELS, Freight
@@ -42,22 +42,22 @@ class BundleUnclear(ShipwayError):
 
 
 def pinned_deployment(store: Store, keys: KeyRing, ref: str, release: Digest) -> Digest:
-    """The newest deployment that put a release live at a ref, now or before.
+    """The newest deployment that put a release live at a ref, now or before, or the present one where it is an arm of that.
 
     Raises NeverLive, and ReleaseRevoked for one that is not live any more: serving it would be returning to it.
     """
+    live = store.ref(ref)
+    if live and release in dict(arms_in(store.get(live.digest, "deployment"))).values():
+        return live.digest
     moves = store.lives(ref, release, limit=1)
     target = moves[0].target if moves else None
     if target is None:
         what = f"{ref} has never been at release {short(release)}"
         raise NeverLive(what, where=store.project, mend=f"shipway apply {ref.removeprefix(_DEPLOY)}")
-    live = store.ref(ref)
-    if live is None or release_descriptor(store.get(live.digest, "deployment")).digest != release:
-        parts = load_components(store, release)
-        for digest in (release, *(part.digest for part in parts)):
-            if revoked(store, keys, digest):
-                what = f"release {short(release)} is not live at {ref} any more, and was revoked"
-                raise ReleaseRevoked(what, where=digest, mend="serve what is live")
+    for digest in (release, *(part.digest for part in load_components(store, release))):
+        if revoked(store, keys, digest):
+            what = f"release {short(release)} is not live at {ref} any more, and was revoked"
+            raise ReleaseRevoked(what, where=digest, mend="serve what is live")
     return target
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from shipway.access import Actor, KeyRing
@@ -9,6 +10,7 @@ from shipway.gate import Judged, Policy, judge_move, policy_digest
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.release._answering import gateway_settings
+from shipway.release._arms import Arm, AskedArm, live_for_arms, plan_split, split_of
 from shipway.release._changes import Change, change_of, deployment_changes, release_behind
 from shipway.release._consequence import consequences
 from shipway.release._deployment import deploy_ref, deployment_object
@@ -31,7 +33,8 @@ class Plan:
     """What `apply` would do to one ref. live and release are release digests; target is the deployment's.
 
     policy: in force now; policy_change: what `apply` publishes first, and what then judges; prices: a gateway's table;
-    consequences: sentences, the weightiest first; stages: the environments of the application, and where the release is.
+    consequences: sentences, the weightiest first; stages: the environments of the application, and where the release is;
+    arms: what answers or is asked beside the release.
     """
 
     ref: str
@@ -45,6 +48,7 @@ class Plan:
     prices: Digest | None = None
     consequences: tuple[str, ...] = ()
     stages: tuple[Stage, ...] = ()
+    arms: tuple[Arm, ...] = ()
 
 
 def make_plan(
@@ -57,18 +61,21 @@ def make_plan(
     release: Digest | None = None,
     policy: Policy | None = None,
     prices: Digest | None = None,
+    arms: Sequence[AskedArm] = (),
     detail: bool = True,
 ) -> Plan:
     """Compare what is live with a release (the newest candidate when none is named); judged by the policy in force, or by
     the one that `apply` would publish first. prices: the price table of a gateway; detail: changes in words, which may
-    read data. Raises NoCandidate.
+    read data; arms: what shall answer beside the release, which is then what is live when none is named. Raises NoCandidate,
+    ArmsRefused.
     """
-    ref = deploy_ref(deploy)
-    chosen = release or candidate_of(store, deploy)
+    ref, present = deploy_ref(deploy), store.ref(deploy_ref(deploy))
+    chosen = release or (live_for_arms(store, ref) if arms else candidate_of(store, deploy))
+    split = plan_split(store, deploy, arms, live=chosen, source=present.digest if present else None)
     gateway = gateway_settings(spec, prices) if deploy.target == "gateway" else None
     if gateway is not None:
         find_component(load_components(store, chosen), "prompt")  # a release of a model has nothing for a gateway to answer
-    target = store.put(deployment_object(store, chosen, deploy, spec.outcomes, gateway))
+    target = store.put(deployment_object(store, chosen, deploy, spec.outcomes, gateway, split))
     judged = judge_move(store, keys, actor, ref=ref, target=target, policy=policy)
     live = release_behind(store, judged.source)
     plan = Plan(
@@ -81,6 +88,7 @@ def make_plan(
         policy=policy_digest(store),
         policy_change=policy.digest if policy else None,
         prices=prices if gateway is not None else None,
+        arms=found.arms if (found := split_of({"split": split})) else (),
     )
     return _described(Look(store, keys, spec.root), spec, deploy, plan) if detail else plan
 

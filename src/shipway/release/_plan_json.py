@@ -36,6 +36,7 @@ def plan_document(plan: Plan) -> JsonObject:
         "deployment": plan.target,
         "policy_change": plan.policy_change,
         "prices": plan.prices,
+        "arms": [arm.to_json() for arm in plan.arms],
         "consequences": list(plan.consequences),
         "stages": [stage.to_json() for stage in plan.stages],
         "changes": [change_document(change) for change in plan.changes],

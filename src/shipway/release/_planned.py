@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from shipway import __version__
 from shipway.access import Actor, KeyRing, Signer
-from shipway.gate import POLICY_REF, Moved, PlannedMove, load_policy, move_ref, policy_digest
+from shipway.gate import POLICY_REF, Moved, PlannedMove, arms_in, load_policy, move_ref, policy_digest
 from shipway.kernel.canonical import Json, JsonObject, NotCanonical, canonical_json, parse_object
 from shipway.kernel.clock import instant, parse_instant
 from shipway.kernel.digest import Descriptor, Digest, digest_bytes, parse_digest, short
@@ -212,7 +212,8 @@ def _check_whole(store: Store, plan: KeptPlan) -> None:
         store.get(plan.prices)
     if plan.policy_change:
         load_policy(store, plan.policy_change)
-    check_intact(store, plan.release)
+    for _, release in arms_in(deployment):
+        check_intact(store, release)
 
 
 def _is_there(store: Store, plan: KeptPlan) -> bool:

@@ -5,16 +5,21 @@ Runs in the project's Python: numpy, msgspec and the model's own libraries only.
 
 from __future__ import annotations
 
-from shipway.serve._batch import Batcher, BatchHung, Cost, Overloaded, Replaced
-from shipway.serve._config import ConfigMalformed, ServingConfig, load_config
+from shipway.serve._batch import Batcher, BatchHung, Cost, Overloaded, Replaced, Timed
+from shipway.serve._config import ArmConfig, ConfigMalformed, ServingConfig, SplitConfig, load_config
 from shipway.serve._load import ModelMissing, ReadyModel, measure_cost, open_log, open_model, open_predictor
 from shipway.serve._outputs import AnswerWrong
 from shipway.serve._predictor import ModelHung, PredictionFailed, Predictor
 from shipway.serve._request import Arrays, Identity, Request, Response
+from shipway.serve._shadow import Shadow
+from shipway.serve._split import ARM_HEADER, ArmDown, Split, SplitArm
 from shipway.serve._table import TableUnknown, table_columns
 
 __all__ = [
+    "ARM_HEADER",
     "AnswerWrong",
+    "ArmConfig",
+    "ArmDown",
     "Arrays",
     "BatchHung",
     "Batcher",
@@ -31,7 +36,12 @@ __all__ = [
     "Request",
     "Response",
     "ServingConfig",
+    "Shadow",
+    "Split",
+    "SplitArm",
+    "SplitConfig",
     "TableUnknown",
+    "Timed",
     "load_config",
     "measure_cost",
     "open_log",

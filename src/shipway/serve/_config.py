@@ -16,12 +16,33 @@ class ConfigMalformed(ShipwayError):
     code = "serve.config-malformed"
 
 
+class ArmConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A release beside the live one. buckets: from, up to; config: its own serving.json; url: where a process of its own
+    answers, None: the process of the live one.
+    """
+
+    name: str
+    release: str
+    buckets: list[tuple[int, int]]
+    config: str
+    url: str | None = None
+
+
+class SplitConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How units are divided among arms; unit: `request`, `header:NAME` or `column:NAME`."""
+
+    salt: str
+    unit: str
+    arms: list[ArmConfig]
+
+
 class ServingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """kind "serving", version 1. release and deployment are digests; model is the manifest; paths are absolute.
 
     key and time name the columns that are logged and never fed to the model; log_directory: None keeps no log. functions_file:
     the modules around the model, where it has some. log_sample: the share of requests that is logged;
-    batch_seconds, memory_bytes: what a call of the model may take and this process may hold before it is replaced.
+    batch_seconds, memory_bytes: what a call of the model may take and this process may hold before it is replaced; split: other
+    releases beside this one, where it does not answer alone.
     """
 
     kind: Literal["serving"]
@@ -41,6 +62,7 @@ class ServingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     batch_seconds: float = 60.0
     memory_bytes: int | None = None
     usd_per_cpu_hour: float | None = None
+    split: SplitConfig | None = None
     key: list[str] = []
     time: str | None = None
 

@@ -34,7 +34,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """The outputs by name, each of `rows` rows; row i is the prediction `<id>:<i>`. logged: the log has taken it."""
+    """The outputs by name, each of `rows` rows; row i is the prediction `<id>:<i>`. logged: the log has taken it.
+
+    instead: the arm whose turn it was and that did not answer.
+    """
 
     id: str
     outputs: Arrays
@@ -44,6 +47,7 @@ class Response:
     arm: str
     model_name: str
     logged: bool
+    instead: str = ""
 
 
 @dataclass(frozen=True, slots=True)

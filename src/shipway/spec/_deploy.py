@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 
 import msgspec
 
-from shipway.spec._fields import choice, count, fields, meant, texts
+from shipway.spec._fields import choice, count, fields, meant, text, texts
 from shipway.spec._monitors import DEFAULT_MONITORS as DEFAULT_MONITORS  # the settings page is tested against it here
 from shipway.spec._monitors import MonitorSpec, default_monitors, read_monitors
 from shipway.spec._names import component_ref, declared, legal_form, name_of
@@ -14,12 +15,14 @@ from shipway.spec._node import Node, shown
 from shipway.spec._predictors import PredictorSpec, read_predictors
 
 TARGETS = ("local", "gateway")
+_UNIT = re.compile(r"request|header:[A-Za-z0-9][A-Za-z0-9-]*|column:\S.*")
 
 
 class DeploySpec(msgspec.Struct, frozen=True, kw_only=True):
     """`application@environment`; after: an environment; follow: refs whose moves it takes; uses: components.
 
-    target: `local` serves a model by predictors, `gateway` answers a prompt. grpc: whether predictors have a port for it.
+    target: `local` serves a model by predictors, `gateway` answers a prompt; grpc: whether predictors have a port for it;
+    unit: what one arm answers every time where several do, `request`, `header:NAME` or `column:NAME`.
     """
 
     name: str
@@ -33,6 +36,7 @@ class DeploySpec(msgspec.Struct, frozen=True, kw_only=True):
     after: str | None = None
     follow: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
+    unit: str = "request"
 
 
 def read_deploy(key: Node, node: Node, *, known: Mapping[str, Collection[str]]) -> DeploySpec:
@@ -40,7 +44,7 @@ def read_deploy(key: Node, node: Node, *, known: Mapping[str, Collection[str]]) 
     application, environment = _read_key(key)
     what = f"deploy {key.raw}"
     entries = fields(
-        node, ("target", "workers", "grpc", "log", "limits", "cpu_price", "monitors", "after", "follow", "uses"), what
+        node, ("target", "workers", "grpc", "log", "limits", "cpu_price", "monitors", "after", "follow", "uses", "unit"), what
     )
     target = choice(entries["target"], "target", TARGETS) if "target" in entries else "local"
     if target == "gateway" and not known["prompt"]:
@@ -60,7 +64,18 @@ def read_deploy(key: Node, node: Node, *, known: Mapping[str, Collection[str]]) 
         after=name_of(entries["after"], "an environment") if "after" in entries else None,
         follow=_read_follow(entries["follow"], known) if "follow" in entries else (),
         uses=_read_uses(entries["uses"], what, target, known) if "uses" in entries else (),
+        unit=_read_unit(entries["unit"], target) if "unit" in entries else "request",
     )
+
+
+def _read_unit(node: Node, target: str) -> str:
+    unit = text(node, "unit")
+    if target == "gateway":
+        raise node.fail("arms are releases of a model, and a gateway answers a prompt", mend="remove the line")
+    if not _UNIT.fullmatch(unit):
+        raise node.fail(f"{node.shown()} is no unit", mend="header:NAME, column:NAME or request")
+    kind, colon, name = unit.partition(":")
+    return f"{kind}{colon}{name.lower() if kind == 'header' else name}"
 
 
 def _read_key(key: Node) -> tuple[str, str]:

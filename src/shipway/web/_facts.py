@@ -12,7 +12,7 @@ from shipway.kernel.check import Check
 from shipway.kernel.clock import instant
 from shipway.kernel.digest import Digest
 from shipway.monitor import Alert, DayVerdict
-from shipway.release import Component
+from shipway.release import Arm, Component
 from shipway.web._gateway_facts import GatewayFacts
 
 
@@ -121,16 +121,18 @@ class ReleaseFacts:
 
 @dataclass(frozen=True, slots=True)
 class LiveFacts:
-    """What a deployment's ref points at, and the move that put it there."""
+    """What a deployment's ref points at, the move that put it there, and what answers beside it."""
 
     deployment: Digest
     release: ReleaseFacts
     move: Move
+    arms: tuple[Arm, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         return {
             **self.release.to_json(),
             "deployment": self.deployment,
+            "arms": [arm.to_json() for arm in self.arms],
             "since": instant(self.move.when),
             "who": self.move.who,
             "why": self.move.why,

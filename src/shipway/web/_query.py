@@ -9,6 +9,7 @@ from functools import partial
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Digest
 from shipway.monitor import GAP, READING, Alert, DayVerdict
+from shipway.release import arms_at
 from shipway.store import RefMissing, StateRow, Store
 from shipway.web._facts import DeploymentFacts, LiveFacts, Move, ProjectFacts, ReleaseFacts, Signed
 from shipway.web._gateway_facts import GatewayFacts
@@ -124,7 +125,8 @@ def _live(reading: Reading, ref: str) -> LiveFacts | None:
     if found is None or record is None:
         return None
     release = reading.release_of(found.digest) or found.digest
-    return LiveFacts(found.digest, _release(reading, _application(ref), release), reading.move(record))
+    arms = arms_at(reading.store, found.digest)
+    return LiveFacts(found.digest, _release(reading, _application(ref), release), reading.move(record), arms)
 
 
 def _candidate(reading: Reading, ref: str) -> ReleaseFacts | None:

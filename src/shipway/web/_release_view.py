@@ -8,6 +8,7 @@ from datetime import datetime
 
 from shipway.kernel.canonical import Json
 from shipway.kernel.digest import is_digest, short
+from shipway.kernel.split import SHADOW
 from shipway.release import Against, Change, Dossier, Known, Lineage, Listed
 from shipway.web._rows import CheckRow, check_row
 from shipway.web._status import Level
@@ -196,6 +197,10 @@ def _standing(dossier: Dossier, now: datetime) -> tuple[Level, str, str]:
     if places:
         since = min(stage.since for stage in dossier.stages if stage.live and stage.since)
         return Level.GOOD, "Live", f"at {places} since {since:%Y-%m-%d %H:%M} UTC"
+    if dossier.arms:
+        ref, arm = dossier.arms[0]
+        how = "a shadow" if arm.name == SHADOW else f"arm {arm.name}"
+        return Level.QUIET, "An arm", f"{how} at {_place(ref)}, {100 * arm.share:g} % of units"
     if dossier.stages:
         ended = max(stage.until for stage in dossier.stages if stage.until)
         return Level.QUIET, "Not live", f"any more, since {span((now - ended).total_seconds())}"

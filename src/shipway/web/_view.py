@@ -58,6 +58,15 @@ class ComponentView:
 
 
 @dataclass(frozen=True, slots=True)
+class ArmView:
+    """A release that answers beside the live one, and its share as text."""
+
+    name: str
+    release: ReleaseName
+    share: str
+
+
+@dataclass(frozen=True, slots=True)
 class LiveView:
     """What is live, since when, by whom, why, on which evidence."""
 
@@ -74,6 +83,7 @@ class LiveView:
     made: SignedView | None
     approvals: tuple[SignedView, ...]
     components: tuple[ComponentView, ...]
+    arms: tuple[ArmView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +204,7 @@ def _live(facts: DeploymentFacts, live: LiveFacts, now: datetime) -> LiveView:
         components=tuple(
             ComponentView(c.kind, c.name, release_name(c.digest), notes.get(c.digest, "")) for c in live.release.components
         ),
+        arms=tuple(ArmView(arm.name, release_name(arm.release), f"{100 * arm.share:g} %") for arm in live.arms),
     )
 
 
