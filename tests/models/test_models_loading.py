@@ -25,6 +25,7 @@ from shipway.models import (
     Signature,
     load_model,
 )
+from shipway.models._load import load_bytes
 from shipway.models._trust import trusted_types
 
 
@@ -227,3 +228,13 @@ def test_the_runner_and_the_loader_trust_the_same_types() -> None:
     names = runner.split("TRUSTED = frozenset(")[1].split(")")[0]
     kept = {line.strip().strip('",') for line in names.splitlines() if line.strip().startswith('"')}
     assert kept == trusted_types("1.9")
+
+
+def test_a_skops_file_that_unpacks_to_more_than_it_is_is_refused_unread() -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("schema.json", bytes(5_000_000))
+    with pytest.raises(ModelUntrusted, match="would unpack to 5,000,000 bytes"):
+        load_bytes("skops", buffer.getvalue(), ())
+    with pytest.raises(ModelUnknown, match="not a skops file"):
+        load_bytes("skops", buffer.getvalue()[:-30], ())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import threading
+import zipfile
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
@@ -23,6 +25,7 @@ _UFUNCS = ("scipy.special._special_ufuncs", "scipy.special._ufuncs")
 
 def load_skops(data: bytes, inputs: tuple[Column, ...]) -> SklearnModel:
     """The model in a skops file; raises ModelUntrusted for any type off the list, ModelUnknown for what is no model."""
+    _check_size(data)
     skops, version = _skops(), import_module("sklearn").__version__
     trusted = trusted_types(version)
     try:
@@ -39,6 +42,18 @@ def load_skops(data: bytes, inputs: tuple[Column, ...]) -> SklearnModel:
     if problems := wild_trees(estimator):
         raise ModelUntrusted(problems[0], mend="fit and save the model again; these bytes were made by hand")
     return SklearnModel(estimator, inputs)
+
+
+def _check_size(data: bytes) -> None:
+    """Raises ModelUntrusted for an archive that unpacks to more than it is: those of a run are stored without compression."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as problem:
+        raise ModelUnknown(f"not a skops file: {problem}") from problem
+    if size > len(data):
+        what = f"the model would unpack to {size:,} bytes, and has {len(data):,}"
+        raise ModelUntrusted(what, mend="write it without compression, as a step's return does")
 
 
 @uncollected()
