@@ -152,7 +152,7 @@ def test_the_process_gets_the_secrets_that_are_named_and_no_others(live: Assista
         with pytest.raises(AuthenticationError):
             ask(live, key="guessed")
     assert found["TEAM_KEY"] == KEY
-    assert set(found) <= {"PATH", "HOME", "TEAM_KEY", "WORDS_KEY", "LC_CTYPE"}
+    assert set(found) <= {"PATH", "HOME", "TEAM_KEY", "WORDS_KEY", "LC_CTYPE", "SHIPWAY_REPLACED"}
     assert "Marta Olsen" in text
     assert told["release"] == live.store.resolve("release/guide")
     assert told["citations"][0]["document"] == "bridge.txt"
