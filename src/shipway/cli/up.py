@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shipway.tracking import Tracking
 
 SCRAPERS = 32  # connections to the metrics at a time: each answer reads the catalogue
+_PATIENCE = 3.0  # seconds for a round to end: one that is in native code while the interpreter goes can crash the process
 
 
 @click.command(name="up")
@@ -98,7 +99,9 @@ def command(
         running.callback(control.join)
         spec = _SpecNow(settings, out)
         for rounds in (_following, _looking):  # daemons: an evaluation of an hour does not keep the process
-            threading.Thread(target=rounds, args=(settings, out, spec, stop), name=rounds.__name__, daemon=True).start()
+            thread = threading.Thread(target=rounds, args=(settings, out, spec, stop), name=rounds.__name__, daemon=True)
+            thread.start()
+            running.callback(thread.join, _PATIENCE)
         running.callback(stop.set)
         if tracking:
             tracking.wait(stop)
