@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,15 @@ def test_the_disk_error_of_a_real_full_file_system_is_told_too(store: Store, mon
     monkeypatch.setattr(os, "write", full)
     with pytest.raises(StoreFull):
         store.put_bytes(b"x")
+
+
+def test_another_thread_than_the_one_that_read_may_close_a_store(tmp_path: Path) -> None:
+    """While the one that read is alive: of a thread that is gone another can have the number, and the fault hides."""
+    open_store(tmp_path, "flights", create=True).close()
+    with ThreadPoolExecutor(1) as reads, ThreadPoolExecutor(1) as closes:
+        store = reads.submit(open_store, tmp_path, "flights").result()
+        assert reads.submit(store.refs).result() == []
+        closes.submit(store.close).result()
 
 
 def test_a_newer_catalogue_is_not_touched(store: Store, tmp_path: Path) -> None:

@@ -88,7 +88,13 @@ class SqliteCatalogue:
 
     @cached_property
     def _reading(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._there, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+        connection = sqlite3.connect(
+            self._there,
+            uri=True,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,  # who closes a store may be another than who has read: an application that ends
+        )
         connection.execute("PRAGMA query_only = ON")
         return connection
 
