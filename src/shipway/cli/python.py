@@ -1,16 +1,22 @@
-"""`shipway.load` and `shipway.asgi`: a release in the caller's own Python. What composes a program that is not ours."""
+"""`shipway.load`, `shipway.asgi` and `shipway.outcomes`: a release and its log in the caller's own Python.
+
+What composes a program that is not ours.
+"""
 
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
     from shipway.cli._settings import Project, Settings
     from shipway.kernel.digest import Digest
+    from shipway.monitor import OutcomeLog
     from shipway.operate import LoadedRelease
     from shipway.protocols import MountedRelease
     from shipway.store import Store
@@ -47,6 +53,28 @@ def asgi(
 
     directory = Path.cwd() / (project or "")  # of now, not of when it is first asked
     return MountedRelease(lambda: _load(release, directory, model, log=True), browsers=browsers)
+
+
+@contextmanager
+def outcomes(project: str | PathLike[str] | None = None) -> Iterator[OutcomeLog]:
+    """The outcome log of a project, for a program that learns what became true: `with shipway.outcomes() as log`.
+
+    `log.record([{"id": "REQUEST:ROW", "name": "late", "value": 1}])` returns when the rows are on the device,
+    `log.record_table` takes a Polars frame; threads may share it. project: as for `load`.
+    Raises ShipwayError, with the `code` of what is wrong.
+    """
+    from shipway.cli._settings import Project, read_settings
+    from shipway.monitor import OutcomeLog
+
+    settings = read_settings(directory=os.fspath(Path.cwd() / (project or "")), debug=False)
+    with closing(Project(settings).store) as store, OutcomeLog(store) as log:
+        yield log
+
+
+def record_outcomes(rows: Iterable[Mapping[str, object]], *, project: str | PathLike[str] | None = None) -> int:
+    """Keeps every row, or none; how many. For a few now and then: a program with many keeps the log of `outcomes` open."""
+    with outcomes(project) as log:
+        return log.record(rows)
 
 
 def _load(release: str | PathLike[str], directory: Path, model: str | None, *, log: bool) -> LoadedRelease:

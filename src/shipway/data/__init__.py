@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from shipway.data._scores import OutcomeProfile, ScoreProfile
     from shipway.data._splits import SplitsAsked, measure_splits
     from shipway.data._status import Status, bytes_below, measure_status
-    from shipway.data._table import Frame, count_rows, load_file, load_table
+    from shipway.data._table import Frame, count_rows, load_file, load_files, load_table
 
 _HOME = {
     "_batches": ["TableFile", "open_tables", "table_names"],
@@ -86,7 +86,7 @@ _HOME = {
     "_scores": ["OutcomeProfile", "ScoreProfile"],
     "_splits": ["SplitsAsked", "measure_splits"],
     "_status": ["Status", "bytes_below", "measure_status"],
-    "_table": ["Frame", "count_rows", "load_file", "load_table"],
+    "_table": ["Frame", "count_rows", "load_file", "load_files", "load_table"],
 }
 
 __all__ = [
@@ -161,6 +161,7 @@ __all__ = [
     "infer_contract",
     "listed_side",
     "load_file",
+    "load_files",
     "load_table",
     "measure_contract",
     "measure_drift",

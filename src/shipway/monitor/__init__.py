@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from shipway.monitor._calls import scan_calls
     from shipway.monitor._challenger import inputs_of, paired_comparison, window_rows
     from shipway.monitor._clock import event_clock
+    from shipway.monitor._columns import ColumnUnknown, OutcomeColumns, pick_outcomes
     from shipway.monitor._compact import Compacted, TimeColumn, compact_logs
     from shipway.monitor._cost import COST_BY, CostPart, CostReading, check_cost, cost_by, measure_cost
     from shipway.monitor._deployments import Reference, release_reference
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from shipway.monitor._golden_prompts import Baseline, BaselineMalformed, PromptRun, take_baseline
     from shipway.monitor._join import Coverage, joined, measure_coverage
     from shipway.monitor._months import report_months
-    from shipway.monitor._outcomes import OutcomeLog, OutcomeMalformed
+    from shipway.monitor._outcome_facts import OutcomeFacts, measure_outcome_log
+    from shipway.monitor._outcome_rows import OutcomeMalformed
+    from shipway.monitor._outcomes import OutcomeLog
     from shipway.monitor._readings import READING, Reading, ReadingPoint, drop_readings, keep_reading, load_readings
     from shipway.monitor._sentinel import SentinelFound, compare_prices, compare_runs, with_prices
     from shipway.monitor._share import share_logs
@@ -43,7 +46,10 @@ _HOME = {
     "_gaps": ["GAP"],
     "_join": ["Coverage", "joined", "measure_coverage"],
     "_months": ["report_months"],
-    "_outcomes": ["OutcomeLog", "OutcomeMalformed"],
+    "_columns": ["ColumnUnknown", "OutcomeColumns", "pick_outcomes"],
+    "_outcome_facts": ["OutcomeFacts", "measure_outcome_log"],
+    "_outcome_rows": ["OutcomeMalformed"],
+    "_outcomes": ["OutcomeLog"],
     "_share": ["share_logs"],
     "_tables": ["list_tables", "scan_outcomes", "scan_predictions"],
     "_verdict": ["DayVerdict", "Finding", "Severity"],
@@ -65,12 +71,15 @@ __all__ = [
     "AttestChecks",
     "Baseline",
     "BaselineMalformed",
+    "ColumnUnknown",
     "Compacted",
     "CostPart",
     "CostReading",
     "Coverage",
     "DayVerdict",
     "Finding",
+    "OutcomeColumns",
+    "OutcomeFacts",
     "OutcomeLog",
     "OutcomeMalformed",
     "PromptRun",
@@ -104,8 +113,10 @@ __all__ = [
     "load_verdicts",
     "measure_cost",
     "measure_coverage",
+    "measure_outcome_log",
     "measure_serving",
     "paired_comparison",
+    "pick_outcomes",
     "release_reference",
     "report_months",
     "scan_calls",

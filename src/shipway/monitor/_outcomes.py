@@ -1,46 +1,25 @@
 """The outcome log: what became true, arriving late, twice, corrected or never. Append-only; the last recorded wins.
 
-Nothing here looks at predictions: an outcome for an id that nobody has logged yet is kept like any other.
+Nothing here looks at predictions: an outcome for an id that nobody has logged yet is kept like any other. Every way in ends
+here: HTTP, Python, files, queries, events and telemetry.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cached_property
 from types import TracebackType
-from typing import NamedTuple
 
+import msgspec
 import polars as pl
 
-from shipway.kernel.clock import parse_instant
-from shipway.kernel.errors import ShipwayError, nearest
-from shipway.monitor._tables import AHEAD, OUTCOME_COLUMNS, parse_instants
-from shipway.store import OutcomeRecord, SegmentWriter, Store, encode_record
+from shipway.monitor._outcome_rows import OutcomeRow, parse_outcome, parse_outcome_table
+from shipway.monitor._tables import AHEAD, OUTCOME_COLUMNS, parse_instants, scan_outcomes
+from shipway.store import OutcomeRecord, SegmentWriter, Store, encode_record, list_segments
 
-FIELDS = ("id", "name", "value", "time")
 _ROTATE_SECONDS = 2.0  # an outcome waits at most this long before it can be joined
-
-
-class OutcomeMalformed(ShipwayError):
-    """A row that is no outcome; nothing of its request was recorded."""
-
-    code = "monitor.outcome-malformed"
-
-    def __init__(self, problem: str, *, line: int, field: str) -> None:
-        mend = 'a row is {"id": "REQUEST:ROW", "name": "late", "value": 1, "time": "2013-02-01T09:15:00"}, time optional'
-        super().__init__(problem, where=f"line {line}, field {field}", mend=mend)
-        self.line, self.field = line, field
-
-
-class OutcomeRow(NamedTuple):
-    """One outcome: of which prediction, under which name, its number, and when it happened if that is known."""
-
-    id: str
-    name: str
-    value: float
-    time: str | None
+_TOGETHER = 50_000  # rows of a table in one record: what a kill in the middle of a file can keep apart
 
 
 class OutcomeLog:
@@ -56,6 +35,27 @@ class OutcomeLog:
         if parsed:
             self._writer.append_durable(encode_record(_record(parsed, now)), len(parsed))
         return len(parsed)
+
+    def record_table(self, table: pl.DataFrame) -> int:
+        """As record, of a table with the columns id, name, value and, if it has them, time and unit.
+
+        Every row is looked at before the first is kept. A kill in the middle leaves some of the rows: recording the table again
+        is then the same as once.
+        """
+        now = self._store.clock.now()
+        good = parse_outcome_table(table, latest=now + AHEAD)
+        for part in good.iter_slices(_TOGETHER):
+            self._writer.append_durable(encode_record(_record_of(part, now)), part.height)
+        return good.height
+
+    def record_new(self, table: pl.DataFrame) -> int:
+        """As record_table without the rows that say what the log says already; how many were kept.
+
+        All of them while outcomes wait to be compacted: what those say is not known yet, and twice is the same as once.
+        """
+        good = parse_outcome_table(table, latest=self._store.clock.now() + AHEAD)
+        waits = list_segments(self._store.log_folder("outcomes"))
+        return self.record_table(good if waits else new_outcomes(self._store, good))
 
     def close(self) -> None:
         """Seals what was written, so that the next compaction takes it. A log that never wrote has nothing to close."""
@@ -75,19 +75,22 @@ class OutcomeLog:
         return SegmentWriter(folder, name, rotate_seconds=_ROTATE_SECONDS)
 
 
-def parse_outcome(row: Mapping[str, object], *, line: int, latest: datetime) -> OutcomeRow:
-    """The outcome in a row of JSON; raises OutcomeMalformed, for a time after `latest` too. true and false are 1 and 0."""
-    if not isinstance(row, Mapping):
-        raise OutcomeMalformed(f"a row is a JSON object, not {type(row).__name__}", line=line, field="-")
-    for key in row:
-        if key not in FIELDS:
-            meant = nearest(str(key), list(FIELDS))
-            raise OutcomeMalformed(f"unknown field{f', meant {meant}?' if meant else ''}", line=line, field=str(key))
-    return OutcomeRow(_text(row, "id", line), _text(row, "name", line), _number(row, line), _time(row, line, latest))
+def new_outcomes(store: Store, table: pl.DataFrame) -> pl.DataFrame:
+    """Of these outcomes (as parse_outcome_table gives them) the last of each id and name, unless the log says the same."""
+    last = table.unique(["id", "name"], keep="last", maintain_order=True)
+    held = (
+        scan_outcomes(store)
+        .join(last.lazy().select("id", "name"), on=["id", "name"], how="semi")
+        .unique(["id", "name"], keep="last", maintain_order=True)
+        .collect()
+    )
+    same = ["id", "name", "value", "instant", "unit"]
+    given = last.with_columns(instant=parse_instants(last["time"]))
+    return given.join(held.rename({"time": "instant"}), on=same, how="anti", nulls_equal=True).drop("instant")
 
 
 def outcome_table(records: list[OutcomeRecord]) -> pl.DataFrame:
-    """The rows of these records in their order, as OUTCOME_COLUMNS."""
+    """The rows of these records in their order, as OUTCOME_COLUMNS. A record whose columns differ in length is left out."""
     frames = [
         pl.DataFrame(
             {
@@ -96,53 +99,50 @@ def outcome_table(records: list[OutcomeRecord]) -> pl.DataFrame:
                 "value": record.values,
                 "time": parse_instants(pl.Series("time", record.times, dtype=pl.String)),
                 "recorded": pl.repeat(record.recorded, record.rows, dtype=pl.Int64, eager=True),
+                "unit": pl.Series("unit", _units(record), dtype=pl.String),
             },
             schema_overrides={"recorded": pl.Int64},
         )
         for record in records
+        if _is_even(record)
     ]
     if not frames:
         return pl.DataFrame(schema=OUTCOME_COLUMNS)
     return pl.concat(frames).cast(dict(OUTCOME_COLUMNS))  # type: ignore[arg-type]
 
 
+def _units(record: OutcomeRecord) -> list[str | None]:
+    return [None] * record.rows if isinstance(record.units, msgspec.UnsetType) else record.units
+
+
+def _is_even(record: OutcomeRecord) -> bool:
+    columns = (record.ids, record.names, record.values, record.times, _units(record))
+    return all(len(column) == record.rows for column in columns)
+
+
 def _record(rows: list[OutcomeRow], now: datetime) -> OutcomeRecord:
-    ids, names, values, times = (list(column) for column in zip(*rows, strict=True))
-    recorded = int(now.timestamp() * 1_000_000)
-    return OutcomeRecord(recorded=recorded, rows=len(rows), ids=ids, names=names, values=values, times=times)
+    ids, names, values, times, units = (list(column) for column in zip(*rows, strict=True))
+    return _made(now, ids, names, values, times, units)
 
 
-def _text(row: Mapping[str, object], field: str, line: int) -> str:
-    value = row.get(field)
-    if not isinstance(value, str) or not value:
-        raise OutcomeMalformed(f"{field} is text, not {_shown(row, field)}", line=line, field=field)
-    return value
+def _record_of(table: pl.DataFrame, now: datetime) -> OutcomeRecord:
+    return _made(now, *(table[name].to_list() for name in ("id", "name", "value", "time", "unit")))
 
 
-def _number(row: Mapping[str, object], line: int) -> float:
-    value = row.get("value")
-    try:
-        number = float(value) if isinstance(value, int | float) else math.nan
-    except OverflowError:  # an integer beyond every float; its digits help nobody
-        raise OutcomeMalformed("value is a number below 1.8e308", line=line, field="value") from None
-    if not math.isfinite(number):
-        raise OutcomeMalformed(f"value is a finite number, not {_shown(row, 'value')}", line=line, field="value")
-    return number
-
-
-def _time(row: Mapping[str, object], line: int, latest: datetime) -> str | None:
-    value = row.get("time")
-    if value is None:
-        return None
-    try:
-        moment = parse_instant(str(value))
-    except ValueError:
-        problem = f"time is an ISO 8601 instant, not {_shown(row, 'time')}"
-        raise OutcomeMalformed(problem, line=line, field="time") from None
-    if moment > latest:  # it has not happened, and would drive the clock that days are judged by
-        raise OutcomeMalformed(f"time is more than a day from now: {_shown(row, 'time')}", line=line, field="time")
-    return str(value)
-
-
-def _shown(row: Mapping[str, object], field: str) -> str:
-    return repr(row[field])[:60] if field in row else "missing"
+def _made(
+    now: datetime,
+    ids: list[str],
+    names: list[str],
+    values: list[float],
+    times: list[str | None],
+    units: list[str | None],
+) -> OutcomeRecord:
+    return OutcomeRecord(
+        recorded=int(now.timestamp() * 1_000_000),
+        rows=len(ids),
+        ids=ids,
+        names=names,
+        values=values,
+        times=times,
+        units=units if any(units) else msgspec.UNSET,
+    )

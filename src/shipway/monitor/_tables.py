@@ -43,6 +43,7 @@ OUTCOME_COLUMNS: dict[str, pl.DataType] = {
     "value": pl.Float64(),
     "time": INSTANT,
     "recorded": INSTANT,
+    "unit": pl.String(),  # of a business metric; null in tables made before outcomes had one
 }
 _LABEL_COLUMNS = {"label", "label_time", "label_recorded", "mature", "ambiguous"}  # what a join adds
 # No globs and no hive partitions: a bracket or a = in the folder of the store means nothing.
@@ -183,7 +184,8 @@ def scan_outcomes(store: Store) -> pl.LazyFrame:
     paths = list_tables(store, "outcomes")
     if not paths:
         return pl.LazyFrame(schema=OUTCOME_COLUMNS)
-    return _scan(paths).sort("recorded", maintain_order=True)
+    found = _scan(paths, schema=OUTCOME_COLUMNS, missing_columns="insert", extra_columns="ignore")
+    return found.sort("recorded", maintain_order=True)
 
 
 def parse_instants(texts: pl.Series) -> pl.Series:

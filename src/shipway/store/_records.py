@@ -77,7 +77,7 @@ class WorkRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
 class OutcomeRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="outcomes"):
     """What became true: ids[i] is a prediction id, names[i] the outcome, times[i] when it happened (ISO 8601) if known.
 
-    A correction is a later record for the same id and name.
+    A correction is a later record for the same id and name. units[i]: what the value is counted in, left out when none has one.
     """
 
     v: int = 1
@@ -87,6 +87,7 @@ class OutcomeRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
     names: list[str]
     values: list[float]
     times: list[str | None]
+    units: list[str | None] | msgspec.UnsetType = msgspec.UNSET
 
 
 class CallSpan(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
