@@ -17,14 +17,28 @@ from shipway.gate import Moved, move_ref
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.operate import ENDPOINT, Supervisor
-from shipway.release import deployment_object, load_components, put_release
+from shipway.release import AskedArm, deployment_object, load_components, plan_split, put_release
 from shipway.spec import DeploySpec
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
 
 from cli_project import REF, Project
 
-__all__ = ["REF", "Load", "Project", "descendants", "endpoint", "infer", "move", "releases", "runs", "supervising", "wait_for"]
+__all__ = [
+    "REF",
+    "Load",
+    "Project",
+    "ask",
+    "descendants",
+    "endpoint",
+    "infer",
+    "move",
+    "move_arms",
+    "releases",
+    "runs",
+    "supervising",
+    "wait_for",
+]
 
 INPUTS = [
     {"name": "x", "shape": [2], "datatype": "FP64", "data": [0.0, 1.0]},
@@ -46,6 +60,29 @@ def move(project: Project, release: Digest, *, workers: int = 1) -> Moved:
     deploy = DeploySpec(name="line@prod", application="line", environment="prod", workers=workers)
     target = project.store.put(deployment_object(project.store, release, deploy, project.spec.outcomes))
     return move_ref(project.store, project.keys, project.actor, ref=REF, target=target)
+
+
+def move_arms(project: Project, live: Digest, *arms: AskedArm) -> None:
+    """The same with arms, whose units are users."""
+    store, deploy = project.store, DeploySpec(name="line@prod", application="line", environment="prod", unit="header:x-user")
+    present = store.ref(REF)
+    split = plan_split(store, deploy, arms, live=live, source=present.digest if present else None)
+    target = store.put(deployment_object(store, live, deploy, project.spec.outcomes, split=split))
+    move_ref(store, project.keys, project.actor, ref=REF, target=target)
+
+
+def ask(url: str, user: int) -> dict[str, str]:
+    """The headers of an answer to a user."""
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
+    try:
+        connection.request("POST", "/v2/models/above/infer", BODY, {"x-user": str(user)})
+        response = connection.getresponse()
+        text = response.read()
+        assert response.status == 200, text
+        assert json.loads(text)["outputs"]
+        return {name.lower(): value for name, value in response.getheaders()}
+    finally:
+        connection.close()
 
 
 def endpoint(project: Project) -> JsonObject:

@@ -2,55 +2,27 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 from collections import Counter
 from dataclasses import replace
 
 from operate_help import (
-    BODY,
-    REF,
     Load,
     Project,
+    ask,
     endpoint,
     move,
+    move_arms,
     releases,
     supervising,
     wait_for,
 )
 
-from shipway.gate import move_ref
 from shipway.kernel.digest import Digest
 from shipway.operate import compact
-from shipway.release import AskedArm, deployment_object, load_components, plan_split, put_release
-from shipway.spec import DeploySpec
+from shipway.release import AskedArm, load_components, put_release
 from shipway.store import Store
 
 pytest_plugins = ["cli_fixtures"]
-
-DEPLOY = DeploySpec(name="line@prod", application="line", environment="prod", unit="header:x-user")
-
-
-def move_arms(project: Project, live: Digest, *arms: AskedArm) -> None:
-    store = project.store
-    present = store.ref(REF)
-    split = plan_split(store, DEPLOY, arms, live=live, source=present.digest if present else None)
-    target = store.put(deployment_object(store, live, DEPLOY, project.spec.outcomes, split=split))
-    move_ref(store, project.keys, project.actor, ref=REF, target=target)
-
-
-def ask(url: str, user: int) -> dict[str, str]:
-    """The headers of an answer to a user."""
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
-    try:
-        connection.request("POST", "/v2/models/above/infer", BODY, {"x-user": str(user)})
-        response = connection.getresponse()
-        text = response.read()
-        assert response.status == 200, text
-        assert json.loads(text)["outputs"]
-        return {name.lower(): value for name, value in response.getheaders()}
-    finally:
-        connection.close()
 
 
 def arms_of(url: str, users: range) -> dict[int, str]:

@@ -16,13 +16,15 @@ from pathlib import Path
 
 import grpc
 import pytest
-from operate_help import REF, Project, descendants, endpoint, infer, move, releases, runs
+import yaml
+from operate_help import REF, Project, ask, descendants, endpoint, infer, move, move_arms, releases, runs
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "store"))  # the S3 that the store is tested with
 
 from store_help import BUCKET, s3_client, s3_environ
 
 from shipway.kernel.digest import Digest, short
+from shipway.release import AskedArm
 
 pytest_plugins = ["cli_fixtures"]
 
@@ -140,6 +142,33 @@ def test_a_pinned_release_stays_when_its_ref_moves(live: Project) -> None:
         assert endpoint(live) == {}  # nobody is told that this is where the ref is served
         child.send_signal(signal.SIGTERM)
         assert child.wait(timeout=60) == 0
+
+
+def test_a_container_serves_a_deployment_with_its_arms_as_the_rendered_files_say(live: Project) -> None:
+    """In one process where the environment is the same, in one of its own for a shadow; the ref is not followed."""
+    first, second = releases(live)
+    move_arms(live, first, AskedArm("candidate", second, 0.5), AskedArm("shadow", second, 1.0))
+    live.ask("render", "kubernetes")
+    (file,) = (live.root / "deploy" / "kubernetes").glob("line-prod.yaml")
+    (container,) = next(yaml.safe_load_all(file.read_text()))["spec"]["template"]["spec"]["containers"]
+    words = container["args"]
+    assert words[:4] == ["serve", "line@prod", "--deployment", live.store.resolve(REF)]
+    move(live, first)
+    with serving(live, *words[1:4]) as (child, url):
+        answers = [ask(url, user) for user in range(40)]
+        assert {(one["x-shipway-arm"], one["x-shipway-release"]) for one in answers} == {("live", first), ("candidate", second)}
+        assert [ask(url, user)["x-shipway-arm"] for user in range(40)] == [one["x-shipway-arm"] for one in answers]
+        below = descendants(child.pid)
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(timeout=60) == 0
+    assert len(below) >= 2, "the shadow has a process of its own"
+    assert not [pid for pid in below if runs(pid)]
+    live.ask("release", "revoke", second, "--why", "leaks")
+    for digits, code in (("beef", "release.never-live"), ("", "release.never-live"), (words[3][7:19], "release.revoked")):
+        done = live.cli("serve", "line@prod", "--deployment", digits or "a", "--json")
+        assert (done.code, done.document["error"]["code"]) == (1, code)
+    both = live.cli("serve", "line@prod", "--deployment", words[3], "--release", first, "--json")
+    assert both.document["error"]["code"] == "cli.misused"
 
 
 def test_what_a_container_records_is_in_the_teams_bucket_when_it_ends(live: Project) -> None:

@@ -22,6 +22,7 @@ from shipway.cli._settings import Project, Settings
     "--grpc-port", type=PORT, default=None, help="A second port, which speaks gRPC; 0 takes a free one. None when left out."
 )
 @click.option("--release", default=None, metavar="DIGEST", help="Stay with this one, which is or was live there.")
+@click.option("--deployment", "pinned", default=None, metavar="DIGEST", help="Stay with this one, its arms included.")
 @click.option(
     "--bundle", default=None, metavar="DIR", type=click.Path(path_type=Path), help="Take the release from it; needs no project."
 )
@@ -34,6 +35,7 @@ def command(
     host: str,
     grpc_port: int | None,
     release: str | None,
+    pinned: str | None,
     bundle: Path | None,
     as_json: bool,
 ) -> None:
@@ -41,9 +43,11 @@ def command(
 
     It follows its ref: when that moves, the new release is loaded beside the old one and takes over once its golden rows
     reproduce. `shipway up` does this for every deployment. With --release or --bundle it serves one release until it ends, as
-    a container does; what does not start ends it.
+    a container does, with --deployment one with its arms; what does not start ends it.
     """
     out, at = Output(as_json), _At(port, host, grpc_port)
+    if pinned and (release or bundle):
+        raise Misused("--deployment says the releases itself", mend="leave --release and --bundle out")
     if bundle:
         ref, grpc = _from_bundle(settings, out, bundle, deployment, release, at)
         out.end("served", {"ref": ref, "grpc": grpc}, then=f"shipway verify {bundle}")
@@ -51,8 +55,8 @@ def command(
     project = Project(settings)
     if grpc_port is not None and find_deploy(project.spec, deployment).target == "gateway":
         raise Misused("a gateway speaks no gRPC", where="--grpc-port", mend="leave it out")
-    if release:
-        ref, grpc = _pinned(project, out, deployment, release, at)
+    if release or pinned:
+        ref, grpc = _pinned(project, out, deployment, at, release=release, whole=pinned)
     else:
         ref, grpc = _following(project, out, deployment, at)
     out.end("served", {"ref": ref, "grpc": grpc}, then=f"shipway log {ref}")
@@ -88,15 +92,21 @@ def _following(project: Project, out: Output, deployment: str | None, at: _At) -
     return ref, supervisor.grpc.get(ref)
 
 
-def _pinned(project: Project, out: Output, deployment: str | None, release: str, at: _At) -> tuple[str, str | None]:
+def _pinned(
+    project: Project, out: Output, deployment: str | None, at: _At, *, release: str | None, whole: str | None
+) -> tuple[str, str | None]:
+    """release: of an arm, or the live one, alone; whole: a deployment with all that it names."""
     from shipway.cli._digests import find_release
     from shipway.cli._serving import predictor_environ, stop_on_signals
     from shipway.operate import serve_pinned
-    from shipway.release import deploy_ref, pinned_deployment
+    from shipway.release import deploy_ref, pinned_deployment, pinned_with_arms
 
     ref, environ = deploy_ref(find_deploy(project.spec, deployment)), project.settings.environ
-    wanted = find_release(project.store, release)
-    digest = pinned_deployment(project.store, project.settings.trusted(), ref, wanted)
+    keys, wanted = project.settings.trusted(), find_release(project.store, release) if release else None
+    if wanted:
+        digest = pinned_deployment(project.store, keys, ref, wanted)
+    else:
+        digest = pinned_with_arms(project.store, keys, ref, whole or "")
     grpc = serve_pinned(
         project.store,
         ref,
@@ -108,6 +118,7 @@ def _pinned(project: Project, out: Output, deployment: str | None, release: str,
         stop=stop_on_signals(),
         **at._asdict(),
         release=wanted,
+        arms=wanted is None,
     )
     return ref, grpc
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from shipway.deploy._argo import argo_template_name
     from shipway.deploy._errors import CannotExpress, NamesCollide, NothingToRender, RenderedDiffers, SecretLiteral
     from shipway.deploy._stepfunctions import state_machine_name
-    from shipway.deploy._subject import CATALOGUE, UNPINNED, Service, Subject, Task, Workload, make_subject
+    from shipway.deploy._subject import CATALOGUE, UNPINNED, Beside, Service, Subject, Task, Workload, make_subject
     from shipway.deploy._targets import TARGETS, render_target
     from shipway.deploy._text import Files
 
@@ -22,7 +22,7 @@ _HOME = {
     "_argo": ["argo_template_name"],
     "_errors": ["CannotExpress", "NamesCollide", "NothingToRender", "RenderedDiffers", "SecretLiteral"],
     "_stepfunctions": ["state_machine_name"],
-    "_subject": ["CATALOGUE", "UNPINNED", "Service", "Subject", "Task", "Workload", "make_subject"],
+    "_subject": ["CATALOGUE", "UNPINNED", "Beside", "Service", "Subject", "Task", "Workload", "make_subject"],
     "_targets": ["TARGETS", "render_target"],
     "_text": ["Files"],
 }
@@ -31,6 +31,7 @@ __all__ = [
     "CATALOGUE",
     "TARGETS",
     "UNPINNED",
+    "Beside",
     "CannotExpress",
     "Files",
     "NamesCollide",

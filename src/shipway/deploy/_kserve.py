@@ -70,7 +70,15 @@ def bundle_address(subject: Subject, service: Service, release: Digest) -> str:
     return f"{subject.targets.objects}/bundles/{_digits(release)}"
 
 
+def _check_alone(service: Service) -> None:
+    """KServe would shift requests, not units, and a pod that has one bundle knows no other release. Raises CannotExpress."""
+    if service.beside:
+        what = f"{TARGET} serves one bundle a pod, and {service.name} has {len(service.beside.releases)} arms"
+        raise CannotExpress(what, mend=f"shipway render kubernetes, or end the arms: shipway apply {service.name}")
+
+
 def _inference_service(subject: Subject, service: Service, name: str) -> JsonObject:
+    _check_alone(service)
     given = subject.targets.kubernetes
     shifts = given.canary if service.previous else None
     if given.kserve == "serverless":

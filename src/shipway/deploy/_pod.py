@@ -46,9 +46,9 @@ def labels(subject: Subject, name: str, component: str, *, release: str | None =
 
 
 def serving_pod(subject: Subject, service: Service, name: str) -> JsonObject:
-    """The pod that serves one release of an application from the team's store."""
+    """The pod that serves one release of an application from the team's store, its arms in the same container."""
     drain = _DRAIN[service.kind] + _UNROUTE_SECONDS + 5 + (_SEND_SECONDS if subject.targets.objects else 0)
-    args = ["serve", service.name, "--release", service.release, *listening(grpc=service.grpc)]
+    args = [*service.words, *listening(grpc=service.grpc)]
     second: list[Json] = [{"name": "grpc", "containerPort": GRPC_PORT}] if service.grpc else []
     box: JsonObject = {
         **container(subject, service.kind, args, secrets=service.secrets),

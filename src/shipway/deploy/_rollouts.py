@@ -50,23 +50,26 @@ def _rollout(subject: Subject, service: Service, name: str) -> JsonObject:
             "progressDeadlineSeconds": progress_seconds(subject),
             "progressDeadlineAbort": True,
             "selector": {"matchLabels": {"app.kubernetes.io/name": name}},
-            "strategy": {
-                "canary": {"maxUnavailable": 0, "maxSurge": 1, "steps": _steps(subject, f"{name}-gate", service.release)}
-            },
+            "strategy": {"canary": {"maxUnavailable": 0, "maxSurge": 1, "steps": _steps(subject, f"{name}-gate", service)}},
             "template": serving_pod(subject, service, name),
         },
     }
 
 
-def _steps(subject: Subject, template: str, release: str) -> list[Json]:
-    """The gate is asked before anybody gets the release, and again before more do."""
-    asked: JsonObject = {"templates": [{"templateName": template}], "args": [{"name": "release", "value": release}]}
+def _steps(subject: Subject, template: str, service: Service) -> list[Json]:
+    """The gate is asked before anybody gets the release, and again before more do; of its arms as well."""
+    releases = dict.fromkeys([service.release, *(service.beside.releases if service.beside else ())])
+    asked = [_asked(template, release) for release in releases]
     first = subject.targets.kubernetes.canary or _FIRST
     weights = sorted({first, max(first, _THEN)})
     steps: list[Json] = []
     for weight in weights:
-        steps += [{"analysis": asked}, {"setWeight": weight}, {"pause": {"duration": _BAKE}}]
-    return [*steps, {"analysis": asked}]
+        steps += [*asked, {"setWeight": weight}, {"pause": {"duration": _BAKE}}]
+    return [*steps, *asked]
+
+
+def _asked(template: str, release: str) -> JsonObject:
+    return {"analysis": {"templates": [{"templateName": template}], "args": [{"name": "release", "value": release}]}}
 
 
 def _analysis(subject: Subject, service: Service, name: str) -> JsonObject:

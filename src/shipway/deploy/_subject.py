@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
-from typing import cast
+from typing import NamedTuple, cast
 
 from shipway.deploy._errors import CannotExpress
 from shipway.kernel.canonical import Json
@@ -53,6 +53,13 @@ class Workload:
     plan: Digest | None = None
 
 
+class Beside(NamedTuple):
+    """Releases that answer beside the live one, as arms. deployment: the object that says which units are whose."""
+
+    deployment: Digest
+    releases: tuple[Digest, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """An application in an environment. release: what it serves; secrets: names of variables that it needs.
@@ -60,7 +67,7 @@ class Service:
     previous: the release that was live there before, when there was one.
 
     kind: `predictor` serves a model, `gateway` answers a prompt; after: the environment that has to have it first; budgeted:
-    whether what its calls cost is counted against a budget; grpc: whether it answers that at a second port.
+    whether what its calls cost is counted against a budget; grpc: whether it answers that at a second port; beside: its arms.
     """
 
     application: str
@@ -75,6 +82,13 @@ class Service:
     monitors: tuple[MonitorSpec, ...] = ()
     budgeted: bool = False
     grpc: bool = False
+    beside: Beside | None = None
+
+    @property
+    def words(self) -> list[str]:
+        """What is typed after `shipway` to serve it, whatever moves later: one release, or a deployment with its arms."""
+        pinned = ["--deployment", self.beside.deployment] if self.beside else ["--release", self.release]
+        return ["serve", self.name, *pinned]
 
     @property
     def name(self) -> str:
@@ -122,10 +136,11 @@ def make_subject(
     plan: Digest | None = None,
     releases: Mapping[str, Digest] | None = None,
     previous: Mapping[str, Digest] | None = None,
+    beside: Mapping[str, Beside] | None = None,
 ) -> Subject:
     """The subject of a spec. graph: of its pipeline; releases: by `application@environment`; one without is left out.
 
-    previous: what was live there before, by the same names.
+    previous: what was live there before, by the same names; beside: arms, by the same names.
     """
     known, before = releases or {}, previous or {}
     secrets = (CATALOGUE, *secrets_of(spec))
@@ -139,7 +154,9 @@ def make_subject(
         targets=spec.targets,
         workload=_workload(spec, graph, plan) if graph else None,
         services=tuple(
-            _service(spec, deploy, known[name], before.get(name)) for name, deploy in spec.deploy.items() if name in known
+            _service(spec, deploy, known[name], before.get(name), (beside or {}).get(name))
+            for name, deploy in spec.deploy.items()
+            if name in known
         ),
         indexed=bool(spec.indexes),
         sources=tuple(sorted({index.source for index in spec.indexes.values() if index.source.startswith("s3://")})),
@@ -200,7 +217,7 @@ def _ordered(tasks: Iterable[Task]) -> tuple[Task, ...]:
     return tuple(by_name[name] for name in order if name in by_name)
 
 
-def _service(spec: Spec, deploy: DeploySpec, release: Digest, previous: Digest | None) -> Service:
+def _service(spec: Spec, deploy: DeploySpec, release: Digest, previous: Digest | None, beside: Beside | None = None) -> Service:
     gateway = deploy.target == "gateway" or (not spec.models and bool(spec.prompts))
     models = [name for name in spec.models if not deploy.uses or name in deploy.uses or f"model/{name}" in deploy.uses]
     return Service(
@@ -215,6 +232,7 @@ def _service(spec: Spec, deploy: DeploySpec, release: Digest, previous: Digest |
         previous=previous,
         monitors=tuple(deploy.monitors.values()),
         grpc=deploy.grpc and not gateway,
+        beside=beside,
         budgeted=gateway and any((spec.gateway.budget, *(key.budget for key in spec.gateway.keys.values()))),
     )
 

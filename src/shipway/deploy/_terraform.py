@@ -111,8 +111,9 @@ def _service(subject: Subject, service: Service) -> JsonObject:
     if service.budgeted and subject.targets.aws.budgets is None:
         what = f"{TARGET} cannot keep the budgets of {service.name}: their ledger begins anew with each task of ECS"
         raise CannotExpress(what, mend="run the gateway in Kubernetes, or say targets: {aws: {budgets: per_task}}")
-    size = fargate_size(1, 2 * 2**30, what=service.name)
-    words = ["serve", service.name, "--release", service.release, "--host", "0.0.0.0", "--port", str(PORT)]  # noqa: S104
+    models = 1 + len(service.beside.releases if service.beside else ())
+    size = fargate_size(1, models * 2 * 2**30, what=service.name)
+    words = [*service.words, "--host", "0.0.0.0", "--port", str(PORT)]  # noqa: S104
     return {
         "deployment": service.name,
         "kind": service.kind,

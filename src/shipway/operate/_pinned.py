@@ -12,9 +12,10 @@ from shipway.gate import arms_in
 from shipway.kernel.digest import Digest, short
 from shipway.kernel.errors import ShipwayError
 from shipway.kernel.split import LIVE
+from shipway.operate._apart import ArmsApart
 from shipway.operate._control import SHARE_SECONDS, gather
 from shipway.operate._group import LOOPBACK, Group
-from shipway.operate._serving import prepare_serving
+from shipway.operate._serving import prepare_apart, prepare_serving
 from shipway.store import Store
 
 _TURN_SECONDS = 0.5  # a worker that died is noticed this soon
@@ -36,11 +37,13 @@ def serve_pinned(
     grpc_port: int | None = None,
     log: bool = True,
     release: Digest | None = None,
+    arms: bool = False,
 ) -> str | None:
     """Serve until told to stop, then drain; where gRPC was answered.
 
     grpc_port: as in Group; environ, secrets: as in Supervisor; log: whether predictions are recorded; release: of the
-    deployment's, alone and under the name of its arm, where a mesh or load balancer splits; otherwise the live one.
+    deployment's, alone and under the name of its arm, where a mesh or load balancer splits; otherwise the live one; arms:
+    whether the others of the deployment answer here beside it.
 
     What was recorded goes to the team's bucket, where objects are in one: the disk of a container ends with it.
 
@@ -49,28 +52,40 @@ def serve_pinned(
     """
     names = {found: arm for arm, found in reversed(arms_in(store.get(deployment, "deployment")))}
     arm = names.get(release, LIVE) if release else LIVE
-    serving = prepare_serving(store, ref, deployment, cache=cache, report=report, log=log, arm=arm)
+    apart_by_name = prepare_apart(store, ref, deployment, cache=cache, report=report) if arms else {}
+    file = _log_file(store, ref, deployment)
+    apart = ArmsApart(ref, deployment, apart_by_name, log=file, environ=environ, report=report)
+    urls = apart.urls if arms else None
+    serving = prepare_serving(store, ref, deployment, cache=cache, report=report, log=log, arm=arm, apart=urls)
     serving = replace(serving, ready_seconds=_START_SECONDS)
-    folder = store.root / "serving"
-    folder.mkdir(exist_ok=True)
-    name = ref.removeprefix("deploy/").replace("/", "-")
-    group = Group(ref, port, folder / f"{name}.{short(deployment)}.log", environ, secrets, host, grpc_port)
+    group = Group(ref, port, file, environ, secrets, host, grpc_port)
     logs = _Logs(store, report) if log and store.objects.bucket is not None else None
     try:
+        apart.step()
         group.switch(serving, stop)
         if stop.is_set():
             return None
         report(f"{ref} serves {short(serving.release)} at {group.told}")
+        for name, problem in group.workers[0].problems.items():
+            report(f"{ref}: arm {name} does not answer, and live does instead: {problem}")
         while not stop.wait(_TURN_SECONDS):
             if replaced := group.replace_dead(stop):
                 report(f"{ref}: {replaced} predictor died and was replaced ({group.why})")
+            apart.step()
             if logs:
                 logs.step()
     finally:
         group.stop()
+        apart.stop()
         if logs:
             logs.send()
     return group.grpc
+
+
+def _log_file(store: Store, ref: str, deployment: Digest) -> Path:
+    folder = store.root / "serving"
+    folder.mkdir(exist_ok=True)
+    return folder / f"{ref.removeprefix('deploy/').replace('/', '-')}.{short(deployment)}.log"
 
 
 class _Logs:

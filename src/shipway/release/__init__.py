@@ -54,7 +54,15 @@ if TYPE_CHECKING:
     from shipway.release._model_signature import ModelUnsigned, SignedModel, model_bundle, sign_models
     from shipway.release._openlineage import Run, Used, recorded_runs, run_events, run_uuid
     from shipway.release._openlineage_send import LINEAGE_ENDPOINT, EventsUnsent, Receiver, send_events
-    from shipway.release._pinned import BundleUnclear, CodeUnsigned, NeverLive, Unpacked, pinned_deployment, unpack_bundle
+    from shipway.release._pinned import (
+        BundleUnclear,
+        CodeUnsigned,
+        NeverLive,
+        Unpacked,
+        pinned_deployment,
+        pinned_with_arms,
+        unpack_bundle,
+    )
     from shipway.release._plan import NoCandidate, Plan, candidate_of, make_plan
     from shipway.release._plan_json import change_document, gate_document, plan_document
     from shipway.release._planned import (
@@ -138,7 +146,15 @@ _HOME = {
     "_model_signature": ["ModelUnsigned", "SignedModel", "model_bundle", "sign_models"],
     "_openlineage": ["Run", "Used", "recorded_runs", "run_events", "run_uuid"],
     "_openlineage_send": ["EventsUnsent", "LINEAGE_ENDPOINT", "Receiver", "send_events"],
-    "_pinned": ["BundleUnclear", "CodeUnsigned", "NeverLive", "Unpacked", "pinned_deployment", "unpack_bundle"],
+    "_pinned": [
+        "BundleUnclear",
+        "CodeUnsigned",
+        "NeverLive",
+        "Unpacked",
+        "pinned_deployment",
+        "pinned_with_arms",
+        "unpack_bundle",
+    ],
     "_plan": ["NoCandidate", "Plan", "candidate_of", "make_plan"],
     "_plan_json": ["change_document", "gate_document", "plan_document"],
     "_planned": [
@@ -312,6 +328,7 @@ __all__ = [
     "outcomes_of",
     "parse_target",
     "pinned_deployment",
+    "pinned_with_arms",
     "plan_document",
     "plan_split",
     "policy_change",

@@ -26,6 +26,7 @@ from shipway.spec import DeploySpec
 from shipway.store import Store, open_store
 
 _DEPLOY = "deploy/"
+_SHORTEST = len("sha256:") + 4
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,199}@[a-z][a-z0-9_-]{0,199}")
 
 
@@ -52,13 +53,37 @@ def pinned_deployment(store: Store, keys: KeyRing, ref: str, release: Digest) ->
     moves = store.lives(ref, release, limit=1)
     target = moves[0].target if moves else None
     if target is None:
-        what = f"{ref} has never been at release {short(release)}"
-        raise NeverLive(what, where=store.project, mend=f"shipway apply {ref.removeprefix(_DEPLOY)}")
+        raise _never(store, ref, f"release {short(release)}")
+    _check_unrevoked(store, keys, ref, release)
+    return target
+
+
+def pinned_with_arms(store: Store, keys: KeyRing, ref: str, deployment: str) -> Digest:
+    """The deployment of a ref by its digest or first digits, now or before: it is served with its arms.
+
+    Raises NeverLive, and ReleaseRevoked for one that is not there any more and one of whose releases was revoked.
+    """
+    begins = f"sha256:{deployment.removeprefix('sha256:')}"
+    known = store.targets(ref, begins) if len(begins) >= _SHORTEST else []
+    found = [digest for digest in known if store.lives(ref, target=digest, limit=1)]
+    if len(found) != 1:
+        raise _never(store, ref, f"deployment {deployment[:80]}")
+    live = store.ref(ref)
+    if live is None or live.digest != found[0]:
+        for _, release in arms_in(store.get(found[0], "deployment")):
+            _check_unrevoked(store, keys, ref, release)
+    return found[0]
+
+
+def _never(store: Store, ref: str, named: str) -> NeverLive:
+    return NeverLive(f"{ref} has never been at {named}", where=store.project, mend=f"shipway apply {ref.removeprefix(_DEPLOY)}")
+
+
+def _check_unrevoked(store: Store, keys: KeyRing, ref: str, release: Digest) -> None:
     for digest in (release, *(part.digest for part in load_components(store, release))):
         if revoked(store, keys, digest):
             what = f"release {short(release)} is not live at {ref} any more, and was revoked"
             raise ReleaseRevoked(what, where=digest, mend="serve what is live")
-    return target
 
 
 class CodeUnsigned(ShipwayError):
