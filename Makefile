@@ -44,7 +44,7 @@ lint: $(VENV)/.dev
 	$(VENV)/bin/ruff format --check src tests examples bench
 	$(VENV)/bin/mypy
 
-slow: $(VENV)/.dev $(VENV)/great-expectations/.made $(VENV)/dvc/.made $(VENV)/kserve/.made $(if $(shell command -v npm),$(VENV)/azurite/.made)
+slow: $(VENV)/.dev $(VENV)/great-expectations/.made $(VENV)/dvc/.made $(VENV)/kserve/.made $(VENV)/evidently/.made $(VENV)/nannyml/.made $(if $(shell command -v npm),$(VENV)/azurite/.made)
 	$(VENV)/bin/python -m pytest -m slow
 
 docs: $(VENV)/.dev
@@ -128,6 +128,12 @@ $(VENV)/kserve/.made: $(UV) requirements/kserve.lock
 	VIRTUAL_ENV=$(VENV)/kserve $(UV) pip install --quiet --require-hashes -r requirements/kserve.lock
 	touch $@
 
+# a gigabyte and two: for the slow tests, the vectors of the others, and the measurements
+$(VENV)/evidently/.made $(VENV)/nannyml/.made: $(VENV)/%/.made: $(UV) requirements/%.lock
+	$(UV) venv --quiet --clear $(VENV)/$*
+	VIRTUAL_ENV=$(VENV)/$* $(UV) pip install --quiet --require-hashes -r requirements/$*.lock
+	touch $@
+
 # Azure's own emulator of its blob storage, 190 MB of Node: where there is npm, and for the slow tests alone
 $(VENV)/azurite/.made: requirements/azurite/package.json
 	mkdir -p $(VENV)/azurite
@@ -164,6 +170,8 @@ lock: $(UV)
 	$(COMPILE) requirements/great-expectations.in -o requirements/great-expectations.lock
 	$(COMPILE) requirements/dvc.in -o requirements/dvc.lock
 	$(COMPILE) requirements/kserve.in -o requirements/kserve.lock
+	$(COMPILE) requirements/evidently.in -o requirements/evidently.lock
+	$(COMPILE) requirements/nannyml.in -o requirements/nannyml.lock
 	$(COMPILE) -c requirements/dev.lock requirements/image.in -o src/shipway/deploy/image/shipway.lock
 	$(COMPILE) --no-deps requirements/embed-weights.in -o embed.lock
 	$(COMPILE) -c requirements/dev.lock -c src/shipway/deploy/image/shipway.lock requirements/embed.in >> embed.lock

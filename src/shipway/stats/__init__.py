@@ -15,7 +15,7 @@ from shipway.stats._calibration import (
 )
 from shipway.stats._calibration_interval import calibration_interval
 from shipway.stats._discoveries import benjamini_hochberg
-from shipway.stats._distances import jensen_shannon, ks_binned, psi, wasserstein_binned
+from shipway.stats._distances import jensen_shannon, ks_binned, psi, psi_filled, wasserstein_binned
 from shipway.stats._interval import NEVER, Interval, rows_still_needed, wilson
 from shipway.stats._means import mean_interval, ratio_interval
 from shipway.stats._paired import holm, mcnemar_exact, paired_interval
@@ -23,6 +23,7 @@ from shipway.stats._prediction_powered import prediction_powered_mean
 from shipway.stats._probability_scores import brier_interval, brier_score, brier_skill_interval, log_loss, log_loss_interval
 from shipway.stats._proportions import clopper_pearson, items_needed, share_interval
 from shipway.stats._quantiles import normal_quantile, t_quantile
+from shipway.stats._samples import chi_square_tail, chi_square_test, ks_statistic, ks_test, share_test, wasserstein
 
 __all__ = [
     "NEVER",
@@ -40,12 +41,16 @@ __all__ = [
     "calibration_error_binned",
     "calibration_interval",
     "calibration_table",
+    "chi_square_tail",
+    "chi_square_test",
     "clopper_pearson",
     "cohen_kappa",
     "holm",
     "items_needed",
     "jensen_shannon",
     "ks_binned",
+    "ks_statistic",
+    "ks_test",
     "log_loss",
     "log_loss_interval",
     "mcnemar_exact",
@@ -54,11 +59,14 @@ __all__ = [
     "paired_interval",
     "prediction_powered_mean",
     "psi",
+    "psi_filled",
     "ratio_interval",
     "roc_auc",
     "rows_still_needed",
     "share_interval",
+    "share_test",
     "t_quantile",
+    "wasserstein",
     "wasserstein_binned",
     "wilson",
 ]

@@ -24,7 +24,20 @@ def psi(reference: ArrayLike, current: ArrayLike) -> float:
     0.879
     """
     p, q = _shares(reference, current)
-    p, q = np.where(p == 0, _EMPTY, p), np.where(q == 0, _EMPTY, q)
+    return psi_filled(np.where(p == 0, _EMPTY, p), np.where(q == 0, _EMPTY, q))
+
+
+def psi_filled(reference: ArrayLike, current: ArrayLike) -> float:
+    """`psi` of positive shares that were filled already, so that they may sum to a little more than 1.
+
+    Raises ValueError on unequal shapes or a share that is not above 0.
+    >>> psi_filled([0.5, 0.5], [0.5, 0.5])
+    0.0
+    """
+    p, q = amounts(reference, "reference"), amounts(current, "current")
+    same_shape(reference=p, current=q)
+    if not (p.all() and q.all()):
+        raise ValueError("expected shares above 0; fill empty bins first")
     return float(((p - q) * np.log(p / q)).sum())
 
 
