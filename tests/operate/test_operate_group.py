@@ -78,6 +78,17 @@ def test_who_is_told_to_stop_waits_for_no_process_that_still_loads(tmp_path: Pat
     assert [worker.process.returncode for worker in found.workers] == [-15, -15]
 
 
+def test_the_time_to_finish_counts_from_when_they_were_first_asked(tmp_path: Path) -> None:
+    """So that groups drain side by side, one after another waited for."""
+    found = group(tmp_path)
+    found.switch(serving(SLOW_TO_END, drain=0.2))
+    found.drain()
+    time.sleep(0.3)
+    assert [worker.process.poll() for worker in found.workers] == [None, None]
+    found.stop()
+    assert [worker.process.returncode for worker in found.workers] == [-9, -9]
+
+
 def test_a_process_that_is_not_ready_in_its_time_is_told(tmp_path: Path) -> None:
     found = group(tmp_path)
     started = time.monotonic()

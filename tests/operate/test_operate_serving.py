@@ -6,11 +6,13 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
+from types import MethodType
 
 import pytest
 
@@ -22,6 +24,7 @@ from store_help import BUCKET, s3_environ
 from shipway.kernel.digest import Digest
 from shipway.monitor import GAP, window_rows
 from shipway.operate import Supervisor, _supervisor, compact
+from shipway.operate._group import Group
 from shipway.release import load_components, put_release
 from shipway.store import Destination, relocate_store
 
@@ -46,6 +49,26 @@ def step_until(supervisor: Supervisor, condition: Callable[[], object]) -> None:
         return condition()
 
     wait_for(stepped)
+
+
+def test_who_is_told_to_stop_waits_for_no_release_that_starts_and_says_of_none_that_it_serves(project: Project) -> None:
+    move(project, releases(project)[0])
+    said: list[str] = []
+    with supervising(project, said) as supervisor:
+        started = Supervisor._open
+        stop = threading.Event()
+
+        def told_then(own: Supervisor, ref: str) -> Group:
+            """The signal comes as the first process is about to be started."""
+            stop.set()
+            return started(own, ref)
+
+        supervisor._open = MethodType(told_then, supervisor)  # type: ignore[method-assign]
+        began = time.monotonic()
+        supervisor.step(stop)
+        supervisor.close()
+        assert time.monotonic() - began < 15
+    assert (endpoint(project), said) == ({}, [])
 
 
 def test_a_step_where_all_is_as_it_should_be_does_nothing(project: Project) -> None:

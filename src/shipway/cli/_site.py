@@ -45,15 +45,22 @@ def make_site(
     )
 
 
+_ANSWER_SECONDS = 5  # for what is being answered when this ends; whoever is slower is hung up on
+_CLOSE_SECONDS = 10.0  # for all of it; the thread is left behind then
+
+
 class Listening:
     """An application under uvicorn in a thread; when it ends, so does everything else. most: connections at a time."""
 
     def __init__(self, app: Starlette, listener: socket, stop: threading.Event, *, most: int | None = None) -> None:
         import uvicorn
 
-        self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, limit_concurrency=most))
+        settings = uvicorn.Config(
+            app, log_level="warning", access_log=False, limit_concurrency=most, timeout_graceful_shutdown=_ANSWER_SECONDS
+        )
+        self._server = uvicorn.Server(settings)
         self._listener, self._stop = listener, stop
-        self._thread = threading.Thread(target=self._run, name="web")
+        self._thread = threading.Thread(target=self._run, name="web", daemon=True)
 
     def __enter__(self) -> Listening:
         self._thread.start()
@@ -61,7 +68,7 @@ class Listening:
 
     def __exit__(self, *_problem: object) -> None:
         self._server.should_exit = True
-        self._thread.join()
+        self._thread.join(_CLOSE_SECONDS)
 
     def _run(self) -> None:
         try:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from shipway.tracking import Tracking
 
 SCRAPERS = 32  # connections to the metrics at a time: each answer reads the catalogue
-_PATIENCE = 3.0  # seconds for a round to end: one that is in native code while the interpreter goes can crash the process
+_PATIENCE = 3.0  # seconds for a round to end what it is at, or to be left in the midst of it
+_LAST_PATIENCE = 1.0  # for all threads once everything is closed
 
 
 @click.command(name="up")
@@ -64,7 +65,8 @@ def command(
     gives it the metrics and nothing else. The predictors are processes of their own: this one
     is never on the way of a prediction. Ends with Ctrl-C or SIGTERM; what was accepted is finished first.
     """
-    from shipway.cli._serving import stop_on_signals
+    from shipway.cli._loop import ControlLoop
+    from shipway.cli._serving import leave_threads, stop_on_signals
     from shipway.cli._site import Listening, make_site
     from shipway.monitor import OutcomeLog
     from shipway.operate import bind_port, forget_control, hold_control, note_control
@@ -75,6 +77,7 @@ def command(
     project, out = Project(settings), Output(as_json)
     if host != "127.0.0.1":
         out.note(f"binds to {host}: whoever reaches it can approve and apply as {project.actor.name}")
+    before = set(threading.enumerate())
     with ExitStack() as running:
         running.enter_context(hold_control(project.store, alone=True))
         stop = stop_on_signals()
@@ -94,12 +97,13 @@ def command(
         running.enter_context(Listening(site, listener, stop))
         if second:
             running.enter_context(Listening(make_metrics_app(project.store.again, counters), second, stop, most=SCRAPERS))
-        control = threading.Thread(target=_control, args=(settings, out, chosen, stop, not no_serving), name="control")
-        control.start()
-        running.callback(control.join)
+        control = ControlLoop(settings, out.note, port=chosen + 1, serving=not no_serving)
+        control.start(stop)
+        running.callback(control.end)
         spec = _SpecNow(settings, out)
-        for rounds in (_following, _looking):  # daemons: an evaluation of an hour does not keep the process
-            thread = threading.Thread(target=rounds, args=(settings, out, spec, stop), name=rounds.__name__, daemon=True)
+        for name, rounds in (("following", _following), ("looking at gateways", _looking)):
+            # daemons: an evaluation of an hour does not keep the process
+            thread = threading.Thread(target=rounds, args=(settings, out, spec, stop), name=name, daemon=True)
             thread.start()
             running.callback(thread.join, _PATIENCE)
         running.callback(stop.set)
@@ -111,6 +115,7 @@ def command(
         out.say(", ".join([f"shipway up: {url}", *(f"{name}: {at}" for name, at in neighbours.items() if at)]))
         stop.wait()
     out.end("up", {"url": url, "metrics": watched}, then="shipway log")
+    leave_threads(before, out.note, seconds=_LAST_PATIENCE)
 
 
 def _start_tracking(project: Project, out: Output) -> Tracking | None:
@@ -122,32 +127,6 @@ def _start_tracking(project: Project, out: Output) -> Tracking | None:
         return None
     folder = project.store.root / "mlflow"
     return start_tracking(folder, port=free_port(0), environ=predictor_environ(project.settings.environ))
-
-
-def _control(settings: Settings, out: Output, port: int, stop: threading.Event, serving: bool) -> None:
-    """The loop in its own thread, with its own store."""
-    from shipway.cli._serving import predictor_environ
-    from shipway.operate import Control, make_supervisor
-
-    project = Project(settings)
-    environ = predictor_environ(settings.environ)
-    supervisor = make_supervisor(
-        project.store,
-        cache=project.cache,
-        environ=environ,
-        report=out.note,
-        port=port + 1,
-        only=None if serving else "",  # no ref has that name
-        secrets=settings.environ,
-    )
-    try:
-        Control(project.store, project.signer, supervisor, out.note).run(stop)
-    except BaseException as problem:
-        out.note(f"the control loop ended: {type(problem).__name__}: {problem}")
-        raise
-    finally:
-        stop.set()
-        project.store.close()
 
 
 def _following(settings: Settings, out: Output, spec: _SpecNow, stop: threading.Event) -> None:

@@ -14,7 +14,6 @@ import os
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -47,13 +46,14 @@ def main(arguments: list[str]) -> int:
         _say({"ready": False, "error": error}, options.ready_fd)
         sys.stderr.write(problem.render() + "\n")
         return 1
-    told = threading.Event()
+    told, tell = os.pipe()
+    os.set_blocking(tell, False)
+    signal.set_wakeup_fd(tell, warn_on_full_buffer=False)  # whichever thread the kernel gives the signal to
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told.set())
+        signal.signal(number, lambda *_: None)
     digest = weights_digest(weights)
     _say({"ready": True, "port": port, "pid": os.getpid(), "model": options.model, "weights": digest}, options.ready_fd)
-    while not told.wait(1.0):  # a wait without an end would keep the signal from Python on some systems
-        continue
+    os.read(told, 1)  # until one of them comes
     del server  # stops accepting and joins its threads
     return 0
 

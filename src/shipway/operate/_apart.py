@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -38,22 +39,25 @@ class ArmsApart:
         """Where each answers, or will once it can."""
         return {name: group.url for name, group in self._groups.items()}
 
-    def step(self) -> bool:
-        """Start what is not there and replace what died; whether a problem came or went. Never raises for an arm."""
+    def step(self, stop: threading.Event | None = None) -> bool:
+        """Start what is not there and replace what died; whether a problem came or went. Never raises for an arm.
+
+        stop: once it is set, nobody is waited for any more.
+        """
         before = dict(self.problems)
         for name, group in self._groups.items():
             if time.monotonic() >= self._next.get(name, 0.0):
-                self._step(name, group)
+                self._step(name, group, stop)
         for name, text in self.problems.items():
             if before.get(name) != text:
                 self._report(f"{self._ref}: arm {name} does not answer, and live does instead: {text}")
         return before != self.problems
 
-    def _step(self, name: str, group: Group) -> None:
+    def _step(self, name: str, group: Group, stop: threading.Event | None) -> None:
         try:
             if not group.workers:
-                group.switch(self._arms[name]())
-            elif replaced := group.replace_dead():
+                group.switch(self._arms[name](), stop)
+            elif replaced := group.replace_dead(stop):
                 self._report(f"{self._ref}: {replaced} predictor of arm {name} died and was replaced")
             self.problems.pop(name, None)
         except (ShipwayError, OSError) as problem:
@@ -68,6 +72,16 @@ class ArmsApart:
     def gone(self) -> bool:
         """Whether all have ended."""
         return not any(group.deployments() for group in self._groups.values())
+
+    def drain(self) -> None:
+        """As Group.drain."""
+        for group in self._groups.values():
+            group.drain()
+
+    def kill(self) -> None:
+        """As Group.kill."""
+        for group in self._groups.values():
+            group.kill()
 
     def stop(self) -> None:
         """Drain all and wait for it."""

@@ -42,16 +42,18 @@ class Control:
         """Turn until told to stop, then stop the predictors, compact and share what they left."""
         try:
             while not stop.is_set():
-                self.turn()
+                self.turn(stop)
                 stop.wait(TURN_SECONDS)
         finally:
             self._supervisor.close()
             self._guard("compact", self._compact)
             self._guard("share", lambda: share(self._store))
 
-    def turn(self) -> None:
-        """One look at everything that is due."""
-        self._guard("predictors", self._supervisor.step)
+    def turn(self, stop: threading.Event | None = None) -> None:
+        """One look at everything that is due. stop: as in Supervisor.step."""
+        self._guard("predictors", lambda: self._supervisor.step(stop))
+        if stop and stop.is_set():
+            return
         self._due("compact", COMPACT_SECONDS, self._compact)
         self._due("share", SHARE_SECONDS, lambda: share(self._store))
         self._due("watch", WATCH_SECONDS, lambda: watch_all(self._store, self._signer))

@@ -222,6 +222,7 @@ class Group:
         self._warm_until = 0.0
         self._deaths = Deaths()
         self.why = ""  # those that were replaced last had ended
+        self._begun: float | None = None  # when all were asked to end
 
     @property
     def url(self) -> str:
@@ -298,7 +299,7 @@ class Group:
         Raises PredictorFailed, also when too many have died in the last minute.
         """
         dead, now = [worker for worker in self.workers if not worker.running()], time.monotonic()
-        if not dead:
+        if not dead or (stop and stop.is_set()):
             return 0
         self.why = reasons(worker.process.returncode for worker in dead)
         if self._deaths.too_many(len(self.workers), now):
@@ -323,12 +324,23 @@ class Group:
         self.workers = []
         self._socket.close()
 
-    def stop(self) -> None:
-        """Drain all and close the address."""
-        self._let_go()
-        for worker in self.workers:
+    def drain(self) -> None:
+        """Ask all to finish what they have and end; from any thread, as often as one likes."""
+        for worker in (*self.workers, *self._warm, *self._leaving):
             worker.drain()
-        begun = time.monotonic()  # they drain side by side
+        self._begun = self._begun or time.monotonic()
+
+    def kill(self) -> None:
+        """End all at once; from any thread."""
+        for worker in (*self.workers, *self._warm, *self._leaving):
+            with suppress(OSError):
+                worker.process.kill()
+
+    def stop(self) -> None:
+        """Drain all and close the address. Their time counts from when they were first asked: they drain side by side."""
+        self.drain()
+        self._let_go()
+        begun = self._begun or time.monotonic()
         for worker in (*self.workers, *self._leaving):
             worker.finish(begun)
         self._socket.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -52,42 +53,67 @@ class Supervisor:
         self._kept = time.monotonic()
         self._failed: dict[tuple[str, Digest], float] = {}  # when to try again what did not start, by ref and deployment
 
-    def step(self) -> None:
-        """One look and what follows from it; safe to repeat at any time. Never raises for a release that does not start."""
+    def step(self, stop: threading.Event | None = None) -> None:
+        """One look and what follows from it; safe to repeat at any time. Never raises for a release that does not start.
+
+        stop: once it is set, no process that starts is waited for any more, and `close` should follow.
+        """
         desired = self._desired()
         live = {ref: group.serving.deployment if group.serving else _NOTHING for ref, group in self._groups.items()}
         for action in reconcile(desired, live):
             if isinstance(action, Stop):
                 self._stop(action.ref)
             else:
-                self._start(action)
+                self._start(action, stop)
+        if stop and stop.is_set():
+            return
         self._keep_files()
         for ref, group in self._groups.items():
-            self._mend(ref, group)
+            self._mend(ref, group, stop)
             self._settle(ref, group, desired[ref])
             group.tidy()
-        self._step_arms()
+        self._step_arms(stop)
+
+    def drain(self) -> None:
+        """Ask all that answer at an address of ours to finish what they have and end; from any thread. `close` waits for it."""
+        for group in list(self._groups.values()):
+            group.drain()
+
+    def kill(self) -> None:
+        """End every process at once, from any thread: for the end of one that has waited long enough for `close`."""
+        for group in list(self._groups.values()):
+            group.kill()
+        for apart in self._arms():
+            apart.kill()
 
     def close(self) -> None:
-        """Drain and end them all."""
+        """Drain and end them all, side by side; arms that answer in processes of their own after those that may ask them."""
+        self.drain()
         for ref in list(self._groups):
             self._stop(ref)
-        for apart in (*(apart for _, apart in self._apart), *self._retired):
+        for apart in self._arms():
+            apart.drain()
+        for apart in self._arms():
             apart.stop()
         self._apart, self._retired = [], []
+
+    def _arms(self) -> list[ArmsApart]:
+        return [*(apart for _, apart in self._apart), *self._retired]
 
     def _desired(self) -> dict[str, Digest]:
         return {ref.name: ref.digest for ref in self._store.refs("deploy/") if self._only in (None, ref.name)}
 
-    def _start(self, action: Start) -> None:
-        if self._waits(action.ref, action.deployment):
+    def _start(self, action: Start, stop: threading.Event | None) -> None:
+        if self._waits(action.ref, action.deployment) or (stop and stop.is_set()):
             return
         group = self._groups.get(action.ref)
         try:
             if group is None or not group.switch_back(action.deployment):
-                serving = self._prepared(action)
+                serving = self._prepared(action, stop)
                 group = group or self._open(action.ref)
-                group.switch(serving)
+                group.switch(serving, stop)
+                if stop and stop.is_set():
+                    return  # what has not said that it is ready serves nothing
         except ShipwayError as problem:
             self._fail(action.ref, action.deployment, problem)
             return
@@ -99,7 +125,7 @@ class Supervisor:
         release = group.serving.release if group.serving else action.deployment
         self._report(f"{action.ref} serves {short(release)} at {group.told}")
 
-    def _prepared(self, action: Start) -> Serving:
+    def _prepared(self, action: Start, stop: threading.Event | None) -> Serving:
         """What serves the live release, once the arms that have processes of their own run, or do not."""
         store, ref, deployment = self._store, action.ref, action.deployment
         arms = prepare_apart(store, ref, deployment, cache=self._cache, report=self._report)
@@ -108,7 +134,7 @@ class Supervisor:
             log = self._log_of(f"{ref}.arms")
             apart = ArmsApart(ref, deployment, arms, log=log, environ=self._environ, report=self._report)
             self._apart.append((ref, apart))
-            apart.step()
+            apart.step(stop)
             urls = apart.urls
         return prepare_serving(store, ref, deployment, cache=self._cache, report=self._report, apart=urls)
 
@@ -122,7 +148,7 @@ class Supervisor:
         folder.mkdir(exist_ok=True)
         return folder / (ref.removeprefix("deploy/").replace("/", "-") + ".log")
 
-    def _step_arms(self) -> None:
+    def _step_arms(self, stop: threading.Event | None) -> None:
         """Arms live as long as a worker that may ask them."""
         for ref, apart in list(self._apart):
             group = self._groups.get(ref)
@@ -130,7 +156,7 @@ class Supervisor:
                 self._apart.remove((ref, apart))
                 self._retired.append(apart)
                 apart.retire()
-            elif apart.step():
+            elif apart.step(stop):
                 self._note(ref, group, None)
         self._retired = [apart for apart in self._retired if not apart.gone()]
 
@@ -152,12 +178,12 @@ class Supervisor:
                 with suppress(ShipwayError, OSError):  # a worker that misses it will tell
                     self._store.objects.path(digest)
 
-    def _mend(self, ref: str, group: Group) -> None:
+    def _mend(self, ref: str, group: Group, stop: threading.Event | None) -> None:
         """A new worker for each that died."""
         if group.serving is None or self._waits(ref, group.serving.deployment):
             return
         try:
-            replaced = group.replace_dead()
+            replaced = group.replace_dead(stop)
         except ShipwayError as problem:
             self._fail(ref, group.serving.deployment, problem)
             return
@@ -187,7 +213,10 @@ class Supervisor:
         return bool(gone)
 
     def _stop(self, ref: str) -> None:
-        self._groups.pop(ref).stop()
+        try:
+            self._groups[ref].stop()
+        finally:
+            del self._groups[ref]  # not before: `kill` must find it
         self._forget(ref)
         self._store.delete_state(ENDPOINT, ref)
 
