@@ -44,8 +44,7 @@ def test_requests_that_failed_become_a_table_of_their_own_and_no_gap(tmp_path: P
 
 def test_what_a_release_costs_is_summed_over_its_processes_and_unknown_where_a_price_is_missing(tmp_path: Path) -> None:
     store = new_store(tmp_path)
-    assert measure_serving(store, RELEASE) is None
+    assert measure_serving(store) == {}
     log_beside(store, work(1000, 500_000, 0.25), work(3000, 1_500_000, 0.75), work(5, 500_000, -1.0, OTHER_RELEASE))
     compact_logs(store, now=NOW, time_column=time_column)
-    assert measure_serving(store, RELEASE) == ServingCost(4000, 2.0, 1.0)
-    assert measure_serving(store, OTHER_RELEASE) == ServingCost(5, 0.5, None)
+    assert measure_serving(store) == {RELEASE: ServingCost(4000, 2.0, 1.0), OTHER_RELEASE: ServingCost(5, 0.5, None)}

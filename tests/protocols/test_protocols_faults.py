@@ -19,7 +19,8 @@ from wire_help import RELEASE, Answer, Running, Served, ask, infer, tensors
 from shipway.protocols._watchdog import GREW, HUNG, MemoryTooSmall, check_memory
 from shipway.store import FailureRecord, WorkRecord, list_segments
 
-HANGS, WRONG_TYPE, WRONG_SHAPE, EXITS, RAISES, GROWS, HANGS_IN_C = range(1, 8)
+OTHER = "sha256:" + "5" * 64
+HANGS, WRONG_TYPE, WRONG_SHAPE, EXITS, RAISES, GROWS, HANGS_IN_C, HANGS_IN_ARM = range(1, 9)
 
 
 @contextmanager
@@ -37,8 +38,9 @@ def faulty(served: Served, **limits: object) -> Iterator[Running]:
         process.communicate()
 
 
-def ask_for(running: Running, fault: int) -> Answer:
-    return infer(running.address, {"inputs": tensors({"fault": np.array([float(fault)])})})
+def ask_for(running: Running, fault: int, arm: str = "") -> Answer:
+    headers = {"x-shipway-arm": arm} if arm else {}
+    return infer(running.address, {"inputs": tensors({"fault": np.array([float(fault)])})}, headers)
 
 
 @pytest.fixture
@@ -96,6 +98,30 @@ def test_a_model_that_hangs_is_given_up_and_the_process_ends(served: Served, tmp
     assert [(answer.status, "in its time" in answer.error) for answer in found] == [(504, True)]
     assert len(served.records()) == 1
     assert all(segment.sealed for segment in list_segments(served.log))
+
+
+@pytest.mark.parametrize("where", ["slow", "prod"], ids=["on its thread", "in the loop"])
+def test_an_arm_that_hangs_is_given_up_too_live_answers_and_each_release_has_its_own_work(
+    served: Served, tmp_path: Path, where: str
+) -> None:
+    served = served.logging_to(tmp_path)
+    arm = tmp_path / "arm.json"
+    signature = {"inputs": [{"name": "fault", "datatype": "FP64"}], "outputs": [{"name": "probability", "datatype": "FP64"}]}
+    own = {"release": OTHER, "arm": "near", "environment": where, "model": {"signature": signature}}
+    arm.write_text(json.dumps({**served.fields, **own}))
+    near = {"name": "near", "release": OTHER, "buckets": [[0, 0]], "config": str(arm), "url": None}
+    split = {"salt": "salt", "unit": "request", "arms": [near]}
+    with faulty(served, environment=where, batch_seconds=1.0, split=split, usd_per_cpu_hour=0.36) as running:
+        for name, times in (("live", 3), ("near", 2)):
+            for _ in range(times):
+                answer = ask_for(running, 0, name)
+                assert (answer.status, answer.headers["x-shipway-arm"]) == (200, name)
+        answer = ask_for(running, HANGS_IN_ARM, "near")
+        assert (answer.status, answer.headers["x-shipway-arm-failed"]) == (200, "near")
+        assert running.process.wait(20) == HUNG
+    works = [one for one in served.others() if isinstance(one, WorkRecord)]
+    assert {(one.release, one.arm, one.rows) for one in works} == {(RELEASE, "live", 4), (OTHER, "near", 2)}
+    assert all(one.usd == pytest.approx(one.cpu_us / 1e6 * 0.0001, abs=2e-10) for one in works)
 
 
 @pytest.mark.slow

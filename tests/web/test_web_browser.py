@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Playwright, sync_playwright
 from web_assistant import CANDIDATE, assistant, pair, queue, review
 from web_assistant import REF as ASSISTANT
 from web_client import Client, serving
-from web_project import HOSTILE, REF, Project, lived
+from web_project import HOSTILE, REF, Project, lived, split_three
 
 from shipway.evals import load_reviews, rate
 from shipway.gate import release_of
@@ -83,6 +84,26 @@ def test_the_page_loads_without_a_complaint(browser: Browser, served: tuple[Clie
     assert page.locator(".timeline .line").first.bounding_box()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate("getComputedStyle(document.body).fontFamily").startswith("system-ui")  # the sheet was let in
+    assert complaints == []
+    context.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1180, "dark"), (400, "light")])
+def test_the_arms_of_a_deployment_fit_and_are_all_there(browser: Browser, tmp_path: Path, width: int, scheme: str) -> None:
+    project, releases = split_three(tmp_path)
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    page, complaints = context.new_page(), []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("dialog", lambda dialog: complaints.append(dialog.message))
+    with serving(make_app(project.open, links={}, endpoints=dict, record_outcomes=len)) as client:
+        page.goto(f"{client.url}/?refresh=off", wait_until="networkidle")
+        rows = page.locator(".arms tbody tr")
+        assert [rows.nth(number).locator("td").first.inner_text() for number in range(3)] == ["live", "candidate", "shadow"]
+        assert rows.get_by_text(short(releases[1])).count() == 1
+        assert rows.nth(1).get_by_text("live answers instead").is_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        inside = "[...document.querySelectorAll('.arms')].every(t => t.scrollWidth <= t.parentElement.clientWidth)"
+        assert page.evaluate(inside), "no column runs out of its card"
     assert complaints == []
     context.close()
 

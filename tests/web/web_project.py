@@ -18,6 +18,7 @@ from shipway.kernel.check import Check, Verdict
 from shipway.kernel.digest import Digest
 from shipway.kernel.units import Seconds
 from shipway.monitor import DayVerdict, Finding, Severity, fold_alerts
+from shipway.operate import compact
 from shipway.release import (
     Component,
     approve_release,
@@ -29,7 +30,7 @@ from shipway.release import (
     roll_back,
 )
 from shipway.spec import AtLeast, DeploySpec, OutcomeSpec, PolicyRule
-from shipway.store import Store, open_store
+from shipway.store import SegmentWriter, Store, WorkRecord, encode_record, open_store
 
 REF = "deploy/delay@prod"
 DEPLOY = DeploySpec(name="delay@prod", application="delay", environment="prod")
@@ -119,6 +120,28 @@ class Project:
             return False
         return True
 
+    def apply_arms(self, release: Digest, arms: Mapping[str, tuple[Digest, tuple[int, int]]]) -> Digest:
+        """A release with others beside it: each with its range of buckets. The deployment."""
+        split: JsonObject = {
+            "salt": "s",
+            "unit": "request",
+            "arms": [
+                {"name": name, "release": self.store.descriptor(one, media.OCI_INDEX).to_json(), "buckets": [[*buckets]]}
+                for name, (one, buckets) in arms.items()
+            ],
+        }
+        target = self.store.put(deployment_object(self.store, release, DEPLOY, {}, split=split))
+        self.move(REF, target)
+        return target
+
+    def work(self, release: Digest, *, rows: int, cpu: float, usd: float = -1.0) -> None:
+        """What a predictor of a release says that it has done; cpu in seconds."""
+        log = SegmentWriter(self.store.log_folder("predictions"), f"w{rows}")
+        record = WorkRecord(release=release, deployment="d", arm="live", recorded=1, rows=rows, cpu_us=int(cpu * 1e6), usd=usd)
+        assert log.append(encode_record(record), 0)
+        log.close()
+        compact(self.store)
+
     def roll_back(self, why: str = "") -> None:
         roll_back(self.store, self.keys, self.actor, REF, why=why)
 
@@ -182,6 +205,18 @@ def season(release: Digest, *, days: int, bad_from: int = 60, challenger: Digest
 
 
 AUC = Check("auc", Verdict.PASS, 0.637, 0.611, 0.662, n=8_911, text="evaluation on Jan 22-31, errors clustered by day")
+
+
+def split_three(folder: Path) -> tuple[Project, tuple[Digest, Digest]]:
+    """A live release, a candidate that has a problem, and a shadow; of the first two work was recorded, and they are given."""
+    project = Project(folder)
+    one, two, three = (project.release(month, data=month) for month in ("january", "august", "june"))
+    deployment = project.apply_arms(one, {"candidate": (two, (0, 1250)), "shadow": (three, (0, 10_000))})
+    project.work(one, rows=40_000, cpu=52.0, usd=0.00058)
+    project.work(two, rows=5_000, cpu=7.0)
+    value: JsonObject = {"url": None, "deployment": deployment, "arms": {"candidate": HOSTILE}}
+    project.store.put_state("endpoint", REF, value)
+    return project, (one, two)
 
 
 def lived(folder: Path, *, days: int = 242, end: str = "paging") -> Project:

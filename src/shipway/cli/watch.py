@@ -76,19 +76,26 @@ def _answers(project: Project, ref: str) -> bool:
 
 
 def _serving(project: Project, out: Output, ref: str) -> dict[str, object] | None:
-    """What predictions of the live release have taken since it was first served; None where nothing is recorded."""
-    from shipway.gate import release_of
+    """What predictions of the live release, and of its arms, have taken since each was first served; None where nothing is
+    recorded of the live one.
+    """
+    from shipway.gate import arms_in
+    from shipway.kernel.split import LIVE
     from shipway.monitor import measure_serving
 
-    release = release_of(project.store, project.store.resolve(ref))
-    cost = measure_serving(project.store, release) if release else None
-    if cost is None:
+    costs = measure_serving(project.store)
+    found: list[dict[str, object]] = []
+    for arm, release in arms_in(project.store.get(project.store.resolve(ref), "deployment")):
+        if cost := costs.get(release):
+            money = "" if cost.usd is None else f", {1000 * cost.usd / cost.rows:.6f} usd"
+            name = "" if arm == LIVE else f" of arm {arm}"
+            out.say(
+                f"  {cost.rows} predictions{name}, a thousand took {1000 * cost.cpu_seconds / cost.rows:.3f} CPU seconds{money}"
+            )
+            found.append({"arm": arm, "release": release, **cost.to_json()})
+    if not found or found[0].pop("arm") != LIVE:
         return None
-    thousands = cost.rows / 1000
-    each = {"cpu_seconds": cost.cpu_seconds / thousands, "usd": None if cost.usd is None else cost.usd / thousands}
-    money = "" if each["usd"] is None else f", {each['usd']:.6f} usd"
-    out.say(f"  {cost.rows} predictions, a thousand took {each['cpu_seconds']:.3f} CPU seconds{money}")
-    return {"release": release, "rows": cost.rows, "per_thousand": each}
+    return {**found[0], "arms": found[1:]} if found[1:] else found[0]
 
 
 def _surroundings(project: Project, out: Output, ref: str, sentinel: bool, anew: bool) -> tuple[Reading, ...]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 import polars as pl
 
+from shipway.kernel.canonical import JsonObject
 from shipway.monitor._tables import INSTANT, list_tables
 from shipway.store import FailureRecord, Store, WorkRecord
 
@@ -21,6 +22,12 @@ class ServingCost(NamedTuple):
     rows: int
     cpu_seconds: float
     usd: float | None
+
+    def to_json(self) -> JsonObject:
+        """As commands and the API show it: what a thousand predictions took."""
+        thousands = self.rows / 1000
+        money = None if self.usd is None else self.usd / thousands
+        return {"rows": self.rows, "per_thousand": {"cpu_seconds": self.cpu_seconds / thousands, "usd": money}}
 
 
 def beside_tables(records: Iterable[object]) -> dict[str, pl.DataFrame]:
@@ -42,18 +49,25 @@ def _table(records: Sequence[FailureRecord] | Sequence[WorkRecord]) -> pl.DataFr
     return table.with_columns(instant, instant.dt.date().alias("day"))
 
 
-def measure_serving(store: Store, release: str, *, since: datetime = datetime(1970, 1, 1, tzinfo=UTC)) -> ServingCost | None:
-    """What predictions of a release have cost from an instant on; None where nothing is recorded."""
+def measure_serving(store: Store, *, since: datetime = datetime(1970, 1, 1, tzinfo=UTC)) -> dict[str, ServingCost]:
+    """What predictions have cost from an instant on, by release; without those of which nothing is recorded."""
     paths = list_tables(store, "work")
     if not paths:
-        return None
+        return {}
     frame = pl.scan_parquet(paths, glob=False, hive_partitioning=False)
-    mine = frame.filter(pl.col("release") == release, pl.col("recorded") >= pl.lit(since, dtype=INSTANT))
-    found = mine.select(
-        pl.sum("rows"),
-        pl.sum("cpu_us"),
-        pl.col("usd").filter(pl.col("usd") >= 0).sum(),
-        (pl.col("usd") < 0).any().alias("unpriced"),
-    ).collect()
-    rows, cpu, usd, unpriced = found.row(0)
-    return ServingCost(rows, cpu / 1e6, None if unpriced else usd) if rows else None
+    found = (
+        frame.filter(pl.col("recorded") >= pl.lit(since, dtype=INSTANT))
+        .group_by("release")
+        .agg(
+            pl.sum("rows"),
+            pl.sum("cpu_us"),
+            pl.col("usd").filter(pl.col("usd") >= 0).sum(),
+            (pl.col("usd") < 0).any().alias("unpriced"),
+        )
+        .collect()
+    )
+    return {
+        release: ServingCost(rows, cpu / 1e6, None if unpriced else usd)
+        for release, rows, cpu, usd, unpriced in found.iter_rows()
+        if rows
+    }

@@ -140,7 +140,7 @@ def _open(config_file: str, http: Place, grpc: Place, ready_fd: int | None, besi
         line["grpc"] = second.port
     server = _Server(app, line, ready_fd, second, shared=pages is not None)
     watchdog = Watchdog(
-        live,
+        batcher.here if isinstance(batcher, Split) else [live],
         seconds=config.batch_seconds,
         memory=config.memory_bytes,
         leave=server.leave_for_good,

@@ -14,6 +14,7 @@ from shipway.serve._request import Arrays, Identity, Request, Response
 from shipway.serve._shadow import Shadow
 from shipway.serve._split import ARM_HEADER, ArmDown, Split, SplitArm
 from shipway.serve._table import TableUnknown, table_columns
+from shipway.serve._work import Work
 
 __all__ = [
     "ARM_HEADER",
@@ -42,6 +43,7 @@ __all__ = [
     "SplitConfig",
     "TableUnknown",
     "Timed",
+    "Work",
     "load_config",
     "measure_cost",
     "open_log",

@@ -38,7 +38,7 @@ class Predictor:
     key and time: columns that a request may carry for the log alone, together `aside`. log None: nothing is logged;
     sample: the share of requests that is.
     since: when the call of the model that runs now began, by the timer, 0.0 while none does; times: when the last one
-    began and ended.
+    began and ended; spent: seconds of all that have ended.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Predictor:
         self._model, self._ids, self._timer = model, ids or RandomIds(), timer
         self.aside = (*key, time_column) if time_column else tuple(key)
         self._door, self._promise = Door(model.signature, self.aside), Promise(model.signature)
-        self.since, self.times = 0.0, (0.0, 0.0)
+        self.since, self.times, self.spent = 0.0, (0.0, 0.0), 0.0
         self.recorder = Recorder(log, identity, model.signature, clock or SystemClock(), timer, sample=sample) if log else None
 
     def predict(self, request: Request) -> Response:
@@ -99,7 +99,9 @@ class Predictor:
         try:
             outputs = self._model.predict(columns)
         finally:
-            self.since, self.times = 0.0, (began, self._timer())
+            ended = self._timer()
+            self.since, self.times = 0.0, (began, ended)
+            self.spent += ended - began
         self._promise.check(outputs, total)
         return [outputs] if one else _cut(outputs, rows)
 

@@ -87,14 +87,15 @@ class Split:
 
     @property
     def queued_rows(self) -> int:
-        return sum(one.queued_rows for one in self._here())
+        return sum(one.queued_rows for one in self.here)
 
     @property
     def calls(self) -> int:
-        return sum(one.calls for one in self._here())
+        return sum(one.calls for one in self.here)
 
-    def _here(self) -> list[Batcher]:
-        """What answers in this process."""
+    @property
+    def here(self) -> list[Batcher]:
+        """What answers in this process, the live release first."""
         return [self.live, *(arm.answers for arm in self.arms if isinstance(arm.answers, Batcher))]
 
     async def predict(
@@ -120,7 +121,7 @@ class Split:
 
     def close(self) -> None:
         """Ends the worker threads of this process."""
-        for one in self._here():
+        for one in self.here:
             one.close()
 
     def _arm(self, unit: bytes | None, headers: Mapping[bytes, bytes], release: str | None) -> SplitArm | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from shipway.gate import FORCED
@@ -11,7 +11,7 @@ from shipway.kernel.canonical import JsonObject
 from shipway.kernel.check import Check
 from shipway.kernel.clock import instant
 from shipway.kernel.digest import Digest
-from shipway.monitor import Alert, DayVerdict
+from shipway.monitor import Alert, DayVerdict, ServingCost
 from shipway.release import Arm, Component
 from shipway.web._gateway_facts import GatewayFacts
 
@@ -121,18 +121,25 @@ class ReleaseFacts:
 
 @dataclass(frozen=True, slots=True)
 class LiveFacts:
-    """What a deployment's ref points at, the move that put it there, and what answers beside it."""
+    """What a deployment's ref points at, the move that put it there, and what answers beside it.
+
+    costs: what predictions of the live release and of its arms have taken, by release, where something is recorded; problems:
+    why an arm does not answer here, by its name.
+    """
 
     deployment: Digest
     release: ReleaseFacts
     move: Move
     arms: tuple[Arm, ...] = ()
+    costs: Mapping[str, ServingCost] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
         return {
             **self.release.to_json(),
             "deployment": self.deployment,
-            "arms": [arm.to_json() for arm in self.arms],
+            "arms": [{**arm.to_json(), "problem": self.problems.get(arm.name)} for arm in self.arms],
+            "serving": [{"release": release, **cost.to_json()} for release, cost in self.costs.items()],
             "since": instant(self.move.when),
             "who": self.move.who,
             "why": self.move.why,

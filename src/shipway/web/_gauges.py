@@ -20,7 +20,7 @@ Said = tuple[Mapping[str, str], Check]  # ref and monitor, and the newest check 
 
 def read_gauges(store: Store) -> dict[str, Samples]:
     """What is live, what is open, what monitors said last, what was lost. A row that cannot be read is left out."""
-    live, _ = load_live(store)
+    live, _ = load_live(store, costs=False)
     reading = StoreReading(store)
     lost: Counter[str] = Counter()
     for gap in load_gaps(store):

@@ -17,6 +17,7 @@ from shipway.web._gateway_query import load_evaluations, load_gateway
 from shipway.web._reading import Reading
 
 WINDOW, ALERT = "window", "alert"  # kinds of state that the monitor writes
+_ENDPOINT = "endpoint"  # and the supervisor
 HISTORY = 50  # records of a deployment that a page looks at
 DAYS = 400  # a year and a month: more would be less than two pixels a day
 _RELEASE_RECORDS = 500
@@ -46,10 +47,10 @@ def deployment_names(store: Store, refs: Mapping[str, Digest]) -> list[str]:
     return live + sorted(asked - set(live))
 
 
-def load_live(store: Store) -> tuple[dict[str, LiveFacts], tuple[str, ...]]:
-    """What every deployment's ref points at, and what could not be read."""
+def load_live(store: Store, *, costs: bool = True) -> tuple[dict[str, LiveFacts], tuple[str, ...]]:
+    """What every deployment's ref points at, and what could not be read. costs: whether tables of the log are read for them."""
     reading = Reading(store)
-    found = {ref.name: _live(reading, ref.name) for ref in store.refs("deploy/")}
+    found = {ref.name: _live(reading, ref.name, costs=costs) for ref in store.refs("deploy/")}
     return {name: live for name, live in found.items() if live}, tuple(reading.problems)
 
 
@@ -119,14 +120,30 @@ def _gateway(reading: Reading, ref: str, live: LiveFacts | None, candidate: Rele
     return load_gateway(reading, ref, live.deployment, live.release.components, releases)
 
 
-def _live(reading: Reading, ref: str) -> LiveFacts | None:
+def _live(reading: Reading, ref: str, *, costs: bool = True) -> LiveFacts | None:
     found = reading.store.ref(ref)
     record = reading.store.audit(found.audit) if found else None
     if found is None or record is None:
         return None
     release = reading.release_of(found.digest) or found.digest
     arms = arms_at(reading.store, found.digest)
-    return LiveFacts(found.digest, _release(reading, _application(ref), release), reading.move(record), arms)
+    releases = (release, *(arm.release for arm in arms)) if costs else ()
+    return LiveFacts(
+        deployment=found.digest,
+        release=_release(reading, _application(ref), release),
+        move=reading.move(record),
+        arms=arms,
+        costs={one: cost for one in releases if (cost := reading.cost(one))},
+        problems=_arm_problems(reading.store, ref, found.digest) if arms else {},
+    )
+
+
+def _arm_problems(store: Store, ref: str, deployment: Digest) -> dict[str, str]:
+    """Why arms of a deployment do not answer, where it is served from this store."""
+    row = store.state(_ENDPOINT, ref)
+    if row is None or row.value.get("deployment") != deployment:
+        return {}
+    return {name: str(text) for name, text in _object(row.value.get("arms")).items()}
 
 
 def _candidate(reading: Reading, ref: str) -> ReleaseFacts | None:

@@ -5,7 +5,7 @@ An on-call engineer opens the page when something is broken; a damaged verdict m
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar, cast
 
 from shipway.gate import release_of
@@ -13,6 +13,7 @@ from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.check import Check
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
+from shipway.monitor import ServingCost, measure_serving
 from shipway.release import Component, load_components
 from shipway.store import AuditRecord, Store
 from shipway.web._facts import Move, VerdictFacts
@@ -28,6 +29,14 @@ class Reading:
         self.problems: list[str] = []
         self._releases: dict[Digest, Digest | None] = {}
         self._components: dict[Digest, tuple[Component, ...]] = {}
+        self._costs: Mapping[str, ServingCost] | None = None
+
+    def cost(self, release: Digest) -> ServingCost | None:
+        """What predictions of a release have cost; None where nothing is recorded."""
+        if self._costs is None:
+            none: dict[str, ServingCost] = {}
+            self._costs = self.attempt(lambda: measure_serving(self.store), none)
+        return self._costs.get(release)
 
     def release_of(self, target: Digest) -> Digest | None:
         """The release behind a deployment; None for any other object."""

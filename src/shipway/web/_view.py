@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from shipway.kernel.digest import Digest
+from shipway.kernel.split import LIVE, SHADOW
 from shipway.web._facts import DeploymentFacts, LiveFacts, ProjectFacts, Signed, VerdictFacts
 from shipway.web._gateway_status import gateway_status
 from shipway.web._gateway_view import GatewayView, make_gateway
@@ -24,7 +26,7 @@ from shipway.web._rows import (
 )
 from shipway.web._status import Level, Status, Step, status_of
 from shipway.web._timeline import Timeline, make_timeline
-from shipway.web._words import ReleaseName, Stamp, release_name, stamp
+from shipway.web._words import ReleaseName, Stamp, count, release_name, stamp, usd
 
 _ALERTS, _MOVES, _GAPS, _DRIFTED = 10, 12, 8, 12  # rows of each that a page shows; the rest is in the JSON
 
@@ -59,11 +61,22 @@ class ComponentView:
 
 @dataclass(frozen=True, slots=True)
 class ArmView:
-    """A release that answers beside the live one, and its share as text."""
+    """One of the releases that answer, its share, what a thousand of its predictions took, and why it does not answer."""
 
     name: str
     release: ReleaseName
     share: str
+    cost: CostView | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CostView:
+    """What a thousand predictions took; usd: empty where no price is known; of: how many were counted."""
+
+    cpu: str
+    usd: str
+    of: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +97,7 @@ class LiveView:
     approvals: tuple[SignedView, ...]
     components: tuple[ComponentView, ...]
     arms: tuple[ArmView, ...] = ()
+    cost: CostView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +218,35 @@ def _live(facts: DeploymentFacts, live: LiveFacts, now: datetime) -> LiveView:
         components=tuple(
             ComponentView(c.kind, c.name, release_name(c.digest), notes.get(c.digest, "")) for c in live.release.components
         ),
-        arms=tuple(ArmView(arm.name, release_name(arm.release), f"{100 * arm.share:g} %") for arm in live.arms),
+        arms=_arms(live),
+        cost=_cost(live, live.release.digest),
     )
+
+
+def _arms(live: LiveFacts) -> tuple[ArmView, ...]:
+    """All that answer, the live release first; none where it answers alone."""
+    if not live.arms:
+        return ()
+    rest = 1 - sum(arm.share for arm in live.arms if arm.name != SHADOW)
+    ours = ArmView(LIVE, release_name(live.release.digest), _share(rest), _cost(live, live.release.digest))
+    return ours, *(
+        ArmView(
+            arm.name, release_name(arm.release), _share(arm.share), _cost(live, arm.release), live.problems.get(arm.name, "")
+        )
+        for arm in live.arms
+    )
+
+
+def _share(share: float) -> str:
+    return f"{round(100 * share, 2):g} %"
+
+
+def _cost(live: LiveFacts, release: Digest) -> CostView | None:
+    cost = live.costs.get(release)
+    if cost is None:
+        return None
+    money = usd(1000 * cost.usd / cost.rows) if cost.usd is not None else ""
+    return CostView(f"{1000 * cost.cpu_seconds / cost.rows:,.3g} CPU s", money, count(cost.rows, "prediction"))
 
 
 def _signed(signed: Signed, now: datetime) -> SignedView:
