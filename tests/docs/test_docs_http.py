@@ -112,8 +112,8 @@ def test_the_control_plane_has_the_routes_of_the_page() -> None:
 
 
 def test_the_predictor_has_the_routes_of_the_page(predictor: PredictorApp) -> None:
-    pages = {f"{method} {path}" for method, path in predictor._pages}
-    inferring = {f"POST {path}" for path in predictor._wires}
+    pages = {f"{method} {path}" for method, path in predictor.pages._fixed}
+    inferring = {f"POST {path}" for path in predictor.predicting.wires}
     paths = json.loads(ask(predictor, "GET", "/openapi.json")[1])["paths"]
     described = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
     assert pages | inferring | {"GET /metrics"} <= described

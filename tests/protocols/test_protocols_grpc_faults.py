@@ -446,7 +446,7 @@ def test_metrics_count_grpc_by_the_status_that_http_would_have() -> None:
         refusal(one, INFER, b"\xff")
         refusal(one, INFER, infer_message(ROW, model="other"))
         answered = list(one.stream_stream("/inference.GRPCInferenceService/ModelStreamInfer")(iter([infer_message(ROW)] * 3)))
-        page = found.app._render().splitlines()
+        page = found.app.figures.own().splitlines()
     assert len(answered) == 3
     for line in (
         'shipway_predictor_requests_total{status="200"} 4',

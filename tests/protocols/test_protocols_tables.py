@@ -144,10 +144,10 @@ def test_what_is_broken_is_a_400_and_what_kills_the_reader_costs_one_request(app
                 damaged[rng.randrange(len(damaged))] = rng.choice([0, 255, rng.randrange(256)])
             found = post(client, bytes(damaged), media)
             assert found.status_code in (200, 400, 413), found.text
-    assert app._tables is not None
-    assert app._tables._process is not None
-    app._tables._process.kill()
-    app._tables._process.wait()
+    assert app.predicting._tables is not None
+    assert app.predicting._tables._process is not None
+    app.predicting._tables._process.kill()
+    app.predicting._tables._process.wait()
     assert post(client, stream(TABLE), ARROW).status_code == 200
 
 

@@ -96,6 +96,9 @@ def test_tritonclient_reads_configuration_and_statistics(running: Running) -> No
         counts = [found["inference_stats"][kind] for found in (before, after)]
         assert counts[1]["count"] - counts[0]["count"] == more
         assert counts[1]["ns"] > counts[0]["ns"]
+    for kind in ("queue", "compute_input", "compute_infer", "compute_output"):
+        counts = [found["inference_stats"][kind] for found in (before, after)]
+        assert (counts[1]["count"] - counts[0]["count"], counts[1]["ns"] > counts[0]["ns"]) == (3, True), kind
     assert client.get_inference_statistics("delay", RELEASE)["model_stats"][0]["version"] == RELEASE
     config = client.get_model_config("delay")
     assert config == client.get_model_config("delay", RELEASE)

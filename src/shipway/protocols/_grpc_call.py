@@ -19,6 +19,13 @@ _PREFIX = 5  # bytes before a message: whether it is packed, and its length
 _AHEAD = 16  # messages of a stream that wait to be taken, before the client has to
 _ENCODINGS = b"identity, gzip, deflate"
 
+
+class Observe(Protocol):
+    """Told of a prediction that was answered, by the status that HTTP would have; as RequestMetrics.observe."""
+
+    def __call__(self, status: int, seconds: float, *, rows: int = 0, decode: float = 0.0, encode: float = 0.0) -> None: ...
+
+
 Answer = Callable[[bytes, "Call"], bytes]
 Predict = Callable[[bytes, "Call"], Awaitable[bytes]]
 Converse = Callable[["Call"], Coroutine[None, None, None]]
@@ -49,21 +56,25 @@ class Host(Protocol):
 
     def method(self, path: bytes) -> Method | None: ...
     def refused(self, problem: Exception) -> CallFailed: ...
-    def observe(self, *, status: int, seconds: float, rows: int) -> None: ...
+    @property
+    def observe(self) -> Observe: ...
 
 
 class Call:
-    """A call from its headers to its status. It is the receiver of its stream."""
+    """A call from its headers to its status. It is the receiver of its stream.
+
+    head: of its answer, as a block; rows, decode, encode: of a prediction, how many and how long it took to read and to write.
+    """
 
     __slots__ = (
-        "_begun", "_came", "_data", "_deadline", "_held", "_host", "_inbox", "_method", "_over", "_owed", "_size", "_stream",
-        "_task", "_unpacker", "_wakes", "draining", "ended", "headers", "opened", "rows",
+        "_begun", "_came", "_data", "_deadline", "_held", "_host", "_inbox", "_method", "_over", "_owed", "_stream",
+        "_task", "_unpacker", "_wakes", "decode", "draining", "encode", "ended", "head", "headers", "opened", "rows",
     )  # fmt: skip
 
     def __init__(self, host: Host, stream: Stream, headers: Headers) -> None:
         self._host, self._stream, self.headers = host, stream, headers
         self._method = Method()
-        self._data, self._size, self._held = bytearray(), 0, 0
+        self._data, self._held = bytearray(), 0
         self._inbox: deque[bytes] = deque()
         self._unpacker = b"identity"
         self._owed, self._came = 0, 0.0
@@ -71,7 +82,8 @@ class Call:
         self._task: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._wakes: asyncio.Future[None] | None = None
-        self.rows, self.opened = 0, asyncio.get_running_loop().time()
+        self.head, self.rows, self.decode, self.encode = host.head, 0, 0.0, 0.0
+        self.opened = asyncio.get_running_loop().time()
 
     def begin(self) -> None:
         """Looks at the headers; a call that cannot be one is refused."""
@@ -153,7 +165,7 @@ class Call:
         """One message of a conversation, which waits for a client that does not take it."""
         if not self._begun:
             self._begun = True
-            self._stream.begin(self._host.head)
+            self._stream.begin(self.head)
         self._stream.send(_framed(message))
         await self._stream.drained()
 
@@ -166,7 +178,7 @@ class Call:
         block = header_block(trailers(failed))
         if not self._begun:
             more = header_block([(b"grpc-accept-encoding", _ENCODINGS)]) if failed.status == 415 else b""
-            block = self._host.head + more + block
+            block = self.head + more + block
         self._stream.finish(block)
         self._cancel()
 
@@ -261,12 +273,12 @@ class Call:
             return
         if not self._over:
             self._over = True
-            self._stream.finish(TRAILER_OK if self._begun else self._host.head + TRAILER_OK)
+            self._stream.finish(TRAILER_OK if self._begun else self.head + TRAILER_OK)
 
     def _succeed(self, message: bytes) -> None:
         self._over = True
         self._count(200)
-        self._stream.answer(self._host.head, _framed(message), TRAILER_OK)
+        self._stream.answer(self.head, _framed(message), TRAILER_OK)
 
     def _expire(self) -> None:
         if self._over:  # and the answer waits for a client that does not want it any more
@@ -281,7 +293,10 @@ class Call:
     def _count(self, status: int) -> None:
         if self._method.predict:
             seconds = time.perf_counter() - self._came if self._came else 0.0
-            self._host.observe(status=status, seconds=seconds, rows=self.rows if status == 200 else 0)
+            if status == 200:
+                self._host.observe(status, seconds, rows=self.rows, decode=self.decode, encode=self.encode)
+            else:
+                self._host.observe(status, seconds)
 
     def _refuse_http(self, status: int) -> None:
         """Who asks so speaks no gRPC, and is answered in HTTP."""

@@ -34,19 +34,22 @@ _WANTS_FINAL, _FINAL = "triton_enable_empty_final_response", "triton_final_respo
 
 
 class Wanted(NamedTuple):
-    """How the client wants its answer: which outputs (none named: all); raw or typed; marked as the last one of its request."""
+    """How the client wants its answer: which outputs (none named: all); raw or typed; marked as the last one of its request;
+    with the arm that answers, where there are several.
+    """
 
     outputs: tuple[str, ...]
     raw: bool
     final: bool
+    arm: bool
 
 
 class Reader:
-    """Reads requests for one model."""
+    """Reads requests for one model. splits: whether several releases answer."""
 
-    def __init__(self, signature: Signature) -> None:
+    def __init__(self, signature: Signature, *, splits: bool = False) -> None:
         numbers = [column for column in signature.inputs if column.datatype != "BYTES"]
-        self._signature = signature
+        self._signature, self._splits = signature, splits
         self._numbers = {column.name: (column.datatype, np.dtype(DATATYPES[column.datatype])) for column in numbers}
 
     def read(self, message: Any) -> tuple[Request, Wanted]:
@@ -62,7 +65,7 @@ class Reader:
                 raise NotOffered(what, mend="take the scores, or a model whose output is the class")
         outputs = wanted_outputs((output.name for output in message.outputs), self._signature)
         final = _WANTS_FINAL in message.parameters and message.parameters[_WANTS_FINAL].bool_param
-        return Request(message.id or None, self._columns(inputs, raw)), Wanted(outputs, bool(raw), final)
+        return Request(message.id or None, self._columns(inputs, raw)), Wanted(outputs, bool(raw), final, self._splits)
 
     def _columns(self, inputs: Any, raw: Any) -> Mapping[str, Array]:
         if len(inputs) == 1:  # so the matrix stays one
@@ -96,10 +99,23 @@ def _usual(tensor: Any, data: bytes, datatype: str, dtype: np.dtype[Any]) -> Arr
     return np.frombuffer(data, dtype)
 
 
+def said_headers(message: Any) -> dict[bytes, bytes]:
+    """The parameters of a request that are text, as headers: a stream has its metadata once, and each request its own user."""
+    return {
+        name.lower().encode(): value.string_param.encode()
+        for name, value in message.parameters.items()
+        if value.HasField("string_param")
+    }
+
+
 def fill_response(message: Any, response: Response, wanted: Wanted) -> None:
     """Writes an answer into a ModelInferResponse that is empty."""
     message.model_name, message.model_version, message.id = response.model_name, response.release, response.id
     message.parameters["release"].string_param = response.release
+    if wanted.arm:
+        message.parameters["arm"].string_param = response.arm
+        if response.instead:
+            message.parameters["arm_failed"].string_param = response.instead
     if wanted.final:
         message.parameters[_FINAL].bool_param = True
     arrays = [

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from shipway.kernel.errors import ShipwayError
-from shipway.protocols._app import PredictorApp, status_of
+from shipway.protocols._app import PredictorApp
 from shipway.protocols._grpc_call import Call, Method, Room
-from shipway.protocols._grpc_infer import Reader, Wanted, fill_response, response_bytes
+from shipway.protocols._grpc_infer import Reader, Wanted, fill_response, response_bytes, said_headers
 from shipway.protocols._grpc_messages import INFERENCE, kind_of, kinds, message_bytes, parse_message
 from shipway.protocols._grpc_reflection import reflect
 from shipway.protocols._grpc_status import CallFailed
+from shipway.protocols._http import Headers
 from shipway.protocols._http2_frames import header_block
-from shipway.protocols._triton import model_config, model_statistics
+from shipway.protocols._predicting import Answered, Asked
+from shipway.protocols._split import RELEASE_HEADER, arm_headers
 from shipway.serve import Overloaded, Response
+
+Written = TypeVar("Written")
 
 _HEALTH = "grpc.health.v1.Health"
 _SERVING, _NOT_SERVING, _SERVICE_UNKNOWN = 1, 2, 3
@@ -27,10 +32,11 @@ class GrpcService:
     """What gRPC is asked of one predictor. It is the host of all calls."""
 
     def __init__(self, app: PredictorApp) -> None:
-        self._app, self._who, self._reader = app, app.predictor.identity, Reader(app.predictor.signature)
+        self._app, self._who, self._pages = app, app.predictor.identity, app.pages
+        self._reader = Reader(app.predictor.signature, splits=app.splits)
+        self.observe = app.figures.requests.observe
         self.room = Room(app.body_bytes, _HELD * app.body_bytes)
-        media = (b"content-type", b"application/grpc")
-        self.head = header_block([media, (b"x-shipway-release", self._who.release.encode())], status=200)
+        self.head = _head([(RELEASE_HEADER, self._who.release.encode())])
         self._request, self._response = kind_of("ModelInferRequest"), kind_of("ModelInferResponse")
         self._part = kind_of("ModelStreamInferResponse")
         self._serves = {"", INFERENCE, self._who.model_name}
@@ -46,11 +52,7 @@ class GrpcService:
         if isinstance(problem, CallFailed):
             return problem
         after = problem.after if isinstance(problem, Overloaded) else None
-        return CallFailed(*self._app.refused(problem), after=after)
-
-    def observe(self, *, status: int, seconds: float, rows: int) -> None:
-        """One prediction was answered, by the status that HTTP would have."""
-        self._app.observe(status=status, seconds=seconds, rows=rows)
+        return CallFailed(*self._app.refusals.told(problem), after=after)
 
     def drain(self) -> None:
         """Whoever watches its health is told that it ends."""
@@ -66,7 +68,7 @@ class GrpcService:
         self._draining = asyncio.Event()
 
     def _all_methods(self) -> dict[bytes, Method]:
-        named: dict[str, Method] = {f"{INFERENCE}/{name}": Method(answer) for name, answer in self._pages().items()}
+        named: dict[str, Method] = {f"{INFERENCE}/{name}": Method(answer) for name, answer in self._all_pages().items()}
         named[f"{INFERENCE}/ModelInfer"] = Method(predict=self._infer)
         named[f"{INFERENCE}/ModelStreamInfer"] = Method(converse=self._infer_stream)
         for name in ("RepositoryModelLoad", "RepositoryModelUnload"):
@@ -80,21 +82,17 @@ class GrpcService:
             named[f"{service}/ServerReflectionInfo"] = Method(converse=reflect(version))
         return {f"/{name}".encode(): method for name, method in named.items()}
 
-    def _pages(self) -> dict[str, Callable[[bytes, Call], bytes]]:
+    def _all_pages(self) -> dict[str, Callable[[bytes, Call], bytes]]:
         """Methods whose answer is a page of HTTP in the names of fields."""
-        app = self._app
-        server = {"ServerLive": {"live": True}, "ServerReady": {"ready": True}, "ServerMetadata": app.about_server()}
+        pages = self._pages
+        server = {"ServerLive": {"live": True}, "ServerReady": {"ready": True}, "ServerMetadata": pages.server()}
         found = {name: self._fixed(name, page) for name, page in server.items()}
         found["ModelReady"] = self._of_model("ModelReady", lambda: {"ready": True})
-        found["ModelMetadata"] = self._of_model("ModelMetadata", app.about_model)
-        config = {"config": model_config(self._who.model_name, app.predictor.signature)}
-        found["ModelConfig"] = self._of_model("ModelConfig", lambda: config)
-        found["ModelStatistics"] = self._of_model("ModelStatistics", self._statistics)
-        found["RepositoryIndex"] = self._fixed("RepositoryIndex", {"models": app.index()})
+        found["ModelMetadata"] = self._of_model("ModelMetadata", pages.model)
+        found["ModelConfig"] = self._of_model("ModelConfig", lambda: {"config": pages.config()})
+        found["ModelStatistics"] = self._of_model("ModelStatistics", pages.statistics)
+        found["RepositoryIndex"] = self._fixed("RepositoryIndex", {"models": pages.index()})
         return found
-
-    def _statistics(self) -> dict[str, object]:
-        return {"model_stats": [model_statistics(self._who, self._app.whole_metrics())]}
 
     def _fixed(self, method: str, page: object) -> Callable[[bytes, Call], bytes]:
         request, answer = kind_of(f"{method}Request"), message_bytes(kind_of(f"{method}Response"), page)
@@ -111,33 +109,29 @@ class GrpcService:
         def answered(message: bytes, _call: Call) -> bytes:
             asked = parse_message(request, message)
             if asked.name or method != "ModelStatistics":  # of which nothing named means all
-                self._check_model(asked.name, asked.version)
+                self._pages.check_model(asked.name, asked.version)
             return message_bytes(response, page())
 
         return answered
 
-    def _check_model(self, name: str, version: str) -> None:
-        who = self._who
-        if name != who.model_name:
-            raise CallFailed(404, f"no model {name[:200]!r}: expected {who.model_name!r}")
-        if version not in ("", who.release):
-            raise CallFailed(404, f"no version {version[:200]!r} of {who.model_name!r}: expected {who.release!r}")
-
     async def _infer(self, message: bytes, call: Call) -> bytes:
-        response, wanted = await self._answer(message, call)
-        call.rows = response.rows
-        return response_bytes(response, wanted)
+        found = await self._answer(message, call.headers, response_bytes)
+        call.rows, call.decode, call.encode = found.response.rows, found.decode, found.encode
+        if self._app.splits:
+            call.head = _head(arm_headers(found.response))
+        return found.written
 
-    async def _answer(self, message: bytes, call: Call) -> tuple[Response, Wanted]:
-        started = time.perf_counter()
-        try:
+    async def _answer(
+        self, message: bytes, headers: Headers, write: Callable[[Response, Wanted], Written]
+    ) -> Answered[Written]:
+        def read() -> Asked[Wanted]:
             asked = parse_message(self._request, message)
-            self._check_model(asked.model_name, asked.model_version)
+            self._pages.check_model(asked.model_name, asked.model_version)
             request, wanted = self._reader.read(asked)
-        except ShipwayError as problem:  # as over HTTP: one that means another model is none of ours
-            self._app.record_failure(problem, None, status=status_of(problem), started=started)
-            raise
-        return await self._app.predict(request, call.headers), wanted
+            said = {**said_headers(asked), **headers} if self._app.splits else headers
+            return Asked(request, wanted, asked.model_version or None, said)
+
+        return await self._app.predicting.predict(read, write, headers, path="ModelInfer")
 
     async def _infer_stream(self, call: Call) -> None:
         """Answers in the order of the requests, which share batches; what goes wrong with one is told in its place."""
@@ -158,15 +152,18 @@ class GrpcService:
         await asked.put(None)
 
     async def _part_of(self, message: bytes, call: Call) -> bytes:
-        part, rows, status, started = self._part(), 0, 200, time.perf_counter()
-        try:
-            response, wanted = await self._answer(message, call)
-            rows = response.rows
+        part, rows, status, started, decode, encode = self._part(), 0, 200, time.perf_counter(), 0.0, 0.0
+
+        def write(response: Response, wanted: Wanted) -> None:
             fill_response(part.infer_response, response, wanted)
+
+        try:
+            _, response, decode, encode = await self._answer(message, call.headers, write)
+            rows = response.rows
         except Exception as problem:
             failed = self.refused(problem)
             status, part.error_message, part.infer_response.id = failed.status, failed.words, self._id_of(message)
-        self.observe(status=status, seconds=time.perf_counter() - started, rows=rows)
+        self.observe(status, time.perf_counter() - started, rows=rows, decode=decode, encode=encode)
         return bytes(part.SerializeToString())
 
     def _id_of(self, message: bytes) -> str:
@@ -193,6 +190,10 @@ class GrpcService:
             await draining.wait()
             await call.send(_health(_NOT_SERVING))
             return
+
+
+def _head(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    return header_block([(b"content-type", b"application/grpc"), *headers], status=200)
 
 
 def _health(status: int) -> bytes:

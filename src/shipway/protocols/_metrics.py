@@ -6,7 +6,7 @@ The names below are the whole list; each has its heading in the documentation.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -19,6 +19,11 @@ METRICS = {
     "shipway_predictor_calls_total": ("counter", "Batches that the model was given."),
     "shipway_predictor_failed_seconds_total": ("counter", "The part of that time that went to requests without an answer."),
     "shipway_predictor_request_seconds": ("histogram", "Time from the last byte of a request to its answer."),
+    "shipway_predictor_decode_seconds_total": ("counter", "The part of the time of answered requests that reading them took."),
+    "shipway_predictor_queue_seconds_total": ("counter", "The part of it that they waited for the model."),
+    "shipway_predictor_model_seconds_total": ("counter", "The part of it that the batches took which they were part of."),
+    "shipway_predictor_encode_seconds_total": ("counter", "The part of it that writing the answers took."),
+    "shipway_predictor_last_call_timestamp_seconds": ("gauge", "When a model last answered a batch, in seconds since 1970."),
     "shipway_predictor_cpu_seconds_total": ("counter", "Processor time of the process, its start included."),
     "shipway_predictor_usd_total": ("counter", "What that processor time costs, where the deployment has a price."),
     "shipway_predictor_replaced": (
@@ -44,22 +49,29 @@ Samples = Iterable[tuple[Mapping[str, str], float]]
 
 
 class RequestMetrics:
-    """What happened to the requests of this process; one thread, the event loop, writes it."""
+    """What happened to the requests of this process; one thread, the event loop, writes it. changed: told of each one."""
 
-    def __init__(self) -> None:
+    def __init__(self, changed: Callable[[], None] | None = None) -> None:
+        self._changed = changed
         self._statuses: dict[int, int] = {}
         self._buckets = [0] * (len(BUCKETS) + 1)
-        self._seconds = self._failed_seconds = 0.0
+        self._seconds = self._failed_seconds = self._decode = self._encode = 0.0
         self._rows = 0
 
-    def observe(self, *, status: int, seconds: float, rows: int) -> None:
-        """One request to predict was answered."""
+    def observe(self, status: int, seconds: float, *, rows: int = 0, decode: float = 0.0, encode: float = 0.0) -> None:
+        """A request to predict of any protocol was answered, with what is or would be this status of HTTP. decode, encode: of
+        the seconds those that reading it and writing its answer took.
+        """
         self._statuses[status] = self._statuses.get(status, 0) + 1
         self._buckets[bisect_left(BUCKETS, seconds)] += 1
         self._seconds += seconds
         if status >= 300:
             self._failed_seconds += seconds
         self._rows += rows
+        self._decode += decode
+        self._encode += encode
+        if self._changed:
+            self._changed()
 
     def render(self, gauges: Mapping[str, Samples]) -> str:
         """The metrics page; gauges are values read by the caller at this moment, by metric name."""
@@ -68,6 +80,8 @@ class RequestMetrics:
             "shipway_predictor_requests_total": [({"status": str(code)}, n) for code, n in sorted(self._statuses.items())],
             "shipway_predictor_rows_total": [({}, self._rows)],
             "shipway_predictor_failed_seconds_total": [({}, self._failed_seconds)],
+            "shipway_predictor_decode_seconds_total": [({}, self._decode)],
+            "shipway_predictor_encode_seconds_total": [({}, self._encode)],
         }
         for name, (kind, text) in METRICS.items():
             lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]

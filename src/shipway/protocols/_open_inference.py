@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -106,11 +106,11 @@ def render_infer(response: Response, wanted: Wanted) -> Reply:
     return Reply(200, b"".join((text, *tail)), b"application/octet-stream", (length,))
 
 
-def describe_model(name: str, *, version: str, signature: Signature) -> dict[str, object]:
+def describe_model(name: str, *, versions: Sequence[str], signature: Signature) -> dict[str, object]:
     """Model metadata; -1 is the number of rows."""
     return {
         "name": name,
-        "versions": [version],
+        "versions": [*versions],
         "platform": "shipway",
         "inputs": [{"name": column.name, "datatype": column.datatype, "shape": [-1]} for column in signature.inputs],
         "outputs": [{"name": column.name, "datatype": column.datatype, "shape": [-1]} for column in signature.outputs],

@@ -130,7 +130,7 @@ def _open(config_file: str, http: Place, grpc: Place, ready_fd: int | None, besi
         batcher,
         server_version=own_version(),
         golden=ready.golden,
-        pages=pages,
+        shared=pages,
         replaced=_replaced(),
         cpu_price=config.usd_per_cpu_hour,
         tracer=_tracer(config),

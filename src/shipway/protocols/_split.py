@@ -85,12 +85,17 @@ def answering_releases(split: Split | None) -> Iterator[str]:
     return (arm.release for arm in (split.arms if split else ()) if arm.name != SHADOW)
 
 
-def with_arm(reply: Reply, response: Response) -> Reply:
-    """An answer that says which arm it is of, and which one it stands in for."""
+def arm_headers(response: Response) -> list[tuple[bytes, bytes]]:
+    """Which arm and release an answer is of, and which arm it stands in for."""
     headers = [(ARM_HEADER, response.arm.encode()), (RELEASE_HEADER, response.release.encode())]
     if response.instead:
         headers.append((_INSTEAD_HEADER, response.instead.encode()))
-    return reply._replace(headers=(*reply.headers, *headers))
+    return headers
+
+
+def with_arm(reply: Reply, response: Response) -> Reply:
+    """An answer that says it."""
+    return reply._replace(headers=(*reply.headers, *arm_headers(response)))
 
 
 def own_headers(reply: Reply, every: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

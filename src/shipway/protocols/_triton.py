@@ -8,7 +8,7 @@ of the Open Inference Protocol (model configuration, statistics, repository, tra
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Collection
 
 from shipway.models import Column, Signature
 from shipway.protocols._http import NotOffered, Reply, json_reply
@@ -20,23 +20,20 @@ _SAMPLE = re.compile(r'^(shipway_predictor_\w+)(?:\{status="(\d+)"\})? ([-+.\de]
 _NANO = 1_000_000_000
 
 
-def triton_methods(path: str, model: str, versioned: str) -> str:
-    """The method that an address of these extensions answers, empty when it is none. model, versioned: where the model is."""
-    if path in (f"{model}/config", f"{versioned}/config", f"{model}/stats", f"{versioned}/stats", "/v2/models/stats"):
+def triton_methods(path: str, models: Collection[str]) -> str:
+    """The method that an address of these extensions answers, empty when it is none. models: where the model is."""
+    base, _, what = path.rpartition("/")
+    if path == "/v2/models/stats" or (base in models and what in ("config", "stats")):
         return "GET"
-    if path in ("/v2/trace/setting", f"{model}/trace/setting", "/v2/logging"):
+    if path in ("/v2/trace/setting", "/v2/logging") or (what == "setting" and base.removesuffix("/trace") in models):
         return "GET, POST"
     if found := _REGION.fullmatch(path) or _REGIONS.fullmatch(path):
         return "GET" if found[found.lastindex or 0] == "status" else "POST"
     return "POST" if re.fullmatch(r"/v2/repository/models/[^/]+/(load|unload)", path) else ""
 
 
-def triton_page(path: str, who: Identity, signature: Signature, metrics: Callable[[], str]) -> Reply:
-    """The answer at one of these addresses. metrics: the page of all processes of this address. Raises NotOffered."""
-    if path.endswith("/config"):
-        return json_reply(model_config(who.model_name, signature))
-    if path.endswith("/stats"):
-        return json_reply({"model_stats": [model_statistics(who, metrics())]})
+def refuse_setting(path: str, who: Identity) -> Reply:
+    """The answer at one of the addresses that would change a running server; raises NotOffered."""
     if "sharedmemory" in path:
         return _memory(path)
     if path.startswith("/v2/repository"):
@@ -69,24 +66,36 @@ def _field(column: Column) -> dict[str, object]:
 
 
 def model_statistics(who: Identity, page: str) -> dict[str, object]:
-    """Of all processes of this address since the deployment began, from their metrics. What is not measured is left out."""
-    one: dict[str, float] = {}
-    count = {True: 0, False: 0}
-    for name, status, value in _SAMPLE.findall(page):
-        if status:
-            count[status < "300"] += int(float(value))
-        else:
-            one[name] = float(value)
+    """Of all processes of this address since the deployment began, from their metrics.
+
+    Of an answered request: compute_input is reading it, queue its wait for the model, compute_infer the call that it was part
+    of, compute_output writing the answer. Nothing is cached.
+    """
+    found = {(name, label): float(value) for name, label, value in _SAMPLE.findall(page)}
+    one = {name: value for (name, label), value in found.items() if not label}
+    requests = {status: int(n) for (name, status), n in found.items() if name == "shipway_predictor_requests_total"}
+    answered = sum(n for status, n in requests.items() if status < "300")
     failed = one["shipway_predictor_failed_seconds_total"]
+
+    def spent(name: str) -> dict[str, int]:
+        return {"count": answered, "ns": round(one[f"shipway_predictor_{name}_seconds_total"] * _NANO)}
+
     seconds = one["shipway_predictor_request_seconds_sum"] - failed
     return {
         "name": who.model_name,
         "version": who.release,
+        "last_inference": round(1000 * one.get("shipway_predictor_last_call_timestamp_seconds", 0)),
         "inference_count": int(one["shipway_predictor_rows_total"]),
         "execution_count": int(one["shipway_predictor_calls_total"]),
         "inference_stats": {
-            "success": {"count": count[True], "ns": round(seconds * _NANO)},
-            "fail": {"count": count[False], "ns": round(failed * _NANO)},
+            "success": {"count": answered, "ns": round(seconds * _NANO)},
+            "fail": {"count": sum(requests.values()) - answered, "ns": round(failed * _NANO)},
+            "queue": spent("queue"),
+            "compute_input": spent("decode"),
+            "compute_infer": spent("model"),
+            "compute_output": spent("encode"),
+            "cache_hit": {"count": 0, "ns": 0},
+            "cache_miss": {"count": 0, "ns": 0},
         },
     }
 

@@ -79,6 +79,16 @@ class Timed(Protocol):
     model_ended: float
 
 
+class Spent(NamedTuple):
+    """Seconds that answered requests waited for the model, and that the calls took which they were part of, each counting the
+    whole call; when the last call ended, by time.perf_counter, 0.0 before the first.
+    """
+
+    queue: float
+    model: float
+    last: float
+
+
 class _Waiting(NamedTuple):
     request: Checked
     answer: asyncio.Future[Response]
@@ -94,6 +104,7 @@ class Batcher:
     def __init__(self, predictor: Predictor, cost: Cost, *, queue_rows: int = 100_000) -> None:
         self.predictor, self.queued_rows, self.calls = predictor, 0, 0
         self._cost, self._limit = cost, queue_rows
+        self._queued = self._asked = 0.0
         self._queue: deque[_Waiting] = deque()
         self._thread = ThreadPoolExecutor(1, "predict")
         self.busy = False  # whether the thread has the model
@@ -101,6 +112,10 @@ class Batcher:
         self._current: Sequence[_Waiting] = ()  # whom the thread works for
         self.on_hang: Callable[[], None] = lambda: None  # told, in the loop, when a call was given up
         self.hung = False
+
+    @property
+    def spent(self) -> Spent:
+        return Spent(self._queued, self._asked, self.predictor.times[1])
 
     async def predict(self, request: Request, timed: Timed | None = None) -> Response:
         """The answer, in its turn; raises InputMismatch, Overloaded, PredictionFailed, BatchHung, Replaced."""
@@ -180,15 +195,21 @@ class Batcher:
         self._next()
 
     def _settle(self, batch: Sequence[_Waiting], answers: Answers) -> None:
+        began, ended = self.predictor.times
+        answered, came = 0, 0.0
         for waiting, answer in zip(batch, answers, strict=True):
             if waiting.timed is not None:
-                waiting.timed.model_began, waiting.timed.model_ended = self.predictor.times
+                waiting.timed.model_began, waiting.timed.model_ended = began, ended
             if waiting.answer.done():  # its client is gone
                 continue
             if isinstance(answer, PredictionFailed):
                 waiting.answer.set_exception(answer)
             else:
                 waiting.answer.set_result(answer)
+                answered += 1
+                came += waiting.request.started
+        self._queued += answered * began - came
+        self._asked += answered * (ended - began)
 
     def _take(self) -> list[_Waiting]:
         batch: list[_Waiting] = []

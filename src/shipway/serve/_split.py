@@ -16,7 +16,7 @@ from shipway.kernel.clock import Ids, RandomIds
 from shipway.kernel.errors import ShipwayError
 from shipway.kernel.split import BUCKETS, LIVE, SHADOW, Ranges, bucket_of, share_of
 from shipway.models import Array
-from shipway.serve._batch import Batcher, BatchHung, Overloaded, Replaced, Timed
+from shipway.serve._batch import Batcher, BatchHung, Overloaded, Replaced, Spent, Timed
 from shipway.serve._predictor import PredictionFailed, Predictor
 from shipway.serve._request import Request, Response
 from shipway.serve._shadow import Shadow
@@ -92,6 +92,11 @@ class Split:
     @property
     def calls(self) -> int:
         return sum(one.calls for one in self.here)
+
+    @property
+    def spent(self) -> Spent:
+        each = [one.spent for one in self.here]
+        return Spent(sum(one.queue for one in each), sum(one.model for one in each), max(one.last for one in each))
 
     @property
     def here(self) -> list[Batcher]:
