@@ -85,11 +85,18 @@ ENTRIES = st.lists(
 
 
 @settings(max_examples=150, deadline=None)
-@given(ENTRIES, st.integers(0, 400), st.sampled_from([b"", b" ", b"x", b'"', b"},{", b"/", b"..", b"\\", b'"size":1,']))
+@given(
+    ENTRIES,
+    st.integers(0, 400),
+    st.sampled_from([b"", b" ", b"x", b"A", b"sh:", b'"', b"},{", b"/", b"..", b"\\", b'"size":1,']),
+    st.booleans(),
+)
 def test_a_node_is_read_in_its_own_form_as_it_is_read_as_json(
-    rows: list[tuple[bytes, int, bool | None]], at: int, put: bytes
+    rows: list[tuple[bytes, int, bool | None]], at: int, put: bytes, over: bool
 ) -> None:
-    """The quick way knows one form alone: whatever is put into a node anywhere, it never sees what JSON does not say."""
+    """The quick way knows one form alone: whatever is put into a node, or over what is there, it never sees what JSON does not
+    say.
+    """
     written = [
         (name, folder_entry(name, Descriptor("", digest_bytes(name), size)))
         if executable is None
@@ -97,7 +104,7 @@ def test_a_node_is_read_in_its_own_form_as_it_is_read_as_json(
         for name, size, executable in rows
     ]
     data = node_bytes(written)
-    data = data[:at] + put + data[at:]
+    data = data[:at] + put + data[at + len(put) * over :]
     assert _read(data) == _read(_spaced(data))
 
 

@@ -48,9 +48,7 @@ def chosen_data(spec: DataByName[Data_co], names: tuple[str, ...]) -> list[Data_
 
 def bring_here(project: Project, digest: Digest, *, name: str) -> int:
     """The files of a snapshot of data in place, brought into the store where they are not; how many came."""
-    from shipway.data import read_in_place
-
-    if read_in_place(project.store, digest) is None:
+    if "in_place" not in project.store.get(digest, "snapshot"):
         return 0
     from shipway.cli._progress import FileReport
     from shipway.data.in_place import bring_files

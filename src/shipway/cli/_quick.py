@@ -6,7 +6,10 @@ A parser costs 20 ms, a fifth of a short command. Whatever it would have to expl
 from __future__ import annotations
 
 from shipway.cli._exit import DONE, FAILED
+from shipway.kernel.lazy import put_off
 
+# what Python's own modules import for rare cases: of a class without a docstring, of an address in brackets, of Windows' paths
+_RARE = ("inspect", "copy", "ipaddress", "ntpath", "base64", "filecmp", "fnmatch")
 _WAYS = ("auto", "reflink", "hardlink", "copy")
 
 
@@ -14,10 +17,16 @@ def run_quickly(words: list[str]) -> int | None:
     """The exit code; None where these words are for the parser, and nothing was done."""
     if words[:2] == ["data", "status"]:
         flags, names, _ = _plain(words[2:], flags=("--json",), valued=None)
-        return _status(names, flags) if names is not None else None
+        if names is None:
+            return None
+        put_off(*_RARE)
+        return _status(names, flags)
     if words[:2] == ["data", "checkout"]:
         flags, names, link = _plain(words[2:], flags=("--json", "--force"), valued="--link")
-        return _checkout(names, flags, link or "auto") if names is not None and link in (None, *_WAYS) else None
+        if names is None or link not in (None, *_WAYS):
+            return None
+        put_off(*_RARE)
+        return _checkout(names, flags, link or "auto")
     return None
 
 

@@ -86,10 +86,13 @@ class Settings:
     @property
     def cache_bytes(self) -> int:
         """$SHIPWAY_CACHE_SIZE: how much copies of a bucket's objects may take here. Raises UnitMalformed."""
+        given = self.environ.get("SHIPWAY_CACHE_SIZE", "").strip()
+        if not given:
+            return 50 << 30
         from shipway.kernel.units import UnitMalformed, parse_bytes
 
         try:
-            return parse_bytes(self.environ.get("SHIPWAY_CACHE_SIZE", "").strip() or "50Gi")
+            return parse_bytes(given)
         except UnitMalformed as problem:
             raise UnitMalformed(problem.what, where="SHIPWAY_CACHE_SIZE", mend=problem.mend) from None
 

@@ -30,7 +30,6 @@ from shipway.data._errors import (
     SuiteMalformed,
     SuiteUnsupported,
 )
-from shipway.data._listing import BROUGHT, InPlace, brought_root, identities, read_in_place
 from shipway.data._snapshot import Snapshot, snapshot_files, take_snapshot, verify_snapshot
 from shipway.kernel.lazy import lazy_exports
 
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
     from shipway.data._histogram import Histogram
     from shipway.data._infer import Proposal, infer_contract
     from shipway.data._link import Way
+    from shipway.data._listing import BROUGHT, InPlace, brought_root, identities, read_in_place
     from shipway.data._measure import measure_outcomes, measure_profile, reference_profile
     from shipway.data._merge import Conflict, Merge, Side, merge_files, merge_snapshots
     from shipway.data._numeric import NumericProfile
@@ -75,6 +75,7 @@ _HOME = {
     "_histogram": ["Histogram"],
     "_infer": ["Proposal", "infer_contract"],
     "_link": ["Way"],
+    "_listing": ["BROUGHT", "InPlace", "brought_root", "identities", "read_in_place"],
     "_measure": ["measure_outcomes", "measure_profile", "reference_profile"],
     "_merge": ["Conflict", "Merge", "Side", "merge_files", "merge_snapshots"],
     "_numeric": ["NumericProfile"],

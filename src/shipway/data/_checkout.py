@@ -11,11 +11,10 @@ import fcntl
 import os
 import stat
 import time
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from shipway.data._checkout_many import bring_all
 from shipway.data._errors import CheckoutRefused, DataUnreadable
@@ -39,8 +38,7 @@ Report = Callable[[str, int], None]
 _Item = tuple[TreeFile, str]  # a file, and where its bytes are
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedOut:
+class CheckedOut(NamedTuple):
     """Files written, removed and kept as they were; bytes written; how the files came."""
 
     written: int
@@ -107,6 +105,8 @@ def twins(paths: Iterable[str]) -> list[tuple[str, str]]:
     >>> twins(["a/x", "A/y", "b"])
     [('A', 'a')]
     """
+    import unicodedata  # for the few file systems where it counts
+
     seen: dict[str, str] = {}
     found = set[tuple[str, str]]()
     for path in paths:

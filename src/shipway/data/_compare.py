@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -96,8 +96,8 @@ def _descend(
     if before == after:
         return
     then, now = _node(store, before), _node(store, after)
-    old |= {f"{below}{file.path}": replace(file, path=f"{below}{file.path}") for file in then.files}
-    new |= {f"{below}{file.path}": replace(file, path=f"{below}{file.path}") for file in now.files}
+    old |= {f"{below}{file.path}": file._replace(path=f"{below}{file.path}") for file in then.files}
+    new |= {f"{below}{file.path}": file._replace(path=f"{below}{file.path}") for file in now.files}
     for name in sorted(then.folders.keys() | now.folders.keys()):
         ends = (tree.folders[name].digest if name in tree.folders else None for tree in (then, now))
         _descend(store, next(ends), next(ends), f"{below}{name}/", old, new)

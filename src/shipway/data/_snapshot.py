@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 from shipway.data._errors import DataEmpty, DataMissing, DataUnreadable
-from shipway.data._listing import brought_root
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.store import ObjectDamaged, ObjectMissing, Store, TreeFile, while_working
 
@@ -19,8 +17,7 @@ _MAGIC = b"PAR1"
 _SMALLEST = 12  # bytes: magic, length of the footer, magic
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """A snapshot just taken: its digest, its files and their bytes, and how many bytes were read to take it."""
 
     digest: Digest
@@ -122,7 +119,11 @@ def _check_place(store: Store, path: Path) -> None:
 def root_of(store: Store, digest: Digest) -> Digest:
     """The root of a snapshot's tree. Raises ObjectMissing, ObjectDamaged, ObjectUnexpected, NotHere for data in place."""
     record = store.get(digest, "snapshot")
-    return brought_root(store, digest, record) if "in_place" in record else Descriptor.from_json(record["root"]).digest
+    if "in_place" not in record:
+        return Descriptor.from_json(record["root"]).digest
+    from shipway.data._listing import brought_root  # its types cost what opening the store does
+
+    return brought_root(store, digest, record)
 
 
 def _named_files(store: Store, digest: Digest, name: str) -> Iterator[TreeFile]:

@@ -52,6 +52,8 @@ class _Folder:
 
 @dataclass(slots=True)
 class _Rows:
+    """Folders by path. Without these words `dataclasses` would make others, and import `inspect` for them."""
+
     folders: dict[str, _Folder] = field(default_factory=dict)
     looked: set[str] = field(default_factory=set)
 

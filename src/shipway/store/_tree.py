@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import compress
 from json.encoder import encode_basestring
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from shipway.kernel import media
 from shipway.kernel.canonical import Json, name_of_text, parse_object, text_of_name, texts_of_names
@@ -20,8 +19,7 @@ TREE = media.media_type("tree")
 _BIT = {True: "true", False: "false"}
 
 
-@dataclass(frozen=True, slots=True)
-class TreeFile:
+class TreeFile(NamedTuple):
     """One file of a tree: its path below the root, digest, size in bytes, and whether it is executable."""
 
     path: str
@@ -71,7 +69,7 @@ def put_listing(objects: Objects, files: Iterable[TreeFile]) -> Descriptor:
     for file in files:
         head, _, rest = file.path.partition("/")
         if rest:
-            inside.setdefault(head, []).append(replace(file, path=rest))
+            inside.setdefault(head, []).append(file._replace(path=rest))
         else:
             name = os.fsencode(head)
             entries.append((name, file_entry(name, file.digest, file.size, executable=file.executable)))
@@ -163,15 +161,17 @@ def _walk(objects: Objects, node: Digest, below: str) -> Iterator[TreeFile]:
 
 
 _OPENS, _CLOSES = '{"entries":[', '],"kind":"tree","version":1}'
-# an entry as file_entry and folder_entry write it, with a name in which nothing is escaped
+# an entry as file_entry and folder_entry write it, with a name in which nothing is escaped; whether the digits of its digest
+# are some is asked of all at once, in a fifth of the time
 _OURS = re.compile(
-    r'\{"digest":"(sha256:[0-9a-f]{64})",(?:"executable":(true|false),)?'
+    r'\{"digest":"(sha256:[^"]{64})",(?:"executable":(true|false),)?'
     r'"name":"([^"\\\x00-\x1f]+)","size":(0|[1-9][0-9]{0,14}),"type":"(file|tree)"\}'
 )
-_AROUND = len('{"digest":"","name":"","size":,"type":""}')  # of an entry, what is not in the groups
-_AROUND_BIT = len('"executable":,')
-_BITS = {"true": True, "false": False, "": None}
-_KINDS = {"true": "file", "false": "file", "": "tree"}
+_GROUPS = 5
+_HEX = b"0123456789abcdef"
+_NO_HEX = b"sh:"  # what is left of a digest without them
+_BITS = {"true": True, "false": False, None: None}
+_KINDS = {"true": "file", "false": "file", None: "tree"}
 
 
 def _read_ours(data: bytes) -> Columns | None:
@@ -180,17 +180,14 @@ def _read_ours(data: bytes) -> Columns | None:
         text = data.decode()
     except UnicodeDecodeError:
         return None
-    start, end = len(_OPENS), len(text) - len(_CLOSES)
-    found = _OURS.findall(text, start, end) if text.startswith(_OPENS) and text.endswith(_CLOSES) else []
-    if not found:
+    parts = _OURS.split(text)  # what is between entries, and after each but the last its entry's groups
+    digests, bits, names, sizes, kinds = (parts[group :: _GROUPS + 1] for group in range(1, _GROUPS + 1))
+    between = [_OPENS, *[","] * (len(names) - 1), _CLOSES]
+    if parts[:: _GROUPS + 1] != between or [_KINDS.get(bit) for bit in bits] != kinds:
         return None
-    digests, bits, names, sizes, kinds = zip(*found, strict=True)  # a column at once: there may be a hundred thousand
-    length = sum(len("".join(column)) for column in (digests, bits, names, sizes, kinds))
-    length += len(found) * (_AROUND + 1) - 1 + kinds.count("file") * _AROUND_BIT
-    whole = length == end - start and text.count("},{", start, end) == len(found) - 1
-    if not whole or [*map(_KINDS.__getitem__, bits)] != [*kinds]:
+    if "".join(digests).encode().translate(None, _HEX) != _NO_HEX * len(digests):
         return None
-    return Columns(_safe_names(names), digests, [*map(int, sizes)], [*map(_BITS.__getitem__, bits)])
+    return Columns(_safe_names(names), cast("list[Digest]", digests), [*map(int, sizes)], [_BITS[bit] for bit in bits])
 
 
 def _safe_names(names: Sequence[str]) -> Sequence[str]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from shipway.kernel.digest import Digest
@@ -12,11 +10,9 @@ from shipway.kernel.errors import ShipwayError
 from shipway.store._migrations import MOVED
 
 REMOVED = "removed"  # the kind of state that says which snapshots a person had removed
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-@dataclass(frozen=True, slots=True)
-class Ref:
+class Ref(NamedTuple):
     """A name and the object it points at now; `audit` is the id of the record that put it there."""
 
     name: str
@@ -181,8 +177,16 @@ def revision_of(row: Sequence[object] | None, *, where: str) -> str:
 def refuse_unfit(values: Iterable[object]) -> None:
     """Raises TextUnfit when one of these is a text that a catalogue cannot keep; the same for every catalogue."""
     for value in values:
-        if isinstance(value, str) and ("\0" in value or (not value.isascii() and _SURROGATE.search(value))):
+        if isinstance(value, str) and ("\0" in value or not (value.isascii() or _is_whole(value))):
             raise TextUnfit(f"{value[:60]!r} cannot be kept", mend="write it without NUL and without broken characters")
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class RefMissing(ShipwayError):

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from shipway.kernel.canonical import JsonObject
@@ -30,7 +30,7 @@ class Part:
     def below(self, root: str = "") -> Iterator[TreeFile]:
         """Its files by their path below the project."""
         for file in self.files:
-            yield replace(file, path=f"{root}{self.path}/{file.path}") if self.folder else replace(file, path=root + self.path)
+            yield file._replace(path=f"{root}{self.path}/{file.path}") if self.folder else file._replace(path=root + self.path)
 
     def content(self, store: Store) -> JsonObject:
         """By its content, for the key of an action: `{"file": digest, "executable"}` or `{"tree": digest}`."""
@@ -61,9 +61,9 @@ def put_parts(store: Store, parts: Iterable[Part]) -> Descriptor:
 def part_of(files: Sequence[TreeFile], path: str) -> Part:
     """What a stage's value has at a path; nothing at all is an empty folder."""
     if alone := [file for file in files if file.path == path]:
-        return Part(path, False, (replace(alone[0], path=path.rpartition("/")[2]),))
+        return Part(path, False, (alone[0]._replace(path=path.rpartition("/")[2]),))
     head = f"{path}/"
-    return Part(path, True, tuple(replace(f, path=f.path.removeprefix(head)) for f in files if f.path.startswith(head)))
+    return Part(path, True, tuple(f._replace(path=f.path.removeprefix(head)) for f in files if f.path.startswith(head)))
 
 
 def bring_part(store: Store, part: Part, root: Path, verified: set[str]) -> None:
