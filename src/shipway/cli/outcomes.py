@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from shipway.cli._group import CommandGroup
 from shipway.cli._output import Output, json_option
 from shipway.cli._settings import Project, Settings
+
+if TYPE_CHECKING:
+    from shipway.monitor import Labels
 
 
 @click.command(name="outcomes")
@@ -18,7 +23,7 @@ def alone(settings: Settings, as_json: bool) -> None:
     How many rows about how many predictions, in which unit, how many were corrected, how many join no prediction.
     """
     from shipway.monitor import measure_outcome_log
-    from shipway.operate import gather
+    from shipway.operate import gather, labels_of
 
     project, out = Project(settings), Output(as_json)
     gather(project.store)
@@ -29,8 +34,33 @@ def alone(settings: Settings, as_json: bool) -> None:
         unit = f" {', '.join(one.units)}" if one.units else ""
         counts = f"{one.ids:,} predictions, {one.corrected:,} corrected, {one.repeated:,} sent again, {one.orphans:,} join none"
         out.say(f"  {one.name:<24} {one.rows:,} rows{unit}: {counts}")
-    document = {"outcomes": [one.to_json() for one in found]}
+    deployments: dict[str, object] = {}
+    for ref in project.store.refs("deploy/"):
+        known = labels_of(project.store, ref.name)
+        deployments[ref.name] = [one.to_json() for one in known]
+        for labels in known:
+            out.say(f"  {ref.name} {labels.release[7:19]} {labels.arm}: {_told(labels)}")
+    document = {"outcomes": [one.to_json() for one in found], "deployments": deployments}
     out.end("outcomes", document, then="shipway watch" if found else "shipway outcomes import FILE")
+
+
+def _told(one: Labels) -> str:
+    """Coverage, its bias, and when labels come, of one arm."""
+    said = [f"{one.labels:,} of {one.mature:,} mature predictions have a label, of {one.rows:,}"]
+    if one.ambiguous:
+        said.append(f"{one.ambiguous:,} can have none: their ids were used twice")
+    if one.bias:
+        interval = f"KS {one.bias.ks:.3f} [{one.bias.low:.3f}, {one.bias.high:.3f}], PSI {one.bias.psi:.3f}"
+        how = "labels are missing not by chance" if one.bias.notable else "scores with and without one"
+        said.append(f"{how}: {interval}")
+    if one.curve:
+        said.append("arrived " + ", ".join(f"{point.share:.0%} by {_age(point.age)}" for point in one.curve[-4:]))
+    return "; ".join(said)
+
+
+def _age(seconds: float) -> str:
+    unit, size = next((pair for pair in (("d", 86_400), ("h", 3_600)) if seconds >= pair[1]), ("min", 60))
+    return f"{seconds / size:g} {unit}"
 
 
 command = CommandGroup(alone, {"import": "outcomes_import"})

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from shipway.cli._output import Output, json_option
+from shipway.cli._output import Misused, Output, json_option
 from shipway.cli._refs import find_deploy
 from shipway.cli._settings import Project, Settings
 
@@ -19,10 +20,32 @@ if TYPE_CHECKING:
 @click.option("--months", is_flag=True, help="Report calendar months as well.")
 @click.option("--sentinel", is_flag=True, help="Ask the provider its golden prompts now, whenever they were asked last.")
 @click.option("--new-baseline", is_flag=True, help="Hold the provider against what it says now: an exchange was meant.")
+@click.option("--predictions", default=None, metavar="URL", help="Somebody else's log: a file, a folder, s3://BUCKET/PREFIX.")
+@click.option("--reference", default=None, metavar="FILE", help="With --predictions: the rows that they are compared with.")
+@click.option("--outcomes", default=None, metavar="FILE", help="With --predictions: what became true, joined by id.")
+@click.option("--outcome", default=None, metavar="NAME", help="Which of the outcomes is the label; the only one.")
+@click.option("--id", "id_", default=None, metavar="COLUMN", help="Of the prediction's id; `id` or the like.")
+@click.option("--time", default=None, metavar="COLUMN", help="Of the event; `time` or the like.")
+@click.option("--score", default=None, metavar="COLUMN", help="Of what was predicted; `probability`, `score` or the like.")
+@click.option("--label", default=None, metavar="COLUMN", help="Of what became true; `label`, `actual` or the like.")
+@click.option("--label-time", default=None, metavar="COLUMN", help="Of when a label came; `label_time` or the like.")
+@click.option("--weight", default=None, metavar="COLUMN", help="Of how many requests a row stands for; `sample_weight`.")
+@click.option("--ignore", multiple=True, metavar="COLUMN", help="A column that is no feature; may come often.")
+@click.option("--window", default="28d", metavar="TIME", show_default=True, help="With --predictions: how far back it looks.")
+@click.option("--until", default=None, metavar="MOMENT", help="Where the window ends; after the newest event.")
+@click.option("--matures", default=None, metavar="TIME", help="The age at which labels count; else as their arrival says.")
+@click.option("--html", default=None, metavar="FILE", type=click.Path(path_type=Path), help="Write a page in one file, too.")
 @json_option
 @click.pass_obj
 def command(
-    settings: Settings, deployment: str | None, months: bool, sentinel: bool, new_baseline: bool, as_json: bool
+    settings: Settings,
+    /,
+    deployment: str | None,
+    months: bool,
+    sentinel: bool,
+    new_baseline: bool,
+    as_json: bool,
+    **foreign: Any,
 ) -> None:
     """Judge the days of a deployment that have not been judged.
 
@@ -30,7 +53,12 @@ def command(
     outcomes only (calibration, base rate); drift of features informs and never pages. Of a deployment that answers a prompt:
     whether its documents are as they are served, what it costs, whether its provider still answers as it did. Exits 1 while a
     page is open.
+
+    With --predictions it needs no project: a window of somebody else's log against a reference.
     """
+    if foreign["predictions"] is not None or foreign["reference"] is not None:
+        _foreign(settings, deployment, foreign, as_json)
+        return
     from shipway.monitor import Severity, load_alerts, load_verdicts, report_months
     from shipway.operate import gather, watch_ref
     from shipway.release import deploy_ref
@@ -64,6 +92,16 @@ def command(
     out.end("watch", document, then=f"shipway rollback {ref}" if paging else f"shipway log {ref}")
     if paging:
         raise click.exceptions.Exit(1)
+
+
+def _foreign(settings: Settings, deployment: str | None, given: dict[str, Any], as_json: bool) -> None:
+    from shipway.cli._watch_foreign import Asked, watch_foreign
+
+    if deployment is not None or given["predictions"] is None or given["reference"] is None:
+        mend = "--predictions URL --reference FILE"
+        raise Misused("--predictions and --reference go together, without a deployment", mend=mend)
+    columns = tuple(given.pop(name) for name in ("id_", "time", "score", "label", "label_time", "weight"))
+    watch_foreign(settings, Asked(columns=columns, **given), as_json=as_json)
 
 
 def _answers(project: Project, ref: str) -> bool:

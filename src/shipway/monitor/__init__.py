@@ -16,15 +16,21 @@ if TYPE_CHECKING:
     from shipway.monitor._calls import scan_calls
     from shipway.monitor._challenger import inputs_of, paired_comparison, window_rows
     from shipway.monitor._clock import event_clock
-    from shipway.monitor._columns import ColumnUnknown, OutcomeColumns, pick_outcomes
+    from shipway.monitor._columns import ColumnUnknown, OutcomeColumns, check_named, pick_outcomes
     from shipway.monitor._compact import Compacted, TimeColumn, compact_logs
     from shipway.monitor._cost import COST_BY, CostPart, CostReading, check_cost, cost_by, measure_cost
+    from shipway.monitor._coverage import AgeShare, Bias, matures_by, maturity_curve, measure_bias
     from shipway.monitor._deployments import Reference, release_reference
     from shipway.monitor._find import find_call, find_outcomes, find_predictions
+    from shipway.monitor._foreign import ForeignWindow, WeightMalformed, WindowEmpty, measure_foreign
+    from shipway.monitor._foreign_document import window_document
+    from shipway.monitor._foreign_table import ForeignColumns, choose_columns, take_columns, with_outcomes
     from shipway.monitor._freshness import check_freshness, freshness_detail
     from shipway.monitor._gaps import GAP
     from shipway.monitor._golden_prompts import Baseline, BaselineMalformed, PromptRun, take_baseline
     from shipway.monitor._join import Coverage, joined, measure_coverage
+    from shipway.monitor._labels import Labels, measure_labels
+    from shipway.monitor._leaf import Question
     from shipway.monitor._months import report_months
     from shipway.monitor._outcome_facts import OutcomeFacts, measure_outcome_log
     from shipway.monitor._outcome_rows import OutcomeMalformed
@@ -45,9 +51,15 @@ _HOME = {
     "_deployments": ["Reference", "release_reference"],
     "_gaps": ["GAP"],
     "_join": ["Coverage", "joined", "measure_coverage"],
+    "_labels": ["Labels", "measure_labels"],
+    "_leaf": ["Question"],
     "_months": ["report_months"],
-    "_columns": ["ColumnUnknown", "OutcomeColumns", "pick_outcomes"],
+    "_columns": ["ColumnUnknown", "OutcomeColumns", "check_named", "pick_outcomes"],
     "_outcome_facts": ["OutcomeFacts", "measure_outcome_log"],
+    "_coverage": ["AgeShare", "Bias", "matures_by", "maturity_curve", "measure_bias"],
+    "_foreign": ["ForeignWindow", "WeightMalformed", "WindowEmpty", "measure_foreign"],
+    "_foreign_document": ["window_document"],
+    "_foreign_table": ["ForeignColumns", "choose_columns", "take_columns", "with_outcomes"],
     "_outcome_rows": ["OutcomeMalformed"],
     "_outcomes": ["OutcomeLog"],
     "_share": ["share_logs"],
@@ -67,10 +79,12 @@ __all__ = [
     "COST_BY",
     "GAP",
     "READING",
+    "AgeShare",
     "Alert",
     "AttestChecks",
     "Baseline",
     "BaselineMalformed",
+    "Bias",
     "ColumnUnknown",
     "Compacted",
     "CostPart",
@@ -78,11 +92,15 @@ __all__ = [
     "Coverage",
     "DayVerdict",
     "Finding",
+    "ForeignColumns",
+    "ForeignWindow",
+    "Labels",
     "OutcomeColumns",
     "OutcomeFacts",
     "OutcomeLog",
     "OutcomeMalformed",
     "PromptRun",
+    "Question",
     "Reading",
     "ReadingPoint",
     "Reference",
@@ -91,8 +109,12 @@ __all__ = [
     "Severity",
     "TimeColumn",
     "WatchResult",
+    "WeightMalformed",
+    "WindowEmpty",
     "check_cost",
     "check_freshness",
+    "check_named",
+    "choose_columns",
     "compact_logs",
     "compare_prices",
     "compare_runs",
@@ -111,8 +133,13 @@ __all__ = [
     "load_alerts",
     "load_readings",
     "load_verdicts",
+    "matures_by",
+    "maturity_curve",
+    "measure_bias",
     "measure_cost",
     "measure_coverage",
+    "measure_foreign",
+    "measure_labels",
     "measure_outcome_log",
     "measure_serving",
     "paired_comparison",
@@ -124,8 +151,11 @@ __all__ = [
     "scan_predictions",
     "share_logs",
     "take_baseline",
+    "take_columns",
     "watch",
+    "window_document",
     "window_rows",
+    "with_outcomes",
     "with_prices",
 ]
 

@@ -51,6 +51,12 @@ def find_column(columns: Sequence[str], given: str | None, guesses: Sequence[str
     return next((known[guess] for guess in guesses if guess in known), None)
 
 
+def check_named(columns: Sequence[str], named: Sequence[str], *, where: str) -> None:
+    """Raises ColumnUnknown for the first of the named that is none of the columns."""
+    for name in named:
+        find_column(columns, name, (), what="what was named", where=where)
+
+
 def need_column(
     columns: Sequence[str], given: str | None, guesses: Sequence[str], *, what: str, where: str, option: str
 ) -> str:

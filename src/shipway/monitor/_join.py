@@ -14,14 +14,14 @@ import polars as pl
 
 from shipway.kernel.digest import Digest
 from shipway.kernel.units import Seconds
-from shipway.monitor._tables import INSTANT, SCORE, ambiguous_requests, scan_outcomes, scan_predictions
+from shipway.monitor._tables import INSTANT, SCORE, WEIGHT, ambiguous_requests, scan_outcomes, scan_predictions
 from shipway.store import Store
 
 AT_ONCE = Seconds(0.0)
 
 
 class Coverage(NamedTuple):
-    """How many rows there are, how many are old enough for a label, how many have one; mean scores of both kinds.
+    """How many rows there are, how many are old enough for a label, how many have one; mean scores of both kinds, by weight.
 
     Scores of labelled rows far from those of unlabelled ones say that labels are missing not by chance. ambiguous: rows
     that can have no label because their release was asked something else under the same request id.
@@ -84,12 +84,21 @@ def _marked(predictions: pl.LazyFrame, ambiguous: pl.DataFrame) -> pl.LazyFrame:
 def measure_coverage(frame: pl.LazyFrame) -> Coverage:
     """How many of the joined rows have a label, and whether those are like the others."""
     labelled = pl.col("label").is_not_null()
+    logged = WEIGHT in frame.collect_schema()
+    weight = pl.col(WEIGHT).fill_null(1.0) if logged else pl.lit(1.0)
     found = frame.select(
         pl.len().alias("rows"),
         pl.col("mature").sum().alias("mature"),
         labelled.sum().alias("labels"),
-        pl.col(SCORE).filter(labelled).mean().alias("score_labelled"),
-        pl.col(SCORE).filter(~labelled).mean().alias("score_unlabelled"),
+        _mean_score(weight, labelled).alias("score_labelled"),
+        _mean_score(weight, ~labelled).alias("score_unlabelled"),
         pl.col("ambiguous").sum().alias("ambiguous"),
     ).collect()
     return Coverage(*found.row(0))
+
+
+def _mean_score(weight: pl.Expr, rows: pl.Expr) -> pl.Expr:
+    """Of rows of a log that keeps a share each counts as many requests as it stands for; null without a score."""
+    counts = rows & pl.col(SCORE).is_not_null()
+    total = pl.when(counts).then(weight).sum()
+    return pl.when(total > 0).then(pl.when(counts).then(pl.col(SCORE) * weight).sum() / total)

@@ -23,7 +23,7 @@ from shipway.monitor._join import with_labels
 from shipway.monitor._leaf import LEAF, Leaf, Question, load_leaves, put_profile
 from shipway.monitor._measure import Measure
 from shipway.monitor._settle import Settled, settle_days
-from shipway.monitor._tables import scan_predictions, scan_scores
+from shipway.monitor._tables import scan_predictions, scan_scores, scan_weights
 from shipway.store import Store
 
 _CHUNK_DAYS = 56  # read at a time: bounds memory
@@ -110,7 +110,7 @@ def _make(
 ) -> Iterator[Leaf]:
     """The leaves of a chunk of days; features are measured only where the rows are not those measured before."""
     ready = {leaf: old.features for leaf in chunk if (old := _same_rows(leaf, held.get((leaf.release, leaf.day))))}
-    scan = scan_scores if len(ready) == len(chunk) else scan_predictions
+    scan = scan_weights if len(ready) == len(chunk) else scan_predictions
     rows = rows_of_ref(store, scan(store, first=chunk[0].day, last=chunk[-1].day), question.ref)
     table = _labelled(store, rows, question).sort("release", "day", maintain_order=True).collect()
     spans = _spans(table)

@@ -10,7 +10,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from shipway.data import NumericProfile, Profile, measure_outcomes, measure_profile
-from shipway.monitor._tables import SCORE, input_column
+from shipway.monitor._tables import SCORE, WEIGHT, input_column
+from shipway.monitor._weights import repeated_rows
 
 Array = NDArray[Any]
 
@@ -23,11 +24,27 @@ class Measure:
 
     def features(self, span: slice) -> Profile:
         """Features and scores of every row of the span; a feature that was not logged is left out."""
-        return measure_profile(self._reference, _cut(self._features, span), score=self._score[span])
+        rows = self._rows(span)
+        return measure_profile(self._reference, _cut(self._features, rows), score=self._score[rows])
 
     def outcomes(self, span: slice) -> Profile:
         """Outcomes of the rows of the span that have a label."""
-        return measure_outcomes(self._reference, score=self._score[span], label=self._label[span])
+        rows = self._rows(span)
+        return measure_outcomes(self._reference, score=self._score[rows], label=self._label[rows])
+
+    def _rows(self, span: slice) -> slice | Array:
+        """Of a log that keeps a share of the requests each row is there as often as it stands for."""
+        if self._weight is None:
+            return span
+        found: Array = repeated_rows(self._weight[span]) + span.start
+        return found
+
+    @cached_property
+    def _weight(self) -> Array | None:
+        if WEIGHT not in self._table.columns:
+            return None
+        weight = self._table[WEIGHT].fill_null(1.0).to_numpy()
+        return None if (weight == 1.0).all() else weight
 
     @cached_property
     def _score(self) -> Array:
@@ -55,5 +72,5 @@ class Measure:
         return series.to_numpy() if series.dtype == pl.Boolean else series.cast(pl.String, strict=False).to_numpy()
 
 
-def _cut(columns: dict[str, Array], span: slice) -> dict[str, Array]:
-    return {name: array[span] for name, array in columns.items()}
+def _cut(columns: dict[str, Array], rows: slice | Array) -> dict[str, Array]:
+    return {name: array[rows] for name, array in columns.items()}

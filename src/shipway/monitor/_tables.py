@@ -37,6 +37,7 @@ PREDICTION_COLUMNS: dict[str, pl.DataType] = {
 }
 WEIGHT = "sample_weight"  # how many requests a row's stands for; only in tables of a deployment that logs a share
 SCORE_COLUMNS = PREDICTION_COLUMNS | {SCORE: pl.Float64()}
+WEIGHT_COLUMNS = SCORE_COLUMNS | {WEIGHT: pl.Float64()}
 OUTCOME_COLUMNS: dict[str, pl.DataType] = {
     "id": pl.String(),
     "name": pl.String(),
@@ -150,6 +151,15 @@ def scan_predictions(store: Store, *, first: date | None = None, last: date | No
 def scan_scores(store: Store, *, first: date | None = None, last: date | None = None) -> pl.LazyFrame:
     """As scan_predictions without the model's inputs: cheap at any number of columns."""
     return _once(_between(scan_answers(store), first, last))
+
+
+def scan_weights(store: Store, *, first: date | None = None, last: date | None = None) -> pl.LazyFrame:
+    """As scan_scores with WEIGHT, 1 of rows of a log that keeps them all."""
+    paths = list_tables(store, "predictions")
+    if not paths:
+        return pl.LazyFrame(schema=WEIGHT_COLUMNS)
+    scan = _scan(paths, schema=WEIGHT_COLUMNS, missing_columns="insert", extra_columns="ignore")
+    return _once(_between(scan, first, last)).with_columns(pl.col(WEIGHT).fill_null(1.0))
 
 
 def scan_answers(store: Store) -> pl.LazyFrame:

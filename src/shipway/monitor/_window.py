@@ -9,7 +9,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shipway.data import Profile, merge_profiles
+from shipway.data import OutcomeProfile, Profile, merge_profiles
 from shipway.kernel.digest import Digest
 from shipway.monitor._leaf import Leaf, load_profile
 from shipway.store import Store
@@ -48,6 +48,20 @@ class Outcomes:
         return float(self.label_sum.sum()) / self.labels if self.labels else None
 
 
+def outcomes_of(days: Sequence[tuple[date, OutcomeProfile]]) -> Outcomes:
+    """The outcomes of days that have some, in time order."""
+    tables = [table for _, table in days]
+    return Outcomes(
+        tuple(day for day, _ in days),
+        positives=_stacked([table.positive.counts for table in tables]),
+        negatives=_stacked([table.negative.counts for table in tables]),
+        count=_stacked([table.calibration.count for table in tables]),
+        score_sum=_stacked([table.calibration.score_sum for table in tables]),
+        label_sum=_stacked([table.calibration.label_sum for table in tables]),
+        squared_error=np.array([table.squared_error for table in tables]),
+    )
+
+
 class Windows:
     """Adds leaves up. Keeps what it has loaded: neighbouring windows share nearly all of their leaves."""
 
@@ -58,16 +72,7 @@ class Windows:
     def outcomes(self, leaves: Sequence[Leaf]) -> Outcomes:
         """The outcomes of these leaves of one release, in the order of their days."""
         held = [(leaf.day, found) for leaf in leaves if (found := self._load(leaf.outcomes).outcomes) and found.n]
-        days, tables = [day for day, _ in held], [outcomes for _, outcomes in held]
-        return Outcomes(
-            tuple(days),
-            positives=_stacked([table.positive.counts for table in tables]),
-            negatives=_stacked([table.negative.counts for table in tables]),
-            count=_stacked([table.calibration.count for table in tables]),
-            score_sum=_stacked([table.calibration.score_sum for table in tables]),
-            label_sum=_stacked([table.calibration.label_sum for table in tables]),
-            squared_error=np.array([table.squared_error for table in tables]),
-        )
+        return outcomes_of(held)
 
     def features(self, leaves: Sequence[Leaf]) -> Profile:
         """The features and scores of all rows of these leaves of one release."""

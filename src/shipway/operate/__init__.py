@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from shipway.operate._asked_over_http import NotAnswered
     from shipway.operate._asking import World
     from shipway.operate._checks import ComparisonImpossible, check_candidate
-    from shipway.operate._control import Control, compact, gather, make_supervisor, watch_all, watch_ref
+    from shipway.operate._control import Control, compact, gather, labels_of, make_supervisor, watch_all, watch_ref
     from shipway.operate._converge import Standing, standing_of, wait_until_live
     from shipway.operate._embedders import embed_elsewhere, embedder_from_spec
     from shipway.operate._equal_outputs import measure_equal_outputs
@@ -88,7 +88,7 @@ _HOME = {
     "_reviews": ["rate_review"],
     "_rounds": ["Round", "follow_round", "look_round"],
     "_surroundings": ["watch_surroundings"],
-    "_control": ["Control", "compact", "gather", "make_supervisor", "watch_all", "watch_ref"],
+    "_control": ["Control", "compact", "gather", "labels_of", "make_supervisor", "watch_all", "watch_ref"],
     "_group": ["PortTaken", "PredictorFailed", "bind_port"],
     "_reconcile": ["Action", "Start", "Stop", "reconcile"],
     "_score": ["BATCH", "OutputRefused", "ScoreTask", "Scored", "score_files", "score_task"],
@@ -160,6 +160,7 @@ __all__ = [
     "golden_sets",
     "hold_control",
     "keep_prices",
+    "labels_of",
     "load_evaluated",
     "load_release",
     "lock_candidate",

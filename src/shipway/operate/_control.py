@@ -22,7 +22,7 @@ from shipway.release import find_component, load_components, monitors_of, outcom
 from shipway.store import Store
 
 if TYPE_CHECKING:
-    from shipway.monitor import AttestChecks
+    from shipway.monitor import AttestChecks, Labels
 
 TURN_SECONDS = 0.1  # a moved ref is noticed this soon; a turn without work is one read of the catalogue
 COMPACT_SECONDS = 1.0
@@ -139,6 +139,17 @@ def watch_ref(store: Store, signer: Signer, name: str) -> JsonObject | None:
         attest_checks=attester(store, signer),
     )
     return {"days": [day.to_json() for day in result.days], "alerts": [alert.to_json() for alert in result.alerts]}
+
+
+def labels_of(store: Store, name: str) -> tuple[Labels, ...]:
+    """What is known of the predictions of a deployment, by release and arm; nothing where no model answers or nobody asked."""
+    from shipway.monitor import Question, event_clock, measure_labels
+
+    deployment = store.get(store.resolve(name), "deployment")
+    outcome, clock = outcome_of(store, deployment), event_clock(store, name)
+    if outcome is None or clock is None:
+        return ()
+    return measure_labels(store, Question(name, outcome, outcomes_of(deployment)[outcome], clock, store.clock.now()))
 
 
 def outcome_of(store: Store, deployment: JsonObject) -> str | None:

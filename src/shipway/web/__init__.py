@@ -7,9 +7,10 @@ through functions that it is given.
 from shipway.web._app import make_app
 from shipway.web._desk import Approved, Desk, Draft, Reviewed
 from shipway.web._metrics import METRICS, Counters
-from shipway.web._pages import render_diff_page
+from shipway.web._pages import render_diff_page, render_window_page
 from shipway.web._probes import make_metrics_app
 from shipway.web._reviews import RateReview
+from shipway.web._window_view import make_window_view
 
 __all__ = [
     "METRICS",
@@ -21,5 +22,7 @@ __all__ = [
     "Reviewed",
     "make_app",
     "make_metrics_app",
+    "make_window_view",
     "render_diff_page",
+    "render_window_page",
 ]

@@ -17,6 +17,7 @@ from shipway.web._plan_view import PlanPage
 from shipway.web._release_view import ReleasePage, ReleasesPage
 from shipway.web._reviews import ReviewPage
 from shipway.web._view import PageView
+from shipway.web._window_view import HEIGHT, WIDTH, make_window_view
 
 STATIC = Path(__file__).parent / "static"
 
@@ -62,6 +63,13 @@ def render_diff_page(document: JsonObject, title: str) -> str:
     """A comparison of data as a page in one file, without scripts and addresses: for whoever was sent it."""
     style = Markup((STATIC / "page.css").read_text())  # noqa: S704 - our own file
     return _environment().get_template("diff.html").render(diff=make_diff_view(document), title=title, style=style)
+
+
+def render_window_page(document: JsonObject) -> str:
+    """A window of predictions as a page in one file, without scripts and addresses; below 200 KB whatever the table."""
+    style = Markup((STATIC / "page.css").read_text())  # noqa: S704 - our own file
+    page = _environment().get_template("window.html")
+    return page.render(window=make_window_view(document), style=style, width=WIDTH, height=HEIGHT)
 
 
 def render_error(problem: ShipwayError) -> str:

@@ -1,0 +1,137 @@
+"""`shipway watch --predictions`: somebody else's logs, without a project."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from shipway.cli._given_tables import open_table
+from shipway.cli._output import Misused, Output
+from shipway.cli._settings import Settings
+
+if TYPE_CHECKING:
+    from shipway.data import Frame
+    from shipway.kernel.canonical import JsonObject
+    from shipway.kernel.units import Seconds
+    from shipway.monitor import ForeignColumns
+
+
+_LONGEST = 100 * 365 * 86_400.0  # seconds; beyond, no calendar goes
+
+
+class Asked(NamedTuple):
+    """What the options say. columns: the first fields of ForeignColumns, in their order."""
+
+    predictions: str
+    reference: str
+    outcomes: str | None
+    columns: tuple[str | None, ...]
+    outcome: str | None
+    ignore: tuple[str, ...]
+    window: str
+    matures: str | None
+    until: str | None
+    html: Path | None
+
+
+def watch_foreign(settings: Settings, asked: Asked, *, as_json: bool) -> None:
+    """Measure, say, write the page. Exits 1 when a check that can page fails, 2 where none could tell."""
+    from shipway.kernel.clock import SystemClock
+    from shipway.monitor import check_named, measure_foreign, window_document
+
+    out = Output(as_json)
+    with ExitStack() as held:
+        frames = [held.enter_context(open_table(settings, text, out.note)) for text in (asked.predictions, asked.reference)]
+        there = [frame.collect_schema().names() for frame in frames]
+        check_named([*there[0], *there[1]], [*filter(None, asked.columns), *asked.ignore], where=asked.predictions)
+        predictions, columns = _taken(frames[0], asked, there[0], where=asked.predictions)
+        reference, _ = _taken(frames[1], asked, there[1], where=asked.reference)
+        if asked.outcomes is not None:
+            from shipway.monitor import OutcomeColumns, pick_outcomes, with_outcomes
+
+            if columns.id is None:
+                raise Misused("outcomes are joined by an id, and no column could be one", mend="--id COLUMN")
+            rows = held.enter_context(open_table(settings, asked.outcomes, out.note))
+            labels = pick_outcomes(rows, OutcomeColumns(), where=asked.outcomes)
+            predictions = with_outcomes(predictions, labels, name=asked.outcome, where=asked.outcomes)
+        found = measure_foreign(
+            predictions,
+            reference,
+            window=_seconds(asked.window, "--window"),
+            now=SystemClock().now(),
+            matures=None if asked.matures is None else _seconds(asked.matures, "--matures"),
+            until=None if asked.until is None else _moment(asked.until),
+        )
+    chosen = {name: getattr(columns, name) for name in ("id", "time", "score", "label", "label_time", "weight")}
+    document = {"predictions": asked.predictions, "reference": asked.reference, "chosen": chosen, **window_document(found)}
+    for line in _lines(document):
+        out.say(line)
+    if asked.html is not None:
+        _write(settings.directory / asked.html, document)
+    out.end("watch-window", document, then=f"open {asked.html}" if asked.html else "shipway watch --help")
+    if document["verdict"] != "pass":
+        raise click.exceptions.Exit(1 if document["verdict"] == "fail" else 2)
+
+
+def _taken(frame: Frame, asked: Asked, there: list[str], *, where: str) -> tuple[Frame, ForeignColumns]:
+    """The columns that are measured, and which is what; one that was named may be in the other table only."""
+    from shipway.monitor import choose_columns, take_columns
+
+    said = _said(*(column if column in there else None for column in asked.columns))
+    columns = choose_columns(frame, said, ignore=[name for name in asked.ignore if name in there], where=where)
+    return take_columns(frame, columns), columns
+
+
+def _said(
+    id_: str | None, time: str | None, score: str | None, label: str | None, label_time: str | None, weight: str | None
+) -> ForeignColumns:
+    from shipway.monitor import ForeignColumns
+
+    return ForeignColumns(id_, time, score, label, label_time, weight)
+
+
+def _seconds(text: str, option: str) -> Seconds:
+    from shipway.kernel.units import parse_duration
+
+    found = parse_duration(text)
+    if found > _LONGEST or (found <= 0 and option == "--window"):
+        raise Misused(f"{option} {text} is no length that logs have", mend=f"{option} 28d")
+    return found
+
+
+def _moment(text: str) -> datetime:
+    from datetime import UTC
+
+    from shipway.kernel.clock import parse_instant
+
+    try:
+        return parse_instant(text).astimezone(UTC)
+    except (ValueError, OverflowError) as problem:
+        raise Misused(f"--until {text} is no moment", mend="--until 2013-06-01") from problem
+
+
+def _lines(document: JsonObject) -> list[str]:
+    """The verdict, every check that says something, the coverage."""
+    from shipway.web import make_window_view
+
+    view = make_window_view(document)
+    lines = [f"{view.title}: {view.word.lower()}", *(f"  {note}" for note in view.notes)]
+    for name, verdict, number, against, text in view.checks:
+        said = " ".join(part for part in (number, f"against {against}" if against else "", text) if part)
+        lines.append(f"  {verdict or 'report':<12} {name:<20} {said}")
+    drifted = [shape for shape in view.shapes if shape.verdict == "fail"]
+    lines += [f"  {'informs':<12} {'drift.' + shape.name:<20} {shape.text}" for shape in drifted]
+    return lines
+
+
+def _write(path: Path, document: JsonObject) -> None:
+    from shipway.web import render_window_page
+
+    try:
+        path.write_text(render_window_page(document), encoding="utf-8")
+    except OSError as problem:
+        raise Misused(f"the page cannot be written: {problem}", where=str(path), mend="--html FILE") from problem

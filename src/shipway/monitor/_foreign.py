@@ -1,0 +1,356 @@
+"""A window of somebody else's predictions against a reference: what a deployment's monitors say, without a release or a store.
+
+The same profiles, the same checks and thresholds. Pages come from outcomes and broken columns; drift informs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from shipway.data import (
+    Drift,
+    Profile,
+    measure_drift,
+    measure_outcomes,
+    measure_profile,
+    measure_score_drift,
+    reference_profile,
+)
+from shipway.kernel.check import Check, Verdict, worst
+from shipway.kernel.errors import ShipwayError
+from shipway.kernel.units import Seconds
+from shipway.monitor._checks import check_base_rate, check_calibration, check_drift, report_quality
+from shipway.monitor._coverage import AgeShare, Bias, matures_by, maturity_curve, measure_bias
+from shipway.monitor._foreign_table import FEATURE
+from shipway.monitor._tables import AHEAD, SCORE, WEIGHT
+from shipway.monitor._verdict import Finding, Severity
+from shipway.monitor._weights import repeated_rows
+from shipway.monitor._window import Outcomes, outcomes_of
+from shipway.spec import MonitorSpec, default_monitors
+
+_MOST_ROWS = 20_000_000  # that weights may make of a window; beyond it every weight is taken in proportion
+SCORE_NAME = "prediction"
+
+
+class WindowEmpty(ShipwayError):
+    """There is nothing to compare: no prediction in the window, or no row in the reference."""
+
+    code = "monitor.window-empty"
+
+
+class WeightMalformed(ShipwayError):
+    """A weight that no row can have."""
+
+    code = "monitor.weight-malformed"
+
+
+class ColumnFacts(NamedTuple):
+    """Features of one side only, of another type than in the reference, without any value, and with one value where the
+    reference has several."""
+
+    lost: tuple[str, ...]
+    new: tuple[str, ...]
+    retyped: tuple[str, ...]
+    empty: tuple[str, ...]
+    constant: tuple[str, ...]
+
+
+class DayFacts(NamedTuple):
+    """Of one day of the window; rates over the rows with a label, psi of its scores against the reference."""
+
+    day: date
+    rows: int
+    labels: int
+    predicted: float | None
+    realised: float | None
+    psi: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ForeignWindow:
+    """What was found. first, last: of the events, None without times; mistimed: rows of an event more than a day ahead of
+    `now`, left out; untimed: rows whose time cannot be read, left out; estimated: whether `matures` comes from the curve.
+    """
+
+    first: datetime | None
+    last: datetime | None
+    rows: int
+    weighted: int
+    mature: int
+    labels: int
+    untimed: int
+    mistimed: int
+    matures: Seconds
+    estimated: bool
+    curve: tuple[AgeShare, ...]
+    bias: Bias | None
+    columns: ColumnFacts
+    findings: tuple[Finding, ...]
+    drifts: Mapping[str, Drift]
+    days: tuple[DayFacts, ...]
+    reference: Profile
+    current: Profile
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of what can page; nothing of the kind passes nothing."""
+        loud = [finding.check.verdict for finding in self.findings if finding.severity is Severity.PAGE]
+        return worst(loud) if loud else Verdict.INCONCLUSIVE
+
+
+def measure_foreign(
+    predictions: pl.LazyFrame,
+    reference: pl.LazyFrame,
+    *,
+    window: Seconds,
+    now: datetime,
+    matures: Seconds | None = None,
+    until: datetime | None = None,
+) -> ForeignWindow:
+    """The trailing window that ends with the newest event, or at `until`, against the reference.
+
+    predictions, reference: as take_columns gives them. matures: seconds after the event from which labels count; None: as the
+    arrival of labels says, else at once. Without times all rows are one window. Raises WindowEmpty, WeightMalformed,
+    ProfileMismatch.
+    """
+    rows, untimed, mistimed = _inside(predictions, window, now=now, until=until)
+    known = reference.collect()
+    if not rows.height or not known.height:
+        what = "the reference has no rows" if rows.height else "no prediction is in the window"
+        mend = "give other files" if rows.height else "a longer --window, or --until a day with predictions"
+        raise WindowEmpty(what, mend=mend)
+    curve = _curve(rows, now) if rows["label_time"].null_count() < rows.height else ()
+    guessed = matures_by(curve) if matures is None else None
+    counts_at = matures if matures is not None else guessed or Seconds(0.0)
+    rows = _matured(rows, counts_at, until or now)
+    measured = _repeated(rows)
+    columns = _compare_columns(known, rows)
+    held = [name for name in _features(known) if name not in {*columns.lost, *columns.retyped}]
+    scored = _is_probability(known[SCORE]) and _is_probability(rows[SCORE])
+    both = known[SCORE].count() and rows[SCORE].count()
+    extra = {SCORE_NAME: SCORE} if both and not scored else {}
+    label = known["label"].to_numpy() if _is_label(known["label"]) else None
+    score = known[SCORE].fill_null(float("nan")).to_numpy() if scored else None
+    ours = reference_profile(_table(_repeated(known), held, extra), score=_weigh(known, score), label=_weigh(known, label))
+    current = _profile(ours, measured, held, extra, scored=scored)
+    drifts = dict(measure_drift(ours, current))
+    if scored:
+        drifts[SCORE_NAME] = measure_score_drift(ours, current)
+    outcomes, days = _days(ours, measured, rows, scored=scored)
+    monitors = {name: replace_window(monitor, window) for name, monitor in default_monitors("local").items()}
+    findings = [
+        *_broken(columns),
+        *_performance(monitors, outcomes, rows),
+        *check_drift(monitors["drift"], drifts, rows.height),
+    ]
+    times = rows["time"].drop_nulls()
+    return ForeignWindow(
+        first=_instant(times.min()),
+        last=_instant(times.max()),
+        rows=rows.height,
+        weighted=measured.height,
+        mature=int(rows["mature"].sum()),
+        labels=int(rows["label"].count()),
+        untimed=untimed,
+        mistimed=mistimed,
+        matures=counts_at,
+        estimated=guessed is not None,
+        curve=curve,
+        bias=measure_bias(rows.with_columns(pl.col(SCORE).fill_null(float("nan")))),
+        columns=columns,
+        findings=tuple(findings),
+        drifts=drifts,
+        days=days,
+        reference=ours,
+        current=current,
+    )
+
+
+def replace_window(monitor: MonitorSpec, window: Seconds) -> MonitorSpec:
+    """The same thresholds over another window."""
+    return MonitorSpec(name=monitor.name, page=monitor.page, inform=monitor.inform, window=window)
+
+
+def _inside(
+    predictions: pl.LazyFrame, window: Seconds, *, now: datetime, until: datetime | None
+) -> tuple[pl.DataFrame, int, int]:
+    """The rows of the window; how many have no time while others do; how many have one that nobody can believe."""
+    ahead = pl.col("time") > pl.lit(now + AHEAD)
+    counted = predictions.select(
+        pl.len().alias("rows"),
+        pl.col("time").count().alias("timed"),
+        ahead.sum().alias("ahead"),
+        pl.col("time").filter(~ahead).max().alias("last"),
+    ).collect()
+    rows, timed, mistimed, last = counted.row(0)
+    if not timed:
+        return predictions.collect(), 0, 0
+    end = until or (last + timedelta(microseconds=1) if last else now)
+    first = end - timedelta(seconds=window)
+    inside = predictions.filter(pl.col("time") >= pl.lit(first), pl.col("time") < pl.lit(end)).collect()
+    return inside.sort("time", maintain_order=True), rows - timed, mistimed
+
+
+def _matured(rows: pl.DataFrame, matures: Seconds, as_of: datetime) -> pl.DataFrame:
+    """With `mature`; a label of a row that is not is none yet, nor one that is said to come after as_of."""
+    old = pl.col("time") + timedelta(seconds=matures) <= pl.lit(as_of)
+    mature = old.fill_null(value=True)
+    here = mature & (pl.col("label_time") <= pl.lit(as_of)).fill_null(value=True) & pl.col("label").is_not_nan()
+    return rows.with_columns(mature=mature, label=pl.when(here).then(pl.col("label")))
+
+
+def _curve(rows: pl.DataFrame, now: datetime) -> tuple[AgeShare, ...]:
+    """Of rows that tell when their label came: that is when it arrived, counted from the event."""
+    arrived = pl.col("label_time")
+    told = rows.filter(pl.col("label").is_null() | arrived.is_not_null()).with_columns(
+        recorded=pl.col("time"), label_recorded=arrived, label_known=pl.col("label").is_not_null()
+    )
+    newest = max((end for end in (rows["label_time"].max(), rows["time"].max()) if isinstance(end, datetime)), default=now)
+    return maturity_curve(told.filter(pl.col("time").is_not_null()), now=_micros(min(newest, now)))
+
+
+def _repeated(rows: pl.DataFrame) -> pl.DataFrame:
+    """Every row as often as it stands for. Raises WeightMalformed."""
+    weights = rows[WEIGHT].fill_null(1.0)
+    if weights.len() == 0 or (weights == 1.0).all():
+        return rows
+    values = weights.to_numpy()
+    if not np.isfinite(values).all() or (values < 0).any():
+        raise WeightMalformed("a weight is a number of 0 or more", mend="--weight COLUMN, or leave it out with --ignore")
+    total = float(values.sum())
+    if not total > 0:
+        raise WeightMalformed("all weights are 0", mend="--weight COLUMN, or leave it out with --ignore")
+    return rows[repeated_rows(values * min(1.0, _MOST_ROWS / total))]
+
+
+def _weigh(rows: pl.DataFrame, values: NDArray[Any] | None) -> NDArray[Any] | None:
+    if values is None:
+        return None
+    return _repeated(rows.select(WEIGHT).with_columns(pl.Series("value", values)))["value"].to_numpy()
+
+
+def _features(rows: pl.DataFrame) -> list[str]:
+    return [name.removeprefix(FEATURE) for name in rows.columns if name.startswith(FEATURE)]
+
+
+def _compare_columns(reference: pl.DataFrame, current: pl.DataFrame) -> ColumnFacts:
+    then, now = _features(reference), _features(current)
+    both = [name for name in then if name in now]
+    kinds = {name: (reference[FEATURE + name], current[FEATURE + name]) for name in both}
+    empty = [name for name, (was, is_) in kinds.items() if is_.null_count() == is_.len() and was.null_count() < was.len()]
+    retyped = [name for name, (was, is_) in kinds.items() if name not in empty and _is_number(was) != _is_number(is_)]
+    several = [name for name in both if name not in empty and name not in retyped]
+    constant = [name for name in several if kinds[name][1].n_unique() == 1 < kinds[name][0].n_unique()]
+    return ColumnFacts(
+        tuple(name for name in then if name not in now),
+        tuple(name for name in now if name not in then),
+        *map(tuple, (retyped, empty, constant)),
+    )
+
+
+def _is_number(column: pl.Series) -> bool:
+    return column.dtype.is_numeric()
+
+
+def _is_probability(column: pl.Series) -> bool:
+    values = column.drop_nulls().drop_nans()
+    return bool(values.len() and ((values >= 0) & (values <= 1)).all())
+
+
+def _is_label(column: pl.Series) -> bool:
+    values = column.drop_nulls().drop_nans()
+    return bool(values.len() and values.is_in([0.0, 1.0]).all())
+
+
+def _table(rows: pl.DataFrame, names: list[str], extra: Mapping[str, str]) -> pl.DataFrame:
+    features = {name: rows[FEATURE + name] for name in names}
+    return pl.DataFrame({**features, **{name: rows[column] for name, column in extra.items()}})
+
+
+def _profile(reference: Profile, rows: pl.DataFrame, names: list[str], extra: Mapping[str, str], *, scored: bool) -> Profile:
+    table = _table(rows, names, extra)
+    score = rows[SCORE].fill_null(float("nan")).to_numpy() if scored else None
+    return measure_profile(reference, table, score=score)
+
+
+def _days(
+    reference: Profile, measured: pl.DataFrame, rows: pl.DataFrame, *, scored: bool
+) -> tuple[Outcomes | None, tuple[DayFacts, ...]]:
+    """Outcomes by day, None where there is no probability or no label of yes and no; and what each day looked like."""
+    if not rows["time"].count():
+        return None, ()
+    judged = scored and _is_label(rows["label"])
+    found, facts = [], []
+    counted = rows.group_by(pl.col("time").dt.date()).agg(pl.len(), pl.col("label").count())
+    counts = {day: (height, labels) for day, height, labels in counted.rows()}
+    for (key,), part in measured.group_by(pl.col("time").dt.date(), maintain_order=True):
+        day, known = key, part.filter(pl.col("label").is_not_null(), pl.col(SCORE).is_not_null())
+        assert isinstance(day, date)
+        psi = None
+        if scored:
+            score = part[SCORE].fill_null(float("nan")).to_numpy()
+            psi = measure_score_drift(reference, measure_profile(reference, {}, score=score)).psi
+        if judged and known.height:
+            found.append((day, measure_outcomes(reference, score=known[SCORE].to_numpy(), label=known["label"].to_numpy())))
+        facts.append(DayFacts(day, *counts[day], _mean(known[SCORE]), _mean(known["label"]), psi))
+    pairs = [(day, table) for day, profile in found if (table := profile.outcomes) is not None]
+    return (outcomes_of(pairs) if judged else None), tuple(facts)
+
+
+def _mean(values: pl.Series) -> float | None:
+    mean = values.mean()
+    return float(mean) if isinstance(mean, float) else None
+
+
+def _broken(columns: ColumnFacts) -> list[Finding]:
+    """A lost, retyped or emptied column breaks what the model was made for; a new or constant one is worth a look."""
+    words = {
+        "lost": (Severity.PAGE, "is not there any more"),
+        "retyped": (Severity.PAGE, "is of another type than in the reference"),
+        "empty": (Severity.PAGE, "has no value"),
+        "new": (Severity.INFORM, "is not in the reference"),
+        "constant": (Severity.INFORM, "has one value only"),
+    }
+    found = []
+    for what, (severity, text) in words.items():
+        for name in getattr(columns, what):
+            found.append(Finding(severity, Check(f"schema.{name}", Verdict.FAIL, text=f"{name} {text}")))
+    if not any(finding.severity is Severity.PAGE for finding in found):
+        found.insert(0, Finding(Severity.PAGE, Check("schema", Verdict.PASS, text="every column of the reference is there")))
+    return found
+
+
+def _performance(monitors: Mapping[str, MonitorSpec], outcomes: Outcomes | None, rows: pl.DataFrame) -> list[Finding]:
+    """What the outcomes say; of rows that have not had the time for a label it is said that they have not."""
+    if outcomes is None:
+        return [Finding(Severity.PAGE, Check("outcomes", Verdict.INCONCLUSIVE, text=_why_not(rows)))]
+    return [
+        check_calibration(monitors["calibration"], outcomes),
+        check_base_rate(monitors["base_rate"], outcomes),
+        *report_quality(outcomes),
+    ]
+
+
+def _why_not(rows: pl.DataFrame) -> str:
+    if not rows["time"].count():
+        return "no column tells the time of an event, so days cannot be told apart: --time COLUMN"
+    if not rows["mature"].any():
+        return "no row is old enough for its label"
+    if not rows["label"].count():
+        return "no row has a label: --outcomes FILE, or --label COLUMN"
+    return "outcomes are judged where they are 0 or 1 and the score is a probability"
+
+
+def _micros(moment: datetime) -> int:
+    return int(moment.astimezone(UTC).timestamp() * 1_000_000)
+
+
+def _instant(value: object) -> datetime | None:
+    return value if isinstance(value, datetime) else None

@@ -1,0 +1,118 @@
+"""Somebody else's predictions as the columns that a window is measured on, found by name, by type, or by what a person says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from shipway.data import Frame
+from shipway.monitor._columns import IDS, LABELS, SCORES, TIMES, ColumnUnknown, find_column
+from shipway.monitor._tables import INSTANT, SCORE, WEIGHT, parse_instants
+
+_WEIGHTS = ("sample_weight", "weight", "sampled_weight")
+_LABEL_TIMES = ("label_time", "outcome_time", "outcome_ts", "actual_ts")
+FEATURE = "feature."  # before the name of each feature, so that none hides a column of ours
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignColumns:
+    """Which column is what; None: there is none. features: those that are compared, without the columns left out."""
+
+    id: str | None = None
+    time: str | None = None
+    score: str | None = None
+    label: str | None = None
+    label_time: str | None = None
+    weight: str | None = None
+    features: tuple[str, ...] = ()
+
+
+def choose_columns(frame: Frame, said: ForeignColumns, *, ignore: Sequence[str], where: str) -> ForeignColumns:
+    """What a person said, completed by guesses. Features: every column of numbers, words or yes and no that is nothing else.
+
+    Raises ColumnUnknown for a column that was named and is not there.
+    """
+    schema = frame.collect_schema()
+    names = schema.names()
+    for name in ignore:
+        find_column(names, name, (), what="what is left out", where=where)
+    guesses = {"id": IDS, "time": TIMES, "score": SCORES, "label": LABELS, "label_time": _LABEL_TIMES, "weight": _WEIGHTS}
+    free = [name for name in names if name not in ignore]
+    found: dict[str, str | None] = {}
+    for what, names_of in guesses.items():
+        given = getattr(said, what)
+        found[what] = find_column(names if given else free, given, names_of, what=f"the {what}", where=where)
+        free = [name for name in free if name != found[what]]
+    for what in ("score", "label", "weight"):
+        column = found[what]
+        if column is not None and not (schema[column].is_numeric() or schema[column] == pl.Boolean):
+            if getattr(said, what):
+                kind = schema[column]
+                raise ColumnUnknown(f"the {what} is a number, and {column} is {kind}", where=where, mend=f"--{what} COLUMN")
+            found[what] = None
+    return ForeignColumns(**found, features=tuple(name for name in free if _has_profile(schema[name])))
+
+
+def take_columns(frame: Frame, columns: ForeignColumns) -> pl.LazyFrame:
+    """id, time (INSTANT), SCORE, label, label_time, WEIGHT, null where there is none, and every feature as `feature.NAME`."""
+    schema = frame.collect_schema()
+    number = {"score": SCORE, "label": "label", "weight": WEIGHT}
+    picked: dict[str, pl.Expr] = {}
+    for what, ours in number.items():
+        name = getattr(columns, what)
+        picked[ours] = pl.lit(None, pl.Float64) if name is None else pl.col(name).cast(pl.Float64)
+    for what in ("time", "label_time"):
+        name = getattr(columns, what)
+        picked[what] = pl.lit(None, INSTANT) if name is None else _instants(name, schema[name])
+    picked["id"] = pl.lit(None, pl.String) if columns.id is None else pl.col(columns.id).cast(pl.String, strict=False)
+    return frame.select(**picked, **{f"{FEATURE}{name}": pl.col(name) for name in columns.features})
+
+
+def _has_profile(kind: pl.DataType) -> bool:
+    return kind.is_numeric() or kind in (pl.Boolean, pl.String, pl.Categorical, pl.Enum, pl.Null)
+
+
+def _instants(name: str, kind: pl.DataType) -> pl.Expr:
+    """A text, a date, an instant with or without a zone (then UTC), or seconds or milliseconds of the epoch."""
+    column = pl.col(name)
+    if kind == pl.String:
+        return column.map_batches(parse_instants, return_dtype=INSTANT)
+    if isinstance(kind, pl.Datetime) and kind.time_zone is not None:
+        return column.cast(INSTANT)
+    if isinstance(kind, pl.Datetime) or kind == pl.Date:
+        return column.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    if kind.is_numeric():
+        seconds = column.cast(pl.Float64)
+        unit = pl.when(seconds.abs() < 1e11).then(1e6).when(seconds.abs() < 1e14).then(1e3).otherwise(1.0)
+        fits = (seconds * unit).abs() < 1e17  # years 1200 to 5100; beyond is no time
+        return pl.when(fits).then(seconds * unit).cast(pl.Int64).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    return pl.lit(None, INSTANT)
+
+
+def with_outcomes(predictions: pl.LazyFrame, outcomes: pl.DataFrame, *, name: str | None, where: str) -> pl.LazyFrame:
+    """Predictions of take_columns with the labels of a table of outcomes (pick_outcomes): of an id the last row wins.
+
+    name: of the outcome, where the table has several. Labels that the predictions had go. An id that stands for several rows
+    labels none of them: it would be wrong for all but one. Raises ColumnUnknown.
+    """
+    names = outcomes["name"].unique().to_list()
+    if name is None and len(names) > 1:
+        mend = f"--outcome NAME, one of: {', '.join(map(str, sorted(names, key=str)[:12]))}"
+        raise ColumnUnknown(f"the outcomes have {len(names)} names", where=where, mend=mend)
+    if name is not None and name not in names:
+        raise ColumnUnknown(f"no outcome is called {name}", where=where, mend=f"it has: {', '.join(map(str, names[:12]))}")
+    kind = outcomes.schema["value"]
+    if not (kind.is_numeric() or kind == pl.Boolean):
+        raise ColumnUnknown(f"the value of an outcome is a number, not {kind}", where=where, mend="--outcomes FILE")
+    time = pl.lit(None, INSTANT) if "time" not in outcomes.columns else _instants("time", outcomes.schema["time"])
+    newest = (
+        outcomes.lazy()
+        .filter(pl.col("name") == (name if name is not None else names[0]) if names else pl.lit(value=True))
+        .select(pl.col("id").cast(pl.String, strict=False), label=pl.col("value").cast(pl.Float64), label_time=time)
+        .unique("id", keep="last", maintain_order=True)
+    )
+    joined = predictions.drop("label", "label_time").join(newest, on="id", how="left", maintain_order="left")
+    alone = pl.col("id").is_unique()
+    return joined.with_columns(pl.when(alone).then(pl.col("label", "label_time")).name.keep())
