@@ -29,7 +29,10 @@ KEPT := env -u PYTHONDONTWRITEBYTECODE $(VENV)/bin/python -m pytest
 test: $(VENV)/.dev
 	$(MAKE) --no-print-directory -j $(JOBS) lint tests
 
-tests: $(VENV)/.dev $(VENV)/terraform/.made $(VENV)/great-expectations/.made $(VENV)/dvc/.made $(VENV)/kserve/.made
+# PyTorch for the CPU is on no common index: its tests run where its file lies beside what pip is told to find
+TORCH := $(if $(wildcard $(PIP_FIND_LINKS)/torch-2.13.0+cpu-*),$(VENV)/torch/.made)
+
+tests: $(VENV)/.dev $(VENV)/terraform/.made $(VENV)/great-expectations/.made $(VENV)/dvc/.made $(VENV)/kserve/.made $(TORCH)
 	-$(KEPT) --collect-only > $(VENV)/collected
 	$(KEPT) -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
@@ -44,7 +47,7 @@ lint: $(VENV)/.dev
 	$(VENV)/bin/ruff format --check src tests examples bench
 	$(VENV)/bin/mypy
 
-slow: $(VENV)/.dev $(VENV)/great-expectations/.made $(VENV)/dvc/.made $(VENV)/kserve/.made $(VENV)/evidently/.made $(VENV)/nannyml/.made $(if $(shell command -v npm),$(VENV)/azurite/.made)
+slow: $(VENV)/.dev $(VENV)/great-expectations/.made $(VENV)/dvc/.made $(VENV)/kserve/.made $(VENV)/evidently/.made $(VENV)/nannyml/.made $(TORCH) $(if $(shell command -v npm),$(VENV)/azurite/.made)
 	$(VENV)/bin/python -m pytest -m slow
 
 docs: $(VENV)/.dev
@@ -134,6 +137,11 @@ $(VENV)/evidently/.made $(VENV)/nannyml/.made: $(VENV)/%/.made: $(UV) requiremen
 	VIRTUAL_ENV=$(VENV)/$* $(UV) pip install --quiet --require-hashes -r requirements/$*.lock
 	touch $@
 
+$(VENV)/torch/.made: $(UV) requirements/torch.lock
+	$(UV) venv --quiet --clear $(VENV)/torch
+	VIRTUAL_ENV=$(VENV)/torch UV_FIND_LINKS="$(PIP_FIND_LINKS)" $(UV) pip install --quiet --require-hashes -r requirements/torch.lock
+	touch $@
+
 # Azure's own emulator of its blob storage, 190 MB of Node: where there is npm, and for the slow tests alone
 $(VENV)/azurite/.made: requirements/azurite/package.json
 	mkdir -p $(VENV)/azurite
@@ -172,6 +180,7 @@ lock: $(UV)
 	$(COMPILE) requirements/kserve.in -o requirements/kserve.lock
 	$(COMPILE) requirements/evidently.in -o requirements/evidently.lock
 	$(COMPILE) requirements/nannyml.in -o requirements/nannyml.lock
+	UV_FIND_LINKS="$(PIP_FIND_LINKS)" $(COMPILE) -c requirements/dev.lock requirements/torch.in -o requirements/torch.lock
 	$(COMPILE) -c requirements/dev.lock requirements/image.in -o src/shipway/deploy/image/shipway.lock
 	$(COMPILE) --no-deps requirements/embed-weights.in -o embed.lock
 	$(COMPILE) -c requirements/dev.lock -c src/shipway/deploy/image/shipway.lock requirements/embed.in >> embed.lock

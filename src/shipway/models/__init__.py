@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from shipway.models._manifest import model_object, served_model
     from shipway.models._matrix import Matrix
     from shipway.models._model import ModelDamaged, ModelUnknown, ModelUntrusted, Predictable
+    from shipway.models._program_file import pack_program
     from shipway.models._row import RowEncoder
     from shipway.models._signature import DATATYPES, Column, Signature, SignatureMalformed
     from shipway.models._stack import InputMismatch, join, matrix_of, stack
@@ -50,6 +51,7 @@ _HOME = {
     "_manifest": ["model_object", "served_model"],
     "_matrix": ["Matrix"],
     "_model": ["ModelDamaged", "ModelUnknown", "ModelUntrusted", "Predictable"],
+    "_program_file": ["pack_program"],
     "_row": ["RowEncoder"],
     "_signature": ["DATATYPES", "Column", "Signature", "SignatureMalformed"],
     "_stack": ["InputMismatch", "join", "matrix_of", "stack"],
@@ -86,6 +88,7 @@ __all__ = [
     "measure_distance",
     "model_object",
     "pack_folder",
+    "pack_program",
     "read_golden",
     "served_model",
     "stack",

@@ -29,7 +29,7 @@ from shipway.models._model import Predictable
 from shipway.models._own import OwnModel
 from shipway.models._signature import Column, columns_of
 
-_LIBRARIES = ("scikit-learn", "skops", "numpy", "onnxruntime", "xgboost", "lightgbm")
+_LIBRARIES = ("scikit-learn", "skops", "numpy", "onnxruntime", "xgboost", "lightgbm", "torch", "safetensors", "mlflow")
 
 
 def main(arguments: list[str]) -> int:

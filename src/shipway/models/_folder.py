@@ -31,18 +31,30 @@ def pack_folder(files: Mapping[str, bytes]) -> bytes:
 def unpack_folder(data: bytes) -> Path:
     """A new folder with these files, which is gone when the process ends. Raises ModelUntrusted, ModelUnknown.
 
-    Nothing is written outside of it; members are stored as they are, so that what comes out is no larger than data.
+    Nothing is written outside of it.
+    """
+    files = read_folder(data)
+    folder = temporary_folder()
+    try:
+        for path, content in files.items():
+            file = folder / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+    except (OSError, ValueError) as problem:
+        raise ModelUnknown(f"the folder of the model cannot be read: {problem}") from problem
+    return folder
+
+
+def read_folder(data: bytes) -> dict[str, bytes]:
+    """Its files by path. Raises ModelUntrusted, ModelUnknown.
+
+    Members are stored as they are, each in a place of its own, so that what comes out is no larger than data.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
-            _check_members(members)
-            folder = temporary_folder()
-            for member in members:
-                file = folder / member.filename
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(archive.read(member))
-            return folder
+            _check_members(members, len(data))
+            return {member.filename: archive.read(member) for member in members}
     except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, ValueError) as problem:
         raise ModelUnknown(f"the folder of the model cannot be read: {problem}") from problem
 
@@ -54,7 +66,7 @@ def temporary_folder() -> Path:
     return folder
 
 
-def _check_members(members: list[zipfile.ZipInfo]) -> None:
+def _check_members(members: list[zipfile.ZipInfo], size: int) -> None:
     if len(members) > _MEMBERS:
         raise ModelUntrusted(f"the folder of the model has {len(members):,} files; {_MEMBERS:,} are allowed")
     if len({member.filename for member in members}) != len(members):
@@ -64,6 +76,8 @@ def _check_members(members: list[zipfile.ZipInfo]) -> None:
         kind = stat.S_IFMT(member.external_attr >> 16)
         if member.compress_type != zipfile.ZIP_STORED or kind not in (0, stat.S_IFREG) or member.flag_bits & 1:
             raise ModelUntrusted(f"{member.filename[:80]!r} in the folder of the model is no plain stored file")
+    if sum(member.file_size for member in members) > size:
+        raise ModelUntrusted("the files of the model's folder are larger than it: they lie over each other")
 
 
 def _check_path(path: str) -> None:

@@ -12,7 +12,9 @@ from shipway.models._lightgbm import load_lightgbm
 from shipway.models._model import ModelDamaged, ModelUnknown, ModelUntrusted, Predictable
 from shipway.models._onnx import load_onnx
 from shipway.models._own import OWN, OwnClass, load_own
+from shipway.models._program import load_program
 from shipway.models._pyfunc import load_pyfunc
+from shipway.models._safetensors import load_weights
 from shipway.models._signature import Column, Signature, columns_of
 from shipway.models._skops import load_skops
 from shipway.models._xgboost import load_xgboost
@@ -23,6 +25,7 @@ _LOADERS: dict[str, Callable[[bytes, tuple[Column, ...]], Predictable]] = {
     "onnx": load_onnx,
     "xgboost": load_xgboost,
     "lightgbm": load_lightgbm,
+    "torch": load_program,
 }
 
 
@@ -72,6 +75,8 @@ def load_bytes(
     """
     if format in OWN and own is not None:
         return load_own(own, data, inputs, folder=format == OWN.folder)
+    if format == "safetensors" and own is not None:
+        return load_weights(own, data, inputs)
     if format == "mlflow":
         if not pickle:
             raise ModelUntrusted(

@@ -10,9 +10,10 @@ from shipway.pipeline._request import RunResult
 from shipway.store import TREE, Store, read_node
 
 _FORMATS = {  # of the values that are models
-    media.SKOPS: "skops", media.ONNX: "onnx", media.XGBOOST: "xgboost", media.LIGHTGBM: "lightgbm"
+    media.SKOPS: "skops", media.ONNX: "onnx", media.XGBOOST: "xgboost", media.LIGHTGBM: "lightgbm",
+    media.PROGRAM: "torch",
 }  # fmt: skip
-_POSSIBLE = "a class of scikit-learn, xgboost or lightgbm, or onnx.ModelProto, or return a Path that ends with .onnx"
+_POSSIBLE = "a class of scikit-learn, xgboost or lightgbm, or onnx.ModelProto, or return a Path that ends with .onnx or .pt2"
 _MLFLOW = "MLmodel"  # the file that says that a folder is a model of MLflow
 
 
@@ -26,6 +27,8 @@ def model_file(
     output = result.output(model.step)
     folder = output.media_type == TREE
     if own:
+        if output.media_type == media.SAFETENSORS:
+            return output, "safetensors"
         return (_packed(store, output), "python-folder") if folder else (output, "python")
     if folder and _MLFLOW in _files(store, output.digest, depth=0):
         if not allow_pickle:

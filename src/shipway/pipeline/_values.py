@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from shipway.data import snapshot_files
@@ -9,13 +10,15 @@ from shipway.environment import Codec, StepFile, StepInput, StepResult
 from shipway.kernel import media
 from shipway.kernel.canonical import Json, canonical_json
 from shipway.kernel.digest import Descriptor, Digest
+from shipway.models import ModelUnknown, ModelUntrusted, pack_program
 from shipway.pipeline._code import checkout_tree
 from shipway.pipeline._codecs import TABLES
 from shipway.store import TREE, ObjectDamaged, Store
 
 _FOLDER = "inode/directory"  # the runner's media type of a folder
 _EXTENSIONS = {
-    media.PARQUET: ".parquet", media.NPY: ".npy", media.SKOPS: ".skops", media.ONNX: ".onnx", media.JSON: ".json"
+    media.PARQUET: ".parquet", media.NPY: ".npy", media.SKOPS: ".skops", media.ONNX: ".onnx", media.JSON: ".json",
+    media.PROGRAM: ".pt2", media.SAFETENSORS: ".safetensors",
 }  # fmt: skip
 _TABLE_FILES = (".parquet", ".pq", ".arrow", ".feather", ".csv", ".jsonl", ".ndjson")  # as data.load_table has them
 _MEDIA = {extension: media_type for media_type, extension in _EXTENSIONS.items()}
@@ -26,6 +29,9 @@ def keep_value(store: Store, result: StepResult) -> Descriptor:
     if result.media_type == _FOLDER:
         return store.put_tree(result.file)[0]
     guess = _MEDIA.get(result.file.suffix, media.BYTES) if result.media_type == media.BYTES else result.media_type
+    if guess == media.PROGRAM:
+        with suppress(ModelUnknown, ModelUntrusted):  # said when a model is made of it; a class may read it all the same
+            return store.put_bytes(pack_program(result.file.read_bytes()), guess)
     return store.put_file(result.file, guess)
 
 
