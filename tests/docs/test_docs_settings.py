@@ -10,8 +10,7 @@ from docs_help import DOCS, SOURCE, blocks, code_words, section, table, titles
 
 from shipway.cli._serving import PASSED
 from shipway.environment.boot import ONE_THREAD
-from shipway.spec import parse_spec
-from shipway.spec._deploy import DEFAULT_MONITORS
+from shipway.spec import MONITORS, parse_spec
 from shipway.spec._policy import SETTINGS
 from shipway.spec._spec import SECTIONS
 
@@ -20,7 +19,7 @@ PAGE = DOCS / "settings.md"
 
 def keys_of_the_code() -> set[str]:
     """Every key that a reader of the spec knows: the words given to `fields`, and the settings of a policy's rule."""
-    found = set(SECTIONS) | set(DEFAULT_MONITORS) | set(SETTINGS)
+    found = set(SECTIONS) | set(MONITORS) | set(SETTINGS)
     for path in (SOURCE / "spec").glob("_*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "fields":

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from shipway.kernel.errors import ShipwayError
 from shipway.kernel.units import Seconds
 from shipway.spec import (
+    ADDED_MONITORS,
     BudgetSpec,
     DeploySpec,
     EvalSpec,
@@ -247,7 +248,7 @@ def test_a_gateway_is_watched_for_freshness_and_by_a_sentinel_and_for_cost_when_
         "freshness": freshness,
         "cost": MonitorSpec(name="cost", inform=0.0, window=Seconds(7 * 86_400.0)),
     }
-    assert default_monitors("local").keys() == {"calibration", "base_rate", "drift"}
+    assert default_monitors("local").keys() == {"calibration", "base_rate", "drift", *ADDED_MONITORS}
 
 
 # metrics of evaluations

@@ -12,6 +12,7 @@ import yaml
 from shipway.kernel.canonical import JsonObject, canonical_json, parse_object
 from shipway.kernel.units import Seconds
 from shipway.spec import (
+    ADDED_MONITORS,
     AtLeast,
     ColumnRule,
     ContractSpec,
@@ -38,6 +39,7 @@ MONITORS = {
     "calibration": MonitorSpec(name="calibration", page=0.05, window=MONTH),
     "base_rate": MonitorSpec(name="base_rate", page=0.05, window=MONTH),
     "drift": MonitorSpec(name="drift", inform=0.2, window=MONTH),
+    **ADDED_MONITORS,
 }
 CONTRACT = ContractSpec(
     rows_at_least=1000,
@@ -155,7 +157,19 @@ def test_a_monitor_can_be_changed_or_left_out() -> None:
     spec = parsed("project: p\ndeploy: {a@b: {monitors: {drift: off, calibration: {window: 7d}}}}")
     week = Seconds(7 * 86400.0)
     changed = MonitorSpec(name="calibration", page=0.05, window=week)
-    assert spec.deploy["a@b"].monitors == {"calibration": changed, "base_rate": MONITORS["base_rate"]}
+    assert spec.deploy["a@b"].monitors == {"calibration": changed, "base_rate": MONITORS["base_rate"], **ADDED_MONITORS}
+
+
+def test_a_monitor_opens_a_ticket_where_it_says_so_and_one_without_a_default_wants_a_threshold() -> None:
+    spec = parsed("project: p\ndeploy: {a@b: {monitors: {latency: {page: 4, ticket: 2}, missed_run: {page: 0, window: 1d}}}}")
+    monitors = spec.deploy["a@b"].monitors
+    assert monitors["latency"] == MonitorSpec(name="latency", page=4, ticket=2, window=Seconds(3600.0))
+    assert monitors["missed_run"] == MonitorSpec(name="missed_run", page=0, window=Seconds(86400.0))
+    assert "cost" not in monitors
+    with pytest.raises(SpecMalformed, match="monitor cost has no threshold"):
+        parsed("project: p\ndeploy: {a@b: {monitors: {cost: {window: 1d}}}}")
+    with pytest.raises(SpecMalformed, match="drift of predictions never pages"):
+        parsed("project: p\ndeploy: {a@b: {monitors: {prediction_drift: {page: 0.3}}}}")
 
 
 def test_follow_after_and_uses_are_kept() -> None:

@@ -50,9 +50,9 @@ def command(
     """Judge the days of a deployment that have not been judged.
 
     Each is judged on the trailing window that ends with it, when its outcomes have had the time to mature. Pages come from
-    outcomes only (calibration, base rate); drift of features informs and never pages. Of a deployment that answers a prompt:
-    whether its documents are as they are served, what it costs, whether its provider still answers as it did. Exits 1 while a
-    page is open.
+    outcomes and from what breaks (columns, requests); drift of features informs and never pages. Of a deployment that answers a
+    prompt: whether its documents are as they are served, what it costs, whether its provider still answers as it did. Exits 1
+    while a page is open.
 
     With --predictions it needs no project: a window of somebody else's log against a reference.
     """
@@ -67,7 +67,8 @@ def command(
     ref = deploy_ref(find_deploy(project.spec, deployment))
     gather(project.store)
     judged = watch_ref(project.store, project.signer, ref)
-    readings = _surroundings(project, out, ref, sentinel, new_baseline) if _answers(project, ref) else ()
+    answers = _answers(project, ref)
+    readings = _surroundings(project, out, ref, sentinel, new_baseline) if answers else _service(project, out, ref)
     verdicts, alerts = load_verdicts(project.store, ref), load_alerts(project.store, ref)
     out.say(f"{ref}: {len(verdicts)} days judged" + (f", the last {verdicts[-1].day}" if verdicts else ""))
     for alert in alerts:
@@ -76,7 +77,8 @@ def command(
         if alert.low is not None:
             number = f"{alert.value:+.3f} [{alert.low:+.3f}, {alert.high:+.3f}]"
         against = f"{number} against {alert.threshold or 0.0:g}, {span}, {'open' if alert.open else 'resolved'}"
-        out.say(f"  {alert.severity.value:<7} {alert.monitor:<24} {against}")
+        said = f": {alert.text}" if alert.text else ""
+        out.say(f"  {alert.severity.value:<7} {alert.monitor:<24} {against}{said}")
     serving = _serving(project, out, ref)
     document: dict[str, object] = {
         "ref": ref,
@@ -136,6 +138,19 @@ def _serving(project: Project, out: Output, ref: str) -> dict[str, object] | Non
     return {**found[0], "arms": found[1:]} if found[1:] else found[0]
 
 
+def _service(project: Project, out: Output, ref: str) -> tuple[Reading, ...]:
+    """What the monitors of requests say now, a line each."""
+    from shipway.operate import watch_service
+
+    return _told(out, watch_service(project.hands, ref))
+
+
+def _told(out: Output, readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
+    for reading in readings:
+        out.say(f"  {reading.check.verdict.value:<12} {reading.monitor:<12} {reading.check.text}")
+    return readings
+
+
 def _surroundings(project: Project, out: Output, ref: str, sentinel: bool, anew: bool) -> tuple[Reading, ...]:
     """What the monitors on the wall clock say now, a line each."""
     from shipway.operate import watch_surroundings
@@ -143,6 +158,4 @@ def _surroundings(project: Project, out: Output, ref: str, sentinel: bool, anew:
     environ = project.settings.environ
     asked = True if sentinel or anew else None
     readings = watch_surroundings(project.hands, ref, environ=environ, spec=project.spec, sentinel=asked, anew=anew)
-    for reading in readings:
-        out.say(f"  {reading.check.verdict.value:<12} {reading.monitor:<12} {reading.check.text}")
-    return readings
+    return _told(out, readings)

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from shipway.data._diff import Asked, DataSide, compare_data, disk_side, listed_side, snapshot_side
     from shipway.data._diff_words import diff_counts, render_diff, render_diff_markdown
     from shipway.data._drift import Drift, measure_drift, measure_score_drift
+    from shipway.data._drift_bins import drift_bins, score_bins
     from shipway.data._histogram import Histogram
     from shipway.data._infer import Proposal, infer_contract
     from shipway.data._link import Way
@@ -72,6 +73,7 @@ _HOME = {
     "_diff": ["Asked", "DataSide", "compare_data", "disk_side", "listed_side", "snapshot_side"],
     "_diff_words": ["diff_counts", "render_diff", "render_diff_markdown"],
     "_drift": ["Drift", "measure_drift", "measure_score_drift"],
+    "_drift_bins": ["drift_bins", "score_bins"],
     "_histogram": ["Histogram"],
     "_infer": ["Proposal", "infer_contract"],
     "_link": ["Way"],
@@ -155,6 +157,7 @@ __all__ = [
     "count_rows",
     "diff_counts",
     "disk_side",
+    "drift_bins",
     "fetch_snapshot",
     "files_on_disk",
     "find_unneeded",
@@ -186,6 +189,7 @@ __all__ = [
     "render_contract",
     "render_diff",
     "render_diff_markdown",
+    "score_bins",
     "send_snapshot",
     "snapshot_files",
     "snapshot_side",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from shipway.monitor._clock import event_clock
     from shipway.monitor._columns import ColumnUnknown, OutcomeColumns, check_named, pick_outcomes
     from shipway.monitor._compact import Compacted, TimeColumn, compact_logs
-    from shipway.monitor._cost import COST_BY, CostPart, CostReading, check_cost, cost_by, measure_cost
+    from shipway.monitor._cost import COST_BY, CostPart, CostReading, check_cost, cost_by, judge_amount, measure_cost
     from shipway.monitor._coverage import AgeShare, Bias, matures_by, maturity_curve, measure_bias
     from shipway.monitor._deployments import Reference, release_reference
     from shipway.monitor._find import find_call, find_outcomes, find_predictions
@@ -36,9 +36,11 @@ if TYPE_CHECKING:
     from shipway.monitor._outcome_rows import OutcomeMalformed
     from shipway.monitor._outcomes import OutcomeLog
     from shipway.monitor._readings import READING, Reading, ReadingPoint, drop_readings, keep_reading, load_readings
+    from shipway.monitor._runs import check_run_age
     from shipway.monitor._sentinel import SentinelFound, compare_prices, compare_runs, with_prices
     from shipway.monitor._share import share_logs
     from shipway.monitor._tables import list_tables, scan_outcomes, scan_predictions
+    from shipway.monitor._traffic import Window, check_contract, check_errors, check_latency, check_silence, measure_traffic
     from shipway.monitor._verdict import DayVerdict, Finding, Severity
     from shipway.monitor._watch import AttestChecks, WatchResult, load_alerts, load_verdicts, watch
 
@@ -66,11 +68,13 @@ _HOME = {
     "_tables": ["list_tables", "scan_outcomes", "scan_predictions"],
     "_verdict": ["DayVerdict", "Finding", "Severity"],
     "_calls": ["scan_calls"],
-    "_cost": ["COST_BY", "CostPart", "CostReading", "check_cost", "cost_by", "measure_cost"],
+    "_cost": ["COST_BY", "CostPart", "CostReading", "check_cost", "cost_by", "judge_amount", "measure_cost"],
     "_find": ["find_call", "find_outcomes", "find_predictions"],
     "_freshness": ["check_freshness", "freshness_detail"],
     "_golden_prompts": ["Baseline", "BaselineMalformed", "PromptRun", "take_baseline"],
     "_readings": ["READING", "Reading", "ReadingPoint", "drop_readings", "keep_reading", "load_readings"],
+    "_runs": ["check_run_age"],
+    "_traffic": ["Window", "check_contract", "check_errors", "check_latency", "check_silence", "measure_traffic"],
     "_sentinel": ["SentinelFound", "compare_prices", "compare_runs", "with_prices"],
     "_watch": ["AttestChecks", "WatchResult", "load_alerts", "load_verdicts", "watch"],
 }
@@ -110,10 +114,16 @@ __all__ = [
     "TimeColumn",
     "WatchResult",
     "WeightMalformed",
+    "Window",
     "WindowEmpty",
+    "check_contract",
     "check_cost",
+    "check_errors",
     "check_freshness",
+    "check_latency",
     "check_named",
+    "check_run_age",
+    "check_silence",
     "choose_columns",
     "compact_logs",
     "compare_prices",
@@ -128,6 +138,7 @@ __all__ = [
     "freshness_detail",
     "inputs_of",
     "joined",
+    "judge_amount",
     "keep_reading",
     "list_tables",
     "load_alerts",
@@ -142,6 +153,7 @@ __all__ = [
     "measure_labels",
     "measure_outcome_log",
     "measure_serving",
+    "measure_traffic",
     "paired_comparison",
     "pick_outcomes",
     "release_reference",

@@ -24,7 +24,7 @@ LOUDEST_FIRST = (Severity.PAGE, Severity.TICKET, Severity.INFORM)
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A monitor of a deployment failing from first_day to last_day; the numbers are those of last_day.
+    """A monitor of a deployment failing from first_day to last_day; the numbers and the text are those of last_day.
 
     resolved: the day that resolved it, None while it is open.
     """
@@ -40,6 +40,7 @@ class Alert:
     last_day: date
     release: Digest
     resolved: date | None = None
+    text: str = ""
 
     @property
     def key(self) -> str:
@@ -66,6 +67,7 @@ class Alert:
             "release": self.release,
             "status": "open" if self.open else "resolved",
             "resolved_day": self.resolved.isoformat() if self.resolved else None,
+            **({"text": self.text} if self.text else {}),
         }
 
     @classmethod
@@ -81,6 +83,7 @@ class Alert:
             last_day=date.fromisoformat(str(record["last_day"])),
             release=parse_digest(str(record["release"])),
             resolved=date.fromisoformat(str(resolved)) if resolved else None,
+            text=str(record.get("text") or ""),
         )
 
 
@@ -135,6 +138,7 @@ def _opened(finding: Finding, verdict: DayVerdict) -> Alert:
         first_day=verdict.day,
         last_day=verdict.day,
         release=verdict.release,
+        text=check.text,
     )
 
 

@@ -1,15 +1,15 @@
 """From a window to findings: what is judged against which threshold, and what is only reported. Pure.
 
-Judged are calibration, base rate and drift; errors are clustered by day. Too few days are an honest not-yet.
+Judged are calibration, base rate and ranking; errors are clustered by day. Too few days are an honest not-yet.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
-from shipway.data import Drift
+from shipway.data import OutcomeProfile
 from shipway.kernel.check import Check, Verdict
+from shipway.monitor._limits import limits_of
 from shipway.monitor._verdict import Finding, Severity
 from shipway.monitor._window import Outcomes
 from shipway.spec import MonitorSpec
@@ -17,11 +17,15 @@ from shipway.stats import (
     NEVER,
     Interval,
     auc_interval_binned,
+    auc_row_variance,
     base_rate_interval,
+    binned_auc,
     brier_skill_interval,
     calibration_error_binned,
     calibration_interval,
     rows_still_needed,
+    t_interval,
+    t_quantile,
 )
 
 _DAY = 86_400
@@ -56,15 +60,26 @@ def check_base_rate(monitor: MonitorSpec, outcomes: Outcomes) -> Finding:
     return _judged(monitor, interval, error=error, text=_rates(outcomes))
 
 
-def check_drift(monitor: MonitorSpec, drifts: Mapping[str, Drift], rows: int) -> list[Finding]:
-    """A finding `drift.<feature>` for each feature, by its population stability index. Informs, never pages."""
-    found = []
-    for feature, drift in drifts.items():
-        if drift.psi is not None and monitor.inform is not None:
-            verdict = Verdict.FAIL if drift.psi > monitor.inform else Verdict.PASS
-            name = f"{monitor.name}.{feature}"
-            found.append(Finding(Severity.INFORM, Check(name, verdict, drift.psi, threshold=monitor.inform, n=rows)))
-    return found
+def check_performance(monitor: MonitorSpec, outcomes: Outcomes, reference: OutcomeProfile | None) -> Finding | None:
+    """Value: AUC of the reference minus AUC of the window. Fails when it has surely fallen by more than the threshold.
+
+    None without a reference of both classes: there is nothing to have fallen from. The reference has rows and no days; its
+    variance is widened by what the days widen that of the window.
+    """
+    if reference is None or not (reference.positive.rows and reference.negative.rows):
+        return None
+    if len(outcomes.days) < least_days(monitor):
+        return _too_few(monitor, outcomes)
+    if (found := measure_auc(outcomes)) is None:
+        return _too_few(monitor, outcomes)
+    before = binned_auc(reference.positive.counts, reference.negative.counts)
+    own = auc_row_variance(found.value, int(outcomes.positives.sum()), int(outcomes.negatives.sum()))
+    variance = ((found.high - found.low) / 2 / t_quantile(0.975, found.clusters - 1)) ** 2
+    widened = max(1.0, variance / own) if own else 1.0
+    variance += widened * auc_row_variance(before, reference.positive.rows, reference.negative.rows)
+    loss = t_interval(before - found.value, variance, df=found.clusters - 1, level=0.95, n=found.n, clusters=found.clusters)
+    text = f"AUC {found.value:.3f} over {len(outcomes.days)} days, {before:.3f} in the reference"
+    return _judged(monitor, loss, error=(loss.low, loss.high), text=text, side=1.0)
 
 
 def report_quality(outcomes: Outcomes) -> list[Finding]:
@@ -100,9 +115,13 @@ def measure_error(outcomes: Outcomes) -> float | None:
     return calibration_error_binned(*(table.sum(axis=0) for table in tables)) if outcomes.labels else None
 
 
-def _judged(monitor: MonitorSpec, interval: Interval, *, error: tuple[float, float], text: str) -> Finding:
-    """error: lower and upper bound of what the thresholds are about. The loudest that surely fails counts."""
-    limits = _limits(monitor)
+def _judged(
+    monitor: MonitorSpec, interval: Interval, *, error: tuple[float, float], text: str, side: float | None = None
+) -> Finding:
+    """error: lower and upper bound of what the thresholds are about. The loudest that surely fails counts. side: of zero on
+    which the thresholds lie, that of the value when left out.
+    """
+    limits = limits_of(monitor)
     low, high = error
     for severity, limit in limits:
         if low > limit:
@@ -110,16 +129,10 @@ def _judged(monitor: MonitorSpec, interval: Interval, *, error: tuple[float, flo
     severity, limit = limits[-1]  # the lowest one
     if high <= limit:  # and so every other: it passes as what it can do at its loudest
         return Finding(limits[0][0], _check(monitor, interval, Verdict.PASS, limit, None, text))
-    more = rows_still_needed(interval, math.copysign(limit, interval.value))
+    more = rows_still_needed(interval, math.copysign(limit, side or interval.value))
     needed = more if 0 < more < NEVER else None
     wanted = f"; about {needed:,} more labels would decide" if needed else ""
     return Finding(severity, _check(monitor, interval, Verdict.INCONCLUSIVE, limit, needed, text + wanted))
-
-
-def _limits(monitor: MonitorSpec) -> list[tuple[Severity, float]]:
-    """Loudest first; a monitor has at least one."""
-    given = [(Severity.PAGE, monitor.page), (Severity.INFORM, monitor.inform)]
-    return [(severity, limit) for severity, limit in given if limit is not None]
 
 
 def _check(monitor: MonitorSpec, interval: Interval, verdict: Verdict, limit: float, needed: int | None, text: str) -> Check:
@@ -128,7 +141,7 @@ def _check(monitor: MonitorSpec, interval: Interval, verdict: Verdict, limit: fl
 
 
 def _too_few(monitor: MonitorSpec, outcomes: Outcomes) -> Finding:
-    (severity, _), (_, limit) = _limits(monitor)[0], _limits(monitor)[-1]
+    (severity, _), (_, limit) = limits_of(monitor)[0], limits_of(monitor)[-1]
     days, least = len(outcomes.days), least_days(monitor)
     needed = math.ceil((least - days) * outcomes.labels / days) if days else None
     about = f", about {needed:,} more labels" if needed else ""

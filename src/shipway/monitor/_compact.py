@@ -26,6 +26,7 @@ from shipway.monitor._lock import exclusive
 from shipway.monitor._merge import merge_tables
 from shipway.monitor._outcomes import outcome_table
 from shipway.monitor._prediction_table import prediction_table
+from shipway.monitor._schema import column_notes
 from shipway.monitor._tables import sync_folder, table_folder, write_table
 from shipway.store import (
     CallRecord,
@@ -76,6 +77,7 @@ class _Taken(NamedTuple):
     mistimed: int = 0
     remark: str | None = None
     beside: Mapping[str, pl.DataFrame] = MappingProxyType({})  # tables of frames that stand for no row, by their log
+    notes: Mapping[str, str] = MappingProxyType({})
 
     @property
     def whole(self) -> bool:
@@ -131,7 +133,7 @@ def _keep(store: Store, stream: str, taken: list[tuple[SegmentFile, _Taken]], no
     for segment, found in taken:
         name = segment.path.stem
         if found.table.height:
-            write_table(found.table, folder / f"{name}.parquet")
+            write_table(found.table, folder / f"{name}.parquet", notes=found.notes)
         for other, table in found.beside.items():
             write_table(table, table_folder(store, other) / f"{name}.parquet")
         if not found.whole:
@@ -160,12 +162,11 @@ def _take_predictions(frames: tuple[Frame, ...], time_column: TimeColumn) -> _Ta
     for release in releases:
         with past_unreadable():
             columns[release] = time_column(release)
-    table, mistimed = prediction_table(good, columns)
+    table, mistimed, noted = prediction_table(good, columns)
     gone = [release for release in releases if release not in columns]
     remark = f"the release cannot be read: {', '.join(gone)}" if gone else None
-    return _Taken(
-        table, sum(frame.rows for frame in frames) - table.height, mistimed=mistimed, remark=remark, beside=beside_tables(read)
-    )
+    lost, beside = sum(frame.rows for frame in frames) - table.height, beside_tables(read)
+    return _Taken(table, lost, mistimed=mistimed, remark=remark, beside=beside, notes=column_notes([noted]))
 
 
 def _take_outcomes(frames: tuple[Frame, ...], _time_column: TimeColumn) -> _Taken:

@@ -16,6 +16,7 @@ from shipway.kernel.canonical import JsonObject
 from shipway.kernel.check import Check, Verdict
 from shipway.kernel.units import Seconds
 from shipway.monitor._calls import calls_of_ref, scan_calls
+from shipway.monitor._limits import limits_of
 from shipway.monitor._tables import INSTANT
 from shipway.monitor._verdict import Finding, Severity
 from shipway.spec import MonitorSpec
@@ -131,8 +132,7 @@ def check_cost(monitor: MonitorSpec, reading: CostReading) -> Finding:
 
 def judge_amount(monitor: MonitorSpec, value: float, *, n: int, text: str) -> Finding:
     """A number without an interval: fails above a threshold, as loud as that one; without a threshold it is reported."""
-    given = [(Severity.PAGE, monitor.page), (Severity.INFORM, monitor.inform)]
-    limits = [(severity, limit) for severity, limit in given if limit is not None]
+    limits = limits_of(monitor)
     for severity, limit in limits:
         if value > limit:
             return Finding(severity, Check(monitor.name, Verdict.FAIL, value, threshold=limit, n=n, text=text))

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
-from shipway.data import Profile, measure_drift
-from shipway.monitor._checks import check_base_rate, check_calibration, check_drift, report_quality, window_days
+from shipway.data import Profile, merge_profiles
+from shipway.monitor._checks import check_base_rate, check_calibration, check_performance, report_quality, window_days
+from shipway.monitor._dead import check_dead_columns
+from shipway.monitor._drifted import check_drift, check_prediction_drift
 from shipway.monitor._leaf import Leaf
+from shipway.monitor._schema import DayColumns, check_schema
 from shipway.monitor._verdict import DayVerdict, Finding
 from shipway.monitor._window import Windows
 from shipway.spec import MonitorSpec
 
+DAY_MONITORS = frozenset({"calibration", "base_rate", "performance", "drift", "prediction_drift", "schema", "dead_columns"})
 _REPORTED = MonitorSpec(name="report")  # the window of the numbers that nobody is woken by
 
 
@@ -30,14 +34,20 @@ def judge_day(
     monitors: Mapping[str, MonitorSpec],
     windows: Windows,
     reference: Profile | None,
+    columns: DayColumns | None = None,
 ) -> DayVerdict:
-    """The verdict on the day of `last`, from the windows that end with it; leaves: those of its release, by day."""
+    """The verdict on the day of `last`, from the windows that end with it; leaves: those of its release, by day.
+
+    columns: of the log, for the monitor `schema`.
+    """
+    monitors = {name: monitor for name, monitor in monitors.items() if name in DAY_MONITORS and not monitor.off}
     widest = max([*monitors.values(), _REPORTED], key=window_days)
     inside = _inside(leaves, last.day, widest)
     outcomes = windows.outcomes(inside)
     findings: list[Finding] = []
     for monitor in monitors.values():
-        findings += _findings(monitor, _inside(leaves, last.day, monitor), windows, reference)
+        findings += _findings(monitor, last, leaves, windows, reference, columns)
+    findings = _without_lost(findings)
     return DayVerdict(
         ref=ref,
         day=last.day,
@@ -55,13 +65,41 @@ def _inside(leaves: Sequence[Leaf], day: date, monitor: MonitorSpec) -> list[Lea
     return [leaf for leaf in leaves if first <= leaf.day <= day]
 
 
-def _findings(monitor: MonitorSpec, leaves: Sequence[Leaf], windows: Windows, reference: Profile | None) -> list[Finding]:
-    if monitor.page is None and monitor.inform is None:
-        return []
+def _findings(
+    monitor: MonitorSpec,
+    last: Leaf,
+    leaves: Sequence[Leaf],
+    windows: Windows,
+    reference: Profile | None,
+    columns: DayColumns | None,
+) -> list[Finding]:
+    inside = _inside(leaves, last.day, monitor)
     if monitor.name == "calibration":
-        return [check_calibration(monitor, windows.outcomes(leaves))]
+        return [check_calibration(monitor, windows.outcomes(inside))]
     if monitor.name == "base_rate":
-        return [check_base_rate(monitor, windows.outcomes(leaves))]
-    if monitor.name == "drift" and reference is not None:
-        return check_drift(monitor, measure_drift(reference, windows.features(leaves)), sum(leaf.rows for leaf in leaves))
-    return []
+        return [check_base_rate(monitor, windows.outcomes(inside))]
+    if monitor.name == "schema":
+        return check_schema(monitor, reference, columns, last.release, last.day) if columns is not None else []
+    if reference is None:
+        return []
+    if monitor.name == "performance":
+        found = check_performance(monitor, windows.outcomes(inside), reference.outcomes)
+        return [found] if found else []
+    if monitor.name == "dead_columns":
+        window = merge_profiles(*windows.each(inside))
+        earlier = [leaf for leaf in leaves if leaf.day < last.day][-window_days(_REPORTED) :]
+        return check_dead_columns(monitor, reference, window, windows.each(earlier))
+    judge = check_prediction_drift if monitor.name == "prediction_drift" else check_drift
+    return judge(monitor, reference, windows.each(inside))
+
+
+def _without_lost(findings: Sequence[Finding]) -> list[Finding]:
+    """A lost column is null as well, and one alert says it."""
+    lost = {
+        check.name.partition(".")[2] for check in (finding.check for finding in findings) if check.name.startswith("schema.")
+    }
+    return [
+        finding
+        for finding in findings
+        if not (finding.check.name.startswith("dead_columns.") and finding.check.name.partition(".")[2] in lost)
+    ]

@@ -18,6 +18,7 @@ import msgspec
 import polars as pl
 
 from shipway.kernel.digest import digest_bytes
+from shipway.monitor._schema import column_notes, read_column_notes
 from shipway.monitor._tables import MERGED, Merges, list_tables, read_merges, sync_folder, table_folder, write_table
 from shipway.store import Store
 
@@ -46,7 +47,8 @@ def merge_tables(store: Store, stream: str, *, now: datetime) -> int:
     names = [path.name for path in taken]
     name = f"{taken[0].name.partition('.')[0]}.m{level}-{digest_bytes(msgspec.json.encode(names))[7:19]}.parquet"
     _write(folder, msgspec.structs.replace(merges, pending=[name]))
-    write_table(pl.concat([pl.read_parquet(path, glob=False, hive_partitioning=False) for path in taken]), folder / name)
+    whole = pl.concat([pl.read_parquet(path, glob=False, hive_partitioning=False) for path in taken])
+    write_table(whole, folder / name, notes=column_notes([read_column_notes(path) for path in taken]))
     sync_folder(folder)
     replaced = {**merges.merged, name: names}
     _write(folder, Merges(merged=replaced, at={**merges.at, name: int(now.timestamp())}))

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.models import decode_columns
+from shipway.monitor._schema import column_table
 from shipway.monitor._tables import AHEAD, PREDICTION_COLUMNS, SCORE, WEIGHT, input_column, output_column, parse_instants
 from shipway.store import PredictionRecord
 
@@ -38,10 +39,14 @@ class _Read(NamedTuple):
 
 
 class PredictionTable(NamedTuple):
-    """The table, and how many of its rows have the time they were recorded because their event time was in the future."""
+    """The table, and how many of its rows have the time they were recorded because their event time was in the future.
+
+    noted: which columns its records had, as `column_table` has them.
+    """
 
     table: pl.DataFrame
     mistimed: int
+    noted: pl.DataFrame
 
 
 def prediction_table(records: Iterable[PredictionRecord], time_columns: Mapping[Digest, str | None]) -> PredictionTable:
@@ -57,9 +62,11 @@ def prediction_table(records: Iterable[PredictionRecord], time_columns: Mapping[
             groups.setdefault(read.shape(), []).append(read)
     made = [_group_table(group, time_columns[Digest(group[0].record.release)]) for group in groups.values()]
     if not made:
-        return PredictionTable(pl.DataFrame(schema=PREDICTION_COLUMNS), 0)
-    whole = pl.concat([table for table, _ in made], how="diagonal_relaxed")
-    return PredictionTable(whole, sum(mistimed for _, mistimed in made))
+        return PredictionTable(
+            pl.DataFrame(schema=PREDICTION_COLUMNS), 0, column_table(pl.DataFrame(schema=PREDICTION_COLUMNS))
+        )
+    whole = pl.concat([table for table, _, _ in made], how="diagonal_relaxed")
+    return PredictionTable(whole, sum(mistimed for _, mistimed, _ in made), pl.concat([noted for _, _, noted in made]))
 
 
 def _read(record: PredictionRecord) -> _Read | None:
@@ -83,7 +90,8 @@ def _group_table(group: list[_Read], time_column: str | None) -> PredictionTable
     named |= {output_column(name, inputs): _scored(name, series) for name, series in outputs.items()}
     frame = columns.with_columns(time.alias("time"), time.dt.date().alias("day"))
     ours = [*PREDICTION_COLUMNS, *([WEIGHT] if WEIGHT in frame.columns else [])]
-    return PredictionTable(frame.select(ours).with_columns(**named), int(late.sum()))
+    table = frame.select(ours).with_columns(**named)
+    return PredictionTable(table, int(late.sum()), column_table(table))
 
 
 def _identity(group: list[_Read]) -> pl.DataFrame:

@@ -175,6 +175,7 @@ def _failing(reading: Reading, held: Alert | None) -> Alert:
         first_day=held.first_day if held else today,
         last_day=max(today, held.last_day) if held else today,
         release=reading.release,
+        text=check.text,
     )
 
 

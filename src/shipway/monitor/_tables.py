@@ -7,7 +7,7 @@ would hide one of ours are called `input.<name>` or `output.<name>`. Nothing her
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, timedelta
 from functools import partial
 from pathlib import Path
@@ -83,11 +83,14 @@ def table_folder(store: Store, stream: str) -> Path:
     return folder
 
 
-def write_table(frame: pl.DataFrame, path: Path) -> None:
-    """The whole table under its name, or nothing; the name itself is on the device after sync_folder."""
+def write_table(frame: pl.DataFrame, path: Path, *, notes: Mapping[str, str] | None = None) -> None:
+    """The whole table under its name, or nothing; the name itself is on the device after sync_folder.
+
+    notes: kept in the foot of the file, beside its schema.
+    """
     draft = path.with_suffix(".draft")  # a killed writer's draft is overwritten by the one that repeats its work
     with draft.open("wb") as file:
-        frame.write_parquet(file)
+        frame.write_parquet(file, metadata=dict(notes) if notes else None)
         file.flush()
         os.fsync(file.fileno())
     draft.rename(path)

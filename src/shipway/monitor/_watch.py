@@ -26,6 +26,7 @@ from shipway.monitor._judge import answering_leaves, judge_day
 from shipway.monitor._leaf import Question
 from shipway.monitor._leaves import Leaves, refresh_leaves
 from shipway.monitor._lock import exclusive
+from shipway.monitor._schema import load_columns
 from shipway.monitor._tables import list_tables
 from shipway.monitor._verdict import DayVerdict
 from shipway.monitor._window import Windows
@@ -107,10 +108,11 @@ def _judge(
     """The verdict on each day that is settled and has none yet, in order."""
     judged = {row.key for row in store.states(WINDOW, f"{ref}/")}
     windows, settled = Windows(store), set(found.settled.days)
-    for last in answering_leaves(found.leaves):
-        if last.day in settled and f"{ref}/{last.day}" not in judged:
-            own = [leaf for leaf in found.leaves if leaf.release == last.release]
-            yield judge_day(ref, last, own, monitors, windows, profile_of(last.release))
+    wanted = [last for last in answering_leaves(found.leaves) if last.day in settled and f"{ref}/{last.day}" not in judged]
+    columns = load_columns(store, ref, [last.day for last in wanted]) if wanted and "schema" in monitors else None
+    for last in wanted:
+        own = [leaf for leaf in found.leaves if leaf.release == last.release]
+        yield judge_day(ref, last, own, monitors, windows, profile_of(last.release), columns)
 
 
 def _keep(store: Store, verdicts: Iterator[DayVerdict], attest_checks: AttestChecks) -> Iterator[DayVerdict]:

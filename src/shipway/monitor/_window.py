@@ -78,6 +78,10 @@ class Windows:
         """The features and scores of all rows of these leaves of one release."""
         return merge_profiles(*(self._load(leaf.features) for leaf in leaves))
 
+    def each(self, leaves: Sequence[Leaf]) -> list[Profile]:
+        """The features and scores of each leaf apart, in their order."""
+        return [self._load(leaf.features) for leaf in leaves]
+
     def forget(self, leaves: Sequence[Leaf]) -> None:
         """Lets go of leaves that no later window holds."""
         for leaf in leaves:

@@ -14,6 +14,7 @@ from shipway.kernel.errors import ShipwayError
 from shipway.operate._asking import World
 from shipway.operate._follow import follow
 from shipway.operate._patience import Patience
+from shipway.operate._service import watch_service
 from shipway.operate._surroundings import watch_surroundings
 from shipway.pipeline import Hands, Silence
 from shipway.spec import Spec
@@ -21,6 +22,7 @@ from shipway.store import Store
 
 FOLLOW_SECONDS = 1.0
 LOOK_SECONDS = 5.0
+SERVICE_SECONDS = 60.0  # windows of an hour say nothing new sooner
 
 
 class Round:
@@ -90,13 +92,21 @@ def follow_round(
 
 
 def look_round(
-    hands: Hands, *, environ: Mapping[str, str], spec: Callable[[], Spec | None], report: Callable[[str], None]
+    hands: Hands,
+    *,
+    environ: Mapping[str, str],
+    spec: Callable[[], Spec | None],
+    report: Callable[[str], None],
+    clock: Callable[[], float] = time.monotonic,
 ) -> Round:
-    """Looks at the documents, costs and providers of gateways. spec: as above."""
-    store = hands.store
+    """Looks at the documents, costs and providers of gateways, and once a minute at the requests of predictors. As above."""
+    store, looked = hands.store, dict[str, float]()
 
     def work(ref: str) -> None:
         if store.get(store.resolve(ref), "deployment")["target"] == "gateway":
             watch_surroundings(hands, ref, environ=environ, spec=spec())
+        elif clock() - looked.get(ref, -SERVICE_SECONDS) >= SERVICE_SECONDS:
+            looked[ref] = clock()
+            watch_service(hands, ref)
 
     return Round("surroundings", store, work, every=LOOK_SECONDS, report=report)

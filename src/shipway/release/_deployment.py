@@ -9,7 +9,7 @@ from shipway.kernel import media
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.kernel.units import Seconds
-from shipway.spec import BATCH_SECONDS, DeploySpec, MonitorSpec, OutcomeSpec, PredictorSpec
+from shipway.spec import ADDED_MONITORS, BATCH_SECONDS, DeploySpec, MonitorSpec, OutcomeSpec, PredictorSpec
 from shipway.store import Store
 
 
@@ -24,10 +24,6 @@ def deployment_object(
     """The object that `deploy/<application>@<environment>` points at; gateway: the settings of one, for that target alone;
     split: how other releases answer beside the live one, where some do.
     """
-    monitors: dict[str, Json] = {
-        name: {"page": monitor.page, "inform": monitor.inform, "window_seconds": monitor.window}
-        for name, monitor in deploy.monitors.items()
-    }
     return {
         "kind": "deployment",
         "version": 1,
@@ -36,7 +32,7 @@ def deployment_object(
         "release": store.descriptor(release, media.OCI_INDEX).to_json(),
         "target": deploy.target,
         "scale": {"workers": deploy.workers},
-        "monitors": monitors,
+        "monitors": _monitors_object(deploy),
         "outcomes": {name: {"matures_seconds": outcome.matures} for name, outcome in sorted(outcomes.items())},
         "after": deploy.after,
         "follow": sorted(deploy.follow),
@@ -87,13 +83,33 @@ def predictors_of(deployment: JsonObject) -> JsonObject:
     return cast("JsonObject", deployment.get("predictors", {}))
 
 
+def _monitors_object(deploy: DeploySpec) -> JsonObject:
+    """One of ADDED_MONITORS is left out as it is by default, and has no threshold when it is off."""
+    found: dict[str, Json] = {}
+    for name, monitor in deploy.monitors.items():
+        if monitor != ADDED_MONITORS.get(name):
+            found[name] = _monitor_object(monitor)
+    if deploy.target != "gateway":
+        off = [
+            MonitorSpec(name=name, window=usual.window) for name, usual in ADDED_MONITORS.items() if name not in deploy.monitors
+        ]
+        found |= {monitor.name: _monitor_object(monitor) for monitor in off}
+    return found
+
+
+def _monitor_object(monitor: MonitorSpec) -> JsonObject:
+    ticket: JsonObject = {} if monitor.ticket is None else {"ticket": monitor.ticket}
+    return {"page": monitor.page, "inform": monitor.inform, "window_seconds": monitor.window, **ticket}
+
+
 def monitors_of(deployment: JsonObject) -> dict[str, MonitorSpec]:
-    """The monitors of a deployment, by name."""
-    found = {}
+    """The monitors of a deployment that are on, by name; of ADDED_MONITORS those that it says nothing of."""
+    found = {} if deployment.get("target") == "gateway" else dict(ADDED_MONITORS)
     for name, value in cast("Mapping[str, Mapping[str, float | None]]", deployment["monitors"]).items():
         window = Seconds(float(value["window_seconds"] or 0.0))
-        found[name] = MonitorSpec(name=name, page=value["page"], inform=value["inform"], window=window)
-    return found
+        limits = {key: value.get(key) for key in ("page", "ticket", "inform")}
+        found[name] = MonitorSpec(name=name, window=window, **limits)
+    return {name: monitor for name, monitor in found.items() if name not in ADDED_MONITORS or not monitor.off}
 
 
 def outcomes_of(deployment: JsonObject) -> dict[str, Seconds]:

@@ -55,8 +55,8 @@ def monitor_words(before: JsonObject, after: JsonObject) -> list[str]:
 
 def _monitor(value: Json) -> str:
     record = object_of(value)
-    limits = [f"{word} at {_number(record.get(key))}" for word, key in (("pages", "page"), ("informs", "inform"))
-              if record.get(key) is not None]  # fmt: skip
+    said = (("pages", "page"), ("opens a ticket", "ticket"), ("informs", "inform"))
+    limits = [f"{word} at {_number(record.get(key))}" for word, key in said if record.get(key) is not None]
     return f"{' and '.join(limits) or 'is measured'} over {_seconds(record.get('window_seconds'))}"
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from shipway.spec._gateway import BudgetSpec, GatewayKeySpec, GatewaySpec
     from shipway.spec._indexes import IndexSpec
     from shipway.spec._models import ModelSpec, OutcomeSpec
-    from shipway.spec._monitors import MONITORS, MonitorSpec, default_monitors
+    from shipway.spec._monitors import ADDED_MONITORS, MONITORS, MonitorSpec, default_monitors
     from shipway.spec._names import is_pattern, legal_form, matches
     from shipway.spec._node import YamlNode
     from shipway.spec._origins import OriginSpec
@@ -63,7 +63,7 @@ _HOME = {
     "_gateway": ["BudgetSpec", "GatewayKeySpec", "GatewaySpec"],
     "_indexes": ["IndexSpec"],
     "_models": ["ModelSpec", "OutcomeSpec"],
-    "_monitors": ["MONITORS", "MonitorSpec", "default_monitors"],
+    "_monitors": ["ADDED_MONITORS", "MONITORS", "MonitorSpec", "default_monitors"],
     "_names": ["is_pattern", "legal_form", "matches"],
     "_origins": ["OriginSpec"],
     "_outline": ["DataOutline", "Outline", "find_spec", "outline_of", "read_outline"],
@@ -94,6 +94,7 @@ _HOME = {
 }
 
 __all__ = [
+    "ADDED_MONITORS",
     "BATCH_SECONDS",
     "COMPARED",
     "LOWER_IS_BETTER",

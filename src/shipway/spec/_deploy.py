@@ -8,7 +8,6 @@ from collections.abc import Collection, Mapping
 import msgspec
 
 from shipway.spec._fields import choice, count, fields, meant, text, texts
-from shipway.spec._monitors import DEFAULT_MONITORS as DEFAULT_MONITORS  # the settings page is tested against it here
 from shipway.spec._monitors import MonitorSpec, default_monitors, read_monitors
 from shipway.spec._names import component_ref, declared, legal_form, name_of
 from shipway.spec._node import Node, shown
@@ -32,7 +31,7 @@ class DeploySpec(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 1
     grpc: bool = False
     predictors: PredictorSpec = msgspec.field(default_factory=PredictorSpec)
-    monitors: Mapping[str, MonitorSpec] = msgspec.field(default_factory=lambda: dict(DEFAULT_MONITORS))
+    monitors: Mapping[str, MonitorSpec] = msgspec.field(default_factory=lambda: default_monitors("local"))
     after: str | None = None
     follow: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()

@@ -14,38 +14,65 @@ WINDOW = parse_duration("28d")  # whole weeks, so that a weekday's pattern is no
 
 
 class MonitorSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """Thresholds above which it pages or informs (None: never does), over a window of this many seconds.
+    """Thresholds above which it pages, opens a ticket or informs (None: never does), over a window of this many seconds.
 
-    calibration and base_rate: absolute difference of rates; drift: population stability index, which never pages.
-    freshness: documents that the index does not have as they are, window: how long it may lag; cost: US dollars in the
-    window; sentinel: share of golden prompts that are answered otherwise than before, window: how often it asks.
+    A monitor without a threshold is off. What each one measures, and in which unit, is said in docs/monitoring.md.
     """
 
     name: str
     page: float | None = None
     inform: float | None = None
     window: Seconds = WINDOW
+    ticket: float | None = None
+
+    @property
+    def off(self) -> bool:
+        return self.page is None and self.ticket is None and self.inform is None
 
 
+_DAY, _HOUR = parse_duration("1d"), parse_duration("1h")
 DEFAULT_MONITORS: Mapping[str, MonitorSpec] = {
     "calibration": MonitorSpec(name="calibration", page=0.05),
     "base_rate": MonitorSpec(name="base_rate", page=0.05),
     "drift": MonitorSpec(name="drift", inform=0.2),
 }
+ADDED_MONITORS: Mapping[str, MonitorSpec] = {
+    "performance": MonitorSpec(name="performance", page=0.1),
+    "prediction_drift": MonitorSpec(name="prediction_drift", inform=0.1),
+    "schema": MonitorSpec(name="schema", page=0.0, window=_DAY),
+    "dead_columns": MonitorSpec(name="dead_columns", page=0.0, window=_DAY),
+    "contract": MonitorSpec(name="contract", page=0.05, window=_HOUR),
+    "errors": MonitorSpec(name="errors", page=0.05, window=_HOUR),
+    "latency": MonitorSpec(name="latency", ticket=2.0, window=_HOUR),
+    "silence": MonitorSpec(name="silence", page=0.0, window=_HOUR),
+}
+"""On at a `local` target, and left out of a deployment's object where nothing is said of them, so that one made before they
+came keeps its digest."""
 GATEWAY_MONITORS: Mapping[str, MonitorSpec] = {
     "freshness": MonitorSpec(name="freshness", page=0.0, window=parse_duration("15m")),
-    "cost": MonitorSpec(name="cost", window=parse_duration("1d")),  # off unless stated: no sum is right for everybody
-    "sentinel": MonitorSpec(name="sentinel", page=0.1, window=parse_duration("1h")),
+    "cost": MonitorSpec(name="cost", window=_DAY),  # off unless stated: no sum is right for everybody
+    "sentinel": MonitorSpec(name="sentinel", page=0.1, window=_HOUR),
 }
+STATED_MONITORS: Mapping[str, MonitorSpec] = {
+    "cost": GATEWAY_MONITORS["cost"],
+    "missed_run": MonitorSpec(name="missed_run", window=parse_duration("7d")),
+}
+"""Of a `local` target, off unless the spec states them."""
 
-MONITORS: frozenset[str] = frozenset({*DEFAULT_MONITORS, *GATEWAY_MONITORS})
+MONITORS: frozenset[str] = frozenset({*DEFAULT_MONITORS, *ADDED_MONITORS, *GATEWAY_MONITORS, *STATED_MONITORS})
 """The names of all monitors; a policy may ask each to pass."""
+
+_MAY_BE_NOTHING = {"schema", "dead_columns", "silence", "missed_run", *GATEWAY_MONITORS}  # a threshold of 0 has a meaning
+_NEVER_PAGES = {
+    "drift": "drift never pages: it is red in months when nothing is wrong",
+    "prediction_drift": "drift of predictions never pages: the world may have moved, and the model be right about it",
+}
 
 
 def default_monitors(target: str, *, indexed: bool = True) -> dict[str, MonitorSpec]:
     """What watches a deployment that says nothing of monitors; indexed: whether the project has an index at all."""
     if target != "gateway":
-        return dict(DEFAULT_MONITORS)
+        return {**DEFAULT_MONITORS, **ADDED_MONITORS}
     absent = {"cost"} if indexed else {"cost", "freshness"}
     return {name: monitor for name, monitor in GATEWAY_MONITORS.items() if name not in absent}
 
@@ -53,8 +80,8 @@ def default_monitors(target: str, *, indexed: bool = True) -> dict[str, MonitorS
 def read_monitors(node: Node, target: str, *, indexed: bool) -> dict[str, MonitorSpec]:
     """The default monitors with what the spec changes; `off` leaves one out."""
     gateway = target == "gateway"
-    entries = fields(node, ("freshness", "cost", "sentinel") if gateway else tuple(DEFAULT_MONITORS), "monitors")
-    known, defaults = GATEWAY_MONITORS if gateway else DEFAULT_MONITORS, default_monitors(target, indexed=indexed)
+    known = GATEWAY_MONITORS if gateway else {**DEFAULT_MONITORS, **ADDED_MONITORS, **STATED_MONITORS}
+    entries, defaults = fields(node, tuple(known), "monitors"), default_monitors(target, indexed=indexed)
     if gateway and "freshness" in entries and entries["freshness"].raw != "off" and not indexed:
         raise node.keys["freshness"].fail("freshness watches an index, and the spec has none", mend="remove it")
     monitors: dict[str, MonitorSpec] = {}
@@ -62,27 +89,28 @@ def read_monitors(node: Node, target: str, *, indexed: bool) -> dict[str, Monito
         if name not in entries:
             monitors |= {name: defaults[name]} if name in defaults else {}
         elif entries[name].raw != "off":
-            monitors[name] = _read_monitor(entries[name], default, nothing=gateway)
+            monitors[name] = _read_monitor(entries[name], default)
     return monitors
 
 
-def _read_monitor(node: Node, default: MonitorSpec, *, nothing: bool) -> MonitorSpec:
-    """nothing: a threshold may be 0, as that of stale documents."""
-    what, window_as = f"monitor {default.name}", "1h" if nothing else "28d"
+def _read_monitor(node: Node, default: MonitorSpec) -> MonitorSpec:
+    what, nothing = f"monitor {default.name}", default.name in _MAY_BE_NOTHING
     if not isinstance(node.value, dict):
         raise node.fail(f"{what} is not {node.shown()}", mend="a threshold, as in {inform: 0.2, window: 28d}, or off")
-    entries = fields(node, ("page", "inform", "window"), what)
-    if default.name == "drift" and "page" in entries:
-        raise node.keys["page"].fail("drift never pages: it is red in months when nothing is wrong", mend="inform: 0.2")
+    entries = fields(node, ("page", "ticket", "inform", "window"), what)
+    if default.name in _NEVER_PAGES and "page" in entries:
+        raise node.keys["page"].fail(_NEVER_PAGES[default.name], mend=f"inform: {default.inform}")
     window = duration(entries["window"], "window") if "window" in entries else default.window
     if not window:
-        raise entries["window"].fail("a window of no time", mend=f"as in {window_as}")
+        raise entries["window"].fail("a window of no time", mend=f"as in {'28d' if default.window == WINDOW else '1h'}")
     limits = {
-        name: _read_limit(entries[name], f"{name} of {what}", nothing=nothing) for name in ("page", "inform") if name in entries
+        name: _read_limit(entries[name], f"{name} of {what}", nothing=nothing)
+        for name in ("page", "ticket", "inform")
+        if name in entries
     }
     if limits:
-        return MonitorSpec(name=default.name, page=limits.get("page"), inform=limits.get("inform"), window=window)
-    if default.page is None and default.inform is None:
+        return MonitorSpec(name=default.name, window=window, **limits)
+    if default.off:
         raise node.fail(f"{what} has no threshold", mend="page: 5")
     return msgspec.structs.replace(default, window=window)
 

@@ -5,7 +5,7 @@ a gate or a monitor judges is an `Interval` made here.
 """
 
 from shipway.stats._agreement import cohen_kappa
-from shipway.stats._auc import auc_difference, auc_interval, auc_interval_binned, roc_auc
+from shipway.stats._auc import auc_difference, auc_interval, auc_interval_binned, auc_row_variance, binned_auc, roc_auc
 from shipway.stats._calibration import (
     CalibrationTable,
     base_rate_interval,
@@ -16,7 +16,7 @@ from shipway.stats._calibration import (
 from shipway.stats._calibration_interval import calibration_interval
 from shipway.stats._discoveries import benjamini_hochberg
 from shipway.stats._distances import jensen_shannon, ks_binned, psi, psi_filled, wasserstein_binned
-from shipway.stats._interval import NEVER, Interval, rows_still_needed, wilson
+from shipway.stats._interval import NEVER, Interval, rows_still_needed, t_interval, wilson
 from shipway.stats._means import mean_interval, ratio_interval
 from shipway.stats._paired import holm, mcnemar_exact, paired_interval
 from shipway.stats._prediction_powered import prediction_powered_mean
@@ -24,16 +24,20 @@ from shipway.stats._probability_scores import brier_interval, brier_score, brier
 from shipway.stats._proportions import clopper_pearson, items_needed, share_interval
 from shipway.stats._quantiles import normal_quantile, t_quantile
 from shipway.stats._samples import chi_square_tail, chi_square_test, ks_statistic, ks_test, share_test, wasserstein
+from shipway.stats._shares_noise import DriftChance, drift_chance
 
 __all__ = [
     "NEVER",
     "CalibrationTable",
+    "DriftChance",
     "Interval",
     "auc_difference",
     "auc_interval",
     "auc_interval_binned",
+    "auc_row_variance",
     "base_rate_interval",
     "benjamini_hochberg",
+    "binned_auc",
     "brier_interval",
     "brier_score",
     "brier_skill_interval",
@@ -45,6 +49,7 @@ __all__ = [
     "chi_square_test",
     "clopper_pearson",
     "cohen_kappa",
+    "drift_chance",
     "holm",
     "items_needed",
     "jensen_shannon",
@@ -65,6 +70,7 @@ __all__ = [
     "rows_still_needed",
     "share_interval",
     "share_test",
+    "t_interval",
     "t_quantile",
     "wasserstein",
     "wasserstein_binned",

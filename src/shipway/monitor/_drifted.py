@@ -1,0 +1,103 @@
+"""Whether columns or predictions have drifted: by effect, beyond the days' own noise, and not for one week only. Pure.
+
+Many columns are many tests: Benjamini and Hochberg's rule says which of them to believe. What drifts informs; DESIGN rule 1
+says why nobody is woken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from shipway.data import (
+    Drift,
+    Profile,
+    drift_bins,
+    measure_drift,
+    measure_score_drift,
+    merge_profiles,
+    score_bins,
+)
+from shipway.kernel.check import Check, Verdict
+from shipway.monitor._limits import exceeded, limits_of
+from shipway.monitor._verdict import Finding
+from shipway.spec import MonitorSpec
+from shipway.stats import DriftChance, benjamini_hochberg, drift_chance
+
+WEEK, LOOKS = 7, 3  # an index is looked at in each of the last three weeks; shorter windows in their thirds
+FALSE_SHARE = 0.05  # of the columns that are called drifted
+
+
+class _Column(NamedTuple):
+    """A column's index over the window, what chance does, and the same index in the last parts of the window, oldest first."""
+
+    name: str
+    psi: float
+    chance: DriftChance
+    parts: tuple[float, ...]
+    rows: int
+
+
+def check_drift(monitor: MonitorSpec, reference: Profile, days: Sequence[Profile]) -> list[Finding]:
+    """A finding `drift.<feature>` for each feature, by its population stability index; days: the window's, in order."""
+    window, parts = merge_profiles(*days), _parts(days)
+    whole = measure_drift(reference, window)
+    pieces = [measure_drift(reference, merge_profiles(*part)) for part in parts]
+    columns = []
+    for name, drift in whole.items():
+        bins = drift_bins(reference, days, name)
+        if drift.psi is not None and bins is not None:
+            chance = drift_chance(drift.psi, reference=bins[0], days=bins[1], limit=limits_of(monitor)[-1][1])
+            columns.append(_Column(f"{monitor.name}.{name}", drift.psi, chance, _indices(pieces, name), window.rows))
+    return _judged(monitor, columns)
+
+
+def check_prediction_drift(monitor: MonitorSpec, reference: Profile, days: Sequence[Profile]) -> list[Finding]:
+    """The one finding of the predicted probabilities; none without scores."""
+    window, bins = merge_profiles(*days), score_bins(reference, days)
+    drift = measure_score_drift(reference, window)
+    if drift.psi is None or bins is None:
+        return []
+    pieces = [{"": measure_score_drift(reference, merge_profiles(*part))} for part in _parts(days)]
+    chance = drift_chance(drift.psi, reference=bins[0], days=bins[1], limit=limits_of(monitor)[-1][1])
+    return _judged(monitor, [_Column(monitor.name, drift.psi, chance, _indices(pieces, ""), window.rows)])
+
+
+def _parts(days: Sequence[Profile]) -> list[Sequence[Profile]]:
+    """The last three weeks of a window, or its thirds; none of a window of fewer than three days."""
+    size = WEEK if len(days) >= LOOKS * WEEK else len(days) // LOOKS
+    return [days[len(days) - size * back : len(days) - size * (back - 1)] for back in range(LOOKS, 0, -1)] if size else []
+
+
+def _indices(pieces: Sequence[Mapping[str, Drift]], name: str) -> tuple[float, ...]:
+    found = [piece[name].psi for piece in pieces if name in piece]
+    return tuple(index for index in found if index is not None)
+
+
+def _judged(monitor: MonitorSpec, columns: Sequence[_Column]) -> list[Finding]:
+    believed = benjamini_hochberg([column.chance.chance for column in columns], q=FALSE_SHARE).tolist()
+    return [_finding(monitor, column, sure=sure) for column, sure in zip(columns, believed, strict=True)]
+
+
+def _finding(monitor: MonitorSpec, column: _Column, *, sure: bool) -> Finding:
+    over, (loudest, _), (_, lowest) = exceeded(monitor, column.psi), limits_of(monitor)[0], limits_of(monitor)[-1]
+    severity, limit = over or (loudest, lowest)
+    lasting = sum(index > limit for index in column.parts)
+    check = Check(column.name, Verdict.PASS, column.psi, threshold=limit, n=column.rows)
+    needed = column.chance.rows_needed
+    if over is None:
+        if needed is not None and column.rows < needed:
+            more = needed - column.rows
+            text = f"not enough yet, about {more:,} more rows"
+            return Finding(severity, replace(check, verdict=Verdict.INCONCLUSIVE, still_needed=more, text=text))
+        return Finding(severity, check)
+    if not sure:
+        more = max(0, needed - column.rows) if needed is not None else 0
+        wanted = f", about {more:,} more rows would decide" if more else ""
+        text = f"no more than the days' own noise{wanted}"
+        return Finding(severity, replace(check, verdict=Verdict.INCONCLUSIVE, still_needed=more or None, text=text))
+    if column.parts and 2 * lasting <= len(column.parts):
+        text = f"in {lasting} of the last {len(column.parts)} parts of the window: it has not lasted"
+        return Finding(severity, replace(check, verdict=Verdict.INCONCLUSIVE, text=text))
+    return Finding(severity, replace(check, verdict=Verdict.FAIL))

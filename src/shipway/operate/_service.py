@@ -1,0 +1,100 @@
+"""How a deployment of predictors serves, looked at on the clock: errors, refused requests, latency, silence, cost, runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+
+from shipway.kernel.canonical import JsonObject
+from shipway.kernel.check import Check, Verdict
+from shipway.monitor import (
+    Finding,
+    Reading,
+    check_contract,
+    check_errors,
+    check_latency,
+    check_run_age,
+    check_silence,
+    drop_readings,
+    judge_amount,
+    keep_reading,
+    load_readings,
+    measure_serving,
+    measure_traffic,
+)
+from shipway.operate._control import attester
+from shipway.pipeline import Hands
+from shipway.release import load_components, monitors_of, release_descriptor
+from shipway.spec import MonitorSpec
+from shipway.store import Store
+
+TRAFFIC = {
+    "errors": check_errors,
+    "contract": check_contract,
+    "latency": check_latency,
+    "silence": check_silence,
+}
+SERVICE_MONITORS = frozenset({*TRAFFIC, "cost", "missed_run"})
+
+
+def watch_service(hands: Hands, ref: str) -> tuple[Reading, ...]:
+    """Look at the requests of a deployment that serves a model and keep the readings; all its readings, by monitor."""
+    store = hands.store
+    deployment, now = store.get(store.resolve(ref), "deployment"), store.clock.now()
+    monitors = {name: monitor for name, monitor in monitors_of(deployment).items() if name in SERVICE_MONITORS}
+    for finding, detail in _looks(store, ref, deployment, monitors, now):
+        keep_reading(
+            store,
+            ref,
+            finding.check.name,
+            finding.check,
+            severity=finding.severity,
+            release=release_descriptor(deployment).digest,
+            detail=detail,
+            now=now,
+            window=monitors[finding.check.name].window,
+            attest_checks=attester(store, hands.signer),
+        )
+    drop_readings(store, ref, monitors=list(monitors), now=now)
+    return load_readings(store, ref)
+
+
+def _looks(
+    store: Store, ref: str, deployment: JsonObject, monitors: Mapping[str, MonitorSpec], now: datetime
+) -> Iterator[tuple[Finding, JsonObject]]:
+    found = {window: measure_traffic(store, ref, window=window, now=now) for window in {
+        monitor.window for name, monitor in monitors.items() if name in TRAFFIC
+    }}  # fmt: skip
+    for name, check in TRAFFIC.items():
+        if name in monitors:
+            windows = found[monitors[name].window]
+            newest = windows[0]._asdict() if windows else {}
+            yield (
+                check(monitors[name], windows),
+                {"window_seconds": monitors[name].window, "newest": newest, "windows": len(windows)},
+            )
+    if "cost" in monitors:
+        yield _cost(store, deployment, monitors["cost"], now)
+    if "missed_run" in monitors:
+        yield _run(store, deployment, monitors["missed_run"], now)
+
+
+def _cost(store: Store, deployment: JsonObject, monitor: MonitorSpec, now: datetime) -> tuple[Finding, JsonObject]:
+    since = now - timedelta(seconds=monitor.window)
+    spent = measure_serving(store, release_descriptor(deployment).digest, since=since)
+    rows = spent.rows if spent else 0
+    detail: JsonObject = {"rows": rows, "usd": spent.usd if spent else 0.0, "window_seconds": monitor.window}
+    if spent is not None and spent.usd is None:
+        found = judge_amount(monitor, 0.0, n=rows, text=f"{rows:,} predictions, and no price of a CPU hour is stated")
+        return Finding(found.severity, Check("cost", Verdict.INCONCLUSIVE, n=rows, text=found.check.text)), detail
+    usd = spent.usd if spent and spent.usd else 0.0
+    return judge_amount(monitor, usd, n=rows, text=f"{usd:.2f} USD for {rows:,} predictions"), detail
+
+
+def _run(store: Store, deployment: JsonObject, monitor: MonitorSpec, now: datetime) -> tuple[Finding, JsonObject]:
+    """The newest run is the newest move of a model of the release, whether or not it was released."""
+    release = release_descriptor(deployment).digest
+    models = [component.name for component in load_components(store, release) if component.kind == "model"]
+    runs = [record.at for name in models for record in store.history(f"model/{name}", limit=1)]
+    newest = max(runs, default=None)
+    return check_run_age(monitor, newest, now=now), {"newest": newest.isoformat() if newest else None, "models": [*models]}

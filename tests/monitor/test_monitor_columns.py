@@ -1,0 +1,131 @@
+"""A new, lost or retyped column, an all-null one, a constant, one row: each through real logs, and each alert says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from monitor_logs import NOW, REF, Day, log_outcomes, log_predictions, make_days, new_store, reference_frame, time_column
+from numpy.typing import NDArray
+
+from shipway.data import Profile, reference_profile
+from shipway.kernel.canonical import JsonObject
+from shipway.kernel.check import Verdict
+from shipway.kernel.units import Seconds
+from shipway.monitor import Alert, Severity, WatchResult, compact_logs, watch
+from shipway.spec import ADDED_MONITORS
+from shipway.store import Store
+
+DAYS, CHANGED = 12, 9  # days that are logged, and the first of the changed ones
+MONITORS = {name: ADDED_MONITORS[name] for name in ("schema", "dead_columns")}
+Columns = dict[str, NDArray[Any]]
+
+
+def reference() -> Profile:
+    inputs = reference_frame().drop("flight", "scheduled", "probability", "late")
+    return reference_profile(inputs)
+
+
+REFERENCE = reference()
+
+
+def changed(day: Day, columns: Mapping[str, NDArray[Any]]) -> Day:
+    return day._replace(columns=columns)
+
+
+def watched(folder: Path, change: Any, *, rows: int = 50) -> WatchResult:
+    days = make_days(7, days=DAYS, rows=rows)
+    days = [changed(day, change(dict(day.columns))) if number >= CHANGED else day for number, day in enumerate(days)]
+    return judged(folder, days)
+
+
+def judged(folder: Path, days: list[Day]) -> WatchResult:
+    store: Store = new_store(folder)
+    log_predictions(store, days)
+    log_outcomes(store, days)
+    compact_logs(store, now=NOW, time_column=time_column)
+    return watch(
+        store, REF, MONITORS, matures=Seconds(86_400.0), outcome="late", until=datetime(2014, 1, 1, tzinfo=UTC),
+        attest_checks=lambda *_: None, reference=lambda _: REFERENCE,
+    )  # fmt: skip
+
+
+def alerts_of(result: WatchResult) -> list[tuple[str, Severity, str, int]]:
+    return [(alert.monitor, alert.severity, alert.text, alert.first_day.day) for alert in result.alerts]
+
+
+def lose(columns: Columns) -> Columns:
+    del columns["x1"]
+    return columns
+
+
+def retype(columns: Columns) -> Columns:
+    return columns | {"x1": np.array([f"{value:.2f}" for value in columns["x1"]], dtype=object)}
+
+
+def add(columns: Columns) -> Columns:
+    return columns | {"extra": np.arange(len(columns["x1"]))}
+
+
+def empty(columns: Columns) -> Columns:
+    return columns | {"x1": np.full(len(columns["x1"]), np.nan)}
+
+
+def freeze(columns: Columns) -> Columns:
+    return columns | {"x1": np.full(len(columns["x1"]), 3.5)}
+
+
+def rename(columns: Columns) -> Columns:
+    return columns | {"carrier": np.array([f"new {name}" for name in columns["carrier"]], dtype=object)}
+
+
+@pytest.mark.parametrize(
+    ("change", "monitor", "severity", "text"),
+    [
+        (lose, "schema.x1", Severity.PAGE, "column x1 is lost; it had numbers"),
+        (retype, "schema.x1", Severity.PAGE, "column x1 has another type: words where numbers were"),
+        (add, "schema.extra", Severity.TICKET, "column extra is new: numbers"),
+        (empty, "dead_columns.x1", Severity.PAGE, "column x1 is null in all 50 rows"),
+        (freeze, "dead_columns.x1", Severity.PAGE, "column x1 has one value in all 50 rows"),
+        (rename, "dead_columns.carrier", Severity.PAGE, "column carrier has values unknown to the reference in all 50 rows"),
+    ],
+)
+def test_what_happened_to_a_column_is_one_alert_that_says_so(
+    tmp_path: Path, change: Any, monitor: str, severity: Severity, text: str
+) -> None:
+    assert alerts_of(watched(tmp_path, change)) == [(monitor, severity, text, CHANGED + 1)]
+
+
+def test_a_day_of_one_row_is_not_enough_to_call_its_columns_constant(tmp_path: Path) -> None:
+    days = make_days(7, days=DAYS, rows=50)
+    one = days[-1]
+    days[-1] = Day(one.day, {name: array[:1] for name, array in one.columns.items()}, one.score[:1], one.label[:1])
+    result = judged(tmp_path, days)
+    assert result.alerts == ()
+    checks = {finding.check.name: finding.check for finding in result.days[-1].findings}
+    x1 = checks["dead_columns.x1"]
+    assert x1.verdict is Verdict.INCONCLUSIVE
+    assert x1.text == f"column x1 has one value in all 1 rows; not enough yet, about {x1.still_needed} more rows"
+
+
+def test_a_column_that_is_constant_every_day_by_nature_wakes_nobody(tmp_path: Path) -> None:
+    days = [
+        changed(day, dict(day.columns) | {"carrier": np.array([["AA", "B6", "UA"][number % 3]] * 50, dtype=object)})
+        for number, day in enumerate(make_days(7, days=DAYS, rows=50))
+    ]
+    assert judged(tmp_path, days).alerts == ()
+
+
+def test_an_alert_keeps_its_text_and_one_of_before_has_none() -> None:
+    record: JsonObject = {
+        "version": 1, "ref": REF, "severity": "page", "monitor": "schema.x1", "value": 1.0, "low": None, "high": None,
+        "threshold": 0.0, "first_day": "2026-01-01", "last_day": "2026-01-02", "release": "sha256:" + "0" * 64,
+        "status": "open", "resolved_day": None,
+    }  # fmt: skip
+    assert Alert.from_json(record).to_json() == record
+    told: JsonObject = dict(record) | {"text": "column x1 is lost"}
+    assert Alert.from_json(told).to_json() == told
