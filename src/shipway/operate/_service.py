@@ -81,7 +81,7 @@ def _looks(
 
 def _cost(store: Store, deployment: JsonObject, monitor: MonitorSpec, now: datetime) -> tuple[Finding, JsonObject]:
     since = now - timedelta(seconds=monitor.window)
-    spent = measure_serving(store, release_descriptor(deployment).digest, since=since)
+    spent = measure_serving(store, since=since).get(release_descriptor(deployment).digest)
     rows = spent.rows if spent else 0
     detail: JsonObject = {"rows": rows, "usd": spent.usd if spent else 0.0, "window_seconds": monitor.window}
     if spent is not None and spent.usd is None:
