@@ -53,6 +53,18 @@ def check_drift(monitor: MonitorSpec, reference: Profile, days: Sequence[Profile
     return _judged(monitor, columns)
 
 
+def check_effects(monitor: MonitorSpec, drifts: Mapping[str, Drift], rows: int) -> list[Finding]:
+    """As check_drift by the effect alone, of a window that comes without days: what is noise, its reader has to know."""
+    found = []
+    for name, drift in drifts.items():
+        if drift.psi is not None:
+            over, (loudest, _), (_, lowest) = exceeded(monitor, drift.psi), limits_of(monitor)[0], limits_of(monitor)[-1]
+            severity, limit = over or (loudest, lowest)
+            verdict = Verdict.FAIL if over else Verdict.PASS
+            found.append(Finding(severity, Check(f"{monitor.name}.{name}", verdict, drift.psi, threshold=limit, n=rows)))
+    return found
+
+
 def check_prediction_drift(monitor: MonitorSpec, reference: Profile, days: Sequence[Profile]) -> list[Finding]:
     """The one finding of the predicted probabilities; none without scores."""
     window, bins = merge_profiles(*days), score_bins(reference, days)

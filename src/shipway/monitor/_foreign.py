@@ -26,8 +26,9 @@ from shipway.data import (
 from shipway.kernel.check import Check, Verdict, worst
 from shipway.kernel.errors import ShipwayError
 from shipway.kernel.units import Seconds
-from shipway.monitor._checks import check_base_rate, check_calibration, check_drift, report_quality
+from shipway.monitor._checks import check_base_rate, check_calibration, report_quality
 from shipway.monitor._coverage import AgeShare, Bias, matures_by, maturity_curve, measure_bias
+from shipway.monitor._drifted import check_effects
 from shipway.monitor._foreign_table import FEATURE
 from shipway.monitor._tables import AHEAD, SCORE, WEIGHT
 from shipway.monitor._verdict import Finding, Severity
@@ -148,7 +149,7 @@ def measure_foreign(
     findings = [
         *_broken(columns),
         *_performance(monitors, outcomes, rows),
-        *check_drift(monitors["drift"], drifts, rows.height),
+        *check_effects(monitors["drift"], drifts, rows.height),
     ]
     times = rows["time"].drop_nulls()
     return ForeignWindow(
