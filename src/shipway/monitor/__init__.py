@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from shipway.monitor._cost import COST_BY, CostPart, CostReading, check_cost, cost_by, judge_amount, measure_cost
     from shipway.monitor._coverage import AgeShare, Bias, matures_by, maturity_curve, measure_bias
     from shipway.monitor._deployments import Reference, release_reference
+    from shipway.monitor._estimate import Estimated, estimate_window
     from shipway.monitor._find import find_call, find_outcomes, find_predictions
     from shipway.monitor._foreign import ForeignWindow, WeightMalformed, WindowEmpty, measure_foreign
     from shipway.monitor._foreign_document import window_document
@@ -69,6 +70,7 @@ _HOME = {
     "_verdict": ["DayVerdict", "Finding", "Severity"],
     "_calls": ["scan_calls"],
     "_cost": ["COST_BY", "CostPart", "CostReading", "check_cost", "cost_by", "judge_amount", "measure_cost"],
+    "_estimate": ["Estimated", "estimate_window"],
     "_find": ["find_call", "find_outcomes", "find_predictions"],
     "_freshness": ["check_freshness", "freshness_detail"],
     "_golden_prompts": ["Baseline", "BaselineMalformed", "PromptRun", "take_baseline"],
@@ -95,6 +97,7 @@ __all__ = [
     "CostReading",
     "Coverage",
     "DayVerdict",
+    "Estimated",
     "Finding",
     "ForeignColumns",
     "ForeignWindow",
@@ -130,6 +133,7 @@ __all__ = [
     "compare_runs",
     "cost_by",
     "drop_readings",
+    "estimate_window",
     "event_clock",
     "find_call",
     "find_outcomes",

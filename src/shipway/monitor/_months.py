@@ -14,6 +14,7 @@ from shipway.kernel.digest import Digest
 from shipway.monitor._alerts import Alert
 from shipway.monitor._checks import measure_auc, measure_error, measure_skill
 from shipway.monitor._deployments import Reference, release_reference
+from shipway.monitor._estimate import estimate_window
 from shipway.monitor._faults import past_unreadable
 from shipway.monitor._leaf import Leaf, load_leaves
 from shipway.monitor._watch import load_alerts
@@ -30,6 +31,8 @@ def report_months(store: Store, ref: str, *, drifted: float = DRIFTED, reference
     (95 %, clustered by day), brier_skill, ece: None where they have no meaning. drifted_features: names whose index
     against the reference of the month's main release is above `drifted`, worst first. alerts: those that were open on
     any day of the month, also when they opened in an earlier one; an alert lasts to its resolution, or to today.
+    estimated: what the scores of the main release say without a label, and what that assumes; None where its reference has
+    too few labels.
     """
     profile_of = cache(_readable(reference or (lambda release: release_reference(store, release))))
     alerts, windows = load_alerts(store, ref), Windows(store)
@@ -63,7 +66,8 @@ def _month(
     whole = _together(each)
     auc, skill = measure_auc(whole), measure_skill(whole)
     main = [leaf for leaf in leaves if leaf.release == releases[0]]
-    reference = profile_of(releases[0])
+    reference, features = profile_of(releases[0]), windows.features(main)
+    estimated = estimate_window(reference, features) if reference else None
     return {
         "month": name,
         "n": sum(leaf.rows for leaf in leaves),
@@ -75,7 +79,8 @@ def _month(
         "auc_high": auc.high if auc else None,
         "brier_skill": skill.value if skill else None,
         "ece": _error(each),
-        "drifted_features": _drifted(reference, windows.features(main), drifted) if reference else [],
+        "drifted_features": _drifted(reference, features, drifted) if reference else [],
+        "estimated": estimated.to_json() if estimated else None,
         "alerts": [_alert(alert) for alert in alerts if _was_open(alert, name)],
     }
 

@@ -14,9 +14,18 @@ from shipway.stats._calibration import (
     calibration_table,
 )
 from shipway.stats._calibration_interval import calibration_interval
+from shipway.stats._confidence_based import (
+    ASSUMPTION,
+    Bounds,
+    Confidence,
+    Performance,
+    expected_performance,
+    fit_confidence,
+)
 from shipway.stats._discoveries import benjamini_hochberg
 from shipway.stats._distances import jensen_shannon, ks_binned, psi, psi_filled, wasserstein_binned
 from shipway.stats._interval import NEVER, Interval, rows_still_needed, t_interval, wilson
+from shipway.stats._isotonic import Calibration, fit_isotonic, pooled, worth_calibrating
 from shipway.stats._means import mean_interval, ratio_interval
 from shipway.stats._paired import holm, mcnemar_exact, paired_interval
 from shipway.stats._prediction_powered import prediction_powered_mean
@@ -27,10 +36,15 @@ from shipway.stats._samples import chi_square_tail, chi_square_test, ks_statisti
 from shipway.stats._shares_noise import DriftChance, drift_chance
 
 __all__ = [
+    "ASSUMPTION",
     "NEVER",
+    "Bounds",
+    "Calibration",
     "CalibrationTable",
+    "Confidence",
     "DriftChance",
     "Interval",
+    "Performance",
     "auc_difference",
     "auc_interval",
     "auc_interval_binned",
@@ -50,6 +64,9 @@ __all__ = [
     "clopper_pearson",
     "cohen_kappa",
     "drift_chance",
+    "expected_performance",
+    "fit_confidence",
+    "fit_isotonic",
     "holm",
     "items_needed",
     "jensen_shannon",
@@ -62,6 +79,7 @@ __all__ = [
     "mean_interval",
     "normal_quantile",
     "paired_interval",
+    "pooled",
     "prediction_powered_mean",
     "psi",
     "psi_filled",
@@ -75,4 +93,5 @@ __all__ = [
     "wasserstein",
     "wasserstein_binned",
     "wilson",
+    "worth_calibrating",
 ]
