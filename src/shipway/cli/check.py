@@ -72,22 +72,21 @@ def _measure(
     """What can be measured of a release: of one that answers prompts its golden sets, of a model its data, rows and outputs."""
     from shipway.cli._progress import RunReport
     from shipway.cli._serving import predictor_environ
-    from shipway.operate import (
-        check_application,
-        check_candidate,
-        measure_equal_outputs,
-        measured_of,
-        release_answers,
-        world_of,
-    )
+    from shipway.operate import release_answers
 
     environ, report = project.settings.environ, RunReport(out)
     if release_answers(project.store, release):
+        from shipway.operate import check_application, measured_of, world_of
+
         world = world_of(project.hands, project.spec, environ=environ)
         return tuple(measured_of(check_application(project.hands, project.spec, deploy, release, world=world, report=report)))
+    from shipway.operate import check_candidate
+
     measured = tuple(check_candidate(project.hands, project.spec, deploy, release, days=days, report=report))
     if not _asks_for_outputs(project.spec, deploy):
         return measured
+    from shipway.operate import measure_equal_outputs
+
     name, note = deploy.application, report.note
     outputs = measure_equal_outputs(project.hands, release, application=name, environ=predictor_environ(environ), report=note)
     return (*measured, outputs)

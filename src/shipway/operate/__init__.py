@@ -23,12 +23,12 @@ if TYPE_CHECKING:
         evaluate_candidate,
         golden_of,
         keep_prices,
-        lock_candidate,
         measured_of,
         world_of,
     )
     from shipway.operate._asked_over_http import NotAnswered
     from shipway.operate._asking import World
+    from shipway.operate._candidate import lock_candidate
     from shipway.operate._checks import ComparisonImpossible, check_candidate
     from shipway.operate._control import Control, compact, gather, labels_of, make_supervisor, watch_all, watch_ref
     from shipway.operate._converge import Standing, standing_of, wait_until_live
@@ -64,12 +64,12 @@ _HOME = {
         "evaluate_candidate",
         "golden_of",
         "keep_prices",
-        "lock_candidate",
         "measured_of",
         "world_of",
     ],
     "_answering": ["release_answers"],
     "_asking": ["World"],
+    "_candidate": ["lock_candidate"],
     "_checks": ["ComparisonImpossible", "check_candidate"],
     "_converge": ["Standing", "standing_of", "wait_until_live"],
     "_embedders": ["embed_elsewhere", "embedder_from_spec"],

@@ -16,7 +16,7 @@ from shipway.operate._measured import Measured
 from shipway.operate._prompts import take_prompts
 from shipway.operate._surroundings import custom_prices
 from shipway.pipeline import Hands, Report
-from shipway.release import Candidate, deploy_ref, lock_release, make_release
+from shipway.release import deploy_ref, lock_release
 from shipway.spec import DeploySpec, Pass, Spec, rule_of
 from shipway.store import ObjectDamaged, ObjectMissing, Store
 
@@ -25,13 +25,6 @@ class NothingToEvaluate(ShipwayError):
     """The spec has no golden set, or what is named answers no prompt."""
 
     code = "operate.nothing-to-evaluate"
-
-
-def lock_candidate(hands: Hands, spec: Spec, deploy: DeploySpec, *, why: str = "") -> Candidate:
-    """Take the prompts as their files are, and make the release: `shipway release`. Raises NothingToRelease."""
-    take_prompts(hands, spec)
-    store, keys, actor = hands.store, hands.keys, hands.actor
-    return make_release(store, keys, actor, spec, deploy, weights=local_weights, why=why)
 
 
 def golden_of(store: Store, spec: Spec) -> dict[str, Digest]:
