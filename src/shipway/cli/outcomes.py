@@ -63,4 +63,4 @@ def _age(seconds: float) -> str:
     return f"{seconds / size:g} {unit}"
 
 
-command = CommandGroup(alone, {"import": "outcomes_import"})
+command = CommandGroup(alone, {"import": "outcomes_import", "pull": "outcomes_pull"})

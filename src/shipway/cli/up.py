@@ -101,7 +101,7 @@ def command(
         control.start(stop)
         running.callback(control.end)
         spec = _SpecNow(settings, out)
-        for name, rounds in (("following", _following), ("looking at gateways", _looking)):
+        for name, rounds in (("following", _following), ("looking at gateways", _looking), ("pulling outcomes", _pulling)):
             # daemons: an evaluation of an hour does not keep the process
             thread = threading.Thread(target=rounds, args=(settings, out, spec, stop), name=name, daemon=True)
             thread.start()
@@ -150,6 +150,16 @@ def _looking(settings: Settings, out: Output, spec: _SpecNow, stop: threading.Ev
         return look_round(hands, environ=settings.environ, spec=spec, report=out.note)
 
     _turn(settings, out, stop, "looking at gateways", make)
+
+
+def _pulling(settings: Settings, out: Output, spec: _SpecNow, stop: threading.Event) -> None:
+    """What databases know of the outcomes."""
+    from shipway.operate import outcome_round
+
+    def make(hands: Hands) -> Round:
+        return outcome_round(hands, spec=spec, report=out.note)
+
+    _turn(settings, out, stop, "pulling outcomes", make)
 
 
 def _turn(settings: Settings, out: Output, stop: threading.Event, what: str, make: Callable[[Hands], Round]) -> None:

@@ -80,7 +80,7 @@ def new_outcomes(store: Store, table: pl.DataFrame) -> pl.DataFrame:
     last = table.unique(["id", "name"], keep="last", maintain_order=True)
     held = (
         scan_outcomes(store)
-        .join(last.lazy().select("id", "name"), on=["id", "name"], how="semi")
+        .join(last.lazy().select("id", "name"), on=["id", "name"], how="semi", maintain_order="left")
         .unique(["id", "name"], keep="last", maintain_order=True)
         .collect()
     )

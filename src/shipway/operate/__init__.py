@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from shipway.operate._lone_gateway import LoneGateway, NothingToPass, lone_gateway
     from shipway.operate._meant import Ambiguous, Meant, NothingKnown, find_meant
     from shipway.operate._measured import Measured, attest_check
+    from shipway.operate._outcome_queries import PULLED, WatermarkUnfit, outcome_round, pull_outcomes
     from shipway.operate._pinned import serve_pinned
     from shipway.operate._piped import ScoringFailed
     from shipway.operate._prompts import PromptTaken, PromptUnreadable, prompt_object, take_prompts
@@ -83,6 +84,7 @@ _HOME = {
     "_lone_gateway": ["LoneGateway", "NothingToPass", "lone_gateway"],
     "_meant": ["Ambiguous", "Meant", "NothingKnown", "find_meant"],
     "_measured": ["Measured", "attest_check"],
+    "_outcome_queries": ["PULLED", "WatermarkUnfit", "outcome_round", "pull_outcomes"],
     "_pinned": ["serve_pinned"],
     "_prompts": ["PromptTaken", "PromptUnreadable", "prompt_object", "take_prompts"],
     "_ray": ["RayFailed", "RayMissing", "RayUnreachable", "RayWorkers", "open_ray"],
@@ -105,6 +107,7 @@ __all__ = [
     "CONTROL",
     "ENDPOINT",
     "EVALUATED",
+    "PULLED",
     "Action",
     "Ambiguous",
     "AnsweringHere",
@@ -141,6 +144,7 @@ __all__ = [
     "Stop",
     "Supervisor",
     "TimeUp",
+    "WatermarkUnfit",
     "World",
     "attest_check",
     "backend_of",
@@ -175,7 +179,9 @@ __all__ = [
     "open_answering",
     "open_named_index",
     "open_ray",
+    "outcome_round",
     "prompt_object",
+    "pull_outcomes",
     "rate_review",
     "reconcile",
     "release_answers",

@@ -57,7 +57,15 @@ if TYPE_CHECKING:
     from shipway.pipeline._states_client import EngineClientMissing, StatesClient
     from shipway.pipeline._states_engine import StepFunctionsEngine
     from shipway.pipeline._step_value import StepControl, measure_control
-    from shipway.pipeline._taken import Changed, DataTaken, measure_changed, open_place, snapshot_data, snapshot_folder
+    from shipway.pipeline._taken import (
+        Changed,
+        DataTaken,
+        measure_changed,
+        open_place,
+        open_sql,
+        snapshot_data,
+        snapshot_folder,
+    )
     from shipway.pipeline._types import (
         Argument,
         Graph,
@@ -117,7 +125,7 @@ _HOME = {
     "_states_client": ["EngineClientMissing", "StatesClient"],
     "_states_engine": ["StepFunctionsEngine"],
     "_step_value": ["StepControl", "measure_control"],
-    "_taken": ["Changed", "DataTaken", "measure_changed", "open_place", "snapshot_data", "snapshot_folder"],
+    "_taken": ["Changed", "DataTaken", "measure_changed", "open_place", "open_sql", "snapshot_data", "snapshot_folder"],
     "_score": ["rescore_reference", "score_rows"],
     "_scored": ["load_scores"],
     "_scoring": ["ScoringFailed"],
@@ -205,6 +213,7 @@ __all__ = [
     "open_environment",
     "open_overlay",
     "open_place",
+    "open_sql",
     "origins_of",
     "pipeline_behind",
     "put_environment",

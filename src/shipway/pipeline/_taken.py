@@ -165,17 +165,20 @@ def _asked(hands: Hands, spec: Spec, data: DataSpec, before: Digest | None) -> t
 
 
 def open_query(hands: Hands, spec: Spec, data: DataSpec, asked: QuerySpec) -> tuple[Address, Query]:
-    """The database and the query of a data set. Raises DataMissing, SecretMissing, SourceDown."""
+    """The database and the query of a data set. Raises as open_sql."""
+    return open_sql(hands, spec, asked, what=data.name)
+
+
+def open_sql(hands: Hands, spec: Spec, asked: QuerySpec, *, what: str) -> tuple[Address, Query]:
+    """The database and the query that the spec names for `what`. Raises DataMissing, SecretMissing, SourceDown."""
     from shipway.data.sql import Query, parse_address
     from shipway.llm import secret_value
 
     try:
         text = (spec.root / asked.sql).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
-        what = f"cannot read the query of {data.name}"
-        raise DataMissing(
-            what, where=str(spec.root / asked.sql), mend="write it there, or correct the path under `sql`"
-        ) from problem
+        mend = "write it there, or correct the path under `sql`"
+        raise DataMissing(f"cannot read the query of {what}", where=str(spec.root / asked.sql), mend=mend) from problem
     place = secret_value(asked.address, hands.environ) if asked.address.startswith("secret://") else asked.address
     return parse_address(place, root=spec.root), Query(text, asked.key, asked.watermark, where=asked.sql)
 

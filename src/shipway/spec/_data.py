@@ -95,7 +95,7 @@ def read_data(key: Node, node: Node, load_contract: LoadContract | None) -> Data
         return DataSpec(name=name, path=text(node, f"the path of {name}"))
     entries = fields(node, ("path", "contract", "sql", "from", "key", "watermark", "version"), f"data {name}")
     place = None if "sql" in entries else _place(name, entries)
-    query = None if place else _query(name, entries)
+    query = None if place else read_query(name, entries, what=f"data {name}")
     if query is None and place is None and "path" not in entries:
         raise key.fail(f"data {name} has no path", mend="path: FOLDER_OR_FILE, sql: QUERY.sql, or from: s3://BUCKET/PREFIX")
     path = text(entries["path"], f"the path of {name}") if "path" in entries else f"data/{name}"
@@ -125,15 +125,15 @@ def _place(name: str, entries: Mapping[str, Node]) -> PlaceSpec | None:
     return PlaceSpec(address=node.value, version=version.raw)
 
 
-def _query(name: str, entries: Mapping[str, Node]) -> QuerySpec | None:
-    """Without `from`, the address is in a variable that is called after the data set."""
+def read_query(name: str, entries: Mapping[str, Node], *, what: str) -> QuerySpec | None:
+    """The query among entries; None without one. Without `from`, the address is in a variable that is called after `name`."""
     if "sql" not in entries:
         for word in ("from", "key", "watermark", "version"):
             if word in entries and word == "from":
                 mend = f"sql: QUERY.sql, or one of {', '.join(_PLACE_WORDS)}"
-                raise entries[word].fail(f"`from` names no data in place, and data {name} has no query", mend=mend)
+                raise entries[word].fail(f"`from` names no data in place, and {what} has no query", mend=mend)
             if word in entries:
-                raise entries[word].fail(f"`{word}` is of a query, and data {name} has none", mend="sql: QUERY.sql")
+                raise entries[word].fail(f"`{word}` is of a query, and {what} has none", mend="sql: QUERY.sql")
         return None
     sql = entries["sql"]
     order = {word: texts(entries[word], f"the {word} of {name}") for word in ("key", "watermark") if word in entries}

@@ -8,6 +8,7 @@ import msgspec
 
 from shipway.kernel.canonical import Json
 from shipway.kernel.units import Seconds
+from shipway.spec._data import QuerySpec, read_query
 from shipway.spec._fields import duration, fields, flag, listed, number, text, texts
 from shipway.spec._names import inside_path, name_of, step_name
 from shipway.spec._node import Node
@@ -52,11 +53,20 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     onnx: float | None = None
 
 
+EVERY = Seconds(300.0)  # between two looks at a database
+
+
 class OutcomeSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What came true later, named as its target column, and the age at which labels count as complete."""
+    """What came true later, named as its target column, and the age at which labels count as complete.
+
+    query: rows of a database that tell, asked for every so many seconds; unit: what the values are counted in.
+    """
 
     name: str
     matures: Seconds = Seconds(0.0)
+    query: QuerySpec | None = None
+    every: Seconds = EVERY
+    unit: str | None = None
 
 
 def read_model(key: Node, node: Node) -> ModelSpec:
@@ -130,9 +140,16 @@ def _read_adapters(node: Node | None, what: str) -> tuple[OriginSpec, ...]:
 
 def read_outcome(key: Node, node: Node) -> OutcomeSpec:
     name = text(Node(key.raw, key.where, raw=key.raw), "an outcome")  # a column's name, so of any form
-    entries = fields(node, ("matures",), f"outcome {name}")
+    entries = fields(node, ("matures", "sql", "from", "key", "watermark", "every", "unit"), f"outcome {name}")
     matures = duration(entries["matures"], "matures") if "matures" in entries else Seconds(0.0)
-    return OutcomeSpec(name=name, matures=matures)
+    query = read_query(name, entries, what=f"outcome {name}")
+    if query is None and "every" in entries:
+        raise entries["every"].fail(f"`every` is of a query, and outcome {name} has none", mend="sql: QUERY.sql")
+    every = duration(entries["every"], "every") if "every" in entries else EVERY
+    if every < 1:
+        raise entries["every"].fail(f"outcome {name} is asked for more than once a second", mend="every: 5m")
+    unit = text(entries["unit"], f"the unit of {name}") if "unit" in entries else None
+    return OutcomeSpec(name=name, matures=matures, query=query, every=every, unit=unit)
 
 
 def read_parameter(key: Node, node: Node) -> Json:

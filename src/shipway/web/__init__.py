@@ -7,6 +7,7 @@ through functions that it is given.
 from shipway.web._app import make_app
 from shipway.web._desk import Approved, Desk, Draft, Reviewed
 from shipway.web._metrics import METRICS, Counters
+from shipway.web._outcomes import parse_rows as parse_outcomes
 from shipway.web._pages import render_diff_page, render_window_page
 from shipway.web._probes import make_metrics_app
 from shipway.web._reviews import RateReview
@@ -23,6 +24,7 @@ __all__ = [
     "make_app",
     "make_metrics_app",
     "make_window_view",
+    "parse_outcomes",
     "render_diff_page",
     "render_window_page",
 ]

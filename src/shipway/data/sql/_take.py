@@ -142,6 +142,15 @@ def _check_order(batch: pl.DataFrame, query: Query, previous: tuple[object, ...]
         raise RowsUnfit(what, where=query.where, mend="key: [COLUMNS] that do, or a query with each once")
 
 
+def read_rows(address: Address, query: Query, *, after: tuple[object, ...] = ()) -> Iterator[pl.DataFrame]:
+    """The rows of a query in its order, those after a place of it alone where one is given; nothing is kept.
+
+    Close it when not all are read. Raises SourceDown, QueryRefused, RowsUnfit.
+    """
+    with closing(_reader(address)(address, query, Past(after))) as batches:
+        yield from batches
+
+
 def _reader(address: Address) -> Reader:
     """The one for this kind of database; its driver is imported when it is first asked for rows."""
     if address.kind == "postgresql":

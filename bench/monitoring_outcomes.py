@@ -1,0 +1,109 @@
+"""Outcomes: how many a second are taken, made durable, put into tables and joined with their predictions.
+
+`measure_outcomes` is called by the bench of monitoring; run alone it prints its figures.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from shipway.kernel.digest import digest_bytes
+from shipway.models import encode_columns
+from shipway.monitor import OutcomeLog, compact_logs, joined, measure_coverage
+from shipway.store import PredictionRecord, SegmentWriter, Store, encode_record, open_store
+from shipway.web import parse_outcomes
+
+ROWS, REQUEST, BODY = 500_000, 100, 5_000
+BAR = 50_000.0
+_RELEASE = digest_bytes(b"bench")
+_START = datetime(2013, 2, 1, tzinfo=UTC)
+
+
+def measure_outcomes(*, rounds: int = 3) -> list[dict[str, Any]]:
+    """Figures of a bench's results: outcomes a second, the best of several rounds, by HTTP's bodies and by tables."""
+    rates = [_round(rows=ROWS) for _ in range(rounds)]
+    figures = {"by JSON lines": "lines", "by table": "table"}
+    return [_figure(name, max(rate[kind] for rate in rates)) for name, kind in figures.items()]
+
+
+def _figure(name: str, ours: float) -> dict[str, Any]:
+    return {
+        "figure": f"outcomes ingested and joined, {name}",
+        "unit": "1/s",
+        "ours": round(ours),
+        "peer": None,
+        "peer_name": None,
+        "ratio": None,
+        "bar": BAR,
+        "holds": ours >= BAR,
+    }
+
+
+def _round(*, rows: int) -> dict[str, float]:
+    random = np.random.default_rng(1)
+    label = (random.random(rows) < 0.2).astype(float)
+    ids = [f"{at // REQUEST}:{at % REQUEST}" for at in range(rows)]
+    times = [(_START + timedelta(seconds=at)).strftime("%Y-%m-%dT%H:%M:%S") for at in range(rows)]
+    table = pl.DataFrame({"id": ids, "name": "late", "value": label, "time": times})
+    lines = [
+        "\n".join(json.dumps(row) for row in part.iter_rows(named=True)).encode() for part in table.iter_slices(BODY)
+    ]  # fmt: skip
+
+    def by_lines(log: OutcomeLog) -> None:
+        for body in lines:
+            log.record(parse_outcomes(body, "application/x-ndjson"))
+
+    ways = {"lines": by_lines, "table": lambda log: log.record_table(table)}
+    return {kind: rows / _timed(way, rows=rows, random=random) for kind, way in ways.items()}
+
+
+def _timed(way: Any, *, rows: int, random: np.random.Generator) -> float:
+    """Seconds from the first body to the joined table, with every row's label in it."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = open_store(Path(folder), "bench", create=True)
+        _predictions(store, rows, random)
+        begin = time.perf_counter()
+        with OutcomeLog(store) as log:
+            way(log)
+        compact_logs(store, now=store.clock.now(), time_column=lambda _: "at")
+        last = (_START + timedelta(seconds=rows)).date()
+        found = measure_coverage(joined(store, release=_RELEASE, start=_START.date(), end=last, outcome="late"))
+        took = time.perf_counter() - begin
+        assert found.labels == rows
+        store.close()
+    return took
+
+
+def _predictions(store: Store, rows: int, random: np.random.Generator) -> None:
+    log = SegmentWriter(store.log_folder("predictions"), "bench", capacity_bytes=1 << 30)
+    now = int(store.clock.now().timestamp() * 1e6)
+    for request in range(rows // REQUEST):
+        moments = (_START + timedelta(seconds=request * REQUEST + row) for row in range(REQUEST))
+        at = np.array([f"{moment:%Y-%m-%dT%H:%M:%S}" for moment in moments], dtype=object)
+        record = PredictionRecord(
+            request=str(request),
+            release=_RELEASE,
+            deployment="deploy/bench@prod",
+            arm="live",
+            recorded=now,
+            rows=REQUEST,
+            columns=encode_columns({"at": at}),
+            outputs=encode_columns({"probability": random.random(REQUEST)}),
+            latency_us=1,
+        )
+        log.append(encode_record(record), REQUEST)
+    log.close()
+    compact_logs(store, now=store.clock.now(), time_column=lambda _: "at")
+
+
+if __name__ == "__main__":
+    for figure in measure_outcomes():
+        print("{figure:<46} {ours:>10,} {unit}  bar {bar:,.0f}  holds {holds}".format(**figure))
