@@ -11,7 +11,7 @@ JOBS ?= 2
 # two test processes more than cores: a third of the time a test waits for a server, a window or a clock, and the core with it
 WORKERS ?= 4
 
-.PHONY: demo assistant test tests compiled lint slow docs bench bench-start bench-gateway bench-semantic bench-rag bench-trust bench-render bench-data bench-serving schema proto lock clean
+.PHONY: demo assistant test tests compiled lint slow docs bench bench-start bench-gateway bench-semantic bench-rag bench-trust bench-render bench-data bench-serving bench-monitoring schema proto lock clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/python examples/flights/story.py --demo $(DEMO) --report report.json
@@ -53,7 +53,7 @@ slow: $(VENV)/.dev $(VENV)/great-expectations/.made $(VENV)/dvc/.made $(VENV)/ks
 docs: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest tests/docs
 
-bench: bench-start bench-gateway bench-semantic bench-rag bench-trust bench-render bench-data bench-serving
+bench: bench-start bench-gateway bench-semantic bench-rag bench-trust bench-render bench-data bench-serving bench-monitoring
 	$(VENV)/bin/python bench/render.py
 
 bench-start: compiled
@@ -85,6 +85,12 @@ PEERS := mlflow mlserver bentoml kserve litserve model
 
 bench-serving: compiled $(PEERS:%=$(VENV)/bench-%/.made)
 	$(VENV)/bin/python bench/serving.py $(if $(QUICK),--quick) $(PARTS:%=--part %)
+
+# a part alone: make bench-monitoring PARTS=drift
+bench-monitoring: compiled $(VENV)/evidently/.made $(VENV)/nannyml/.made
+	-env -u PYTHONDONTWRITEBYTECODE $(VENV)/evidently/bin/python -m compileall -q -j $(JOBS) $(VENV)/evidently/lib
+	-env -u PYTHONDONTWRITEBYTECODE $(VENV)/nannyml/bin/python -m compileall -q -j $(JOBS) $(VENV)/nannyml/lib
+	OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python bench/monitoring.py $(PARTS)
 
 $(PEERS:%=$(VENV)/bench-%/.made): $(VENV)/bench-%/.made: $(UV) requirements/bench-%.lock
 	$(UV) venv --quiet --clear $(VENV)/bench-$*

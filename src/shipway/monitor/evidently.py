@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -106,34 +106,36 @@ class EvidentlyDrift:
 
 
 def evidently_drift(
-    reference: pl.DataFrame,
-    current: pl.DataFrame,
+    reference: pl.DataFrame | pl.LazyFrame,
+    current: pl.DataFrame | pl.LazyFrame,
     *,
     methods: Mapping[str, str] | None = None,
     thresholds: Mapping[str, float] | None = None,
     kinds: Mapping[str, Kind] | None = None,
     drift_share: float = DRIFT_SHARE,
 ) -> EvidentlyDrift:
-    """Drift of every column that both tables have, as Evidently 0.7 measures it.
+    """Drift of every column that both tables have, as Evidently 0.7 measures it. Of lazy tables one column is held at a time.
 
     methods: by column one of wasserstein, jensenshannon, psi, ks, chisquare, z; thresholds, kinds: by column; its own choice
     without. A column without any value in one of the tables is left out, where Evidently ends with an error. Raises DriftUnfit.
     """
     asked_methods, asked_thresholds, asked_kinds = methods or {}, thresholds or {}, kinds or {}
-    _known({**asked_methods, **asked_thresholds, **asked_kinds}, reference, current)
+    names, others = current.lazy().collect_schema().names(), reference.lazy().collect_schema().names()
+    _known({**asked_methods, **asked_thresholds, **asked_kinds}, names, others)
     found: list[ColumnDrift] = []
     left_out: dict[str, str] = {}
-    for name in current.columns:
-        if name not in reference.columns:
+    for name in names:
+        if name not in others:
             left_out[name] = "not in the reference"
             continue
-        kind = asked_kinds.get(name) or kind_of(current[name])
-        one = _column(reference[name], current[name], kind, asked_methods.get(name), asked_thresholds.get(name))
+        before, now = (table.lazy().select(name).collect()[name] for table in (reference, current))
+        kind = asked_kinds.get(name) or kind_of(now)
+        one = _column(before, now, kind, asked_methods.get(name), asked_thresholds.get(name))
         if isinstance(one, str):
             left_out[name] = one
         else:
             found.append(one)
-    left_out |= {name: "not in the current data" for name in reference.columns if name not in current.columns}
+    left_out |= {name: "not in the current data" for name in others if name not in names}
     found.sort(key=lambda column: column.kind != "numeric")
     return EvidentlyDrift(tuple(found), left_out, drift_share)
 
@@ -182,9 +184,9 @@ def _method(name: str, method: str) -> Method:
     return METHODS[method]
 
 
-def _known(asked: Mapping[str, object], reference: pl.DataFrame, current: pl.DataFrame) -> None:
+def _known(asked: Mapping[str, object], names: Sequence[str], others: Sequence[str]) -> None:
     for name in asked:
-        if name not in reference.columns or name not in current.columns:
+        if name not in names or name not in others:
             raise DriftUnfit(f"no column {name!r} in both tables", where=name, mend="name a column that both have")
 
 
