@@ -23,6 +23,9 @@ PLAIN = (
     "data checkout a --link hardlink",
     "data checkout --link copy a b --force --json",
     "data checkout --link copy --link auto",
+    "data snapshot",
+    "data snapshot b c --why why --json",
+    "data snapshot --json b",
 )
 PARSED = (
     "data status --help",
@@ -34,7 +37,11 @@ PARSED = (
     "data checkout --link=copy",
     "data checkout a --at b",
     "data checkout -h",
-    "data snapshot",
+    "data snapshot a --branch b",
+    "data snapshot a --whole",
+    "data snapshot --why",
+    "data snapshot --why --json",
+    "data snapshot --why=b",
     "-C . data status",
     "--debug data status",
     "data",
@@ -44,15 +51,20 @@ PARSED = (
 
 @pytest.fixture
 def called(monkeypatch: pytest.MonkeyPatch) -> Called:
-    """What the two commands are asked to do, instead of doing it."""
+    """What the three commands are asked to do, instead of doing it."""
     calls: Called = []
 
     def record(_settings: object, names: tuple[str, ...], **named: object) -> bool:
         calls.append((names, named))
         return "a" in names
 
-    for place in ("data_checkout.check_out_data", "_checkout.check_out_data", "data.tell_status", "_status.tell_status"):
-        monkeypatch.setattr(f"shipway.cli.{place}", record)
+    for name, places in {
+        "check_out_data": ("data_checkout", "_checkout"),
+        "tell_status": ("data", "_status"),
+        "take_snapshots": ("data", "_snapshot"),
+    }.items():
+        for place in places:
+            monkeypatch.setattr(f"shipway.cli.{place}.{name}", record)
     return calls
 
 
@@ -96,6 +108,26 @@ def test_a_quick_command_imports_no_parser_and_ends_like_any_other(project: Path
     broken = run()
     assert (broken.returncode, broken.stdout) == (1, "")
     assert "spec.malformed" in broken.stderr
+
+
+def test_a_quick_command_ends_well_where_nobody_hears_its_errors(project: Path) -> None:
+    environ = {**os.environ, "SHIPWAY_KEYS": str(project / "keys")}
+    done = subprocess.run(
+        ["bash", "-c", f"{SHIPWAY} data snapshot && {SHIPWAY} data status 2>&-"],
+        cwd=project,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "next: shipway run")
+
+
+def test_what_a_quick_command_cannot_write_is_a_failure(project: Path) -> None:
+    """Of a full disk; the device that always is."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([SHIPWAY, "data", "status"], cwd=project, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 1
 
 
 def test_who_stops_listening_is_told_nothing_more(project: Path) -> None:

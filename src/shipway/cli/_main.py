@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _thread
+import atexit
 import gc
 import os
 import sys
@@ -15,8 +17,25 @@ if TYPE_CHECKING:
 
 def run_and_exit() -> None:
     code = _run()
+    if "click" not in sys.modules and _thread._count() == 0:
+        _leave(code)
     gc.freeze()  # else the interpreter looks through all that lives for what is dead, a sixth of a short command, to no end
     sys.exit(code)
+
+
+def _leave(code: int) -> None:
+    """End a quick command here and now: nothing of it needs the interpreter to take itself apart, which is 2 to 6 ms.
+
+    What was registered for the end is done, and what was written is flushed.
+    """
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:  # it is where the shell closed it
+                stream.flush()
+        except OSError:  # nobody reads, or no room
+            code = FAILED
+    os._exit(code)
 
 
 def _run() -> int:

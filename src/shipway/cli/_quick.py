@@ -27,6 +27,12 @@ def run_quickly(words: list[str]) -> int | None:
             return None
         put_off(*_RARE)
         return _checkout(names, flags, link or "auto")
+    if words[:2] == ["data", "snapshot"]:
+        flags, names, why = _plain(words[2:], flags=("--json",), valued="--why")
+        if names is None or (why is not None and why[:1] in ("", "-")):
+            return None
+        put_off(*_RARE)
+        return _snapshot(names, flags, why or "")
     return None
 
 
@@ -60,4 +66,13 @@ def _checkout(names: tuple[str, ...], flags: set[str], link: str) -> int:
 
     settings, force, as_json = read_settings(directory=".", debug=False), "--force" in flags, "--json" in flags
     check_out_data(settings, names, at=None, link=link, force=force, as_json=as_json)
+    return DONE
+
+
+def _snapshot(names: tuple[str, ...], flags: set[str], why: str) -> int:
+    from shipway.cli._settings import read_settings
+    from shipway.cli._snapshot import take_snapshots
+
+    settings, as_json = read_settings(directory=".", debug=False), "--json" in flags
+    take_snapshots(settings, names, why=why, whole=False, branch=None, as_json=as_json)
     return DONE

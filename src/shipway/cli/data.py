@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -13,14 +12,12 @@ from shipway.cli._exit import FAILED
 from shipway.cli._group import LazyGroup
 from shipway.cli._output import Output, json_option
 from shipway.cli._settings import Project, Settings
+from shipway.cli._snapshot import take_snapshots
 from shipway.cli._status import tell_status
 from shipway.cli._workers import cores, on_option, workers_on
-from shipway.kernel.collector import uncollected
 
 if TYPE_CHECKING:
     from shipway.data import Profiled
-    from shipway.pipeline import DataTaken
-    from shipway.spec import DataOutline
 
 
 _BELOW = {
@@ -51,39 +48,12 @@ command = LazyGroup(_BELOW, name="data", help="Snapshots of data sets: take, com
 @click.option("--branch", default=None, metavar="BRANCH", help="Point data/NAME@BRANCH at it instead.")
 @json_option
 @click.pass_obj
-@uncollected()
 def snapshot(settings: Settings, names: tuple[str, ...], why: str, whole: bool, branch: str | None, as_json: bool) -> None:
     """Take a snapshot of data sets (all without NAMES) and point data/NAME at it. Unchanged files are not read again.
 
     Of data in place what is there is recorded, and no byte is copied.
     """
-    from shipway.kernel.digest import short
-
-    project, out = Project(settings), Output(as_json)
-    rows = []
-    for data in chosen_data(project.outline, names):
-        taken = _taken(project, data, why=why, whole=whole, branch=branch)
-        found = taken.snapshot
-        read = f"{found.read:,} read" if data.plain else "in place" if taken.rows is None else f"{taken.rows:,} rows read"
-        sizes = f"{found.files:,} files, {found.bytes:,} bytes, {read}"
-        label = f"{data.name}@{branch}" if branch else data.name
-        out.say(f"data/{label:<12} {short(found.digest)}  {sizes}, {'moved' if taken.moved else 'as it was'}")
-        row = {"name": data.name, "digest": found.digest, "files": found.files, "bytes": found.bytes, "read": found.read}
-        rows.append(row if taken.rows is None else {**row, "rows": taken.rows})
-    out.end("snapshots", {"data": rows}, then="shipway run")
-
-
-def _taken(project: Project, data: DataOutline, *, why: str, whole: bool, branch: str | None) -> DataTaken:
-    from shipway.cli._progress import FileReport
-    from shipway.data import bytes_below
-    from shipway.pipeline import snapshot_data, snapshot_folder
-
-    path, hands = project.outline.root / data.path, project.hands
-    with FileReport(data.name, partial(bytes_below, path) if data.plain else None) as report:
-        if data.plain:
-            return snapshot_folder(hands, path, name=data.name, report=report.each, why=why, branch=branch)
-        spec = project.spec
-        return snapshot_data(hands, spec, spec.data[data.name], report=report.each, why=why, whole=whole, branch=branch)
+    take_snapshots(settings, names, why=why, whole=whole, branch=branch, as_json=as_json)
 
 
 @command.command()

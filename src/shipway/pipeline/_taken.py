@@ -103,7 +103,9 @@ def snapshot_folder(
 
 def _ready(hands: Hands) -> None:
     """A tenth of a second of imports and of looks at keys. Raises what opening the keys raises."""
-    from shipway.gate import move_ref  # noqa: F401 - for who asks for it next
+    import rfc8785  # noqa: F401 - for who asks for it next, as the others
+
+    from shipway.gate import move_ref  # noqa: F401
     from shipway.pipeline._contracted import attest_contract  # noqa: F401
 
     hands.opened  # noqa: B018

@@ -13,11 +13,16 @@ import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.store._clone import NO_CLONES, clone_into
 from shipway.store._types import FileUnreadable, ObjectDamaged
+
+if TYPE_CHECKING:
+    from shipway.store._threads import Later
 
 _LARGE = 16 << 20  # bytes from which a second thread for the hash is worth it
 _SHARED = 1 << 20  # bytes from which shared blocks are worth the question
@@ -133,9 +138,8 @@ def _clones(out: int, source: int) -> bool:
 
 def _chunks(handle: int, source: Path | str, expected: int, size_each: int) -> Iterator[memoryview]:
     """The bytes of a file, each chunk good until _AHEAD after it were asked for: new memory costs as much as the copy."""
-    buffers = [memoryview(bytearray(min(size_each, expected + 1))) for _ in range(_AHEAD + 1 if expected >= _LARGE else 1)]
-    size = 0
-    for buffer in itertools.cycle(buffers):
+    count, each, size = _AHEAD + 1 if expected >= _LARGE else 1, min(size_each, expected + 1), 0
+    for buffer in itertools.cycle(memoryview(bytearray(each)) for _ in range(count)):  # made when its turn comes first
         try:
             read = os.readv(handle, [buffer])
         except OSError as problem:  # a folder, a disk that fails
@@ -160,19 +164,23 @@ def _hashed_beside(chunks: Iterator[memoryview], hashers: Sequence[Callable[[mem
 
     As the slowest hash is what a large file waits for, several chunks wait for it: it never waits for whoever reads.
     """
-    from concurrent.futures import Future, ThreadPoolExecutor
+    from shipway.store._threads import Threads
 
     with ExitStack() as stack:
-        pools = [stack.enter_context(ThreadPoolExecutor(1)) for _ in hashers]
-        waiting: deque[list[Future[None]]] = deque()
+        threads = [stack.enter_context(Threads(1)) for _ in hashers]
+        waiting: deque[list[Later[None]]] = deque()
         for chunk in chunks:
-            waiting.append([pool.submit(hasher, chunk) for pool, hasher in zip(pools, hashers, strict=True)])
+            waiting.append([one.begin(partial(hasher, chunk)) for one, hasher in zip(threads, hashers, strict=True)])
             yield chunk
-            if len(waiting) == _AHEAD:
-                for future in waiting.popleft():
-                    future.result()
-        for future in itertools.chain.from_iterable(waiting):
-            future.result()
+            if len(waiting) == _AHEAD:  # woken once for several chunks, by the last of them
+                _all_done([waiting.popleft() for _ in range(_AHEAD // 2)])
+        _all_done(waiting)
+
+
+def _all_done(work: Iterable[list[Later[None]]]) -> None:
+    """Wait for what is done in order, from its end. Raises what any of it raised."""
+    for later in itertools.chain.from_iterable([*work][::-1]):
+        later.result()
 
 
 def _unreadable(source: Path | str, problem: OSError) -> FileUnreadable:

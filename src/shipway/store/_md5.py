@@ -25,12 +25,18 @@ class Md5:
 
     def update(self, data: memoryview) -> None:
         if self._large:
-            self._large, self._hash = False, _newer()  # imported by the thread that hashes, while others read
+            self._large, self._hash = False, _newer()
         (self._hash or self._plain).update(data)
 
     def hexdigest(self) -> str:
         """Once, at the end."""
         return self._hash.finalize().hex() if self._hash else self._plain.hexdigest()
+
+
+def prepare_md5(size: int) -> None:
+    """Import what the MD5 of a file of so many bytes needs; beside other imports it would take as long as both."""
+    if size >= _WORTH:
+        _newer()
 
 
 def _size(source: str) -> int:

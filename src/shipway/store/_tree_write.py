@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from shipway.kernel.canonical import text_of_name, texts_of_names
 from shipway.kernel.collector import uncollected
 from shipway.kernel.digest import Descriptor, Digest
+from shipway.store._md5 import prepare_md5
 from shipway.store._objects import Objects, Wanted, put_with_md5
 from shipway.store._scan import Scan, Seen, scan_folder
 from shipway.store._stat_cache import Known, NodeSeen, StatCache, is_settled, known_as, known_digest
@@ -198,20 +200,19 @@ class TreeWriter:
             self._take(one, result)
         if not large:
             return
-        from concurrent.futures import ThreadPoolExecutor
+        from shipway.store._threads import Threads
 
-        with ThreadPoolExecutor(min(len(large), os.cpu_count() or 1)) as pool:
-            work = [(one, pool.submit(put_with_md5, self._objects, os.fsdecode(one.path), self._md5s)) for one in large]
-            try:
-                if self._beside:
-                    with _often_handed_on():
-                        self._beside()
-                for one, future in work:
-                    self._take(one, future.result())
-                    self._tell(one)
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+        if self._md5s is not None:
+            prepare_md5(max(one.size for one in large))
+        with Threads(min(len(large), os.cpu_count() or 1)) as threads:
+            put = partial(put_with_md5, self._objects, md5s=self._md5s)
+            work = [(one, threads.begin(partial(put, os.fsdecode(one.path)))) for one in large]
+            if self._beside:
+                with _often_handed_on():
+                    self._beside()
+            for one, later in work:
+                self._take(one, later.result())
+                self._tell(one)
 
     def _take(self, one: _Read, result: tuple[Digest, int]) -> None:
         """What was read; its size is that of the bytes that were read, which may have grown since the stat."""
