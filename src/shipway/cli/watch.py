@@ -59,7 +59,7 @@ def command(
     if foreign["predictions"] is not None or foreign["reference"] is not None:
         _foreign(settings, deployment, foreign, as_json)
         return
-    from shipway.monitor import Severity, load_alerts, load_verdicts, report_months
+    from shipway.monitor import Severity, load_alerts, load_silences, load_verdicts, report_months
     from shipway.operate import gather, watch_ref
     from shipway.release import deploy_ref
 
@@ -90,7 +90,9 @@ def command(
     }
     if months:
         document["months"] = report_months(project.store, ref)
-    paging = any(alert.severity is Severity.PAGE and alert.open for alert in alerts)
+    silences, now = load_silences(project.store, ref), project.store.clock.now()
+    open_pages = [alert for alert in alerts if alert.severity is Severity.PAGE and alert.open]
+    paging = any(not any(one.covers(alert.monitor, now) for one in silences) for alert in open_pages)
     out.end("watch", document, then=f"shipway rollback {ref}" if paging else f"shipway log {ref}")
     if paging:
         raise click.exceptions.Exit(1)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from shipway.monitor._freshness import check_freshness, freshness_detail
     from shipway.monitor._gaps import GAP
     from shipway.monitor._golden_prompts import Baseline, BaselineMalformed, PromptRun, take_baseline
+    from shipway.monitor._incidents import Cause, CauseKind, Event, EventKind, Incident, group_alerts, rank_causes
     from shipway.monitor._join import Coverage, joined, measure_coverage
     from shipway.monitor._labels import Labels, measure_labels
     from shipway.monitor._leaf import Question
@@ -40,7 +41,9 @@ if TYPE_CHECKING:
     from shipway.monitor._runs import check_run_age
     from shipway.monitor._sentinel import SentinelFound, compare_prices, compare_runs, with_prices
     from shipway.monitor._share import share_logs
+    from shipway.monitor._silences import ALL, Silence, SilenceMalformed, keep_silence, load_silences
     from shipway.monitor._tables import list_tables, scan_outcomes, scan_predictions
+    from shipway.monitor._timeline import load_events, load_incidents
     from shipway.monitor._traffic import Window, check_contract, check_errors, check_latency, check_silence, measure_traffic
     from shipway.monitor._verdict import DayVerdict, Finding, Severity
     from shipway.monitor._watch import AttestChecks, WatchResult, load_alerts, load_verdicts, watch
@@ -75,6 +78,9 @@ _HOME = {
     "_freshness": ["check_freshness", "freshness_detail"],
     "_golden_prompts": ["Baseline", "BaselineMalformed", "PromptRun", "take_baseline"],
     "_readings": ["READING", "Reading", "ReadingPoint", "drop_readings", "keep_reading", "load_readings"],
+    "_incidents": ["Cause", "CauseKind", "Event", "EventKind", "Incident", "group_alerts", "rank_causes"],
+    "_timeline": ["load_events", "load_incidents"],
+    "_silences": ["ALL", "Silence", "SilenceMalformed", "keep_silence", "load_silences"],
     "_runs": ["check_run_age"],
     "_traffic": ["Window", "check_contract", "check_errors", "check_latency", "check_silence", "measure_traffic"],
     "_sentinel": ["SentinelFound", "compare_prices", "compare_runs", "with_prices"],
@@ -82,6 +88,7 @@ _HOME = {
 }
 
 __all__ = [
+    "ALL",
     "COST_BY",
     "GAP",
     "READING",
@@ -91,6 +98,8 @@ __all__ = [
     "Baseline",
     "BaselineMalformed",
     "Bias",
+    "Cause",
+    "CauseKind",
     "ColumnUnknown",
     "Compacted",
     "CostPart",
@@ -98,9 +107,12 @@ __all__ = [
     "Coverage",
     "DayVerdict",
     "Estimated",
+    "Event",
+    "EventKind",
     "Finding",
     "ForeignColumns",
     "ForeignWindow",
+    "Incident",
     "Labels",
     "OutcomeColumns",
     "OutcomeFacts",
@@ -114,6 +126,8 @@ __all__ = [
     "SentinelFound",
     "ServingCost",
     "Severity",
+    "Silence",
+    "SilenceMalformed",
     "TimeColumn",
     "WatchResult",
     "WeightMalformed",
@@ -140,13 +154,18 @@ __all__ = [
     "find_predictions",
     "fold_alerts",
     "freshness_detail",
+    "group_alerts",
     "inputs_of",
     "joined",
     "judge_amount",
     "keep_reading",
+    "keep_silence",
     "list_tables",
     "load_alerts",
+    "load_events",
+    "load_incidents",
     "load_readings",
+    "load_silences",
     "load_verdicts",
     "matures_by",
     "maturity_curve",
@@ -160,6 +179,7 @@ __all__ = [
     "measure_traffic",
     "paired_comparison",
     "pick_outcomes",
+    "rank_causes",
     "release_reference",
     "report_months",
     "scan_calls",

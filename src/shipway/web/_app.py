@@ -24,6 +24,7 @@ from shipway.web._desk import Desk
 from shipway.web._errors import MediaTypeUnknown, ReadOnly
 from shipway.web._guard import HOSTS, Guard
 from shipway.web._metrics import Counters
+from shipway.web._monitor_site import MonitorSite
 from shipway.web._outcomes import BODY_BYTES, RecordOutcomes, check_media_type, parse_rows, read_body
 from shipway.web._pages import STATIC, render_page, render_review
 from shipway.web._params import check_known, read_choice
@@ -120,6 +121,7 @@ class _Site:
             Route("/review/{id}", self.review_form, methods=["POST"]),
             *self._releases.routes(),
             *self._data.routes(),
+            *MonitorSite(self._store).routes(),
             *self._probes.routes(),
             Mount("/static", StaticFiles(directory=STATIC)),
         ]

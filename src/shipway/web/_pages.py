@@ -13,6 +13,7 @@ from shipway.kernel.errors import ShipwayError
 from shipway.web._charts import CHART
 from shipway.web._data_view import DataPage, DataSetRow, make_diff_view
 from shipway.web._lanes import BOX_WIDTH, LANE
+from shipway.web._monitor_view import IncidentPage, MonitorPage
 from shipway.web._plan_view import PlanPage
 from shipway.web._release_view import ReleasePage, ReleasesPage
 from shipway.web._reviews import ReviewPage
@@ -49,6 +50,14 @@ def render_release(page: ReleasePage, project: str, *, plans: bool) -> str:
 
 def render_plan(page: PlanPage, project: str) -> str:
     return _environment().get_template("plan.html").render(page=page, project=project)
+
+
+def render_monitor(page: MonitorPage, project: str) -> str:
+    return _environment().get_template("monitor.html").render(page=page, project=project)
+
+
+def render_incident(page: IncidentPage, project: str) -> str:
+    return _environment().get_template("incident.html").render(page=page, project=project)
 
 
 def render_data(page: DataPage, project: str) -> str:

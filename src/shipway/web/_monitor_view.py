@@ -1,0 +1,251 @@
+"""The Monitor page and the Incident page of a deployment, from facts to what a template draws. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from shipway.kernel.check import Check
+from shipway.monitor import Cause, DayVerdict, Event, Incident, Reading, Severity, Silence
+from shipway.spec import MonitorSpec
+from shipway.web._status import Step
+from shipway.web._strips import Strips, make_strips, said_by
+from shipway.web._words import Stamp, amount, between, count, limit, listed, span, stamp, title_of
+
+AROUND = timedelta(days=28)
+_AFTER = timedelta(days=7)
+_SHOWN = 3  # findings of one monitor that are told apart
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorRow:
+    """What a monitor said last; when: the day or moment, empty where it has not spoken."""
+
+    monitor: str
+    severity: str
+    verdict: str
+    value: str
+    interval: str
+    threshold: str
+    text: str
+    window: str
+    when: str
+    silenced: str
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRow:
+    """One incident in a list."""
+
+    id: str
+    severity: str
+    open: bool
+    title: str
+    since: str
+    until: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorPage:
+    """All monitors of a deployment on one timeline."""
+
+    ref: str
+    name: str
+    strips: Strips | None
+    rows: tuple[MonitorRow, ...]
+    incidents: tuple[IncidentRow, ...]
+    silences: tuple[SilenceRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceRow:
+    """Who does not want to hear of what, until when, and why."""
+
+    monitor: str
+    who: str
+    why: str
+    until: Stamp
+
+
+@dataclass(frozen=True, slots=True)
+class AlertLine:
+    """One alert of an incident."""
+
+    severity: str
+    open: bool
+    monitor: str
+    value: str
+    interval: str
+    threshold: str
+    since: str
+    until: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentPage:
+    """One incident: what, since when, how bad, why perhaps, what to do."""
+
+    ref: str
+    name: str
+    row: IncidentRow
+    lasted: str
+    alerts: tuple[AlertLine, ...]
+    informing: str
+    strips: Strips | None
+    causes: tuple[Cause, ...]
+    events: tuple[Event, ...]
+    steps: tuple[Step, ...]
+    silences: tuple[SilenceRow, ...]
+
+
+def make_monitor_page(
+    ref: str,
+    monitors: Sequence[MonitorSpec],
+    days: Sequence[DayVerdict],
+    readings: Sequence[Reading],
+    incidents: Sequence[Incident],
+    events: Sequence[Event],
+    silences: Sequence[Silence],
+    *,
+    now: datetime,
+) -> MonitorPage:
+    """monitors: those that are on; days: by day; incidents: the newest first."""
+    alerts = [alert for incident in incidents for alert in (*incident.alerts, *incident.informing)]
+    judged = days[-1].day if days else None
+    first = days[0].day if days else None
+    rows = [row for monitor in monitors for row in _rows(monitor, days[-1:], readings, silences, now)]
+    return MonitorPage(
+        ref=ref,
+        name=ref.removeprefix("deploy/"),
+        strips=make_strips(said_by(days, readings), alerts, events, first=first, last=judged),
+        rows=tuple(sorted(rows, key=lambda row: _ORDER.index(row.verdict))),
+        incidents=tuple(incident_row(incident) for incident in incidents),
+        silences=silence_rows(silences, now),
+    )
+
+
+_ORDER = ("fail", "inconclusive", "", "pass")
+
+
+def make_incident_page(
+    incident: Incident, days: Sequence[DayVerdict], readings: Sequence[Reading], silences: Sequence[Silence], *, now: datetime
+) -> IncidentPage:
+    """days, readings: of the deployment; what lies around the incident is drawn."""
+    newest = max([day.day for day in days] + [incident.last_day])
+    last = min(newest, incident.last_day + _AFTER) if not incident.open else newest
+    strips = make_strips(
+        said_by(days, readings), (*incident.alerts, *incident.informing), incident.events,
+        first=incident.first_day - AROUND, last=last,
+    )  # fmt: skip
+    ended = (incident.last_day - incident.first_day).days + 1
+    return IncidentPage(
+        ref=incident.ref,
+        name=incident.ref.removeprefix("deploy/"),
+        row=incident_row(incident),
+        lasted=count(ended, "day"),
+        alerts=tuple(_alert_line(incident, number) for number in range(len(incident.alerts))),
+        informing=listed([title_of(alert.monitor) for alert in incident.informing], most=6),
+        strips=strips,
+        causes=incident.causes,
+        events=tuple(reversed(incident.events)),
+        steps=incident_steps(incident),
+        silences=silence_rows(silences, now),
+    )
+
+
+def incident_row(incident: Incident) -> IncidentRow:
+    loudest = [alert for alert in incident.alerts if alert.severity is incident.severity]
+    return IncidentRow(
+        id=incident.id,
+        severity=incident.severity.value,
+        open=incident.open,
+        title=listed(list(dict.fromkeys(title_of(alert.monitor) for alert in [*loudest, *incident.alerts])), most=3),
+        since=incident.first_day.isoformat(),
+        until="" if incident.open else incident.last_day.isoformat(),
+        cause=f"{incident.causes[0].likelihood}: {incident.causes[0].text}" if incident.causes else "",
+    )
+
+
+def incident_steps(incident: Incident) -> tuple[Step, ...]:
+    """What to type now, the likeliest help first; nothing for an incident that is over."""
+    if not incident.open:
+        return ()
+    name, kinds = incident.ref.removeprefix("deploy/"), [cause.kind.value for cause in incident.causes]
+    back = Step(f"shipway rollback {name}", "returns to what was live before, at once")
+    again = Step("shipway run", "makes a challenger from newer data; then check, release and plan")
+    helps = {
+        "release": (back,),
+        "columns": (Step(f"shipway why {name}", "leads from the deployment to the data and code that it came from"), back),
+        "provider": (Step(f"shipway watch {name} --sentinel", "asks the provider again, now"), back),
+        "index": (Step("shipway rag sync", "brings the index up to its documents"),),
+        "labels": (Step("shipway outcomes", "shows which outcomes come, and how late"),),
+        "world": (again,),
+    }
+    found = [step for kind in kinds for step in helps.get(kind, ())]
+    quiet = Step(f'shipway incident {name} --silence 1d --why "…"', "calls nobody for a day; the alert stays")
+    return tuple(dict.fromkeys([*found, quiet]))
+
+
+def silence_rows(silences: Sequence[Silence], now: datetime) -> tuple[SilenceRow, ...]:
+    return tuple(
+        SilenceRow("all monitors" if one.monitor == "*" else title_of(one.monitor), one.who, one.why, stamp(one.until, now))
+        for one in silences
+    )
+
+
+def _rows(
+    monitor: MonitorSpec, newest: Sequence[DayVerdict], readings: Sequence[Reading], silences: Sequence[Silence], now: datetime
+) -> list[MonitorRow]:
+    """One row, or a row for each of the worst findings of a monitor of columns."""
+    quiet = next((f"silenced until {one.until:%Y-%m-%d %H:%M}" for one in silences if one.covers(monitor.name, now)), "")
+    for reading in readings:
+        if reading.monitor == monitor.name:
+            when = f"{reading.at:%Y-%m-%d %H:%M}"
+            return [_row(monitor, reading.check, reading.severity, when, quiet)]
+    found = [
+        (finding.severity, finding.check, day.day)
+        for day in newest
+        for finding in day.findings
+        if finding.check.name.partition(".")[0] == monitor.name
+    ]
+    found.sort(key=lambda one: (_ORDER.index(one[1].verdict.value), -(one[1].value or 0.0)))
+    if not found:
+        return [MonitorRow(title_of(monitor.name), "", "", "", "", "", "", span(monitor.window), "", quiet)]
+    return [_row(monitor, check, severity, _day(day), quiet) for severity, check, day in found[:_SHOWN]]
+
+
+def _row(monitor: MonitorSpec, check: Check, severity: Severity, when: str, quiet: str) -> MonitorRow:
+    return MonitorRow(
+        monitor=title_of(check.name),
+        severity=severity.value,
+        verdict=check.verdict.value,
+        value=amount(monitor.name, check.value),
+        interval=between(monitor.name, check.low, check.high),
+        threshold=limit(monitor.name, check.threshold),
+        text=check.text,
+        window=span(monitor.window),
+        when=when,
+        silenced=quiet,
+    )
+
+
+def _day(day: date) -> str:
+    return day.isoformat()
+
+
+def _alert_line(incident: Incident, number: int) -> AlertLine:
+    alert = incident.alerts[number]
+    return AlertLine(
+        severity=alert.severity.value,
+        open=alert.open,
+        monitor=title_of(alert.monitor),
+        value=amount(alert.monitor, alert.value),
+        interval=between(alert.monitor, alert.low, alert.high),
+        threshold=limit(alert.monitor, alert.threshold),
+        since=alert.first_day.isoformat(),
+        until="" if alert.open else alert.last_day.isoformat(),
+        text=alert.text,
+    )

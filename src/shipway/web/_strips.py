@@ -1,0 +1,173 @@
+"""Monitors over days as one drawing: a strip for each, a cell a day, alerts framed, and across all what happened. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from shipway.kernel.check import Verdict, worst
+from shipway.monitor import Alert, DayVerdict, Event, EventKind, Reading, Severity
+from shipway.web._timeline import Scale, Tick
+from shipway.web._words import title_of
+
+ROW, TOP, AXIS = 29, 24, 20  # pixels: a strip with its title, what happened, the days
+_MOST_DAYS, _MOST_TICKS = 400, 7
+_INFORMS = "informs"  # instead of fail, of what nobody is called for
+_MARKS = {EventKind.DEPLOY: "release", EventKind.DATA: "data", EventKind.PROVIDER: "provider", EventKind.LABELS: "labels",
+          EventKind.GAP: "lost rows"}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Days in a row with one verdict; x, width: per cent."""
+
+    x: str
+    width: str
+    verdict: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The days of an alert."""
+
+    x: str
+    width: str
+    level: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """One monitor; y: pixels."""
+
+    title: str
+    y: int
+    cells: tuple[Cell, ...]
+    frames: tuple[Frame, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EventMark:
+    """A line across all strips; label: empty where there is no room for it."""
+
+    x: str
+    label: str
+    anchor: str
+    kind: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Strips:
+    """All of the drawing."""
+
+    first: date
+    last: date
+    height: int
+    axis_y: int
+    strips: tuple[Strip, ...]
+    marks: tuple[EventMark, ...]
+    ticks: tuple[Tick, ...]
+
+
+Said = Mapping[str, Mapping[date, str]]
+"""What each monitor said on each day, the worst where it said more than once: a verdict, or `informs`."""
+
+
+def said_by(days: Sequence[DayVerdict], readings: Sequence[Reading]) -> Said:
+    """By monitor, in the order of the findings; numbers that are only reported are left out."""
+    found: dict[str, dict[date, list[Verdict]]] = {}
+    quiet: dict[str, bool] = {}
+    for day in days:
+        for finding in day.findings:
+            if finding.severity is not Severity.REPORT:
+                family = finding.check.name.partition(".")[0]
+                found.setdefault(family, {}).setdefault(day.day, []).append(finding.check.verdict)
+                quiet[family] = quiet.get(family, True) and finding.severity is Severity.INFORM
+    for reading in readings:
+        for point in reading.history:
+            found.setdefault(reading.monitor, {}).setdefault(point.at.date(), []).append(point.verdict)
+    return {
+        name: {day: _word(worst(verdicts), quiet=quiet.get(name, False)) for day, verdicts in sorted(told.items())}
+        for name, told in found.items()
+    }
+
+
+def _word(verdict: Verdict, *, quiet: bool) -> str:
+    return _INFORMS if quiet and verdict is Verdict.FAIL else verdict.value
+
+
+def make_strips(
+    said: Said, alerts: Sequence[Alert], events: Sequence[Event], *, first: date | None = None, last: date | None = None
+) -> Strips | None:
+    """The drawing from first to last (of what was said, when left out), at most 400 days; None where nothing was said."""
+    told = [day for days in said.values() for day in days]
+    if not told:
+        return None
+    last = last or max(told)
+    first = max(first or min(told), last - timedelta(days=_MOST_DAYS - 1))
+    scale = Scale(first, max(first, last))
+    names = [name for name, days in said.items() if any(first <= day <= last for day in days)]
+    strips = tuple(_strip(name, TOP + ROW * at, said[name], alerts, scale, last) for at, name in enumerate(names))
+    axis = TOP + ROW * len(names)
+    shown = [event for event in events if first <= event.day <= last]
+    return Strips(first, last, axis + AXIS, axis, strips, _marks(shown, scale), _ticks(scale))
+
+
+def _strip(name: str, y: int, days: Mapping[date, str], alerts: Sequence[Alert], scale: Scale, last: date) -> Strip:
+    runs: list[tuple[date, date, str]] = []
+    for day, verdict in days.items():
+        if scale.first <= day <= last:
+            if runs and runs[-1][2] == verdict and day == runs[-1][1] + timedelta(days=1):
+                runs[-1] = (runs[-1][0], day, verdict)
+            else:
+                runs.append((day, day, verdict))
+    cells = tuple(
+        Cell(_percent(scale.x(begin)), _percent(scale.width((end - begin).days + 1)), verdict, _span(begin, end, verdict))
+        for begin, end, verdict in runs
+    )
+    mine = [alert for alert in alerts if alert.monitor.partition(".")[0] == name]
+    return Strip(title_of(name), y, cells, tuple(_frame(alert, scale, last) for alert in mine if _inside(alert, scale, last)))
+
+
+def _span(begin: date, end: date, verdict: str) -> str:
+    return f"{begin}: {verdict}" if begin == end else f"{begin} to {end}: {verdict}"
+
+
+def _inside(alert: Alert, scale: Scale, last: date) -> bool:
+    return alert.first_day <= last and (alert.open or alert.last_day >= scale.first)
+
+
+def _frame(alert: Alert, scale: Scale, last: date) -> Frame:
+    begin, end = max(alert.first_day, scale.first), min(last, last if alert.open else alert.last_day)
+    until = "still open" if alert.open else f"to {alert.last_day}"
+    title = f"{alert.severity}: {title_of(alert.monitor)} from {alert.first_day} {until}"
+    width = scale.width(max(1, (end - begin).days + 1))
+    return Frame(_percent(scale.x(begin)), _percent(width), alert.severity.value, title)
+
+
+def _marks(events: Sequence[Event], scale: Scale) -> tuple[EventMark, ...]:
+    """A label for each that has room; several of a day and kind are one."""
+    grouped: dict[tuple[date, EventKind], list[str]] = {}
+    for event in events:
+        grouped.setdefault((event.day, event.kind), []).append(event.text)
+    marks, free = [], 0.0
+    for (day, kind), texts in sorted(grouped.items()):
+        x = scale.x(day)
+        room = x >= free
+        marks.append(EventMark(_percent(x), _MARKS[kind] if room else "", "end" if x > 85 else "start", kind.value,
+                               f"{day}: {'; '.join(texts)}"))  # fmt: skip
+        free = x + 14 if room else free
+    return tuple(marks)
+
+
+def _ticks(scale: Scale) -> tuple[Tick, ...]:
+    step = max(1, -(-scale.days // _MOST_TICKS))
+    days = [scale.first + timedelta(days=number) for number in range(0, scale.days, step)]
+    return tuple(Tick(_percent(scale.x(day)), f"{day:%b} {day.day}") for day in days if scale.x(day) < 94)
+
+
+def _percent(value: float) -> str:
+    return f"{value:.3f}%"
