@@ -9,9 +9,11 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -24,18 +26,22 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "store"))
 from store_help import s3_client, s3_environ
 
 from shipway.data import (
+    Asked,
     DataMissing,
     RowsUnfit,
     SourceGone,
     check_out,
+    compare_data,
     load_table,
     profile_snapshot,
     read_in_place,
     snapshot_files,
+    snapshot_side,
 )
 from shipway.data.in_place import bring_files, check_in_place, open_source, parse_place, take_in_place
 from shipway.kernel.digest import Digest
 from shipway.kernel.workers import Threads
+from shipway.spec import ColumnRule, ContractSpec
 from shipway.store import Store
 
 
@@ -96,6 +102,42 @@ def test_partition_columns_are_columns_of_their_types(store: Store, table: str) 
     assert bring_files(store, digest)
     assert load_table(store, digest, name="flights").sort("id").select(expected.columns).collect().equals(expected)
     assert all("day=" in file.path for file in snapshot_files(store, digest))
+
+
+def test_rows_of_a_diff_have_the_columns_that_stand_in_paths(store: Store, table: str) -> None:
+    """The files say nothing of the day: a row that came to another one is a changed row, and a contract sees days."""
+    rows = pl.DataFrame({"id": [1, 2, 3], "delay": [5, 6, 7], "day": [date(2013, 1, 1), date(2013, 1, 1), date(2013, 1, 2)]})
+    write_deltalake(table, rows, partition_by=["day"])
+    first = take(store)
+    later = rows.with_columns(pl.when(pl.col("id") == 2).then(date(2013, 1, 3)).otherwise(pl.col("day")).alias("day"))
+    write_deltalake(table, later, mode="overwrite")
+    second = take(store)
+    assert all(bring_files(store, digest) for digest in (first, second))
+    before, after = (snapshot_side(store, digest, label="flights") for digest in (first, second))
+    rule = ContractSpec(columns={"day": ColumnRule(name="day", between=("2013-01-01", "2013-01-02"))}).to_json()
+    asked = Asked(key=("id",), must=True, contract=rule)
+    for _ in range(2):  # the second time from what was kept
+        found: Any = compare_data(before, after, asked, folder=store.root / "cache" / "diffs")
+        changed = found["rows"]
+        assert (changed["added"], changed["removed"], changed["changed"]) == (0, 0, 1)
+        assert changed["compared"] == ["day", "delay", "id"]
+        assert found["cells"]["columns"] == [{"column": "day", "changed": 1}]
+        assert sorted(column["name"] for column in found["columns"]) == ["day", "delay", "id"]
+        assert {flip["name"] for flip in found["contract"]["flips"]} == {"contract", "contract.day.between"}
+
+
+def test_a_file_that_came_to_another_partition_as_it_is_has_other_rows(store: Store, table: str) -> None:
+    rows = pl.DataFrame({"id": [1, 2], "day": [date(2013, 1, 1)] * 2})
+    write_deltalake(table, rows, partition_by=["day"])
+    first = take(store)
+    write_deltalake(table, rows.with_columns(pl.lit(date(2013, 1, 2)).alias("day")), mode="overwrite")
+    second = take(store)
+    assert all(bring_files(store, digest) for digest in (first, second))
+    before, after = (snapshot_side(store, digest, label="x") for digest in (first, second))
+    found: Any = compare_data(before, after, Asked(key=("day", "id"), must=True), folder=None)
+    assert (found["files"]["moved"], found["rows"]["added"], found["rows"]["removed"]) == (1, 2, 2)
+    alone: Any = compare_data(before, replace(after, beside={}), Asked(key=("id",)), folder=None)
+    assert "rows" not in alone  # beside a folder without such columns the same bytes are the same rows
 
 
 def test_a_column_that_came_later_is_null_before(store: Store, table: str) -> None:

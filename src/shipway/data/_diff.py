@@ -11,13 +11,13 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from shipway.data._compare import Digests, FilesChange, compare_files, files_on_disk
 from shipway.data._errors import DataUnreadable, NotHere
-from shipway.data._listing import InPlace, identities, read_in_place
+from shipway.data._listing import Beside, InPlace, columns_beside, identities, read_in_place
 from shipway.data._snapshot import object_file, root_of, snapshot_files
 from shipway.kernel.canonical import Json, JsonObject, NotCanonical, canonical_json, parse_object, text_of_name
 from shipway.kernel.digest import Digest, digest_bytes
@@ -25,6 +25,8 @@ from shipway.kernel.errors import ShipwayError
 from shipway.store import Store, TreeFile
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from shipway.data._column_summary import ColumnSummary
     from shipway.data._file_facts import FileFacts
     from shipway.data._rows import Matched, RowsRead
@@ -42,7 +44,8 @@ _FILES = 1_000  # files of a kind that a document names
 class DataSide:
     """One of two sets of files. files: by their path in it; place: where the bytes of each are.
 
-    readable: whether bytes may be asked for; of data in place a file's digest names what is there.
+    readable: whether bytes may be asked for; of data in place a file's digest names what is there. beside: of files of a table
+    the columns that stand in their paths; they count where both sides have such, and not for a folder of the same files.
     """
 
     label: str
@@ -50,6 +53,7 @@ class DataSide:
     place: Mapping[str, Path]
     snapshot: Digest | None = None
     readable: bool = True
+    beside: Mapping[str, Beside] = field(default_factory=dict)
 
 
 def disk_side(path: Path, digests: Digests, *, label: str) -> DataSide:
@@ -66,7 +70,8 @@ def snapshot_side(store: Store, digest: Digest, *, label: str, beside: Digest | 
     """
     found = read_in_place(store, digest)
     if found is None or (is_here(store, digest) and (beside is None or is_here(store, beside))):
-        return _side(store, digest, label)
+        side = _side(store, digest, label)
+        return replace(side, beside=columns_beside(found)) if found else side
     return listed_side(found, label=label, snapshot=digest)
 
 
@@ -126,6 +131,8 @@ def compare_data(
     folder: where signatures, summaries and comparisons are kept; None keeps none. report: told of the rows while they are read.
     Raises DataUnreadable, KeyMissing.
     """
+    if not (before.beside and after.beside):
+        before, after = (replace(side, beside={}) for side in (before, after))
     name = _name(before, after, asked)
     known = _load(folder, name)
     if known is not None:
@@ -145,6 +152,8 @@ def _name(before: DataSide, after: DataSide, asked: Asked) -> Digest:
     for side in (before, after):
         listed = "".join(f"{text_of_name(os.fsencode(path))}\0{file.digest}\0{file.executable}\n"
                          for path, file in sorted(side.files.items()))  # fmt: skip
+        if side.beside:
+            listed += json.dumps(sorted(side.beside.items()))
         sides.append(digest_bytes(listed.encode()))
     return digest_bytes(canonical_json({"diff": DIFF, "sides": sides, "key": list(asked.key), "must": asked.must,
                                         "contract": asked.contract, "whole": asked.whole,
@@ -207,12 +216,14 @@ def _tables(
     from shipway.data._rows import match_tables, measure_files
 
     cache = FactsCache(folder / "rows" if folder else None)
-    gone = _table_files(before, [*changes.removed, *(old for old, _ in changes.changed)])
-    come = _table_files(after, [*changes.added, *(new for _, new in changes.changed)])
+    moved = [(old, new) for old, new in changes.moved if before.beside.get(old) != after.beside.get(new.path)]
+    changed = [*changes.changed, *((before.files[old], new) for old, new in moved)]
+    gone = _table_files(before, [*changes.removed, *(old for old, _ in changed)])
+    come = _table_files(after, [*changes.added, *(new for _, new in changed)])
     if not gone and not come:
         return {}
     matched = match_tables(gone, come, key=asked.key, cache=cache, must=asked.must, report=report)
-    other = {file.path for file in (*changes.added, *(new for _, new in changes.changed))}
+    other = {file.path for file in (*changes.added, *(new for _, new in changed))}
     same = _table_files(after, [file for path, file in after.files.items() if path not in other]) if asked.whole else []
     common = measure_files(same, matched.shared or ("",), matched.change.key, cache, report)
     facts = dict(zip((file.digest for file in (*gone, *come, *same)), (*matched.facts, *common), strict=True))
@@ -231,7 +242,7 @@ def _table_files(side: DataSide, files: Sequence[TreeFile]) -> list[TableFile]:
     from shipway.data._table import scan_of
     from shipway.data._table_file import TableFile
 
-    return [TableFile(file.path, side.place[file.path], file.digest)
+    return [TableFile(file.path, side.place[file.path], file.digest, side.beside.get(file.path, ()))
             for file in sorted(files, key=lambda file: file.path) if scan_of(file.path)]  # fmt: skip
 
 
@@ -328,13 +339,9 @@ def _partitions(before: DataSide, after: DataSide, facts: Mapping[Digest, FileFa
 def _verdicts(before: DataSide, after: DataSide, contract: JsonObject) -> dict[str, Json]:
     """The rules of the contract that have another verdict after than before, and the whole."""
     from shipway.data._contract import measure_contract
-    from shipway.data._table import load_files
 
     try:
-        results = [
-            measure_contract(contract, load_files([(path, side.place[path]) for path in sorted(side.files)], name=side.label))
-            for side in (before, after)
-        ]
+        results = [measure_contract(contract, _all_rows(side)) for side in (before, after)]
     except ShipwayError as problem:
         return {"contract": {"note": f"not judged: {problem.what}", "before": None, "after": None, "flips": []}}
     old = {check.name: check for check in results[0].checks}
@@ -344,3 +351,13 @@ def _verdicts(before: DataSide, after: DataSide, contract: JsonObject) -> dict[s
         if check.name in old and old[check.name].verdict != check.verdict
     ]
     return {"contract": {"note": "", "before": results[0].check.to_json(), "after": results[1].check.to_json(), "flips": flips}}
+
+
+def _all_rows(side: DataSide) -> pl.LazyFrame:
+    """Raises DataEmpty, DataUnreadable."""
+    from shipway.data._table import load_beside, load_files
+
+    paths = sorted(side.files)
+    if side.beside:
+        return load_beside([(path, side.place[path], side.beside.get(path, ())) for path in paths], name=side.label)
+    return load_files([(path, side.place[path]) for path in paths], name=side.label)

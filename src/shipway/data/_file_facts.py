@@ -119,7 +119,7 @@ class FactsCache:
             return None
         with suppress(OSError, NotCanonical, KeyError, TypeError, ValueError):
             record = parse_object(path.read_bytes())
-            if (record["kind"], record["version"], record["file"]) == ("column-summaries", SUMMARY, file.digest):
+            if (record["kind"], record["version"], record["file"]) == ("column-summaries", SUMMARY, file.identity):
                 columns = cast("Mapping[str, JsonObject]", record["columns"])
                 return {name: summary_from_json(column) for name, column in columns.items()}
         return None
@@ -129,7 +129,7 @@ class FactsCache:
         at, beside = self._at(about), self._summaries_at(file)
         if at is None or beside is None:
             return
-        record = {"kind": "column-summaries", "version": SUMMARY, "file": file.digest,
+        record = {"kind": "column-summaries", "version": SUMMARY, "file": file.identity,
                   **summaries_to_json(summaries, len(signature.keys))}  # fmt: skip
         with suppress(OSError):
             _write(at, partial(write_signature, signature, about))
@@ -143,7 +143,7 @@ class FactsCache:
 
     def _summaries_at(self, file: TableFile) -> Path | None:
         """Parts depend on the format, so the same bytes under another kind of name are others."""
-        return self._at({"file": file.digest, "format": _format(file), "summary": SUMMARY}, "json")
+        return self._at({"file": file.identity, "format": _format(file), "summary": SUMMARY}, "json")
 
 
 def _format(file: TableFile) -> str:
@@ -151,7 +151,7 @@ def _format(file: TableFile) -> str:
 
 
 def _about(file: TableFile, columns: Sequence[str], key: Sequence[str]) -> JsonObject:
-    return {"file": file.digest, "format": _format(file), "hash": ROW_HASH, "columns": sorted(columns), "key": sorted(key)}
+    return {"file": file.identity, "format": _format(file), "hash": ROW_HASH, "columns": sorted(columns), "key": sorted(key)}
 
 
 def _write(path: Path, write: Callable[..., object]) -> None:

@@ -61,6 +61,20 @@ class InPlace:
         return digest_bytes(canonical_json(cast("JsonObject", named)))
 
 
+Beside = tuple[tuple[str, str, str | None], ...]
+"""Of a file of a table, the columns that stand in its path and not in it: name, type as the table has it, value."""
+
+
+def columns_beside(found: InPlace) -> dict[str, Beside]:
+    """Of each file of a table that has such columns; of other data in place of none."""
+    types, entries = dict(found.columns), found.entries if found.form in TABLES else ()
+    return {
+        entry.path: tuple((name, types.get(name, "string"), value) for name, value in entry.columns)
+        for entry in entries
+        if entry.columns
+    }
+
+
 class Put(NamedTuple):
     """A snapshot of data in place, and the bytes of its objects."""
 

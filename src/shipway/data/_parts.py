@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from shipway.data._errors import DataUnreadable
-from shipway.data._listing import TABLES, read_in_place
+from shipway.data._listing import TABLES, Beside, columns_beside, read_in_place
 from shipway.data._measure import measure_profile, reference_profile
 from shipway.data._profile import Profile, merge_profiles
 from shipway.data._snapshot import object_file, snapshot_files
@@ -90,16 +90,13 @@ def _parts(store: Store, digest: Digest, name: str, most: int) -> Iterator[Part]
             yield Part(shown, path, start, min(most, rows - start), beside.get(file.path))
 
 
-def _beside(store: Store, digest: Digest) -> dict[str, tuple[tuple[str, str, str | None], ...]]:
+def _beside(store: Store, digest: Digest) -> dict[str, Beside]:
     """Of each file of a table in place."""
     found = read_in_place(store, digest)
     if found is None or found.form not in TABLES:
         return {}
-    types = dict(found.columns)
-    return {
-        entry.path: tuple((column, types.get(column, "string"), value) for column, value in entry.columns)
-        for entry in found.entries
-    }
+    beside = columns_beside(found)
+    return {entry.path: beside.get(entry.path, ()) for entry in found.entries}
 
 
 def _measure(reference: Profile, kept: dict[str, pl.DataType], part: Part) -> Profile:

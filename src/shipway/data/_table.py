@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from shipway.data._errors import DataEmpty, DataMissing, DataUnreadable
-from shipway.data._listing import TABLES, InPlace, read_in_place
+from shipway.data._listing import TABLES, Beside, InPlace, columns_beside, read_in_place
 from shipway.data._snapshot import object_file, snapshot_files
 from shipway.data._text_types import csv_schema, lines_schema
 from shipway.kernel.digest import Digest
@@ -58,18 +58,27 @@ def _load_in_place(store: Store, digest: Digest, found: InPlace, name: str) -> p
     places = lasting_places(store, found, entries)
     if found.form not in TABLES:
         return load_files([(entry.path, places[entry.path]) for entry in entries], name=name, where=digest)
-    types, frames = dict(found.columns), list[pl.LazyFrame]()
-    for entry in entries:
-        part = _part(_parquet, places[entry.path], f"{name}/{entry.path}")
-        known = [
-            path_column(value, types.get(column, "string"), entry.path).alias(column)
-            for column, value in entry.columns
-            if column not in part.schema
-        ]
-        frames.append(part.scan([part.path]).with_columns(known))
-    if not frames:
+    if not entries:
         raise DataEmpty(f"{name} holds no rows", where=found.at, mend="write rows to the table, and take a new snapshot")
+    beside = columns_beside(found)
+    return load_beside([(entry.path, places[entry.path], beside.get(entry.path, ())) for entry in entries], name=name)
+
+
+def load_beside(files: Sequence[tuple[str, Place, Beside]], *, name: str) -> pl.LazyFrame:
+    """All rows of a table's files, Parquet whatever they are called, with the columns that stand in the paths.
+
+    Raises DataUnreadable.
+    """
+    frames = list[pl.LazyFrame]()
+    for path, place, beside in files:
+        part = _part(_parquet, place, f"{name}/{path}")
+        frames.append(with_beside(part.scan([part.path]), beside, path, there=part.schema))
     return pl.concat(frames, how="diagonal_relaxed")
+
+
+def with_beside(frame: pl.LazyFrame, beside: Beside, path: str, *, there: Container[str]) -> pl.LazyFrame:
+    """A file with the columns that stand in its path, but for those that it has itself. Raises DataUnreadable."""
+    return frame.with_columns(path_column(value, word, path).alias(name) for name, word, value in beside if name not in there)
 
 
 def path_column(value: str | None, word: str, path: str) -> pl.Expr:

@@ -11,19 +11,22 @@ from typing import cast
 import polars as pl
 
 from shipway.data._errors import DataUnreadable
-from shipway.data._table import Scan, scan_of
-from shipway.kernel.digest import Digest
+from shipway.data._listing import Beside
+from shipway.data._table import Scan, scan_of, with_beside
+from shipway.kernel.canonical import canonical_json
+from shipway.kernel.digest import Digest, digest_bytes
 
 PART = 1 << 18  # rows of a part: some ten megabytes, and enough that starting one is nothing
 
 
 @dataclass(frozen=True)
 class TableFile:
-    """name: as a person knows it, which says its format; path: where its bytes are."""
+    """name: as a person knows it, which says its format; path: where its bytes are; beside: columns that stand in its path."""
 
     name: str
     path: Path
     digest: Digest
+    beside: Beside = ()
 
     def __post_init__(self) -> None:
         with _told(self.name, self.path):
@@ -38,7 +41,7 @@ class TableFile:
     def schema(self) -> dict[str, pl.DataType]:
         """Raises DataUnreadable."""
         with _told(self.name, self.path):
-            return dict(self._scan([self.path]).collect_schema())
+            return dict(self._frame.collect_schema())
 
     @cached_property
     def rows(self) -> int:
@@ -55,6 +58,18 @@ class TableFile:
         return self._first == (status.st_ino, status.st_size, status.st_mtime_ns)
 
     @property
+    def identity(self) -> Digest:
+        """Names its rows: those of a file without columns beside it are its bytes."""
+        if not self.beside:
+            return self.digest
+        return digest_bytes(canonical_json({"file": self.digest, "beside": [list(column) for column in self.beside]}))
+
+    @property
+    def _frame(self) -> pl.LazyFrame:
+        frame = self._scan([self.path])
+        return with_beside(frame, self.beside, self.name, there=frame.collect_schema()) if self.beside else frame
+
+    @property
     def _scan(self) -> Scan:
         scan = scan_of(self.name)
         if scan is None:
@@ -65,7 +80,7 @@ class TableFile:
         """The rows in order, `size` at a time, some ahead of who takes them."""
         held = pl.DataFrame()
         with _told(self.name, self.path):
-            batches = self._scan([self.path]).select(columns).collect_batches(maintain_order=True, chunk_size=size)
+            batches = self._frame.select(columns).collect_batches(maintain_order=True, chunk_size=size)
             for batch in batches:
                 held = held.vstack(batch) if held.width else batch
                 while held.height >= size:
@@ -77,7 +92,7 @@ class TableFile:
     def pick(self, places: pl.Series, columns: Sequence[str]) -> pl.DataFrame:
         """These rows (numbers from 0, rising), and `place`, in that order. Raises DataUnreadable."""
         with _told(self.name, self.path):
-            numbered = self._scan([self.path]).select(columns).with_row_index("\0place")
+            numbered = self._frame.select(columns).with_row_index("\0place")
             wanted = numbered.filter(pl.col("\0place").is_in(places.cast(pl.UInt32).implode()))
             return wanted.collect(engine="streaming").sort("\0place")
 
