@@ -25,8 +25,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "monitor"))
 from monitor_calls import call, log_calls
 from monitor_logs import log_outcomes, make_days, prediction
 
-from shipway.monitor import Alert, Severity
+from shipway.cli._intake import Intake
+from shipway.monitor import Alert, OutcomeLog, Severity, find_outcomes, find_predictions
+from shipway.operate import gather
 from shipway.store import OutcomeRecord, SegmentWriter, WorkRecord, encode_record
+from shipway.web import EventRefused
+from shipway.web._errors import MediaTypeUnknown
 
 pytest_plugins = ["cli_fixtures"]
 INPUTS = {"x": np.array([0.5, -0.5]), "y": np.array([1.0, 0.0]), "point": np.array(["a", "b"], dtype=object)}
@@ -139,6 +143,84 @@ def test_the_kinds_that_a_word_can_be_are_those_of_the_option() -> None:
 
     (option,) = [parameter for parameter in command.params if parameter.name == "meaning"]
     assert tuple(option.to_info_dict()["type"]["choices"]) == MEANINGS
+
+
+# predictions of other people's servers
+
+
+def logged(half: str, data: object, *, id: str = "kserve-1") -> tuple[bytes, dict[bytes, bytes]]:
+    """As KServe's payload logger sends it: the attributes in headers, the protocol's body."""
+    kind = f"org.kubeflow.serving.inference.{half}"
+    said = {"specversion": "1.0", "id": id, "source": "http://localhost:9081/", "type": kind, "inferenceservicename": "line"}
+    headers = {**said, "time": "2026-11-29T10:00:00Z" if half == "request" else "2026-11-29T10:00:00.25Z"}
+    return json.dumps(data).encode(), {f"ce-{name}".encode(): value.encode() for name, value in headers.items()}
+
+
+def test_events_of_a_payload_logger_become_predictions_of_what_is_live(live: Project) -> None:
+    tensor = {"datatype": "FP64", "shape": [2], "data": [0.5, -0.5]}
+    points = {"name": "point", "datatype": "BYTES", "shape": [2], "data": ["a", "b"]}
+    asked = {"inputs": [{"name": "x", **tensor}, {"name": "y", **tensor}, points]}
+    two = {"outputs": [{"name": "output-0", "datatype": "FP64", "shape": [2, 2], "data": [0.25, 0.75, 0.9, 0.1]}]}
+    with OutcomeLog(live.store) as outcomes, Intake(live.store.again, outcomes) as intake:
+        told = [
+            json.loads(intake.event(*logged(half, data), {"deployment": "line@prod"}).body)
+            for half, data in (("response", two), ("request", asked))
+        ]
+        assert told == [{"recorded": 0, "waiting": 1, "dropped": 0}, {"recorded": 2, "waiting": 0, "dropped": 0}]
+        for half, data in (("request", {"instances": [[0.5, 1.0]]}), ("response", {"predictions": [0.5]})):
+            intake.event(*logged(half, data, id="v1"), {})
+    gather(live.store)
+    rows = find_predictions(live.store, "kserve-1").sort("id")
+    deployment = live.store.resolve(REF)
+    assert rows.select("id", "deployment", "probability", "x", "point", "latency_us").rows() == [
+        ("kserve-1:0", deployment, 0.75, 0.5, "a", 250_000),
+        ("kserve-1:1", deployment, 0.1, -0.5, "b", 250_000),
+    ]
+    assert find_predictions(live.store, "v1:0")["probability"].to_list() == [0.5]
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "deployment"),
+    [
+        ({"inputs": []}, {"predictions": [1]}, ""),
+        ({"instances": [[0.5]]}, {"predictions": [1]}, ""),
+        ({"instances": [[0.5, 1.0]]}, {"predictions": [1, 2]}, ""),
+        ({"instances": [[0.5, 1.0]]}, {"predictions": ["yes"]}, ""),
+        ({"instances": [[0.5, 1.0]]}, {"outputs": [{"name": "p", "shape": [7], "data": [1]}]}, ""),
+        ({"instances": [[0.5, 1.0]]}, [[[[]]]], ""),
+        ({"instances": [[0.5, 1.0]]}, {"predictions": [0.5]}, "nobody@prod"),
+    ],
+)
+def test_events_that_could_not_be_of_what_is_live_are_refused_with_a_reason(
+    live: Project, asked: object, answered: object, deployment: str
+) -> None:
+    with OutcomeLog(live.store) as outcomes, Intake(live.store.again, outcomes) as intake:
+        halves = [logged(half, data, id="odd") for half, data in (("request", asked), ("response", answered))]
+        if not deployment:
+            intake.event(*halves[0], {})
+        with pytest.raises(EventRefused):
+            intake.event(*halves[1], {"deployment": deployment})
+    gather(live.store)
+    assert find_predictions(live.store, "odd").is_empty()
+
+
+def test_an_export_keeps_what_is_good_and_says_how_much_is_not(live: Project) -> None:
+    def record(**values: object) -> dict[str, object]:
+        said = [{"key": f"shipway.{name}", "value": {"doubleValue" if name == "value" else "stringValue": value}}
+                for name, value in values.items()]  # fmt: skip
+        return {"timeUnixNano": "1359796500000000000", "attributes": said}
+
+    records = [record(prediction="otlp:0", outcome="above", value=1.0), record(outcome="above", value=1.0), record(other="x")]
+    body = json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}).encode()
+    with OutcomeLog(live.store) as outcomes, Intake(live.store.again, outcomes) as intake:
+        answer = intake.receivers.logs(body, {b"content-type": b"application/json"}, {})
+        with pytest.raises(EventRefused):
+            intake.receivers.traces(b"7", {b"content-type": b"application/json"}, {})
+        with pytest.raises(MediaTypeUnknown):
+            intake.receivers.logs(body, {b"content-type": b"text/plain"}, {})
+    assert json.loads(answer.body)["partialSuccess"]["rejectedLogRecords"] == "1"
+    gather(live.store)
+    assert find_outcomes(live.store, "otlp:0").select("name", "value").rows() == [("above", 1.0)]
 
 
 # predictions, calls, alerts

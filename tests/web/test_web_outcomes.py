@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from web_project import HOSTILE, Project
 
 from shipway.monitor import OutcomeLog
 from shipway.store import list_segments, read_segment
-from shipway.web import make_app
+from shipway.web import Answer, Receivers, make_app
+from shipway.web._receive import EVENT_BYTES
 
 LATE = {"id": "2013-02-01-0:17", "name": "late", "value": 1, "time": "2013-02-02T09:15:00"}
 LIMIT = 1 << 16
@@ -140,3 +142,32 @@ def test_a_full_disk_asks_to_try_again(project: Project) -> None:
         answer = client.post("/api/v1/outcomes", lines(LATE))
         assert (answer.status, answer.json["error"]["code"]) == (503, "store.log-not-written")
         assert "shipway_outcomes_recorded_total 0" in client.get("/metrics").text
+
+
+def test_what_other_servers_send_may_be_packed_and_is_bounded_when_it_is_unpacked(project: Project) -> None:
+    taken: list[tuple[bytes, str | None, dict[str, str]]] = []
+
+    def take(body: bytes, headers: Mapping[bytes, bytes], parameters: Mapping[str, str]) -> Answer:
+        taken.append((body, headers.get(b"ce-id", b"").decode(), dict(parameters)))
+        return Answer(b"{}", "application/json")
+
+    app = make_app(project.open, links={}, endpoints=dict, record_outcomes=len, receivers=Receivers(take, take, take))
+    packed = {"Content-Encoding": "gzip", "ce-id": "7"}
+    with serving(app) as client:
+        answers = [
+            client.ask("POST", path, body, headers).status
+            for path, body, headers in (
+                ("/api/v1/events?deployment=a", gzip.compress(b"body"), packed),
+                ("/v1/logs", b"plain", {}),
+                ("/v1/traces", gzip.compress(bytes(EVENT_BYTES + 1)), packed),
+                ("/v1/traces", b"no gzip", packed),
+                ("/v1/traces", gzip.compress(b"body" * 99)[:-9], packed),
+                ("/v1/logs?deployment=a", b"", {}),
+            )
+        ]
+    assert answers == [200, 200, 413, 415, 415, 400]
+    assert taken == [(b"body", "7", {"deployment": "a"}), (b"plain", "", {})]
+
+
+def test_without_receivers_nothing_is_received(client: Client) -> None:
+    assert client.post("/v1/logs", b"{}").status == 403

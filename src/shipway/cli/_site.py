@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from shipway.monitor import OutcomeLog
     from shipway.store import Store
-    from shipway.web import Counters
+    from shipway.web import Counters, Receivers
 
 
 def make_site(
@@ -25,6 +25,7 @@ def make_site(
     outcomes: OutcomeLog,
     names: Collection[str],
     counters: Counters,
+    receivers: Receivers,
 ) -> Starlette:
     """The page and the API.
 
@@ -42,6 +43,7 @@ def make_site(
         desk=open_desk(settings, store),
         hosts=names,
         counters=counters,
+        receivers=receivers,
     )
 
 

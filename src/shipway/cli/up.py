@@ -65,6 +65,7 @@ def command(
     gives it the metrics and nothing else. The predictors are processes of their own: this one
     is never on the way of a prediction. Ends with Ctrl-C or SIGTERM; what was accepted is finished first.
     """
+    from shipway.cli._intake import Intake
     from shipway.cli._loop import ControlLoop
     from shipway.cli._serving import leave_threads, stop_on_signals
     from shipway.cli._site import Listening, make_site
@@ -93,7 +94,16 @@ def command(
             running.callback(tracking.stop)
         outcomes = running.enter_context(OutcomeLog(project.store))
         counters, links = Counters(), {"MLflow": tracking.url} if tracking else {}
-        site = make_site(settings, project.store, links=links, outcomes=outcomes, names=names, counters=counters)
+        intake = running.enter_context(Intake(project.store.again, outcomes))
+        site = make_site(
+            settings,
+            project.store,
+            links=links,
+            outcomes=outcomes,
+            names=names,
+            counters=counters,
+            receivers=intake.receivers,
+        )
         running.enter_context(Listening(site, listener, stop))
         if second:
             running.enter_context(Listening(make_metrics_app(project.store.again, counters), second, stop, most=SCRAPERS))

@@ -14,7 +14,7 @@ from types import TracebackType
 import msgspec
 import polars as pl
 
-from shipway.monitor._outcome_rows import OutcomeRow, parse_outcome, parse_outcome_table
+from shipway.monitor._outcome_rows import OutcomeMalformed, OutcomeRow, parse_outcome, parse_outcome_table
 from shipway.monitor._tables import AHEAD, OUTCOME_COLUMNS, parse_instants, scan_outcomes
 from shipway.store import OutcomeRecord, SegmentWriter, Store, encode_record, list_segments
 
@@ -35,6 +35,19 @@ class OutcomeLog:
         if parsed:
             self._writer.append_durable(encode_record(_record(parsed, now)), len(parsed))
         return len(parsed)
+
+    def record_each(self, rows: Iterable[Mapping[str, object]]) -> tuple[int, list[OutcomeMalformed]]:
+        """Keeps every row that is an outcome; how many, and why each of the others is none. Raises LogNotWritten."""
+        now = self._store.clock.now()
+        parsed, refused = list[OutcomeRow](), list[OutcomeMalformed]()
+        for line, row in enumerate(rows, 1):
+            try:
+                parsed.append(parse_outcome(row, line=line, latest=now + AHEAD))
+            except OutcomeMalformed as problem:
+                refused.append(problem)
+        if parsed:
+            self._writer.append_durable(encode_record(_record(parsed, now)), len(parsed))
+        return len(parsed), refused
 
     def record_table(self, table: pl.DataFrame) -> int:
         """As record, of a table with the columns id, name, value and, if it has them, time and unit.

@@ -21,22 +21,33 @@ if TYPE_CHECKING:
         failed_letters,
         parse_object_event,
     )
+    from shipway.protocols._otlp import PROTOBUF, Signal, answer_export, outcome_row, parse_telemetry
+    from shipway.protocols._payload_log import PayloadLog, logged_prediction
 
 _HOME = {
     "_app": ["PredictorApp"],
     "_mounted": ["MountedRelease"],
     "_object_events": ["EventUnknown", "Letter", "ObjectEvent", "ObjectNotice", "failed_letters", "parse_object_event"],
+    "_otlp": ["PROTOBUF", "Signal", "answer_export", "outcome_row", "parse_telemetry"],
+    "_payload_log": ["PayloadLog", "logged_prediction"],
 }
 
 __all__ = [
+    "PROTOBUF",
     "EventUnknown",
     "Letter",
     "MountedRelease",
     "ObjectEvent",
     "ObjectNotice",
+    "PayloadLog",
     "PredictorApp",
+    "Signal",
+    "answer_export",
     "failed_letters",
+    "logged_prediction",
+    "outcome_row",
     "parse_object_event",
+    "parse_telemetry",
 ]
 
 if not TYPE_CHECKING:

@@ -35,9 +35,19 @@ class _Event(msgspec.Struct):
     id: str
     source: str
     type: str
+    time: str = ""
     datacontenttype: str = "application/json"
     data: msgspec.Raw = msgspec.Raw()
     data_base64: str | None = None
+
+
+class LoggedEvent(NamedTuple):
+    """An event of somebody else's server: its id and type, when it was made (empty: not said), the protocol's body."""
+
+    id: str
+    type: str
+    time: str
+    data: bytes
 
 
 class _Asked(NamedTuple):
@@ -51,18 +61,21 @@ class _Asked(NamedTuple):
 _decoder = msgspec.json.Decoder(_Event)
 
 
+def parse_logged(body: bytes, headers: Headers) -> LoggedEvent:
+    """The event in a body of either mode. headers: names in small letters. Raises BodyMalformed."""
+    structured = _MARK not in headers
+    event = decode_body(_decoder, body, "a CloudEvent") if structured else _of_headers(headers)
+    _check(event)
+    return LoggedEvent(event.id, event.type, event.time, _data(event) if structured else body)
+
+
 def parse_event(parse: Parse) -> Parse:
     """The same, of a body inside an event. Raises BodyMalformed, and what parse raises."""
 
     def parsed(body: bytes, headers: Headers, signature: Signature) -> tuple[Request, _Asked]:
         structured = _MARK not in headers
         event = decode_body(_decoder, body, "a CloudEvent") if structured else _of_headers(headers)
-        if event.specversion not in _VERSIONS:
-            raise BodyMalformed(f"specversion: expected {' or '.join(_VERSIONS)}, given {event.specversion[:20]!r}")
-        for name in ("id", "source", "type"):
-            if not getattr(event, name):
-                raise BodyMalformed(f"a CloudEvent: expected a {name}, given none")
-        check_id(event.id)
+        _check(event)
         inner, inner_headers = (_data(event), _inner(headers)) if structured else (body, headers)
         request, wanted = parse(inner, inner_headers, signature)
         return replace(request, id=request.id or event.id), _Asked(wanted, event.specversion, structured)
@@ -95,9 +108,19 @@ def render_event(render: Render, model: str, clock: Clock | None = None) -> Rend
     return rendered
 
 
+def _check(event: _Event) -> None:
+    if event.specversion not in _VERSIONS:
+        raise BodyMalformed(f"specversion: expected {' or '.join(_VERSIONS)}, given {event.specversion[:20]!r}")
+    for name in ("id", "source", "type"):
+        if not getattr(event, name):
+            raise BodyMalformed(f"a CloudEvent: expected a {name}, given none")
+    check_id(event.id)
+
+
 def _of_headers(headers: Headers) -> _Event:
     given = {name[3:].decode("latin-1"): value.decode("latin-1") for name, value in headers.items() if name[:3] == b"ce-"}
-    return _Event(given["specversion"], given.get("id", ""), given.get("source", ""), given.get("type", ""))
+    id_, source, kind, time = (given.get(name, "") for name in ("id", "source", "type", "time"))
+    return _Event(given["specversion"], id_, source, kind, time)
 
 
 def _data(event: _Event) -> bytes:

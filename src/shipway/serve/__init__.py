@@ -10,7 +10,7 @@ from shipway.serve._config import ArmConfig, ConfigMalformed, ServingConfig, Spl
 from shipway.serve._load import ModelMissing, ReadyModel, measure_cost, open_log, open_model, open_predictor
 from shipway.serve._outputs import AnswerWrong
 from shipway.serve._predictor import ModelHung, PredictionFailed, Predictor
-from shipway.serve._request import Arrays, Identity, Request, Response
+from shipway.serve._request import Arrays, Door, Identity, Request, Response
 from shipway.serve._shadow import Shadow
 from shipway.serve._split import ARM_HEADER, ArmDown, Split, SplitArm
 from shipway.serve._table import TableUnknown, table_columns
@@ -26,6 +26,7 @@ __all__ = [
     "Batcher",
     "ConfigMalformed",
     "Cost",
+    "Door",
     "Identity",
     "ModelHung",
     "ModelMissing",

@@ -6,20 +6,26 @@ through functions that it is given.
 
 from shipway.web._app import make_app
 from shipway.web._desk import Approved, Desk, Draft, Reviewed
+from shipway.web._errors import EventRefused
 from shipway.web._metrics import METRICS, Counters
 from shipway.web._outcomes import parse_rows as parse_outcomes
 from shipway.web._pages import render_diff_page, render_window_page
 from shipway.web._probes import make_metrics_app
+from shipway.web._receive import Answer, Receive, Receivers, telemetry_type
 from shipway.web._reviews import RateReview
 from shipway.web._window_view import make_window_view
 
 __all__ = [
     "METRICS",
+    "Answer",
     "Approved",
     "Counters",
     "Desk",
     "Draft",
+    "EventRefused",
     "RateReview",
+    "Receive",
+    "Receivers",
     "Reviewed",
     "make_app",
     "make_metrics_app",
@@ -27,4 +33,5 @@ __all__ = [
     "parse_outcomes",
     "render_diff_page",
     "render_window_page",
+    "telemetry_type",
 ]

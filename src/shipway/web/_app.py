@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -30,6 +31,7 @@ from shipway.web._pages import STATIC, render_page, render_review
 from shipway.web._params import check_known, read_choice
 from shipway.web._probes import Probes
 from shipway.web._query import load_project
+from shipway.web._receive import EVENT_BYTES, Receive, Receivers, read_packed
 from shipway.web._release_site import ReleaseSite
 from shipway.web._reviews import (
     RATING_BYTES,
@@ -59,6 +61,7 @@ def make_app(
     body_bytes: int = BODY_BYTES,
     hosts: Collection[str] = (),
     counters: Counters | None = None,
+    receivers: Receivers | None = None,
 ) -> Starlette:
     """The pages and `/api/v1` over one project's store, to be bound to a loopback address unless a person says otherwise.
 
@@ -67,9 +70,12 @@ def make_app(
     durable before it returns, all or none; threads call it. rate_review: keeps a person's rating, called by threads too;
     without it reviews are only shown. desk: makes plans, approves and applies; without it there are none, and no key
     is trusted. body_bytes: the largest body of outcomes. hosts: names that it answers to beside those of this machine.
-    counters: of its answers, where `make_metrics_app` shows them too.
+    counters: of its answers, where `make_metrics_app` shows them too. receivers: take what other
+    people's servers send; without them nothing does.
     """
-    site = _Site(open_store, links, endpoints, record_outcomes, rate_review, desk, body_bytes, counters or Counters())
+    site = _Site(
+        open_store, links, endpoints, record_outcomes, rate_review, desk, body_bytes, counters or Counters(), receivers
+    )
     return Starlette(
         routes=site.routes(),
         middleware=[
@@ -93,9 +99,11 @@ class _Site:
         desk: Desk | None,
         body_bytes: int,
         counters: Counters,
+        receivers: Receivers | None,
     ) -> None:
         self._open_store, self._links, self._endpoints = open_store, links, endpoints
         self._record_outcomes, self._rate_review, self._body_bytes = record_outcomes, rate_review, body_bytes
+        self._receivers = receivers
         self.counters, self._probes = counters, Probes(open_store, counters)
         self._releases, self._data, self._plans = ReleaseSite(self._store, desk), DataSite(self._store, desk), desk is not None
 
@@ -116,6 +124,9 @@ class _Site:
             Route("/", self.page),
             *(Route(f"/api/v1/{path}", self._reading(read)) for path, read in reads.items()),
             Route("/api/v1/outcomes", self.outcomes, methods=["POST"]),
+            Route("/api/v1/events", self._receiving("events", "deployment"), methods=["POST"]),
+            Route("/v1/logs", self._receiving("logs"), methods=["POST"]),
+            Route("/v1/traces", self._receiving("traces"), methods=["POST"]),
             Route("/api/v1/reviews/{id}", self.review, methods=["GET", "POST"]),
             Route("/review", self.review_page),
             Route("/review/{id}", self.review_form, methods=["POST"]),
@@ -144,6 +155,19 @@ class _Site:
         recorded = await run_in_threadpool(lambda: self._record_outcomes(parse_rows(body, kind)))
         self.counters.recorded(recorded)
         return JSONResponse({"recorded": recorded})
+
+    def _receiving(self, name: str, *known: str) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        async def endpoint(request: Request) -> Response:
+            check_known(request.query_params, *known)
+            if self._receivers is None:
+                raise ReadOnly("nothing is received here", where=request.url.path, mend="start it with: shipway up")
+            receive: Receive = getattr(self._receivers, name)
+            body = await read_packed(request, limit=EVENT_BYTES)
+            headers, parameters = dict(request.headers.raw), dict(request.query_params)
+            answer = await run_in_threadpool(receive, body, headers, parameters)
+            return Response(answer.body, media_type=answer.media_type)
+
+        return endpoint
 
     async def review(self, request: Request) -> Response:
         """One review, and a rating of it as JSON."""

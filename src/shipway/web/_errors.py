@@ -53,6 +53,12 @@ class BodyTooLarge(ShipwayError):
     code = "web.body-too-large"
 
 
+class EventRefused(ShipwayError):
+    """An event or an export that is none, or of nothing that is known here."""
+
+    code = "web.event-refused"
+
+
 class MediaTypeUnknown(ShipwayError):
     """A body of a type or encoding that this address does not read."""
 
@@ -83,6 +89,7 @@ _STATUSES: tuple[tuple[type[ShipwayError], int], ...] = (
     (DigestMalformed, 400),
     (RatingMalformed, 400),
     (FormMalformed, 400),
+    (EventRefused, 400),
     (OriginRefused, 403),
     (Forbidden, 403),
     (ReadOnly, 403),

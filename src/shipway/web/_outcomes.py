@@ -20,12 +20,12 @@ RecordOutcomes = Callable[[list[Row]], int]
 _decode = msgspec.json.Decoder().decode
 
 
-async def read_body(request: Request, *, limit: int) -> bytes:
-    """The whole body, never holding more than `limit` bytes of it; raises BodyTooLarge, MediaTypeUnknown.
+async def read_body(request: Request, *, limit: int, encoding: str = "identity") -> bytes:
+    """The whole body as it was sent, never holding more than `limit` bytes of it; raises BodyTooLarge, MediaTypeUnknown.
 
     A body that is too large is read on, a few times the limit, and thrown away: a client that still sends reads no answer.
     """
-    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+    if request.headers.get("content-encoding", "identity").strip().lower() != encoding:
         raise MediaTypeUnknown("a packed body", where="Content-Encoding", mend="send it unpacked")
     body, size = bytearray(), 0
     async for chunk in request.stream():

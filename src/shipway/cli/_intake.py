@@ -1,0 +1,135 @@
+"""What `up` takes from other people's servers: predictions from KServe's payload logger, outcomes from OTLP."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from shipway.kernel.errors import ShipwayError
+
+if TYPE_CHECKING:
+    from shipway.kernel.digest import Digest
+    from shipway.models import Signature
+    from shipway.monitor import OutcomeLog
+    from shipway.protocols import Signal
+    from shipway.store import SegmentWriter, Store
+    from shipway.web import Answer, Receivers
+
+_ROTATE_SECONDS = 2.0
+
+
+class _Live(NamedTuple):
+    """What answers at a deployment, as far as its log goes."""
+
+    deployment: str
+    release: Digest
+    signature: Signature
+    aside: tuple[str, ...]
+
+
+class Intake:
+    """Receivers for the site. One a process; threads share it; close it. open_store: called for each event, closed after it."""
+
+    def __init__(self, open_store: Callable[[], Store], outcomes: OutcomeLog) -> None:
+        from shipway.protocols import PayloadLog
+
+        self._open_store, self._outcomes = open_store, outcomes
+        self._pairs, self._alone = PayloadLog(), threading.Lock()
+        self._writer: SegmentWriter | None = None
+        self._known: dict[Digest, _Live] = {}  # a deployment never changes
+
+    def __enter__(self) -> Intake:
+        return self
+
+    def __exit__(self, *_problem: object) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    @property
+    def receivers(self) -> Receivers:
+        from shipway.web import Receivers
+
+        return Receivers(self.event, self._export("logs"), self._export("traces"))
+
+    def event(self, body: bytes, headers: Mapping[bytes, bytes], parameters: Mapping[str, str]) -> Answer:
+        """One half of a prediction; with the other it is on the device before the answer is sent."""
+        import msgspec
+
+        from shipway.protocols import logged_prediction
+        from shipway.store import encode_record
+        from shipway.web import Answer, EventRefused
+
+        store = self._open_store()
+        try:
+            live = self._live(store, parameters.get("deployment", ""))
+            recorded = int(store.clock.now().timestamp() * 1e6)
+            pair = self._pairs.take(body, headers, group=live.deployment)
+            if pair is not None:
+                record = logged_prediction(
+                    pair, live.signature, live.aside, release=live.release, deployment=live.deployment, recorded=recorded
+                )
+                self._log(store).append_durable(encode_record(record), record.rows)
+        except ShipwayError as problem:
+            if problem.retry or problem.code.startswith(("store.", "web.")):
+                raise
+            raise EventRefused(problem.what, where=problem.where, mend=problem.mend) from problem
+        finally:
+            store.close()
+        told = {"recorded": record.rows if pair else 0, "waiting": self._pairs.waiting, "dropped": self._pairs.dropped}
+        return Answer(msgspec.json.encode(told), "application/json")
+
+    def _export(self, signal: Signal) -> Callable[[bytes, Mapping[bytes, bytes], Mapping[str, str]], Answer]:
+        def take(body: bytes, headers: Mapping[bytes, bytes], _parameters: Mapping[str, str]) -> Answer:
+            from shipway.protocols import answer_export, outcome_row, parse_telemetry
+            from shipway.web import Answer, EventRefused, telemetry_type
+
+            kind = telemetry_type(headers.get(b"content-type", b"").decode("latin-1"))
+            try:
+                found = [row for one in parse_telemetry(body, kind, signal) if (row := outcome_row(one)) is not None]
+            except ShipwayError as problem:
+                raise EventRefused(problem.what, where=problem.where, mend=problem.mend) from problem
+            _, refused = self._outcomes.record_each(found)
+            why = f"{refused[0].what} ({refused[0].where})" if refused else ""
+            return Answer(answer_export(kind, signal, rejected=len(refused), why=why), kind)
+
+        return take
+
+    def _log(self, store: Store) -> SegmentWriter:
+        from shipway.store import SegmentWriter
+
+        with self._alone:
+            if self._writer is None:
+                name = f"events-{store.ids.new()}"
+                self._writer = SegmentWriter(store.log_folder("predictions"), name, rotate_seconds=_ROTATE_SECONDS)
+            return self._writer
+
+    def _live(self, store: Store, name: str) -> _Live:
+        """What is live at the deployment that was named, or at the only one there is."""
+        from shipway.web import EventRefused
+
+        there = {ref.name.removeprefix("deploy/"): ref.digest for ref in store.refs("deploy/")}
+        chosen = name.removeprefix("deploy/") or (next(iter(there)) if len(there) == 1 else "")
+        if chosen not in there:
+            mend = f"?deployment=NAME, one of: {', '.join(sorted(there)) or 'none is deployed yet'}"
+            raise EventRefused("the event does not say of which deployment it is", where="?deployment", mend=mend)
+        digest = there[chosen]
+        if digest not in self._known:
+            self._known[digest] = _answering(store, digest)
+        return self._known[digest]
+
+
+def _answering(store: Store, deployment: Digest) -> _Live:
+    from shipway.gate import release_of
+    from shipway.models import Signature
+    from shipway.release import find_component, load_components
+    from shipway.web import EventRefused
+
+    release = release_of(store, deployment)
+    components = load_components(store, release) if release else ()
+    if release is None or not any(component.kind == "model" for component in components):
+        raise EventRefused("no model answers there", where="?deployment", mend="name a deployment of a model")
+    model = store.get(find_component(components, "model").digest, "model")
+    key = model.get("key") or []
+    aside = [*(key if isinstance(key, list) else [key]), *([model["time"]] if model.get("time") else [])]
+    return _Live(deployment, release, Signature.from_json(model["signature"]), tuple(map(str, aside)))
