@@ -14,10 +14,13 @@ from shipway.cli._settings import Project, Settings
 if TYPE_CHECKING:
     from shipway.monitor import Reading
 
+_WORST = 10  # slices that are told
+
 
 @click.command(name="watch")
 @click.argument("deployment", required=False)
 @click.option("--months", is_flag=True, help="Report calendar months as well.")
+@click.option("--slices", is_flag=True, help="Search the features, and pairs of them, for where the model is most wrong.")
 @click.option("--sentinel", is_flag=True, help="Ask the provider its golden prompts now, whenever they were asked last.")
 @click.option("--new-baseline", is_flag=True, help="Hold the provider against what it says now: an exchange was meant.")
 @click.option("--predictions", default=None, metavar="URL", help="Somebody else's log: a file, a folder, s3://BUCKET/PREFIX.")
@@ -42,6 +45,7 @@ def command(
     /,
     deployment: str | None,
     months: bool,
+    slices: bool,
     sentinel: bool,
     new_baseline: bool,
     as_json: bool,
@@ -88,6 +92,8 @@ def command(
         "readings": [reading.to_json() for reading in readings],
         "serving": serving,
     }
+    if slices:
+        document["slices"] = _slices(project, out, ref)
     if months:
         document["months"] = report_months(project.store, ref)
     silences, now = load_silences(project.store, ref), project.store.clock.now()
@@ -138,6 +144,23 @@ def _serving(project: Project, out: Output, ref: str) -> dict[str, object] | Non
     if not found or found[0].pop("arm") != LIVE:
         return None
     return {**found[0], "arms": found[1:]} if found[1:] else found[0]
+
+
+def _slices(project: Project, out: Output, ref: str) -> dict[str, object] | None:
+    """The worst slices, searched now."""
+    from shipway.operate import search_slices
+
+    found = search_slices(project.store, ref)
+    if found is None:
+        out.say("  nothing was judged yet, so there is nothing to search")
+        return None
+    out.say(
+        f"  {found.searched} slices searched; intervals hold for all of them together, {found.price:.1f} times as wide for that"
+    )
+    for one in found.found[:_WORST]:
+        sure = "sure" if not one.gap.low <= 0 <= one.gap.high else "no more than chance"
+        out.say(f"    {one.gap.value:+.3f} [{one.gap.low:+.3f}, {one.gap.high:+.3f}] {one.name}, {one.rows:,} labels: {sure}")
+    return {"searched": found.searched, "price": found.price, "found": [one.to_json() for one in found.found[:_WORST]]}
 
 
 def _service(project: Project, out: Output, ref: str) -> tuple[Reading, ...]:

@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from shipway.monitor._sentinel import SentinelFound, compare_prices, compare_runs, with_prices
     from shipway.monitor._share import share_logs
     from shipway.monitor._silences import ALL, Silence, SilenceMalformed, keep_silence, load_silences
-    from shipway.monitor._tables import list_tables, scan_outcomes, scan_predictions
+    from shipway.monitor._slices import Slice, Slices, check_segments, measure_slices
+    from shipway.monitor._tables import input_column, list_tables, scan_outcomes, scan_predictions
     from shipway.monitor._timeline import load_events, load_incidents
     from shipway.monitor._traffic import Window, check_contract, check_errors, check_latency, check_silence, measure_traffic
     from shipway.monitor._verdict import DayVerdict, Finding, Severity
@@ -69,7 +70,8 @@ _HOME = {
     "_outcome_rows": ["OutcomeMalformed"],
     "_outcomes": ["OutcomeLog"],
     "_share": ["share_logs"],
-    "_tables": ["list_tables", "scan_outcomes", "scan_predictions"],
+    "_slices": ["Slice", "Slices", "check_segments", "measure_slices"],
+    "_tables": ["input_column", "list_tables", "scan_outcomes", "scan_predictions"],
     "_verdict": ["DayVerdict", "Finding", "Severity"],
     "_calls": ["scan_calls"],
     "_cost": ["COST_BY", "CostPart", "CostReading", "check_cost", "cost_by", "judge_amount", "measure_cost"],
@@ -128,6 +130,8 @@ __all__ = [
     "Severity",
     "Silence",
     "SilenceMalformed",
+    "Slice",
+    "Slices",
     "TimeColumn",
     "WatchResult",
     "WeightMalformed",
@@ -140,6 +144,7 @@ __all__ = [
     "check_latency",
     "check_named",
     "check_run_age",
+    "check_segments",
     "check_silence",
     "choose_columns",
     "compact_logs",
@@ -155,6 +160,7 @@ __all__ = [
     "fold_alerts",
     "freshness_detail",
     "group_alerts",
+    "input_column",
     "inputs_of",
     "joined",
     "judge_amount",
@@ -176,6 +182,7 @@ __all__ = [
     "measure_labels",
     "measure_outcome_log",
     "measure_serving",
+    "measure_slices",
     "measure_traffic",
     "paired_comparison",
     "pick_outcomes",

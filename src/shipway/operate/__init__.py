@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from shipway.operate._reviews import rate_review
     from shipway.operate._rounds import Round, follow_round, look_round
     from shipway.operate._score import BATCH, OutputRefused, Scored, ScoreTask, score_files, score_task
+    from shipway.operate._segments import search_slices
     from shipway.operate._service import watch_service
     from shipway.operate._serving import NotServable
     from shipway.operate._supervisor import ENDPOINT, Supervisor
@@ -90,6 +91,7 @@ _HOME = {
     "_ray": ["RayFailed", "RayMissing", "RayUnreachable", "RayWorkers", "open_ray"],
     "_reviews": ["rate_review"],
     "_rounds": ["Round", "follow_round", "look_round"],
+    "_segments": ["search_slices"],
     "_service": ["watch_service"],
     "_surroundings": ["watch_surroundings"],
     "_control": ["Control", "compact", "gather", "labels_of", "make_supervisor", "watch_all", "watch_ref"],
@@ -187,6 +189,7 @@ __all__ = [
     "release_answers",
     "score_files",
     "score_task",
+    "search_slices",
     "serve_pinned",
     "standing_of",
     "sync_in_time",

@@ -23,6 +23,7 @@ from shipway.monitor import (
     measure_traffic,
 )
 from shipway.operate._control import attester
+from shipway.operate._segments import watch_segments
 from shipway.pipeline import Hands
 from shipway.release import load_components, monitors_of, release_descriptor
 from shipway.spec import MonitorSpec
@@ -55,7 +56,9 @@ def watch_service(hands: Hands, ref: str) -> tuple[Reading, ...]:
             window=monitors[finding.check.name].window,
             attest_checks=attester(store, hands.signer),
         )
-    drop_readings(store, ref, monitors=list(monitors), now=now)
+    watch_segments(hands, ref)
+    kept = ["segments"] if deployment.get("segments") and "segments" in monitors_of(deployment) else []
+    drop_readings(store, ref, monitors=[*monitors, *kept], now=now)
     return load_readings(store, ref)
 
 

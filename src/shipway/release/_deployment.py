@@ -37,6 +37,7 @@ def deployment_object(
         "after": deploy.after,
         "follow": sorted(deploy.follow),
         **({"grpc": True} if deploy.grpc else {}),
+        **({"segments": list(deploy.segments)} if deploy.segments else {}),
         **_predictors_object(deploy.predictors),
         **({"gateway": gateway} if gateway is not None else {}),
         **({"split": split} if split is not None else {}),

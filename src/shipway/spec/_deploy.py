@@ -21,7 +21,8 @@ class DeploySpec(msgspec.Struct, frozen=True, kw_only=True):
     """`application@environment`; after: an environment; follow: refs whose moves it takes; uses: components.
 
     target: `local` serves a model by predictors, `gateway` answers a prompt; grpc: whether predictors have a port for it;
-    unit: what one arm answers every time where several do, `request`, `header:NAME` or `column:NAME`.
+    unit: what one arm answers every time where several do, `request`, `header:NAME` or `column:NAME`; segments: features
+    by whose values outcomes are looked at apart.
     """
 
     name: str
@@ -36,6 +37,7 @@ class DeploySpec(msgspec.Struct, frozen=True, kw_only=True):
     follow: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
     unit: str = "request"
+    segments: tuple[str, ...] = ()
 
 
 def read_deploy(key: Node, node: Node, *, known: Mapping[str, Collection[str]]) -> DeploySpec:
@@ -43,7 +45,9 @@ def read_deploy(key: Node, node: Node, *, known: Mapping[str, Collection[str]]) 
     application, environment = _read_key(key)
     what = f"deploy {key.raw}"
     entries = fields(
-        node, ("target", "workers", "grpc", "log", "limits", "cpu_price", "monitors", "after", "follow", "uses", "unit"), what
+        node,
+        ("target", "workers", "grpc", "log", "limits", "cpu_price", "monitors", "after", "follow", "uses", "unit", "segments"),
+        what,
     )
     target = choice(entries["target"], "target", TARGETS) if "target" in entries else "local"
     if target == "gateway" and not known["prompt"]:
@@ -64,7 +68,14 @@ def read_deploy(key: Node, node: Node, *, known: Mapping[str, Collection[str]]) 
         follow=_read_follow(entries["follow"], known) if "follow" in entries else (),
         uses=_read_uses(entries["uses"], what, target, known) if "uses" in entries else (),
         unit=_read_unit(entries["unit"], target) if "unit" in entries else "request",
+        segments=_read_segments(entries["segments"], target) if "segments" in entries else (),
     )
+
+
+def _read_segments(node: Node, target: str) -> tuple[str, ...]:
+    if target == "gateway":
+        raise node.fail("segments are features of a model, and a gateway answers a prompt", mend="remove the line")
+    return texts(node, "segments")
 
 
 def _read_unit(node: Node, target: str) -> str:

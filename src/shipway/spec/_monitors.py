@@ -44,6 +44,7 @@ ADDED_MONITORS: Mapping[str, MonitorSpec] = {
     "contract": MonitorSpec(name="contract", page=0.05, window=_HOUR),
     "errors": MonitorSpec(name="errors", page=0.05, window=_HOUR),
     "latency": MonitorSpec(name="latency", ticket=2.0, window=_HOUR),
+    "segments": MonitorSpec(name="segments", ticket=0.1),
     "silence": MonitorSpec(name="silence", page=0.0, window=_HOUR),
 }
 """On at a `local` target, and left out of a deployment's object where nothing is said of them, so that one made before they

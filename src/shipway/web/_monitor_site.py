@@ -9,8 +9,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from shipway.kernel.canonical import JsonObject
 from shipway.monitor import Incident, load_events, load_incidents, load_readings, load_silences, load_verdicts
 from shipway.release import monitors_of
+from shipway.spec import MonitorSpec
 from shipway.store import RefMissing, Store
 from shipway.web._documents import document
 from shipway.web._monitor_view import make_incident_page, make_monitor_page
@@ -42,7 +44,7 @@ class MonitorSite:
             verdicts = load_verdicts(store, ref)[-DAYS:]
             page = make_monitor_page(
                 ref,
-                list(monitors_of(store.get(store.resolve(ref), "deployment")).values()),
+                _monitors(store.get(store.resolve(ref), "deployment")),
                 verdicts,
                 load_readings(store, ref),
                 load_incidents(store, ref),
@@ -80,6 +82,12 @@ class MonitorSite:
 
 def _is(incident: Incident, status: str | None) -> bool:
     return status is None or incident.open == (status == "open")
+
+
+def _monitors(deployment: JsonObject) -> list[MonitorSpec]:
+    """Those that are on and have something to look at."""
+    found = monitors_of(deployment)
+    return [monitor for name, monitor in found.items() if name != "segments" or deployment.get("segments")]
 
 
 def _ref(store: Store, request: Request) -> str:
