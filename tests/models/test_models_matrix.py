@@ -58,18 +58,26 @@ def test_matrices_and_columns_join() -> None:
     assert stack(join([matrix, columns], REAL), REAL).tolist() == [[1.0, 2.0], [3.0, 4.0]]
 
 
-@given(st.lists(st.tuples(st.sampled_from(NUMERIC), st.integers(0, 100)), min_size=1, max_size=40), st.text(max_size=40))
+@given(
+    st.lists(st.tuples(st.sampled_from([*NUMERIC, "BYTES"]), st.integers(0, 100)), min_size=1, max_size=40),
+    st.text(max_size=40),
+)
 def test_a_packed_row_has_the_bytes_of_encoded_columns(cells: list[tuple[str, int]], name: str) -> None:
     columns = [Column(f"{name}{place}", datatype) for place, (datatype, _) in enumerate(cells)]
-    arrays = {c.name: np.array([value], DATATYPES[kind]) for c, (kind, value) in zip(columns, cells, strict=True)}
-    packed = RowEncoder(columns).encode([array.item() for array in arrays.values()])
+    arrays = {
+        c.name: np.array([name * (value % 9) or None if kind == "BYTES" else value], DATATYPES[kind])
+        for c, (kind, value) in zip(columns, cells, strict=True)
+    }
+    values = [array.item() for array in arrays.values()]
+    packed = RowEncoder(columns).encode(values)
     assert packed == encode_columns(arrays)
     assert {name: array.tolist() for name, array in decode_columns(packed).items()} == {
         name: array.tolist() for name, array in arrays.items()
     }
+    if all(kind != "BYTES" for kind, _ in cells):
+        assert RowEncoder(columns).encode_reals([float(value) for value in values]) == packed
 
 
-def test_text_and_nothing_have_no_packed_row() -> None:
-    for columns in ([], [Column("s", "BYTES")]):
-        with pytest.raises(ValueError, match="numeric"):
-            RowEncoder(columns)
+def test_nothing_has_no_packed_row() -> None:
+    with pytest.raises(ValueError, match="one column"):
+        RowEncoder([])

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from shipway.models._model import ModelDamaged, ModelUnknown, ModelUntrusted, Predictable
     from shipway.models._program_file import pack_program
     from shipway.models._row import RowEncoder
+    from shipway.models._rows import RowMaker, Rows
     from shipway.models._signature import DATATYPES, Column, Signature, SignatureMalformed
     from shipway.models._stack import InputMismatch, join, matrix_of, stack
 
@@ -53,6 +54,7 @@ _HOME = {
     "_model": ["ModelDamaged", "ModelUnknown", "ModelUntrusted", "Predictable"],
     "_program_file": ["pack_program"],
     "_row": ["RowEncoder"],
+    "_rows": ["RowMaker", "Rows"],
     "_signature": ["DATATYPES", "Column", "Signature", "SignatureMalformed"],
     "_stack": ["InputMismatch", "join", "matrix_of", "stack"],
 }
@@ -73,6 +75,8 @@ __all__ = [
     "ModelUntrusted",
     "Predictable",
     "RowEncoder",
+    "RowMaker",
+    "Rows",
     "Signature",
     "SignatureMalformed",
     "check_golden",

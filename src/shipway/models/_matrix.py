@@ -7,6 +7,7 @@ when they are asked for, so that nothing else needs to know of it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from shipway.models._signature import DATATYPES, Signature
 Reals = npt.NDArray[np.float64]
 
 
+@final
 class Matrix(Mapping[str, Array]):
     """The columns of a signature by name, held as float64 of shape (rows, inputs), in the signature's order.
 

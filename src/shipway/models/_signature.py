@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
 
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.errors import ShipwayError
+
+if TYPE_CHECKING:
+    from shipway.models._rows import RowMaker
 
 DATATYPES = {
     "BOOL": "|b1", "INT8": "|i1", "INT16": "<i2", "INT32": "<i4", "INT64": "<i8", "UINT8": "|u1", "UINT16": "<u2",
@@ -61,12 +65,23 @@ class Signature:
     places: Mapping[str, int] = field(init=False, repr=False, compare=False)
     text: str | None = field(init=False, repr=False, compare=False)
     real: bool = field(init=False, repr=False, compare=False)
+    _maker: RowMaker | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         texts = (column.name for column in self.inputs if column.datatype == "BYTES")
         object.__setattr__(self, "places", {column.name: place for place, column in enumerate(self.inputs)})
         object.__setattr__(self, "text", next(texts, None))
         object.__setattr__(self, "real", all(column.datatype == "FP64" for column in self.inputs))
+        object.__setattr__(self, "_maker", None)
+
+    @property
+    def maker(self) -> RowMaker:
+        """Makes its columns out of plain values."""
+        if self._maker is None:
+            from shipway.models._rows import RowMaker
+
+            object.__setattr__(self, "_maker", RowMaker(self))
+        return cast("RowMaker", self._maker)
 
     def to_json(self) -> JsonObject:
         return {"inputs": [c.to_json() for c in self.inputs], "outputs": [c.to_json() for c in self.outputs]}

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from shipway.kernel.errors import ShipwayError
 from shipway.models._columns import Array, datatype_of
 from shipway.models._matrix import Matrix
+from shipway.models._rows import Rows, join_rows
 from shipway.models._signature import DATATYPES, Column, Signature
 
 
@@ -29,8 +30,10 @@ def stack(columns: Mapping[str, Array], signature: Signature) -> Array:
 
     Columns that the signature does not name are left out (keys, event times). Raises InputMismatch.
     """
-    if isinstance(columns, Matrix) and columns.signature.inputs is signature.inputs:
+    if type(columns) is Matrix and columns.signature.inputs is signature.inputs:
         return columns.array.copy()  # an estimator may write to what it is given, and the log tells what was asked
+    if type(columns) is Rows and columns.signature.inputs is signature.inputs:
+        return np.array(columns.values_by_row, dtype=object)
     rows = check_inputs(columns, signature)
     text = any(column.datatype == "BYTES" for column in signature.inputs)
     matrix = np.empty((rows, len(signature.inputs)), dtype=object if text else np.float64)
@@ -41,8 +44,8 @@ def stack(columns: Mapping[str, Array], signature: Signature) -> Array:
 
 def check_inputs(columns: Mapping[str, Array], signature: Signature) -> int:
     """How many rows the columns hold; raises InputMismatch unless they are what the signature says."""
-    if isinstance(columns, Matrix) and columns.signature.inputs is signature.inputs:
-        return len(columns.array)
+    if (type(columns) is Matrix or type(columns) is Rows) and columns.signature.inputs is signature.inputs:
+        return len(columns.array) if type(columns) is Matrix else len(columns.values_by_row)
     rows: int | None = None
     for column in signature.inputs:
         array = _input(columns, column)
@@ -72,6 +75,9 @@ def join(parts: Sequence[Mapping[str, Array]], signature: Signature) -> Mapping[
     matrices = [part.array for part in parts if isinstance(part, Matrix)]
     if len(matrices) == len(parts):
         return Matrix(np.concatenate(matrices), signature)
+    rows = [part for part in parts if isinstance(part, Rows)]
+    if len(rows) == len(parts):
+        return join_rows(rows, signature)
     return {column.name: np.concatenate([part[column.name] for part in parts]) for column in signature.inputs}
 
 

@@ -48,9 +48,7 @@ class Reader:
     """Reads requests for one model. splits: whether several releases answer."""
 
     def __init__(self, signature: Signature, *, splits: bool = False) -> None:
-        numbers = [column for column in signature.inputs if column.datatype != "BYTES"]
         self._signature, self._splits = signature, splits
-        self._numbers = {column.name: (column.datatype, np.dtype(DATATYPES[column.datatype])) for column in numbers}
 
     def read(self, message: Any) -> tuple[Request, Wanted]:
         """The request in a ModelInferRequest and how to answer it; raises BodyMalformed and InputMismatch."""
@@ -71,32 +69,35 @@ class Reader:
         if len(inputs) == 1:  # so the matrix stays one
             array = _raw(inputs[0], raw[0]) if raw else _typed(inputs[0])
             return named_columns(inputs[0].name, array, self._signature)
+        if raw and (usual := self._usual(inputs, raw)) is not None:
+            return usual
         columns: dict[str, Array] = {}
-        usual = self._numbers if raw else {}
         for number, tensor in enumerate(inputs):
-            name = tensor.name
-            if (known := usual.get(name)) and name not in columns:
-                column = _usual(tensor, raw[number], *known)
-                if column is not None:
-                    columns[name] = column
-                    continue
             array = _raw(tensor, raw[number]) if raw else _typed(tensor)
-            found = named_columns(name, array, self._signature)
+            found = named_columns(tensor.name, array, self._signature)
             for own in found:
                 if own in columns:
                     raise InputMismatch(column=own, expected="each input once", given="two of this name")
             columns |= found
         return columns
 
-
-def _usual(tensor: Any, data: bytes, datatype: str, dtype: np.dtype[Any]) -> Array | None:
-    """A column of numbers just as the signature has it, looked at once; None for whatever has to be looked at closely."""
-    shape = tensor.shape
-    if tensor.datatype != datatype or not 0 < len(shape) < 3 or (len(shape) == 2 and shape[1] != 1):
-        return None
-    if shape[0] < 0 or len(data) != shape[0] * dtype.itemsize or tensor.parameters or tensor.HasField("contents"):
-        return None
-    return np.frombuffer(data, dtype)
+    def _usual(self, inputs: Any, raw: Any) -> Mapping[str, Array] | None:
+        """Of one raw tensor for each input, all of the same rows; None for whatever has to be read with care."""
+        columns, places, maker = self._signature.inputs, self._signature.places, self._signature.maker
+        if len(inputs) != len(columns) or not inputs[0].shape:
+            return None
+        found, rows = [b""] * len(columns), inputs[0].shape[0]
+        for tensor, data in zip(inputs, raw, strict=True):
+            place = places.get(tensor.name)
+            if place is None or not data or found[place] or tensor.datatype != columns[place].datatype:
+                return None
+            shape, width = tensor.shape, maker.sizes[place]
+            if shape != [rows] and shape != [rows, 1]:
+                return None
+            if (width is not None and len(data) != rows * width) or tensor.parameters or tensor.HasField("contents"):
+                return None
+            found[place] = data
+        return maker.of_raw(found, rows)
 
 
 def said_headers(message: Any) -> dict[bytes, bytes]:

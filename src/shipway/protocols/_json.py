@@ -12,6 +12,9 @@ from shipway.protocols._http import BodyMalformed
 
 Message = TypeVar("Message")
 
+Plain = bool | int | float | str | None
+"""A value of a row as JSON has it."""
+
 _PYTHONS_OWN = re.compile(rb"NaN|Infinity")  # words that Python's json writes and JSON does not have
 
 
@@ -30,6 +33,14 @@ def decode_body(decoder: msgspec.json.Decoder[Message], text: bytes, what: str) 
         raise BodyMalformed(f"not {what}: {problem}") from problem
     except (ValueError, RecursionError) as problem:  # a DecodeError is a ValueError
         raise BodyMalformed(f"the body is not JSON: {problem}") from problem
+
+
+def decode_usual(decoder: msgspec.json.Decoder[Message], text: bytes) -> Message | None:
+    """The message in a body of the usual form; None for any other, which is read with care."""
+    try:
+        return decoder.decode(text)
+    except (ValueError, RecursionError):  # a DecodeError is a ValueError
+        return None
 
 
 def _without_nan(text: bytes) -> bytes:

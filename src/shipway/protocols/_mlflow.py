@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
 
 from shipway.models import DATATYPES, Array, Column, InputMismatch, Signature
 from shipway.protocols._http import BodyMalformed, Headers
-from shipway.protocols._json import decode_body
-from shipway.protocols._v1 import Rows, array_of, columns_of_rows
+from shipway.protocols._json import Plain, decode_body, decode_usual
+from shipway.protocols._v1 import Rows, array_of, columns_of_plain, columns_of_rows
 from shipway.serve import Request
 
 CSV = b"text/csv"
@@ -27,6 +27,7 @@ _FLAGS = {"true": True, "false": False}
 
 
 _NOTHING = msgspec.Raw()
+_UsualTable = list[list[Plain] | dict[str, Plain]] | dict[str, list[Plain]] | None
 
 
 class _Split(msgspec.Struct):
@@ -43,7 +44,21 @@ class _Invocation(msgspec.Struct):
     params: dict[str, msgspec.Raw] | None = None
 
 
+class _UsualSplit(msgspec.Struct):
+    columns: list[str]
+    data: list[list[Plain]]
+
+
+class _UsualInvocation(msgspec.Struct):
+    dataframe_split: _UsualSplit | None = None
+    dataframe_records: list[dict[str, Plain]] | None = None
+    instances: _UsualTable = None
+    inputs: _UsualTable = None
+    params: msgspec.Raw = _NOTHING
+
+
 _decoder = msgspec.json.Decoder(_Invocation)
+_usual_decoder = msgspec.json.Decoder(_UsualInvocation)
 _rows = msgspec.json.Decoder(Rows)
 _columns = msgspec.json.Decoder(dict[str, list[msgspec.Raw]])
 
@@ -53,6 +68,8 @@ def parse_invocation(body: bytes, headers: Headers, signature: Signature, *, asi
     wanted = {*(column.name for column in signature.inputs), *aside}
     if headers.get(b"content-type", b"").split(b";")[0].strip().lower() == CSV:
         return Request(None, _of_csv(body, signature, wanted)), None
+    if (usual := _usual_columns(body, signature, aside)) is not None:
+        return Request(None, usual), None
     message = decode_body(_decoder, body, "an MLflow request")
     given = [name for name in FORMS if getattr(message, name) not in (None, _NOTHING)]
     if len(given) != 1:
@@ -60,6 +77,31 @@ def parse_invocation(body: bytes, headers: Headers, signature: Signature, *, asi
     if message.params:
         raise BodyMalformed(f"params: this model takes none, given {', '.join(message.params)}")
     return Request(None, _of_json(message, signature, wanted)), None
+
+
+def _usual_columns(body: bytes, signature: Signature, aside: Sequence[str]) -> Mapping[str, Array] | None:
+    """Of a body of the usual form, in one look; None for any other, which is read with care."""
+    message = decode_usual(_usual_decoder, body)
+    if message is None or message.params:
+        return None
+    given = [one for one in (getattr(message, name) for name in FORMS) if one is not None]
+    if len(given) != 1:
+        return None
+    (table,) = given
+    if isinstance(table, list):
+        return columns_of_plain(table, signature, aside)
+    names, places = signature.maker.names, signature.places
+    known = table.columns if isinstance(table, _UsualSplit) else [*table]
+    if known != names and (not places.keys() <= {*known} or len({*known}) < len(known) or not {*known}.isdisjoint(aside)):
+        return None
+    if isinstance(table, dict):
+        return signature.maker.of_columns([table[name] for name in names])
+    if known == names:
+        return signature.maker.of_rows(table.data)
+    if not all(len(row) == len(known) for row in table.data):
+        return None
+    order = [known.index(name) for name in names]
+    return signature.maker.of_rows([[row[place] for place in order] for row in table.data])
 
 
 def _of_json(message: _Invocation, signature: Signature, wanted: set[str]) -> dict[str, Array]:

@@ -17,6 +17,7 @@ import numpy as np
 from shipway.models import DATATYPES, Array, InputMismatch, datatype_of
 
 _LENGTH = struct.Struct("<I")
+_DTYPES = {datatype: np.dtype(code) for datatype, code in DATATYPES.items()}
 _DEEPEST = 8  # dimensions; deeper nesting is no model's and is left to fail as a mismatch
 
 
@@ -47,6 +48,8 @@ def parse_binary_tensor(name: str, datatype: str, shape: list[int], data: memory
     needed = prod(shape) * dtype.itemsize
     if len(data) != needed:
         raise InputMismatch(column=name, expected=f"{needed} bytes for {datatype} {shape}", given=f"{len(data)} bytes")
+    if datatype == "BOOL" and bytes(data).strip(b"\x00\x01"):  # as numpy has it, neither true nor false
+        raise InputMismatch(column=name, expected="BOOL of bytes 0 and 1", given="another byte")
     return np.frombuffer(data, dtype).reshape(shape)
 
 
@@ -98,7 +101,7 @@ def _dtype(name: str, datatype: str, shape: list[int]) -> np.dtype[Any]:
         raise InputMismatch(column=name, expected=f"a datatype of {', '.join(DATATYPES)}", given=repr(datatype))
     if not shape or min(shape) < 0:
         raise InputMismatch(column=name, expected="a shape of one size or more, none negative", given=f"shape {shape}")
-    return np.dtype(DATATYPES[datatype])
+    return _DTYPES[datatype]
 
 
 def _halved(values: Any, dtype: np.dtype[Any]) -> Array:

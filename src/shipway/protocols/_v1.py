@@ -5,13 +5,13 @@ Source: KServe, docs of the V1 data plane: `{"instances": [...]}` in, `{"predict
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
 from shipway.models import Array, InputMismatch, Signature
 from shipway.protocols._http import BodyMalformed, Headers, Reply, json_reply
-from shipway.protocols._json import decode_body
+from shipway.protocols._json import Plain, decode_body, decode_usual
 from shipway.protocols._tensors import parse_json_tensor
 from shipway.serve import Request, Response
 
@@ -27,13 +27,21 @@ class _PredictRequest(msgspec.Struct):
     instances: Rows
 
 
+class _UsualRequest(msgspec.Struct):
+    instances: list[list[Plain] | dict[str, Plain]]
+
+
 _decoder = msgspec.json.Decoder(_PredictRequest)
+_usual_decoder = msgspec.json.Decoder(_UsualRequest)
 
 
 def parse_predict(body: bytes, _headers: Headers, signature: Signature) -> tuple[Request, None]:
     """The request in a body, whose rows are lists in the signature's order or objects by column. Raises BodyMalformed,
     InputMismatch.
     """
+    usual = decode_usual(_usual_decoder, body)
+    if usual is not None and (columns := columns_of_plain(usual.instances, signature)) is not None:
+        return Request(None, columns), None
     rows = decode_body(_decoder, body, "a V1 request").instances
     if not rows:
         raise BodyMalformed("instances: expected a row or more, given none")
@@ -48,6 +56,26 @@ def render_predict(response: Response, _wanted: None) -> Reply:
     else:
         predictions = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     return json_reply({"predictions": predictions}, headers=((REQUEST_ID, response.id.encode()),))
+
+
+def columns_of_plain(
+    rows: Sequence[list[Plain] | dict[str, Plain]], signature: Signature, aside: Collection[str] | None = None
+) -> Mapping[str, Array] | None:
+    """The columns of rows of the usual form; None for any other. aside: columns that may come besides, and others are passed
+    over; None: there are no others.
+    """
+    if not rows:
+        return None
+    if isinstance(rows[0], list):
+        lists = [row for row in rows if isinstance(row, list)]
+        return signature.maker.of_rows(lists) if len(lists) == len(rows) else None
+    names, first = signature.maker.names, rows[0].keys()
+    if len(first) != len(names) and (aside is None or not first.isdisjoint(aside)):
+        return None
+    objects = [row for row in rows if isinstance(row, dict) and row.keys() == first]
+    if len(objects) != len(rows) or not first >= signature.places.keys():
+        return None
+    return signature.maker.of_rows([[row[name] for name in names] for row in objects])
 
 
 def columns_of_rows(rows: Rows, signature: Signature, only: Collection[str] | None = None) -> dict[str, Array]:

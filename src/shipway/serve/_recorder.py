@@ -18,7 +18,7 @@ import numpy as np
 
 from shipway.kernel.clock import Clock
 from shipway.kernel.errors import ShipwayError
-from shipway.models import DATATYPES, Column, Matrix, RowEncoder, Signature, encode_columns
+from shipway.models import DATATYPES, Column, Matrix, RowEncoder, Rows, Signature, encode_columns
 from shipway.serve._request import Arrays, Checked, Identity
 from shipway.store import FailureRecord, PredictionRecord, SegmentWriter, WorkRecord, encode_record
 
@@ -56,7 +56,7 @@ class Recorder:
         self._second, self._failures = 0, 0
         self._sample, self._weight = sample, 1 / sample if sample < 1 else msgspec.UNSET
         self._log, self._identity, self._clock, self._timer = log, identity, clock, timer
-        self._inputs = _encoder(signature.inputs) if signature.real else None
+        self._inputs = RowEncoder(signature.inputs) if signature.inputs else None
         self._outputs = _encoder(signature.outputs)
         self._answers = {column.name: np.dtype(DATATYPES[column.datatype]) for column in signature.outputs}
 
@@ -153,9 +153,14 @@ class Recorder:
         )
 
     def _encoded_inputs(self, request: Checked) -> bytes:
-        if request.rows == 1 and self._inputs and isinstance(request.logged, Matrix):
-            return self._inputs.encode(request.logged.array[0].tolist())
-        return encode_columns(request.logged)
+        logged = request.logged
+        if request.rows == 1 and self._inputs:
+            if isinstance(logged, Matrix):
+                return self._inputs.encode_reals(logged.array[0].tolist())
+            if isinstance(logged, Rows):
+                with suppress(UnicodeEncodeError):
+                    return self._inputs.encode(logged.values_by_row[0])
+        return encode_columns(logged)
 
     def _encoded_outputs(self, rows: int, outputs: Arrays) -> bytes:
         if rows == 1 and self._outputs and {name: array.dtype for name, array in outputs.items()} == self._answers:

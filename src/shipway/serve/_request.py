@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from shipway.kernel.errors import nearest
-from shipway.models import Array, InputMismatch, Matrix, Signature, datatype_of
+from shipway.models import Array, InputMismatch, Matrix, Rows, Signature, datatype_of
 
 Arrays = Mapping[str, Array]
 """Columns by name, each of shape (n,)."""
@@ -72,14 +72,15 @@ class Door:
     def check(self, request: Request, *, id: str, started: float) -> Checked:
         """Raises InputMismatch."""
         columns = request.columns
-        if isinstance(columns, Matrix) and columns.signature.inputs is self._signature.inputs:
-            return Checked(id, columns, columns, len(columns.array), started)
+        if (type(columns) is Matrix or type(columns) is Rows) and columns.signature.inputs is self._signature.inputs:
+            rows = len(columns.array) if type(columns) is Matrix else len(columns.values_by_row)
+            return Checked(id, columns, columns, rows, started)
         if columns.keys() != self._inputs.keys():
             self._check_names(columns)
-        rows: int | None = None
+        found: int | None = None
         for name, array in columns.items():
-            rows = _check_column(name, array, self._inputs.get(name), rows)
-        return Checked(id, {name: columns[name] for name in self._inputs}, columns, rows or 0, started)
+            found = _check_column(name, array, self._inputs.get(name), found)
+        return Checked(id, {name: columns[name] for name in self._inputs}, columns, found or 0, started)
 
     def _check_names(self, columns: Arrays) -> None:
         known = [*self._inputs, *self._aside]
