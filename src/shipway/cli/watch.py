@@ -12,6 +12,7 @@ from shipway.cli._refs import find_deploy
 from shipway.cli._settings import Project, Settings
 
 if TYPE_CHECKING:
+    from shipway.kernel.canonical import JsonObject
     from shipway.monitor import Reading
 
 _WORST = 10  # slices that are told
@@ -21,6 +22,7 @@ _WORST = 10  # slices that are told
 @click.argument("deployment", required=False)
 @click.option("--months", is_flag=True, help="Report calendar months as well.")
 @click.option("--slices", is_flag=True, help="Search the features, and pairs of them, for where the model is most wrong.")
+@click.option("--hours", default=None, metavar="FROM..TO", help="Drift of these hours, from what is stored.")
 @click.option("--sentinel", is_flag=True, help="Ask the provider its golden prompts now, whenever they were asked last.")
 @click.option("--new-baseline", is_flag=True, help="Hold the provider against what it says now: an exchange was meant.")
 @click.option("--predictions", default=None, metavar="URL", help="Somebody else's log: a file, a folder, s3://BUCKET/PREFIX.")
@@ -46,6 +48,7 @@ def command(
     deployment: str | None,
     months: bool,
     slices: bool,
+    hours: str | None,
     sentinel: bool,
     new_baseline: bool,
     as_json: bool,
@@ -96,12 +99,34 @@ def command(
         document["slices"] = _slices(project, out, ref)
     if months:
         document["months"] = report_months(project.store, ref)
+    if hours:
+        document["hours"] = _hours(project, out, ref, hours)
     silences, now = load_silences(project.store, ref), project.store.clock.now()
     open_pages = [alert for alert in alerts if alert.severity is Severity.PAGE and alert.open]
     paging = any(not any(one.covers(alert.monitor, now) for one in silences) for alert in open_pages)
     out.end("watch", document, then=f"shipway rollback {ref}" if paging else f"shipway log {ref}")
     if paging:
         raise click.exceptions.Exit(1)
+
+
+def _hours(project: Project, out: Output, ref: str, text: str) -> list[JsonObject]:
+    """Drift of a window of hours, a release at a time; the feature that moved most first."""
+    from shipway.kernel.clock import parse_instant
+    from shipway.monitor import report_hours
+
+    try:
+        start, end = (parse_instant(part) for part in text.split(".."))
+    except ValueError as problem:
+        raise Misused(f"{text!r} is no window of hours", mend="--hours 2026-11-29T10:00:00Z..2026-11-29T14:00:00Z") from problem
+    found = report_hours(project.store, ref, start, end)
+    for record in found:
+        out.say(f"  {record['rows']} predictions from {record['from']} to {record['to']}")
+        features: Any = record["features"]
+        for name, drift in sorted(features.items(), key=lambda item: -(item[1]["psi"] or 0.0))[:5]:
+            out.say(f"    {name:<24} population stability index {drift['psi'] or 0.0:.3f}")
+    if not found:
+        out.say("  no prediction of these hours is in a leaf: their days are not settled yet, or nothing was asked")
+    return found
 
 
 def _foreign(settings: Settings, deployment: str | None, given: dict[str, Any], as_json: bool) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from shipway.monitor._freshness import check_freshness, freshness_detail
     from shipway.monitor._gaps import GAP
     from shipway.monitor._golden_prompts import Baseline, BaselineMalformed, PromptRun, take_baseline
+    from shipway.monitor._hours import HoursWindow, measure_hours, report_hours
     from shipway.monitor._incidents import Cause, CauseKind, Event, EventKind, Incident, group_alerts, rank_causes
     from shipway.monitor._join import Coverage, joined, measure_coverage
     from shipway.monitor._labels import Labels, measure_labels
@@ -57,6 +58,7 @@ _HOME = {
     "_compact": ["Compacted", "TimeColumn", "compact_logs"],
     "_deployments": ["Reference", "release_reference"],
     "_gaps": ["GAP"],
+    "_hours": ["HoursWindow", "measure_hours", "report_hours"],
     "_join": ["Coverage", "joined", "measure_coverage"],
     "_labels": ["Labels", "measure_labels"],
     "_leaf": ["Question"],
@@ -114,6 +116,7 @@ __all__ = [
     "Finding",
     "ForeignColumns",
     "ForeignWindow",
+    "HoursWindow",
     "Incident",
     "Labels",
     "OutcomeColumns",
@@ -179,6 +182,7 @@ __all__ = [
     "measure_cost",
     "measure_coverage",
     "measure_foreign",
+    "measure_hours",
     "measure_labels",
     "measure_outcome_log",
     "measure_serving",
@@ -188,6 +192,7 @@ __all__ = [
     "pick_outcomes",
     "rank_causes",
     "release_reference",
+    "report_hours",
     "report_months",
     "scan_calls",
     "scan_outcomes",

@@ -31,7 +31,7 @@ class Question(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """rows and labels of one day of one release; features and outcomes: digests of their profiles.
+    """rows and labels of one day of one release; features and outcomes: digests of their profiles, hours: of its hours.
 
     rows_at, labels_at: when the last of them was recorded, microseconds of the epoch; label_sum: the sum of the labels.
     A change of any of these means that the profiles are of old.
@@ -46,6 +46,7 @@ class Leaf:
     label_sum: float
     features: Digest | None = None
     outcomes: Digest | None = None
+    hours: Digest | None = None
 
     def key(self, ref: str) -> str:
         """The key of its row of state."""
@@ -53,6 +54,7 @@ class Leaf:
 
     def to_json(self) -> JsonObject:
         """The value of its row of state."""
+        hours: JsonObject = {"hours": self.hours} if self.hours else {}
         return {
             "version": 1,
             "release": self.release,
@@ -64,16 +66,18 @@ class Leaf:
             "label_sum": self.label_sum,
             "features": self.features,
             "outcomes": self.outcomes,
+            **hours,
         }
 
     @classmethod
     def from_json(cls, record: JsonObject) -> Leaf:
         """The inverse of to_json."""
         counts = {name: int(cast("int", record[name])) for name in ("rows", "rows_at", "labels", "labels_at")}
-        profiles = [parse_digest(str(record[name])) if record[name] else None for name in ("features", "outcomes")]
+        names = ("features", "outcomes", "hours")
+        profiles = [parse_digest(str(record[name])) if record.get(name) else None for name in names]
         day, total = date.fromisoformat(str(record["day"])), float(cast("float", record["label_sum"]))
         release = parse_digest(str(record["release"]))
-        return cls(release, day, **counts, label_sum=total, features=profiles[0], outcomes=profiles[1])
+        return cls(release, day, **counts, label_sum=total, features=profiles[0], outcomes=profiles[1], hours=profiles[2])
 
 
 def load_leaves(store: Store, ref: str) -> list[Leaf]:

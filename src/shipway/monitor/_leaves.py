@@ -1,8 +1,8 @@
 """Leaves: one day of one release behind one ref as an additive profile, so that any window is a sum of leaves.
 
 A leaf is a row of state (kind `leaf`) with the digests of two profiles: the features and scores of every row, read
-once, and the outcomes of the rows whose label is known, made again when more labels or corrections have arrived. It is
-made when its day is settled.
+once, and the outcomes of the rows whose label is known, made again when more labels or corrections have arrived. A day of
+many rows has those of its hours, too. It is made when its day is settled.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from shipway.data import Profile, reference_profile
+from shipway.data import Profile, merge_profiles, reference_profile
 from shipway.kernel.digest import Digest
 from shipway.monitor._deployments import Reference, rows_of_ref
 from shipway.monitor._faults import past_unreadable
+from shipway.monitor._hours import CUT_ROWS, put_hours
 from shipway.monitor._join import with_labels
 from shipway.monitor._leaf import LEAF, Leaf, Question, load_leaves, put_profile
 from shipway.monitor._measure import Measure
@@ -89,7 +90,7 @@ def _labelled(store: Store, predictions: pl.LazyFrame, question: Question) -> pl
 
 
 def _same(counted: Leaf, held: Leaf | None) -> bool:
-    return held is not None and replace(held, features=None, outcomes=None) == counted
+    return held is not None and replace(held, features=None, outcomes=None, hours=None) == counted
 
 
 def _chunks(leaves: list[Leaf]) -> Iterator[list[Leaf]]:
@@ -109,17 +110,25 @@ def _make(
     held: Mapping[tuple[Digest, date], Leaf],
 ) -> Iterator[Leaf]:
     """The leaves of a chunk of days; features are measured only where the rows are not those measured before."""
-    ready = {leaf: old.features for leaf in chunk if (old := _same_rows(leaf, held.get((leaf.release, leaf.day))))}
+    ready = {leaf: old for leaf in chunk if (old := _same_rows(leaf, held.get((leaf.release, leaf.day))))}
     scan = scan_weights if len(ready) == len(chunk) else scan_predictions
     rows = rows_of_ref(store, scan(store, first=chunk[0].day, last=chunk[-1].day), question.ref)
-    table = _labelled(store, rows, question).sort("release", "day", maintain_order=True).collect()
+    table = _labelled(store, rows, question).sort("release", "day", pl.col("time").dt.hour(), maintain_order=True).collect()
     spans = _spans(table)
     for release in sorted({leaf.release for leaf in chunk}):
         measure = Measure(references[release], table)
         for leaf in (leaf for leaf in chunk if leaf.release == release):
             span = spans[release, leaf.day]
-            features = ready[leaf] if leaf in ready else put_profile(store, measure.features(span))
-            yield replace(leaf, features=features, outcomes=put_profile(store, measure.outcomes(span)))
+            old = ready.get(leaf) or _measured(store, measure, leaf, span)
+            yield replace(leaf, features=old.features, hours=old.hours, outcomes=put_profile(store, measure.outcomes(span)))
+
+
+def _measured(store: Store, measure: Measure, leaf: Leaf, span: slice) -> Leaf:
+    """The leaf with the features of its rows; of many rows hour by hour, whose sum the day is."""
+    if leaf.rows < CUT_ROWS:
+        return replace(leaf, features=put_profile(store, measure.features(span)))
+    hours = measure.hours(span)
+    return replace(leaf, features=put_profile(store, merge_profiles(*hours.values())), hours=put_hours(store, hours))
 
 
 def _same_rows(counted: Leaf, held: Leaf | None) -> Leaf | None:

@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from shipway.data import NumericProfile, Profile, measure_outcomes, measure_profile
+from shipway.monitor._hours import spans_of_hours
 from shipway.monitor._tables import SCORE, WEIGHT, input_column
 from shipway.monitor._weights import repeated_rows
 
@@ -26,6 +27,11 @@ class Measure:
         """Features and scores of every row of the span; a feature that was not logged is left out."""
         rows = self._rows(span)
         return measure_profile(self._reference, _cut(self._features, rows), score=self._score[rows])
+
+    def hours(self, span: slice) -> dict[int, Profile]:
+        """As features, of each hour (UTC) with rows; the rows of the span are in the order of their hours."""
+        hours = self._table["time"][span].dt.hour().to_numpy()
+        return {hour: self.features(slice(span.start + at.start, span.start + at.stop)) for hour, at in spans_of_hours(hours)}
 
     def outcomes(self, span: slice) -> Profile:
         """Outcomes of the rows of the span that have a label."""
