@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ import pytest
 import xgboost
 from models_help import late, manifest_of, matrix, rows
 
-from shipway.models import Array, Column, ModelUnknown, ModelUntrusted, Predictable, Signature, load_model
+from shipway.models import Array, Column, ModelUnknown, ModelUntrusted, Predictable, Signature, load_model, xgboost_json
+from shipway.models._load import load_bytes
 
 NUMBERS = (Column("hour", "INT64"), Column("temp", "FP64"))
 NAMES = ["hour", "temp"]
@@ -170,7 +172,10 @@ HOSTILE = {
     "itself": changed(left_children=[0]),
     "one child": changed(right_children=[-1]),
     "two parents": changed(left_children=[2]),
+    "another parent": changed(parents=[0]),
+    "parent outside": binary("xgboost").replace('"parents":[2147483647,0,', '"parents":[2147483647,536870923,', 1),
     "shorter": changed(split_conditions=[]),
+    "other sums": changed(sum_hessian=[]),
     "fraction": changed(split_indices=[0.5]),
     "category": changed(split_type=[1]),
     "number of another": changed(id=None),
@@ -254,3 +259,18 @@ def test_a_number_changed_anywhere_is_refused_or_answers(tmp_path: Path, library
         except (ModelUnknown, ModelUntrusted):
             refused += 1
     assert 0 < refused < 150
+
+
+def test_the_binary_form_of_xgboost_becomes_the_json_of_the_very_same_trees() -> None:
+    for kind in ("two classes", "three classes", "a number"):
+        booster = MODELS[f"xgboost, {kind}"][0]().get_booster()
+        binary_form = bytes(booster.save_raw("ubj"))
+        again = xgboost.Booster()
+        again.load_model(bytearray(xgboost_json(binary_form)))
+        assert again.save_raw("json") == booster.save_raw("json")
+    draw = random.Random(0)
+    for _ in range(100):
+        place = draw.randrange(len(binary_form))
+        for changed in (binary_form[:place], binary_form[:place] + bytes([draw.randrange(256)]) + binary_form[place + 1 :]):
+            with suppress(ModelUnknown, ModelUntrusted):
+                load_bytes("xgboost", xgboost_json(changed), NUMBERS).predict(rows())

@@ -28,6 +28,7 @@ from shipway.pipeline import (
     code_object,
     make_model,
 )
+from shipway.pipeline._mlflow import NativeFile, native_file
 
 PYTHON = Path(sys.executable)  # our own development environment has the libraries: here it plays the project
 OWN = '''"""A logistic regression of weights in numpy's own archive."""
@@ -52,8 +53,11 @@ class Number(Line):
 
 SAVE = """
 import sys
-import numpy as np
+import lightgbm
 import mlflow
+import numpy as np
+import skl2onnx
+import xgboost
 from sklearn.linear_model import LogisticRegression
 
 folder = sys.argv[1]
@@ -63,6 +67,17 @@ fitted.coef_, fitted.intercept_ = points["x"].reshape(1, 2), points["y"]
 mlflow.sklearn.save_model(
     fitted, folder + "/model", serialization_format="cloudpickle", pyfunc_predict_fn="predict_proba", pip_requirements=[]
 )
+mlflow.sklearn.save_model(fitted, folder + "/skops", serialization_format="skops", pip_requirements=[])
+rows = np.random.default_rng(0).normal(size=(200, 2))
+above = (rows[:, 1] > rows[:, 0] / 2).astype(int)
+trees = xgboost.XGBClassifier(n_estimators=20, n_jobs=1).fit(rows, above)
+mlflow.xgboost.save_model(trees, folder + "/ubj", pip_requirements=[])
+mlflow.xgboost.save_model(trees, folder + "/json", model_format="json", pip_requirements=[])
+light = lightgbm.LGBMClassifier(n_estimators=3, n_jobs=1, verbose=-1).fit(rows, above)
+mlflow.lightgbm.save_model(light.booster_, folder + "/light", pip_requirements=[])
+mlflow.lightgbm.save_model(light, folder + "/pickled", pip_requirements=[])
+onnx = skl2onnx.to_onnx(fitted, rows[:1].astype("f4"), options={"zipmap": False})
+mlflow.onnx.save_model(onnx, folder + "/onnx", pip_requirements=[])
 """
 
 
@@ -135,16 +150,63 @@ def test_a_class_that_is_not_there_or_fails_is_said(ran: tuple[Project, RunResul
     assert "class: MODULE.CLASS" in str(problem.value.mend)
 
 
-def test_a_model_of_mlflow_is_made_where_it_may_run_its_authors_code(
-    ran: tuple[Project, RunResult], fitted: Any, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def folders(fitted: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Models of MLflow in several flavours, saved by MLflow."""
+    made = tmp_path_factory.mktemp("mlflow")
+    np.savez(made / "points.npz", x=fitted.coef_[0], y=fitted.intercept_)
+    subprocess.run([sys.executable, "-c", SAVE, str(made)], check=True, capture_output=True)
+    return made
+
+
+def test_a_model_of_mlflow_is_made_where_it_may_run_its_authors_code(ran: tuple[Project, RunResult], folders: Path) -> None:
     project, result = ran
-    np.savez(tmp_path / "points.npz", x=fitted.coef_[0], y=fitted.intercept_)
-    subprocess.run([sys.executable, "-c", SAVE, str(tmp_path)], check=True, capture_output=True)
-    given = with_value(result, project.store.put_tree(tmp_path / "model")[0])
+    given = with_value(result, project.store.put_tree(folders / "model")[0])
     with pytest.raises(ModelRefused, match="loading one runs whatever its author put in it") as problem:
         make(project, given)
-    assert problem.value.mend == "allow_pickle: true under models: above, for an author whom you trust"
+    assert str(problem.value.mend).endswith("allow_pickle: true under models: above, for an author whom you trust")
     manifest = manifest_of(project, make(project, given, allow_pickle=True))
     assert (manifest["format"], manifest["allow_pickle"]) == ("mlflow", True)
     assert manifest["signature"]["outputs"] == [{"name": "probability", "datatype": "FP64"}]
+
+
+def native(folder: Path) -> NativeFile | None:
+    return native_file({str(file.relative_to(folder)): file.read_bytes for file in folder.rglob("*") if file.is_file()})
+
+
+def test_a_model_of_mlflow_that_holds_its_librarys_own_file_needs_no_permission(
+    ran: tuple[Project, RunResult], folders: Path
+) -> None:
+    project, result = ran
+    given = with_value(result, project.store.put_tree(folders / "ubj")[0])
+    manifest = manifest_of(project, make(project, given))
+    assert (manifest["format"], "allow_pickle" in manifest) == ("xgboost", False)
+    kept = {name: native(folders / name) for name in ("ubj", "json", "light", "onnx", "skops", "pickled", "model")}
+    assert {name: found and found.format for name, found in kept.items()} == {
+        "ubj": "xgboost", "json": "xgboost", "light": "lightgbm", "onnx": "onnx", "skops": "skops",
+        "pickled": None, "model": None,
+    }  # fmt: skip
+
+
+def test_what_a_folder_of_mlflow_says_is_not_believed(folders: Path, tmp_path: Path) -> None:
+    said = (folders / "ubj" / "MLmodel").read_text()
+    for text in (
+        said.replace("loader_module: mlflow.xgboost", "loader_module: mine"),  # code of its author around the trees
+        said.replace("model.ubj", "../../model.ubj"),
+        said.replace("  xgboost:", "  another:"),
+    ):
+        assert text != said
+        (tmp_path / "MLmodel").write_text(text)
+        assert native(tmp_path) is None
+    for text, file, says in (
+        (said, b"{", "not the binary form that XGBoost saves"),
+        (said, (folders / "ubj" / "model.ubj").read_bytes()[:-20], "not the binary form that XGBoost saves"),
+        (said, b"[$d#L" + (1 << 60).to_bytes(8, "big"), "it ends too early"),
+        (said, b"[" * 5000, "more than 64 deep"),
+        ("flavors: &a [*a]", b"", "the MLmodel of a model of MLflow cannot be read"),
+        ("flavors: !!python/object/apply:os.system [x]", b"", "the MLmodel of a model of MLflow cannot be read"),
+    ):
+        (tmp_path / "MLmodel").write_text(text)
+        (tmp_path / "model.ubj").write_bytes(file)
+        with pytest.raises(ModelRefused, match=says):
+            native(tmp_path)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from shipway.models._rows import RowMaker, Rows
     from shipway.models._signature import DATATYPES, Column, Signature, SignatureMalformed
     from shipway.models._stack import InputMismatch, join, matrix_of, stack
+    from shipway.models._ubj import xgboost_json
 
 _HOME = {
     "_columns": ["Array", "ColumnsMalformed", "datatype_of", "decode_columns", "encode_columns"],
@@ -57,6 +58,7 @@ _HOME = {
     "_rows": ["RowMaker", "Rows"],
     "_signature": ["DATATYPES", "Column", "Signature", "SignatureMalformed"],
     "_stack": ["InputMismatch", "join", "matrix_of", "stack"],
+    "_ubj": ["xgboost_json"],
 }
 
 __all__ = [
@@ -96,6 +98,7 @@ __all__ = [
     "read_golden",
     "served_model",
     "stack",
+    "xgboost_json",
 ]
 
 if not TYPE_CHECKING:

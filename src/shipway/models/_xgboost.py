@@ -14,10 +14,12 @@ from shipway.models._columns import Array
 from shipway.models._library import library
 from shipway.models._model import ModelUnknown
 from shipway.models._signature import Column
-from shipway.models._tree_arrays import check_walk, check_within, untrusted, whole
+from shipway.models._tree_arrays import Ints, check_walk, check_within, untrusted, whole
 
 _DIGITS = re.compile(r"\d{1,9}", re.ASCII)
-_NODES = ("left_children", "right_children", "split_indices", "split_conditions", "default_left")
+_NODES = ("left_children", "right_children", "split_indices", "split_conditions", "default_left", "parents")
+_NUMBERS = ("base_weights", "loss_changes", "sum_hessian")  # of each node too, and followed nowhere
+_NO_PARENT = 2**31 - 1
 
 
 def load_xgboost(data: bytes, inputs: tuple[Column, ...]) -> BoostedModel:
@@ -129,16 +131,28 @@ def _check_tree(tree: Mapping[str, Any], features: int) -> None:
     size = _count(parameters["num_nodes"])
     if _count(parameters.get("size_leaf_vector", 1)) > 1:
         raise ModelUnknown("a tree with several numbers at a leaf is not read by this version")
-    if size < 1 or any(len(tree[name]) != size for name in _NODES):
+    if size < 1 or any(len(tree[name]) != size for name in (*_NODES, *_NUMBERS)):
         raise untrusted("a tree has other numbers of values than nodes")
     left, right, split = (whole(tree[name], size, name) for name in _NODES[:3])
     inner = left != -1
     if ((right != -1) != inner).any():
         raise untrusted("a tree has a node with one child")
     check_walk(left[inner], right[inner], size)
+    _check_parents(whole(tree["parents"], size, "parents"), left, right)
     check_within(split[inner], features, "a feature")
     kinds = whole(tree["split_type"], size, "split_type") if tree.get("split_type") else np.zeros(size, np.int64)
     _check_categories(tree, np.flatnonzero(kinds == 1))
+
+
+def _check_parents(parents: Ints, left: Ints, right: Ints) -> None:
+    """XGBoost follows them when it reads a tree; a node that was pruned away keeps the one it had."""
+    inner = np.flatnonzero(left != -1)
+    for children in (left, right):
+        if not np.array_equal(parents[children[inner]], inner):
+            raise untrusted("a tree has a node whose parent is another one")
+    if parents[0] != _NO_PARENT:
+        raise untrusted("a tree has a root with a parent")
+    check_within(parents[parents != _NO_PARENT], len(parents), "a parent")
 
 
 def _check_categories(tree: Mapping[str, Any], splits: Array) -> None:
