@@ -18,6 +18,7 @@ from pathlib import Path
 import serving_batch
 import serving_http
 import serving_process
+import serving_replaced
 from serving_setup import PYTHON, Row, Work, make_model
 
 from shipway.environment import ensure_overlay
@@ -31,6 +32,7 @@ PARTS = {
     "workers": serving_process.measure_workers,
     "start": serving_process.measure_start,
     "memory": serving_process.measure_memory,
+    "replaced": serving_replaced.measure_replaced,
     "overlay": serving_process.measure_overlay,
 }
 
