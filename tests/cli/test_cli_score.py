@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pytest
 from cli_project import Project
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "store"))
@@ -104,6 +105,41 @@ def test_rows_in_a_bucket_are_scored_into_a_bucket(project: Project) -> None:
     assert (gone.code, "data.empty" in gone.err) == (1, True), gone.err
 
 
+@pytest.mark.slow
+def test_a_scoring_into_a_bucket_that_is_killed_at_any_moment_is_continued_to_equal_output(project: Project) -> None:
+    """From when it starts until after the upload began; what came from the bucket, and what was scored, is not done again."""
+    environ = s3_environ()
+    client, bucket = s3_client(environ), f"killed-{os.getpid()}"
+    client.create_bucket(Bucket=bucket)
+    out, release = io.BytesIO(), release_of(project)
+    rows(4000).write_parquet(out)
+    client.put_object(Bucket=bucket, Key="new/0.parquet", Body=out.getvalue())
+
+    def words(name: str) -> list[str]:
+        return ["score", release, f"s3://{bucket}/new", f"s3://{bucket}/out/{name}.parquet", "--batch", "20"]
+
+    def body(name: str) -> bytes:
+        return bytes(client.get_object(Bucket=bucket, Key=f"out/{name}.parquet")["Body"].read())
+
+    began = time.monotonic()
+    assert project.cli(*words("whole"), environ=environ).code == 0
+    took, again = time.monotonic() - began, []
+    for number in range(12):
+        name = f"n{number}"
+        child = project.start(*words(name), environ=environ)
+        time.sleep(took * (0.2 + 0.07 * number))
+        child.send_signal(signal.SIGKILL)
+        child.communicate()
+        done = project.cli(*words(name), "--json", environ=environ)
+        if child.returncode == 0 or "is there already" in done.err + str(done.document):
+            assert body(name) == body("whole"), "it had ended, or its upload had"
+            continue
+        assert done.code == 0, done.err
+        again.append(done.document["again"])
+        assert body(name) == body("whole")
+    assert max(again) > 0, again
+
+
 def test_a_data_set_is_scored_at_its_snapshot_and_so_are_the_rows_of_a_query(project: Project) -> None:
     release, given = release_of(project), rows(300)
     project.ask("score", release, "data/points", "one.csv")
@@ -115,8 +151,13 @@ def test_a_data_set_is_scored_at_its_snapshot_and_so_are_the_rows_of_a_query(pro
         database.commit()
     (project.root / "q.sql").write_text("SELECT point, x, y FROM p")
     project.edit("data:\n", "data:\n  asked: {sql: q.sql, from: 'sqlite:rows.db', key: point}\n")
+    project.ask("score", release, "sql:asked", "now.parquet")
     project.ask("data", "snapshot", "asked")
     project.ask("score", release, "data/asked", "asked.parquet", "--keep", "point")
+    assert pl.read_parquet(project.root / "now.parquet").equals(pl.read_parquet(project.root / "asked.parquet").sort("point"))
+    for wrong, code in (("sql:points", "cli.misused"), ("sql:akse", "cli.data-unknown")):
+        refused = project.cli("score", release, wrong, "no.csv", "--json")
+        assert refused.document["error"]["code"] == code
     scored = pl.read_parquet(project.root / "asked.parquet").sort("point")
     given.write_parquet(project.root / "given.parquet")
     project.ask("score", release, "given.parquet", "plain.parquet")

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from shipway.operate._reviews import rate_review
     from shipway.operate._rounds import Round, follow_round, look_round
     from shipway.operate._score import BATCH, OutputRefused, Scored, ScoreTask, score_files, score_task
+    from shipway.operate._score_query import Asked, score_query
     from shipway.operate._segments import search_slices
     from shipway.operate._service import watch_service
     from shipway.operate._serving import NotServable
@@ -98,6 +99,7 @@ _HOME = {
     "_group": ["PortTaken", "PredictorFailed", "bind_port"],
     "_reconcile": ["Action", "Start", "Stop", "reconcile"],
     "_score": ["BATCH", "OutputRefused", "ScoreTask", "Scored", "score_files", "score_task"],
+    "_score_query": ["Asked", "score_query"],
     "_piped": ["ScoringFailed"],
     "_serving": ["NotServable"],
     "_supervisor": ["ENDPOINT", "Supervisor"],
@@ -114,6 +116,7 @@ __all__ = [
     "Ambiguous",
     "AnsweringHere",
     "AnswersNotHere",
+    "Asked",
     "ComparisonImpossible",
     "Control",
     "ControlRunning",
@@ -188,6 +191,7 @@ __all__ = [
     "reconcile",
     "release_answers",
     "score_files",
+    "score_query",
     "score_task",
     "search_slices",
     "serve_pinned",

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import polars as pl
 
 from shipway.data import DataEmpty, Part, TableFile, open_tables, read_part, table_names
-from shipway.kernel.canonical import JsonObject, canonical_json
+from shipway.kernel.canonical import Json, JsonObject, canonical_json
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.kernel.workers import Workers
@@ -96,23 +96,44 @@ def score_files(
     tell: Callable[[int, int], None],
     report: Callable[[str], None],
     replace: bool = False,
+    stays: bool = False,
 ) -> Scored:
     """Score the rows of the tables at `given` into the file `out`: `row`, the columns kept, the outputs, `release`.
 
     row counts from 0 through all files in their order. What is done stands in a folder beside `out` until all is there; run
-    again, it goes on. tell: hears rows done and rows in all. Raises OutputRefused, InputMismatch, ScoringFailed, DataMissing,
-    DataEmpty, DataUnreadable.
+    again, it goes on. tell: hears rows done and rows in all; stays: what is done stands also then, for whoever brings `out`
+    elsewhere. Raises OutputRefused, InputMismatch, ScoringFailed, DataMissing, DataEmpty, DataUnreadable.
     """
-    _check_out(given, out, replace)
+    check_output(out, replace=replace)
+    _check_apart(given, out)
+    with scoring_folder(task, out, _files_record(given), replace=replace) as work:
+        found = _finish(task, given, out, work, workers=workers, tell=tell, report=report)
+        if not stays:
+            clear(work)
+        return found
+
+
+@contextmanager
+def scoring_folder(task: ScoreTask, out: Path, rows: JsonObject, *, replace: bool) -> Iterator[Path]:
+    """The folder of what is done, for this scoring alone; gone afterwards where nothing stands in it. rows: what is scored.
+
+    Raises OutputRefused.
+    """
     work = out.with_name(f".{out.name}.scoring")
     with _alone(work):
-        _begin(work, _fingerprint(task, given), replace)
+        _begin(work, _fingerprint(task, rows), replace)
         try:
-            return _finish(task, given, out, work, workers=workers, tell=tell, report=report)
+            yield work
         finally:
             close_predictors()
             if not any(work.glob("batch-*.parquet")):  # all is done, or nothing was begun
                 shutil.rmtree(work)
+
+
+def clear(work: Path) -> None:
+    """Nothing is done any more."""
+    for file in work.glob("batch-*.parquet"):
+        file.unlink()
 
 
 def _finish(
@@ -130,17 +151,14 @@ def _finish(
     if not jobs:
         raise DataEmpty(f"{given.name} holds no rows", where=str(given), mend="nothing is there to score")
     total = sum(job.rows for job in jobs)
-    left = [job for job in jobs if not _stands(work / job.file)]
+    left = [job for job in jobs if not stands(work / job.file)]
     done = again = total - sum(job.rows for job in left)
     tell(done, total)
     for job, frame in zip(left, workers.map(partial(score_batch, task, kept), left), strict=True):
-        _write(frame, work / job.file)
+        keep_batch(frame, work / job.file)
         done += job.rows
         tell(done, total)
-    files = [work / job.file for job in jobs]
-    failed = _assemble(task, files, out)
-    for file in files:
-        file.unlink()
+    failed = assemble(task, [work / job.file for job in jobs], out)
     return Scored(total, len(jobs), again, failed)
 
 
@@ -195,22 +213,24 @@ def _kept(task: ScoreTask, tables: list[TableFile]) -> dict[str, pl.DataType]:
     """The columns that are read, by their types in the first table. Raises InputMismatch, naming the table."""
     names = dict.fromkeys([*(column.name for column in task.signature.inputs), *task.keep])
     for table in tables:
-        _checked(table, task.signature.inputs, task.keep)
+        check_table(table.name, table.schema, task.signature.inputs, task.keep)
     return {name: tables[0].schema[name] for name in names}
 
 
-def _checked(table: TableFile, inputs: tuple[Column, ...], keep: tuple[str, ...]) -> None:
+def check_table(name: str, schema: Mapping[str, pl.DataType], inputs: tuple[Column, ...], keep: tuple[str, ...]) -> None:
+    """Raises InputMismatch, which names the table, where a column is missing or of another type."""
     try:
-        check_columns(table.schema, inputs)
+        check_columns(schema, inputs)
     except InputMismatch as problem:
-        problem.where, problem.mend = table.name, f"its columns are {', '.join(table.schema)}"[:300]
+        problem.where, problem.mend = name, f"its columns are {', '.join(schema)}"[:300]
         raise
-    for name in keep:
-        if name not in table.schema:
-            raise InputMismatch(column=name, expected="a column to keep", given=f"none in {table.name}")
+    for column in keep:
+        if column not in schema:
+            raise InputMismatch(column=column, expected="a column to keep", given=f"none in {name}")
 
 
-def _check_out(given: Path, out: Path, replace: bool) -> None:
+def check_output(out: Path, *, replace: bool) -> None:
+    """Raises OutputRefused unless a file can be made there."""
     if out.suffix not in _WRITERS:
         mend = f"a name that ends in {', '.join(_WRITERS)}"
         raise OutputRefused(f"{out.name} is of no format that is written", where=str(out), mend=mend)
@@ -218,17 +238,24 @@ def _check_out(given: Path, out: Path, replace: bool) -> None:
         raise OutputRefused(f"{out.name} is there already", where=str(out), mend="another name, or --again to replace it")
     if out.is_dir() or not out.parent.is_dir():
         raise OutputRefused(f"{out.name} cannot be a file there", where=str(out), mend="a file in a folder that exists")
+
+
+def _check_apart(given: Path, out: Path) -> None:
     table_names(given)
     if given.is_dir() and out.resolve().is_relative_to(given.resolve()):
         raise OutputRefused(f"{out.name} would be among what is scored", where=str(out), mend="a file outside that folder")
 
 
-def _fingerprint(task: ScoreTask, given: Path) -> bytes:
-    """What must be the same for batches of an earlier scoring to count."""
-    files: list[JsonObject] = []
+def _files_record(given: Path) -> JsonObject:
+    files: list[Json] = []
     for name in table_names(given):
         found = ((given / name) if given.is_dir() else given).stat()
         files.append({"name": name, "size": found.st_size, "modified": str(found.st_mtime_ns)})
+    return {"files": files}
+
+
+def _fingerprint(task: ScoreTask, rows: JsonObject) -> bytes:
+    """What must be the same for batches of an earlier scoring to count."""
     record: JsonObject = {
         "kind": "scoring",
         "version": 1,
@@ -236,7 +263,7 @@ def _fingerprint(task: ScoreTask, given: Path) -> bytes:
         "model": task.model,
         "keep": list(task.keep),
         "batch": task.batch,
-        "files": files,
+        **rows,
     }
     return canonical_json(record)
 
@@ -267,7 +294,7 @@ def _begin(work: Path, fingerprint: bytes, replace: bool) -> None:
         _replace(record, lambda path: path.write_bytes(fingerprint))
 
 
-def _stands(file: Path) -> bool:
+def stands(file: Path) -> bool:
     """Whether a batch is there whole: after a power cut a file may be there and empty."""
     if not file.is_file():
         return False
@@ -278,7 +305,8 @@ def _stands(file: Path) -> bool:
     return True
 
 
-def _write(frame: pl.DataFrame, file: Path) -> None:
+def keep_batch(frame: pl.DataFrame, file: Path) -> None:
+    """Whole under its name, or not at all."""
     _replace(file, lambda path: frame.write_parquet(path, compression="lz4"))
 
 
@@ -288,7 +316,7 @@ def _replace(file: Path, write: Callable[[Path], object]) -> None:
     partial.replace(file)
 
 
-def _assemble(task: ScoreTask, files: list[Path], out: Path) -> int:
+def assemble(task: ScoreTask, files: list[Path], out: Path) -> int:
     """All batches as one file, which appears whole; how many rows have an error."""
     frames = [pl.scan_parquet(file, glob=False, hive_partitioning=False) for file in files]
     whole = pl.concat(frames, how="diagonal")

@@ -7,6 +7,6 @@ from __future__ import annotations
 
 from shipway.data.sql._address import Address, parse_address
 from shipway.data.sql._query import Query
-from shipway.data.sql._take import Taken, measure_query, read_rows, take_query
+from shipway.data.sql._take import Taken, measure_query, read_rows, stream_query, take_query
 
-__all__ = ["Address", "Query", "Taken", "measure_query", "parse_address", "read_rows", "take_query"]
+__all__ = ["Address", "Query", "Taken", "measure_query", "parse_address", "read_rows", "stream_query", "take_query"]

@@ -65,6 +65,19 @@ def measure_query(
     return tuple(_Files(store, name, None, digest_bytes).read(address, query, before))
 
 
+def stream_query(address: Address, query: Query) -> Generator[pl.DataFrame]:
+    """As read_rows, each place of the order once: some thousand rows at a time, in one transaction that lasts until the last is
+    taken; the first batch also where there are none. Raises SourceDown, QueryRefused, RowsUnfit, also in the middle.
+    """
+    previous: tuple[object, ...] | None = None
+    with closing(read_rows(address, query)) as batches:
+        for batch in batches:
+            if batch.height:
+                _check_order(batch, query, previous)
+                previous = batch.select(query.order).row(-1)
+            yield batch
+
+
 class _Files:
     """Makes the files of one reading. rows: that were read; made: bytes of Parquet."""
 
@@ -142,7 +155,7 @@ def _check_order(batch: pl.DataFrame, query: Query, previous: tuple[object, ...]
         raise RowsUnfit(what, where=query.where, mend="key: [COLUMNS] that do, or a query with each once")
 
 
-def read_rows(address: Address, query: Query, *, after: tuple[object, ...] = ()) -> Iterator[pl.DataFrame]:
+def read_rows(address: Address, query: Query, *, after: tuple[object, ...] = ()) -> Generator[pl.DataFrame]:
     """The rows of a query in its order, those after a place of it alone where one is given; nothing is kept.
 
     Close it when not all are read. Raises SourceDown, QueryRefused, RowsUnfit.
