@@ -58,6 +58,7 @@ LIBRARY_ROOMS = {
     "fsspec": {"store"},  # a remote that obstore does not speak
     "ray": {"operate"},  # the others work for whatever Workers they are given
     "boto3": {"pipeline"},
+    "apprise": {"operate"},  # whoever is told of incidents
     "botocore": {"pipeline", "cli", "store"},  # Step Functions, a function's settings, uploads that go on, versions of objects
     "deltalake": {"data"},
     "pyiceberg": {"data"},

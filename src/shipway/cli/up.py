@@ -111,7 +111,12 @@ def command(
         control.start(stop)
         running.callback(control.end)
         spec = _SpecNow(settings, out)
-        for name, rounds in (("following", _following), ("looking at gateways", _looking), ("pulling outcomes", _pulling)):
+        for name, rounds in (
+            ("following", _following),
+            ("looking at gateways", _looking),
+            ("pulling outcomes", _pulling),
+            ("notifying", _notifying),
+        ):
             # daemons: an evaluation of an hour does not keep the process
             thread = threading.Thread(target=rounds, args=(settings, out, spec, stop), name=name, daemon=True)
             thread.start()
@@ -160,6 +165,20 @@ def _looking(settings: Settings, out: Output, spec: _SpecNow, stop: threading.Ev
         return look_round(hands, environ=settings.environ, spec=spec, report=out.note)
 
     _turn(settings, out, stop, "looking at gateways", make)
+
+
+def _notifying(settings: Settings, out: Output, spec: _SpecNow, stop: threading.Event) -> None:
+    """People who want to know of incidents."""
+    from shipway.operate import CONTROL, notify_round
+
+    def make(hands: Hands) -> Round:
+        def link() -> str:
+            row = hands.store.state(CONTROL, "up")
+            return str(row.value["url"]) if row else ""
+
+        return notify_round(hands.store, environ=settings.environ, spec=spec, link=link, report=out.note)
+
+    _turn(settings, out, stop, "notifying", make)
 
 
 def _pulling(settings: Settings, out: Output, spec: _SpecNow, stop: threading.Event) -> None:

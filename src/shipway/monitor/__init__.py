@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from shipway.monitor._join import Coverage, joined, measure_coverage
     from shipway.monitor._labels import Labels, measure_labels
     from shipway.monitor._leaf import Question
+    from shipway.monitor._messages import NOTIFIED, Message, due_messages
     from shipway.monitor._months import report_months
     from shipway.monitor._outcome_facts import OutcomeFacts, measure_outcome_log
     from shipway.monitor._outcome_rows import OutcomeMalformed
@@ -62,6 +63,7 @@ _HOME = {
     "_join": ["Coverage", "joined", "measure_coverage"],
     "_labels": ["Labels", "measure_labels"],
     "_leaf": ["Question"],
+    "_messages": ["NOTIFIED", "Message", "due_messages"],
     "_months": ["report_months"],
     "_columns": ["ColumnUnknown", "OutcomeColumns", "check_named", "pick_outcomes"],
     "_outcome_facts": ["OutcomeFacts", "measure_outcome_log"],
@@ -95,6 +97,7 @@ __all__ = [
     "ALL",
     "COST_BY",
     "GAP",
+    "NOTIFIED",
     "READING",
     "AgeShare",
     "Alert",
@@ -119,6 +122,7 @@ __all__ = [
     "HoursWindow",
     "Incident",
     "Labels",
+    "Message",
     "OutcomeColumns",
     "OutcomeFacts",
     "OutcomeLog",
@@ -155,6 +159,7 @@ __all__ = [
     "compare_runs",
     "cost_by",
     "drop_readings",
+    "due_messages",
     "estimate_window",
     "event_clock",
     "find_call",

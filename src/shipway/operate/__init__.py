@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from shipway.operate._lone_gateway import LoneGateway, NothingToPass, lone_gateway
     from shipway.operate._meant import Ambiguous, Meant, NothingKnown, find_meant
     from shipway.operate._measured import Measured, attest_check
+    from shipway.operate._notify import NotifyFailed, NotifyMissing, notify, notify_round
     from shipway.operate._outcome_queries import PULLED, WatermarkUnfit, outcome_round, pull_outcomes
     from shipway.operate._pinned import serve_pinned
     from shipway.operate._piped import ScoringFailed
@@ -93,6 +94,7 @@ _HOME = {
     "_reviews": ["rate_review"],
     "_rounds": ["Round", "follow_round", "look_round"],
     "_segments": ["search_slices"],
+    "_notify": ["NotifyFailed", "NotifyMissing", "notify", "notify_round"],
     "_service": ["watch_service"],
     "_surroundings": ["watch_surroundings"],
     "_control": ["Control", "compact", "gather", "labels_of", "make_supervisor", "watch_all", "watch_ref"],
@@ -130,6 +132,8 @@ __all__ = [
     "NotServable",
     "NothingKnown",
     "NothingToPass",
+    "NotifyFailed",
+    "NotifyMissing",
     "OutputRefused",
     "PortTaken",
     "PredictorFailed",
@@ -181,6 +185,8 @@ __all__ = [
     "measure_equal_outputs",
     "measured_of",
     "note_control",
+    "notify",
+    "notify_round",
     "open_answering",
     "open_named_index",
     "open_ray",

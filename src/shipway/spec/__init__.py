@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shipway.spec._monitors import ADDED_MONITORS, MONITORS, MonitorSpec, default_monitors
     from shipway.spec._names import is_pattern, legal_form, matches
     from shipway.spec._node import YamlNode
+    from shipway.spec._notify import NotifySpec
     from shipway.spec._origins import OriginSpec
     from shipway.spec._outline import DataOutline, Outline, find_spec, outline_of, read_outline
     from shipway.spec._policy import policy_from_json, policy_to_json
@@ -63,6 +64,7 @@ _HOME = {
     "_gateway": ["BudgetSpec", "GatewayKeySpec", "GatewaySpec"],
     "_indexes": ["IndexSpec"],
     "_models": ["ModelSpec", "OutcomeSpec"],
+    "_notify": ["NotifySpec"],
     "_monitors": ["ADDED_MONITORS", "MONITORS", "MonitorSpec", "default_monitors"],
     "_names": ["is_pattern", "legal_form", "matches"],
     "_origins": ["OriginSpec"],
@@ -124,6 +126,7 @@ __all__ = [
     "ModelSpec",
     "MonitorSpec",
     "NotWorseBy",
+    "NotifySpec",
     "OriginSpec",
     "OutcomeSpec",
     "Outline",

@@ -17,6 +17,7 @@ from shipway.spec._indexes import IndexSpec, read_index
 from shipway.spec._models import ModelSpec, OutcomeSpec, read_model, read_outcome, read_parameter
 from shipway.spec._names import inside_path, name_of
 from shipway.spec._node import Node
+from shipway.spec._notify import NotifySpec, read_notify
 from shipway.spec._policy import check_passes, check_policy, check_soak, read_policy
 from shipway.spec._prompts import PromptSpec, read_prompt
 from shipway.spec._providers import ProviderSpec, read_provider
@@ -28,7 +29,7 @@ from shipway.spec._yaml import parse_yaml
 
 SECTIONS = (
     *("project", "environment", "data", "pipeline", "parameters", "steps", "schedule", "models", "outcomes"),
-    *("providers", "prompts", "indexes", "evals", "deploy", "policy", "gateway", "targets"),
+    *("providers", "prompts", "indexes", "evals", "deploy", "policy", "gateway", "targets", "notify"),
 )
 
 
@@ -53,6 +54,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     policy: Mapping[str, PolicyRule] = {}
     gateway: GatewaySpec = GatewaySpec()
     targets: TargetsSpec = TargetsSpec()
+    notify: NotifySpec = NotifySpec()
 
     @property
     def root(self) -> Path:
@@ -76,6 +78,7 @@ def read_spec(text: str, *, path: str, load_contract: LoadContract | None) -> Sp
         deploy=named(entries.get("deploy"), "deploy", lambda key, node: read_deploy(key, node, known=known)),
         policy=read_policy(entries.get("policy")),
         targets=read_targets(entries["targets"]) if "targets" in entries else TargetsSpec(),
+        notify=read_notify(entries["notify"]) if "notify" in entries else NotifySpec(),
     )
     check_steps(spec.steps, entries.get("steps", root), pipeline=spec.pipeline is not None)
     check_order(spec.deploy, entries.get("deploy", root))
