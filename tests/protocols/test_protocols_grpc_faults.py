@@ -105,9 +105,11 @@ class Raw:
         return data
 
 
+REQUEST = {":method": "POST", ":path": f"/{INFER}", ":scheme": "http", "content-type": "application/grpc", "te": "trailers"}
+
+
 def block(**more: str) -> bytes:
-    headers = {":method": "POST", ":path": f"/{INFER}", ":scheme": "http", "content-type": "application/grpc", "te": "trailers"}
-    headers |= {name.replace("_", "-"): value for name, value in more.items()}
+    headers = REQUEST | {name.replace("_", "-"): value for name, value in more.items()}
     return hpack.Encoder().encode(headers.items(), huffman=False)
 
 
@@ -166,6 +168,12 @@ def test_frames_at_random_end_their_connection_and_no_other(mirror: Answering) -
                 )
 
 
+# a prediction that waits for its turn, its client having said everything
+_OPEN = h2.frame(h2.HEADERS, h2.END_HEADERS, 1, block()) + h2.frame(
+    h2.DATA, h2.END_STREAM, 1, framed(infer_message(columns_of_all_types()))
+)
+
+
 @pytest.mark.parametrize(
     ("frames", "why"),
     [
@@ -184,12 +192,72 @@ def test_frames_at_random_end_their_connection_and_no_other(mirror: Answering) -
         (h2.frame(h2.WINDOW_UPDATE, 0, 0, h2.number(2**31 - 1)), h2.FLOW_CONTROL_ERROR),
         (h2.frame(h2.PING, 0, 0, bytes(7)), h2.FRAME_SIZE_ERROR),
         (h2.HEAD.pack(20_000 << 8, 0, 1), h2.FRAME_SIZE_ERROR),
+        (h2.frame(h2.RST_STREAM, 0, 1, bytes(4)), h2.PROTOCOL_ERROR),
+        (h2.frame(h2.HEADERS, h2.END_HEADERS, 1, block()) + h2.frame(h2.RST_STREAM, 0, 1, bytes(3)), h2.FRAME_SIZE_ERROR),
+        (h2.frame(h2.WINDOW_UPDATE, 0, 1, h2.number(1)), h2.PROTOCOL_ERROR),
+        (h2.frame(h2.WINDOW_UPDATE, 0, 0, bytes(3)), h2.FRAME_SIZE_ERROR),
+        (h2.frame(h2.SETTINGS, h2.ACK, 0, bytes(6)), h2.FRAME_SIZE_ERROR),
+        (h2.frame(h2.SETTINGS, 0, 1), h2.PROTOCOL_ERROR),
+        (h2.settings([(h2.ENABLE_PUSH, 2)]), h2.PROTOCOL_ERROR),
+        (h2.settings([(h2.MAX_FRAME_SIZE, 1 << 24)]), h2.PROTOCOL_ERROR),
+        (h2.frame(h2.PING, 0, 1, bytes(8)), h2.PROTOCOL_ERROR),
+        (h2.frame(h2.PRIORITY, 0, 1, bytes(4)), h2.FRAME_SIZE_ERROR),
+        (h2.frame(h2.PRIORITY, 0, 0, bytes(5)), h2.PROTOCOL_ERROR),
+        (h2.frame(h2.GOAWAY, 0, 1, bytes(8)), h2.PROTOCOL_ERROR),
+        (h2.frame(h2.GOAWAY, 0, 0, bytes(7)), h2.FRAME_SIZE_ERROR),
+        (h2.frame(h2.HEADERS, 0, 1, block()) + h2.frame(h2.CONTINUATION, h2.END_HEADERS, 3, b""), h2.PROTOCOL_ERROR),
+        (h2.frame(h2.HEADERS, h2.END_HEADERS, 1, block()) * 2, h2.PROTOCOL_ERROR),
+        (_OPEN + h2.frame(h2.HEADERS, h2.END_HEADERS | h2.END_STREAM, 1, block()), h2.STREAM_CLOSED),
     ],
 )
 def test_frames_that_break_the_protocol_are_answered_with_the_reason(mirror: Answering, frames: bytes, why: int) -> None:
     with Raw(mirror.address) as raw:
         raw.send(frames)
         assert reason(raw) == why
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"Upper": "case"},
+        {":status": "200"},
+        {":path": ""},
+        {"connection": "close"},
+        {"transfer-encoding": "chunked"},
+        {"te": "gzip"},
+        {"a b": "c"},
+        {"x": "a\r\nb"},
+        {":late": "after the others"},
+    ],
+    ids=str,
+)
+def test_headers_that_no_request_may_have_end_their_stream_and_nothing_else(mirror: Answering, wrong: dict[str, str]) -> None:
+    odd = hpack.Encoder().encode({**REQUEST, **wrong}.items(), huffman=False)
+    with Raw(mirror.address) as raw:
+        for stream in (1, 3):  # the second block is a remembered one
+            raw.send(h2.frame(h2.HEADERS, h2.END_HEADERS, stream, odd))
+            assert raw.until(h2.RST_STREAM, stream) == h2.number(h2.PROTOCOL_ERROR)
+        raw.ask(5, infer_message(columns_of_all_types()))
+        while "grpc-status" not in raw.headers:
+            raw.until(h2.HEADERS, 5)
+        assert raw.headers["grpc-status"] == "0"
+
+
+def test_clients_with_eager_keepalives_and_long_streams_are_not_cut(mirror: Answering) -> None:
+    """The C core sends at most a ping a second, whatever it is told; gRPC's own servers take two in five minutes."""
+    options = [
+        ("grpc.use_local_subchannel_pool", 1), ("grpc.keepalive_time_ms", 10), ("grpc.keepalive_timeout_ms", 500),
+        ("grpc.keepalive_permit_without_calls", 1), ("grpc.http2.max_pings_without_data", 0),
+    ]  # fmt: skip
+    message, before = infer_message(columns_of_all_types()), set(mirror.server._connections)
+    with grpc.insecure_channel(mirror.address, options=options) as found:
+        ask = found.stream_stream("/inference.GRPCInferenceService/ModelStreamInfer")
+        assert sum(1 for _ in ask(iter([message] * 500), timeout=20)) == 500
+        (own,) = mirror.server._connections - before
+        assert own._patience > 990, "a message that is answered gives back what goes with it"
+        time.sleep(1.3)
+        assert call(found, INFER, message)
+        assert own in mirror.server._connections
 
 
 @pytest.mark.parametrize(
@@ -419,6 +487,28 @@ def test_a_drain_answers_what_is_in_flight_and_tells_who_watches() -> None:
         assert flight.result(timeout=20)
         with channel(found.address) as late:
             assert refusal(late, INFER, infer_message(ROW))[0] == grpc.StatusCode.UNAVAILABLE
+
+
+def test_a_call_that_comes_after_the_last_goodbye_cuts_nobody() -> None:
+    asked, go = threading.Event(), threading.Event()
+
+    def hook() -> None:
+        asked.set()
+        go.wait(10)
+
+    message = infer_message(ROW)
+    with answering(mirror_app({"FP64": "FP64"}, cost=SLOW, hook=hook)) as found, Raw(found.address) as raw:
+        raw.ask(1, message)
+        assert asked.wait(10)
+        for step in (found.server.leave, found.server.settle):
+            found.loop.call_soon_threadsafe(step)
+            raw.until(h2.GOAWAY)
+        raw.ask(3, message)
+        raw.send(h2.frame(h2.WINDOW_UPDATE, 0, 3, h2.number(9)) + h2.frame(h2.RST_STREAM, 0, 3, h2.number(8)))
+        go.set()
+        while "grpc-status" not in raw.headers:
+            raw.until(h2.HEADERS, 1)
+        assert raw.headers["grpc-status"] == "0"
 
 
 def test_a_stream_of_requests_ends_with_the_server_and_loses_none() -> None:

@@ -167,7 +167,7 @@ def test_twenty_four_take_over_without_a_failed_call(served: Served, tmp_path: P
 
 def test_libraries_that_do_not_load_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "hpack", None)
-    for name in ("_grpc_server", "_http2"):
+    for name in ("_grpc_server", "_http2", "_http2_headers"):
         monkeypatch.delitem(sys.modules, f"shipway.protocols.{name}")
     with pytest.raises(GrpcMissing, match="gRPC needs hpack and protobuf, and they do not load: import of hpack halted"):
         _second_port(mirror_app({"FP64": "FP64"}), Place(port=0))

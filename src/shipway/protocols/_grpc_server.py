@@ -10,8 +10,9 @@ from shipway.protocols._accept import Acceptor
 from shipway.protocols._app import PredictorApp
 from shipway.protocols._grpc_call import Call
 from shipway.protocols._grpc_service import GrpcService
-from shipway.protocols._http2 import Connection, RequestHeaders
+from shipway.protocols._http2 import Connection
 from shipway.protocols._http2_frames import ENHANCE_YOUR_CALM, NO_ERROR
+from shipway.protocols._http2_headers import RequestHeaders
 from shipway.protocols._http2_stream import Stream
 
 _LAST_REQUESTS_SECONDS = 1.0  # a client hears that we drain, and what it sent before arrives

@@ -8,34 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import cast
 
-import hpack
-
 from shipway.protocols import _http2_frames as h2
+from shipway.protocols._http2_headers import BLOCK, Broken, HeaderBlocks, RequestHeaders, Unfinished
 from shipway.protocols._http2_stream import STREAM_WINDOW, Receiver, Stream
 
 STREAMS = 256  # at once, a connection
 CONNECTION_WINDOW = 16 << 20  # bytes that a client may send before it hears from us
-BLOCK = 32_768  # bytes of a header block, and of the headers in it
-_KNOWN_BLOCKS = 256  # remembered of a connection
 PATIENCE = 1000.0  # frames that bring no call; it comes back with calls and with time
 _PATIENCE_A_SECOND = 20.0
 _MOST_WRITTEN = 1 << 20  # bytes that wait for the network before no more are read
 
-RequestHeaders = Mapping[bytes, bytes]
-
-
 Accept = Callable[[Stream, RequestHeaders], Receiver]
-
-
-class _Broken(Exception):
-    """What ends a connection: a reason of the protocol's, and words."""
-
-    def __init__(self, reason: int, words: str) -> None:
-        super().__init__(words)
-        self.reason, self.words = reason, words
 
 
 class Connection(asyncio.Protocol):
@@ -45,9 +31,8 @@ class Connection(asyncio.Protocol):
         self._accept, self._connections = accept, connections
         self._rest = b""
         self._preface = False
-        self._decoder = hpack.Decoder(max_header_list_size=BLOCK)
-        self._blocks: dict[bytes, RequestHeaders] = {}
-        self._block: tuple[int, int, bytearray] | None = None  # stream, flags and what came of headers that go on
+        self._blocks = HeaderBlocks()
+        self._block: Unfinished | None = None
         self._last, self._unread, self._owed = 0, CONNECTION_WINDOW, 0
         self._initial = h2.WINDOW
         self._draining = self._settled = self._closing = self._paused = False
@@ -60,7 +45,6 @@ class Connection(asyncio.Protocol):
         self._patience = PATIENCE
         self.opened = self.heard = self._loop.time()
         self._stuck_since: float | None = None  # since when the client takes nothing of what waits for it
-        self.since_block: float | None = None  # since when headers are incomplete
 
     # asyncio's side
 
@@ -92,7 +76,7 @@ class Connection(asyncio.Protocol):
         self.heard, self._reading = self._loop.time(), True
         try:
             self._read(self._rest + data if self._rest else data)
-        except _Broken as problem:
+        except Broken as problem:
             self.end(problem.reason, problem.words)
         finally:
             self._reading = False
@@ -107,6 +91,10 @@ class Connection(asyncio.Protocol):
         self._written.append(data)
         if not self._reading and len(self._written) == 1:
             self._loop.call_soon(self._send_written)
+
+    def answered(self) -> None:
+        """A message went out: a client that gets answers may send what goes with them, also on one stream for hours."""
+        self._patience = min(PATIENCE, self._patience + 1)
 
     def forget(self, stream: Stream) -> None:
         """The stream is over."""
@@ -153,6 +141,11 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     @property
+    def since_block(self) -> float | None:
+        """Since when headers are incomplete."""
+        return self._block.since if self._block else None
+
+    @property
     def spoke(self) -> bool:
         """Whether the client has begun in HTTP/2."""
         return self._preface
@@ -195,7 +188,7 @@ class Connection(asyncio.Protocol):
             head, flags, id = unpack(data, at)
             length = head >> 8
             if length > h2.FRAME:
-                raise _Broken(h2.FRAME_SIZE_ERROR, f"a frame of {length} bytes, expected at most {h2.FRAME}")
+                raise Broken(h2.FRAME_SIZE_ERROR, f"a frame of {length} bytes, expected at most {h2.FRAME}")
             end = at + 9 + length
             if end > size:
                 break
@@ -216,8 +209,8 @@ class Connection(asyncio.Protocol):
         self._transport.close()
 
     def _frame(self, kind: int, flags: int, id: int, payload: bytes) -> None:
-        if self._block is not None and (kind != h2.CONTINUATION or id != self._block[0]):
-            raise _Broken(h2.PROTOCOL_ERROR, "expected the rest of a header block")
+        if self._block is not None and (kind != h2.CONTINUATION or id != self._block.stream):
+            raise Broken(h2.PROTOCOL_ERROR, "expected the rest of a header block")
         if kind == h2.DATA:
             self._data(flags, id, payload)
         elif kind == h2.HEADERS:
@@ -225,7 +218,7 @@ class Connection(asyncio.Protocol):
         elif reader := _READERS.get(kind):
             reader(self, flags, id, payload)
         elif kind == h2.PUSH_PROMISE:
-            raise _Broken(h2.PROTOCOL_ERROR, "a client pushes nothing")
+            raise Broken(h2.PROTOCOL_ERROR, "a client pushes nothing")
         else:
             self._tire()  # a kind that we do not know is passed over
 
@@ -233,19 +226,23 @@ class Connection(asyncio.Protocol):
         """A frame that brings no call. A client that sends many of them and little else is left."""
         self._patience -= 1
         if self._patience < 0:
-            raise _Broken(h2.ENHANCE_YOUR_CALM, "too many frames that bring no call")
+            raise Broken(h2.ENHANCE_YOUR_CALM, "too many frames that bring no call")
 
     def refresh(self, seconds: float) -> None:
         """So much time went by."""
         self._patience = min(PATIENCE, self._patience + seconds * _PATIENCE_A_SECOND)
 
+    def _unopened(self, id: int) -> bool:
+        """Whether nothing may come on a stream yet. Once we drain, one that came too late may go on, and is not listened to."""
+        return id > self._last and not self._settled
+
     def _data(self, flags: int, id: int, payload: bytes) -> None:
         size = len(payload)
-        if id == 0 or id > self._last:
-            raise _Broken(h2.PROTOCOL_ERROR, f"data on stream {id}, which is not open")
+        if id == 0 or self._unopened(id):
+            raise Broken(h2.PROTOCOL_ERROR, f"data on stream {id}, which is not open")
         self._unread -= size
         if self._unread < 0:
-            raise _Broken(h2.FLOW_CONTROL_ERROR, "more data than the window of the connection")
+            raise Broken(h2.FLOW_CONTROL_ERROR, "more data than the window of the connection")
         self._owed += size
         if self._owed >= CONNECTION_WINDOW // 2:
             self.write(h2.frame(h2.WINDOW_UPDATE, 0, 0, h2.number(self._owed)))
@@ -273,78 +270,65 @@ class Connection(asyncio.Protocol):
         payload = _unpadded(flags, payload)
         if flags & h2.HAS_PRIORITY:
             if len(payload) < 5:
-                raise _Broken(h2.FRAME_SIZE_ERROR, "headers too short for their priority")
+                raise Broken(h2.FRAME_SIZE_ERROR, "headers too short for their priority")
             payload = payload[5:]
-        if not flags & h2.END_HEADERS:
-            self._block, self.since_block = (id, flags, bytearray(payload)), self.heard
-            return
-        self._open(flags, id, payload)
+        if flags & h2.END_HEADERS:
+            self._open(flags, id, payload)
+        else:
+            self._block = Unfinished(id, flags, payload, self.heard)
 
     def _continuation(self, flags: int, _id: int, payload: bytes) -> None:
-        if self._block is None:
-            raise _Broken(h2.PROTOCOL_ERROR, "the rest of no header block")
-        id, first, block = self._block
-        block += payload
+        block = self._block
+        if block is None:
+            raise Broken(h2.PROTOCOL_ERROR, "the rest of no header block")
         self._tire()
-        if len(block) > BLOCK:
-            raise _Broken(h2.ENHANCE_YOUR_CALM, f"a header block of more than {BLOCK} bytes")
+        block.more(payload)
         if flags & h2.END_HEADERS:
-            self._block = self.since_block = None
-            self._open(first, id, bytes(block))
+            self._block = None
+            self._open(block.flags, block.stream, bytes(block.data))
 
     def _open(self, flags: int, id: int, block: bytes) -> None:
-        headers = self._decoded(block)
-        stream = self.streams.get(id)
-        if stream is not None:  # trailers, which say nothing to us
-            if stream.ended or not flags & h2.END_STREAM:
-                raise _Broken(h2.PROTOCOL_ERROR, f"headers in the middle of stream {id}")
-            stream.ended = True
-            if stream.receiver:
-                stream.receiver.received(b"", ended=True)
-            return
-        if id <= self._last and id % 2:
-            self._tire()  # trailers of a stream that is over already
-            return
         if not id % 2:
-            raise _Broken(h2.PROTOCOL_ERROR, f"a client opens no stream {id}")
+            raise Broken(h2.PROTOCOL_ERROR, f"a client opens no stream {id}")
+        if id <= self._last:
+            self._trail(flags, id, block)
+            return
+        headers = self._blocks.request(block)
         if self._settled:
             return  # beyond the last that was promised an answer
         self._last = id
         stream = Stream(self, id, self._initial)
         stream.ended = bool(flags & h2.END_STREAM)
-        if len(self.streams) >= STREAMS:
+        if headers is None or len(self.streams) >= STREAMS:
             self._tire()
-            self.write(h2.frame(h2.RST_STREAM, 0, id, h2.number(h2.REFUSED_STREAM)))
+            why = h2.PROTOCOL_ERROR if headers is None else h2.REFUSED_STREAM
+            self.write(h2.frame(h2.RST_STREAM, 0, id, h2.number(why)))
             return
         self.streams[id] = stream
         stream.receiver = self._accept(stream, headers)
         if stream.ended and id in self.streams:
             stream.receiver.received(b"", ended=True)
 
-    def _decoded(self, block: bytes) -> RequestHeaders:
-        """The headers in a block. Blocks that change no table mean the same until one does."""
-        if found := self._blocks.get(block):
-            return found
-        table = self._decoder.header_table
-        before = (len(table.dynamic_entries), table.dynamic_entries[0] if table.dynamic_entries else None, table.maxsize)
-        try:
-            pairs = self._decoder.decode(block, raw=True)
-        except hpack.HPACKError as problem:
-            raise _Broken(h2.COMPRESSION_ERROR, f"a header block that cannot be read: {type(problem).__name__}") from problem
-        headers: dict[bytes, bytes] = {}
-        for name, value in pairs:
-            headers[bytes(name)] = headers[bytes(name)] + b"," + bytes(value) if name in headers else bytes(value)
-        entries = table.dynamic_entries
-        after = (len(entries), entries[0] if entries else None, table.maxsize)
-        if before[0] != after[0] or before[1] is not after[1] or before[2] != after[2] or len(self._blocks) >= _KNOWN_BLOCKS:
-            self._blocks.clear()
-        elif len(block) < 1024:
-            self._blocks[block] = headers
-        return headers
+    def _trail(self, flags: int, id: int, block: bytes) -> None:
+        """Headers on a stream that was opened: trailers, which say nothing to us."""
+        formed, stream = self._blocks.trailers(block), self.streams.get(id)
+        if stream is None:
+            self._tire()  # of one that is over already
+        elif stream.ended:
+            raise Broken(h2.STREAM_CLOSED, f"headers after the end of stream {id}")
+        elif not flags & h2.END_STREAM:
+            raise Broken(h2.PROTOCOL_ERROR, f"headers in the middle of stream {id}")
+        elif not formed:
+            self._tire()
+            stream.reset(h2.PROTOCOL_ERROR)
+        else:
+            stream.ended = True
+            if stream.receiver:
+                stream.receiver.received(b"", ended=True)
 
     def _settings(self, flags: int, id: int, payload: bytes) -> None:
         if id or len(payload) % 6 or (flags & h2.ACK and payload):
-            raise _Broken(h2.FRAME_SIZE_ERROR if not id else h2.PROTOCOL_ERROR, "settings of a wrong form")
+            raise Broken(h2.FRAME_SIZE_ERROR if not id else h2.PROTOCOL_ERROR, "settings of a wrong form")
         self._tire()
         if flags & h2.ACK:
             return
@@ -353,35 +337,35 @@ class Connection(asyncio.Protocol):
                 self._set_window(value)
             elif key == h2.MAX_FRAME_SIZE:
                 if not h2.FRAME <= value < 1 << 24:
-                    raise _Broken(h2.PROTOCOL_ERROR, f"frames of {value} bytes")
+                    raise Broken(h2.PROTOCOL_ERROR, f"frames of {value} bytes")
                 self.frame = min(value, 1 << 20)
             elif key == h2.ENABLE_PUSH and value > 1:
-                raise _Broken(h2.PROTOCOL_ERROR, "push is 0 or 1")
+                raise Broken(h2.PROTOCOL_ERROR, "push is 0 or 1")
         self.write(h2.frame(h2.SETTINGS, h2.ACK, 0))
 
     def _set_window(self, value: int) -> None:
         if value > h2.LARGEST:
-            raise _Broken(h2.FLOW_CONTROL_ERROR, "a window beyond 2^31-1")
+            raise Broken(h2.FLOW_CONTROL_ERROR, "a window beyond 2^31-1")
         for stream in list(self.streams.values()):
             stream.window += value - self._initial
             if stream.window > h2.LARGEST:
-                raise _Broken(h2.FLOW_CONTROL_ERROR, "a window beyond 2^31-1")
+                raise Broken(h2.FLOW_CONTROL_ERROR, "a window beyond 2^31-1")
         self._initial = value
         for stream in list(self.waiting):
             stream.flush()
 
     def _window_update(self, _flags: int, id: int, payload: bytes) -> None:
         if len(payload) != 4:
-            raise _Broken(h2.FRAME_SIZE_ERROR, "an increment of other than 4 bytes")
+            raise Broken(h2.FRAME_SIZE_ERROR, "an increment of other than 4 bytes")
         more = int.from_bytes(payload, "big") & h2.LARGEST
         stream = self.streams.get(id)
-        if not more or id > self._last:
-            raise _Broken(h2.PROTOCOL_ERROR, f"an increment of {more} on stream {id}")
+        if not more or self._unopened(id):
+            raise Broken(h2.PROTOCOL_ERROR, f"an increment of {more} on stream {id}")
         self._stuck_since = None
         if id == 0:
             self.window += more
             if self.window > h2.LARGEST:
-                raise _Broken(h2.FLOW_CONTROL_ERROR, "a window beyond 2^31-1")
+                raise Broken(h2.FLOW_CONTROL_ERROR, "a window beyond 2^31-1")
             if not self.waiting:
                 self._patience -= 0.01  # one after each answer is usual
             for waiting in list(self.waiting):
@@ -398,8 +382,10 @@ class Connection(asyncio.Protocol):
             self._tire()
 
     def _reset(self, _flags: int, id: int, payload: bytes) -> None:
-        if len(payload) != 4 or id == 0 or id > self._last:
-            raise _Broken(h2.PROTOCOL_ERROR, f"a reset of stream {id}, which is not open")
+        if len(payload) != 4:
+            raise Broken(h2.FRAME_SIZE_ERROR, "a reset of other than 4 bytes")
+        if id == 0 or self._unopened(id):
+            raise Broken(h2.PROTOCOL_ERROR, f"a reset of stream {id}, which is not open")
         self._tire()
         if stream := self.streams.pop(id, None):
             self.waiting.discard(stream)
@@ -408,7 +394,7 @@ class Connection(asyncio.Protocol):
 
     def _ping(self, flags: int, id: int, payload: bytes) -> None:
         if id or len(payload) != 8:
-            raise _Broken(h2.PROTOCOL_ERROR if id else h2.FRAME_SIZE_ERROR, "a ping of a wrong form")
+            raise Broken(h2.PROTOCOL_ERROR if id else h2.FRAME_SIZE_ERROR, "a ping of a wrong form")
         self._tire()
         if not flags & h2.ACK:
             self.write(h2.frame(h2.PING, h2.ACK, 0, payload))
@@ -417,10 +403,12 @@ class Connection(asyncio.Protocol):
 
     def _priority(self, _flags: int, id: int, payload: bytes) -> None:
         if len(payload) != 5 or id == 0:
-            raise _Broken(h2.FRAME_SIZE_ERROR if id else h2.PROTOCOL_ERROR, "a priority of a wrong form")
+            raise Broken(h2.FRAME_SIZE_ERROR if id else h2.PROTOCOL_ERROR, "a priority of a wrong form")
         self._tire()
 
-    def _goaway(self, _flags: int, _id: int, _payload: bytes) -> None:
+    def _goaway(self, _flags: int, id: int, payload: bytes) -> None:
+        if id or len(payload) < 8:
+            raise Broken(h2.PROTOCOL_ERROR if id else h2.FRAME_SIZE_ERROR, "a farewell of a wrong form")
         self._tire()  # what is open it still wants, and it opens no more
 
 
@@ -428,7 +416,7 @@ def _unpadded(flags: int, payload: bytes) -> bytes:
     if not flags & h2.PADDED:
         return payload
     if not payload or payload[0] >= len(payload):
-        raise _Broken(h2.PROTOCOL_ERROR, "more padding than payload")
+        raise Broken(h2.PROTOCOL_ERROR, "more padding than payload")
     return payload[1 : len(payload) - payload[0]]
 
 

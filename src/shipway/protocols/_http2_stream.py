@@ -27,6 +27,7 @@ class Wire(Protocol):
     waiting: set[Stream]
 
     def write(self, data: bytes) -> None: ...
+    def answered(self) -> None: ...
     def forget(self, stream: Stream) -> None: ...
 
 
@@ -59,6 +60,7 @@ class Stream:
     def send(self, data: bytes) -> None:
         """Data, as soon as the client's windows take them."""
         if data:
+            self._connection.answered()
             self._waiting.append(memoryview(data))
             self.flush()
 
