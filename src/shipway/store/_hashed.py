@@ -56,7 +56,7 @@ def hash_open(source: io.FileIO, report: Callable[[int], None] | None = None) ->
     return Digest("sha256:" + hasher.hexdigest())
 
 
-def open_object(path: Path) -> io.FileIO:
+def open_object(path: Path | str) -> io.FileIO:
     """The file of an object. Raises FileNotFoundError, and ObjectDamaged for what is no file: a pipe would be waited for."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -70,7 +70,7 @@ def open_object(path: Path) -> io.FileIO:
     return io.FileIO(handle, "rb")
 
 
-def no_file(path: Path) -> ObjectDamaged:
+def no_file(path: Path | str) -> ObjectDamaged:
     what = "what stands in the place of an object is no file"
     return ObjectDamaged(what, where=str(path), mend="remove it, then restore the file from a backup or make it again")
 

@@ -238,17 +238,15 @@ class FileObjects:
 
         Raises OSError when one is not kept with its size in bytes, as keeps says.
         """
-        found, look = [], os.stat
-        for digest, size in zip(digests, sizes, strict=True):
-            name = f"{digest[7:9]}/{digest[9:]}"
-            status = look(name, dir_fd=handle, follow_symlinks=False)
+        names, look = [f"{digest[7:9]}/{digest[9:]}" for digest in digests], os.lstat
+        for name, size in zip(names, sizes, strict=True):
+            status = look(name, dir_fd=handle)
             mode = status.st_mode
             if status.st_size != size or (
                 mode != 0o100444 and (mode & 0o170000 != 0o100000 or mode & 0o7777 == 0o400)  # not as put; no file, or _DAMAGED
             ):
                 raise FileNotFoundError(errno.ENOENT, "an object is not as it was", name)
-            found.append(name)
-        return found
+        return names
 
     def _sync_later(self, group: Group) -> None:
         """Once there is more than one call for each would bring, one for all will, and nothing has to be listed."""
@@ -387,7 +385,7 @@ class FileObjects:
 
     def get(self, digest: Digest) -> bytes:
         """The bytes, verified. Raises ObjectMissing, ObjectDamaged."""
-        path = self.path(digest)
+        path = self._name(digest)
         try:
             with open_object(path) as file:
                 data = file.read()
