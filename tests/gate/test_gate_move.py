@@ -23,6 +23,7 @@ from shipway.gate import (
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.check import Check, Verdict
 from shipway.kernel.digest import Digest
+from shipway.release import Component, put_release
 from shipway.spec import PolicyRule
 from shipway.store import ObjectMissing, RefMoved
 
@@ -68,6 +69,17 @@ def test_a_move_cites_its_verdict_and_the_verdict_names_policy_and_evidence(benc
     assert isinstance(cited, list)
     assert set(cited) == expected
     assert len(expected) == 2
+
+
+def test_a_release_with_a_model_that_may_run_code_waits_for_who_may_allow_it(bench: Bench) -> None:
+    model = bench.store.put({"kind": "model", "version": 1, "format": "mlflow", "allow_pickle": True})
+    pickled, plain = put_release(bench.store, [Component("model", "delay", model)]), bench.release("plain")
+    bench.publish(PolicyRule(ref=REF, pickle_approvals=1))
+    assert bench.move(REF, bench.deployment(plain)).changed
+    with pytest.raises(MoveRefused, match="approval: 0 of 1 for allow_pickle of delay"):
+        bench.move(REF, bench.deployment(pickled))
+    bench.approve(pickled, "eve")
+    assert bench.move(REF, bench.deployment(pickled)).changed
 
 
 def test_a_refused_move_is_recorded_with_what_was_missing(bench: Bench) -> None:

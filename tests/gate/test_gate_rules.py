@@ -42,6 +42,21 @@ def test_a_list_asks_each_of_its_entries_and_one_person_may_stand_in_several() -
     assert judged(asked, approval("ann", "security"), approval("bob")).allowed
 
 
+def test_a_model_that_may_run_code_asks_approvals_of_its_own_or_does_not_pass() -> None:
+    pickled = {"pickles": ("delay",)}
+    asked = written("approvals: 1, allow_pickle: {role: security}")
+    assert judged(asked, approval("ann")).allowed, "a release without such a model is asked nothing more"
+    assert missing(asked, approval("ann"), **pickled) == ("approval: 0 of 1 for allow_pickle of delay by security",)
+    assert judged(asked, approval("ann", "security"), **pickled).allowed
+    assert missing(written("allow_pickle: 2"), approval("ann"), **pickled) == ("approval: 1 of 2 for allow_pickle of delay",)
+    never = written("allow_pickle: no")
+    assert judged(never).allowed
+    assert missing(never, approval("ann", "security"), **pickled) == (
+        "allow_pickle: delay may run code when it is loaded, and no such model may stand here",
+    )
+    assert judged(written("allow_pickle: yes"), **pickled).allowed
+
+
 def test_people_are_pairs_of_a_name_and_a_key_of_its_own() -> None:
     asked = rule(approvals=3)
     star = [approval("ann", key=key) for key in ("1", "2", "3")] + [approval(who, key="1") for who in ("bob", "eve")]

@@ -53,7 +53,8 @@ def test_all_rules_that_match_a_ref_apply_together_and_the_most_demanding_counts
     evidence_within: 7d
     author_approves: no
     soak: 24h
-  deploy/delay@prod: {approvals: 2, inconclusive: warn, hours: tue 00:00-24:00 UTC}
+    allow_pickle: [1, {role: security}]
+  deploy/delay@prod: {approvals: 2, inconclusive: warn, hours: tue 00:00-24:00 UTC, allow_pickle: 2}
 """).policy
     rule = rule_of(policy, "deploy/delay@prod")
     assert (rule.approvals, rule.roles) == (2, {"release-manager": 2, "security": 1})
@@ -62,6 +63,7 @@ def test_all_rules_that_match_a_ref_apply_together_and_the_most_demanding_counts
     assert (rule.evidence_within, rule.soak) == (7 * 86_400.0, 86_400.0)
     assert [group[0].text for group in rule.hours] == ["mon-fri 09:00-17:00 Europe/Berlin", "tue 00:00-24:00 UTC"]
     assert len(rule.freeze) == 1
+    assert (rule.allow_pickle, rule.pickle_approvals, rule.pickle_roles) == (True, 2, {"security": 1})
     assert rule_of(policy, "deploy/price@prod").approvals == 1
     assert rule_of(policy, "deploy/delay@staging").require == (parse_requirement("import.tests", "pass"),)
     assert not rule_of(policy, "model/delay").asks
@@ -165,6 +167,8 @@ RULES = st.builds(
     freeze=st.lists(FREEZES.map(parse_freeze), max_size=2).map(tuple),
     soak=SPANS,
     observe=st.booleans(),
+    pickle_approvals=st.integers(0, 2),
+    pickle_roles=st.dictionaries(st.sampled_from(["admin", "security"]), st.integers(1, 3)),
 )
 LISTS = ("require", "hours", "freeze")
 POLICIES = st.lists(RULES, max_size=4, unique_by=lambda rule: rule.ref).map(lambda rules: {rule.ref: rule for rule in rules})

@@ -23,7 +23,21 @@ def judge_approvals(rule: PolicyRule, facts: Facts, outcome: Outcome) -> list[St
     for role, number in sorted(rule.roles.items()):
         of_role = [statement for statement in counted if role in statement.key.roles]
         _judge_number(f"approvals by {role}", number, of_role, left_out, outcome)
+    _judge_pickles(rule, facts, counted, left_out, outcome)
     return counted
+
+
+def _judge_pickles(rule: PolicyRule, facts: Facts, counted: list[Statement], left_out: str, outcome: Outcome) -> None:
+    """Whoever approves what holds one approves that it may run whatever the author of the model put in it."""
+    if not facts.pickles:
+        return
+    names = ", ".join(facts.pickles)
+    if not rule.allow_pickle:
+        outcome.miss("allow_pickle", f"allow_pickle: {names} may run code when it is loaded, and no such model may stand here")
+    name = f"approvals for allow_pickle of {names}"
+    _judge_number(name, rule.pickle_approvals, counted, left_out, outcome)
+    for role, number in sorted(rule.pickle_roles.items()):
+        _judge_number(f"{name} by {role}", number, [one for one in counted if role in one.key.roles], left_out, outcome)
 
 
 def _judge_number(name: str, number: int, statements: list[Statement], left_out: str, outcome: Outcome) -> None:

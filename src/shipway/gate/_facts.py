@@ -33,7 +33,8 @@ class Facts:
     when that cannot be read.
 
     at: the time of the judgement; own_key: the key of the machine that judges; after: the environment that this one comes
-    after, if any; authors: who made what would move, where a rule asks.
+    after, if any; authors: who made what would move, and pickles: the models in it that may run code when they are
+    loaded, where a rule asks.
     """
 
     ref: str
@@ -45,6 +46,7 @@ class Facts:
     own_key: str = ""
     after: Before | None = None
     authors: frozenset[str] = frozenset()
+    pickles: tuple[str, ...] = ()
 
     def about(self) -> list[tuple[Subject, Statement]]:
         """Statements about the candidate's subjects, oldest first for each, with what it is about."""

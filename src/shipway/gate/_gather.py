@@ -47,6 +47,7 @@ def gather_facts(
         own_key=keys.own,
         after=_after(store, policy, ref, target, release, at),
         authors=_authors(store, policy, ref, release, actor),
+        pickles=_pickles(store, policy, ref, subjects),
     )
 
 
@@ -120,6 +121,15 @@ def _soaked(store: Store, ref: str, release: Digest, at: datetime) -> float:
                 return longest
         page = store.lives(ref, before=page[-1].id, limit=_PAGE)
     return longest
+
+
+def _pickles(store: Store, policy: Policy, ref: str, subjects: tuple[Subject, ...]) -> tuple[str, ...]:
+    """The models that may run code when they are loaded, by name; none where no rule asks."""
+    if not policy.rule(ref, observed=True).judges_pickles:
+        return ()
+    models = [subject for subject in subjects if subject.kind == "model"]
+    found = [one.name or ref.partition("/")[2] for one in models if store.get(one.digest).get("allow_pickle") is True]
+    return tuple(dict.fromkeys(found))
 
 
 def _authors(store: Store, policy: Policy, ref: str, release: Digest | None, actor: Actor) -> frozenset[str]:

@@ -26,6 +26,9 @@ def _of_rule(rule: PolicyRule, held: list[TrustedKey], at: datetime) -> list[str
     found = [*_too_many("", rule.approvals, held, rule)]
     for role, number in rule.roles.items():
         found += _too_many(f" by {role}", number, [key for key in held if role in key.roles], rule)
+    found += _too_many(" for allow_pickle", rule.pickle_approvals, held, rule)
+    for role, number in rule.pickle_roles.items():
+        found += _too_many(f" for allow_pickle by {role}", number, [key for key in held if role in key.roles], rule)
     if rule.hours and opening(rule.hours, at) is None:
         found.append(f"{rule.ref}: its hours are never open")
     if any(not freeze.end for freeze in rule.freeze):

@@ -21,7 +21,7 @@ from shipway.spec._rule import INCONCLUSIVE, PolicyRule, section_of
 
 SETTINGS = (
     *("approvals", "author_approves", "inconclusive", "evidence_within"),
-    *("hours", "freeze", "soak", "observe"),
+    *("hours", "freeze", "soak", "observe", "allow_pickle"),
 )
 _REQUIREMENT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.@-]*")
 _ROLE = re.compile(r"[a-z][a-z0-9_-]*")
@@ -57,6 +57,7 @@ def _read_rule(key: Node, node: Node) -> PolicyRule:
         return without if found is None else read(found, name)
 
     people, roles = setting("approvals", _approvals, (0, dict[str, int]()))
+    pickle, by_people, by_roles = setting("allow_pickle", _pickle, (True, 0, dict[str, int]()))
     return PolicyRule(
         ref=key.raw,
         approvals=people,
@@ -68,6 +69,9 @@ def _read_rule(key: Node, node: Node) -> PolicyRule:
         freeze=setting("freeze", _freeze, ()),
         soak=setting("soak", _span, None),
         observe=setting("observe", _yes_or_no, without=False),
+        allow_pickle=pickle,
+        pickle_approvals=by_people,
+        pickle_roles=by_roles,
         require=tuple(line for name, value in entries.items() for line in _read_require(node.keys[name], value)),
     )
 
@@ -91,6 +95,13 @@ def _approvals(node: Node, what: str) -> tuple[int, dict[str, int]]:
         if number:
             roles[role] = max(roles.get(role, 0), number)
     return people, roles
+
+
+def _pickle(node: Node, what: str) -> tuple[bool, int, dict[str, int]]:
+    """Whether such a model may go there, and who has to approve it: yes or no, or the forms of approvals."""
+    if isinstance(node.value, bool) or node.value in ("yes", "no"):
+        return _yes_or_no(node, what), 0, {}
+    return True, *_approvals(node, what)
 
 
 def _yes_or_no(node: Node, what: str) -> bool:

@@ -22,6 +22,8 @@ class PolicyRule(msgspec.Struct, frozen=True, kw_only=True):
 
     approvals: how many people; roles: how many of them by keys that are trusted for this role; evidence_within and soak in
     seconds; hours: groups that all have to be open, each when one of its hours is; observe: judged and told, yet let pass.
+    allow_pickle: whether a model may go there that may run code when it is loaded, pickle_approvals and pickle_roles: how many
+    people have to approve what holds one.
     """
 
     ref: str
@@ -35,6 +37,14 @@ class PolicyRule(msgspec.Struct, frozen=True, kw_only=True):
     freeze: tuple[Freeze, ...] = ()
     soak: Seconds | None = None
     observe: bool = False
+    allow_pickle: bool = True
+    pickle_approvals: int = 0
+    pickle_roles: Mapping[str, int] = {}
+
+    @property
+    def judges_pickles(self) -> bool:
+        """Whether it asks whether a model may run code when it is loaded."""
+        return not self.allow_pickle or self.pickle_approvals > 0 or bool(self.pickle_roles)
 
     @property
     def asks(self) -> bool:
@@ -62,6 +72,9 @@ class PolicyRule(msgspec.Struct, frozen=True, kw_only=True):
             record["freeze"] = [{"from": one.start, "until": one.end or None} for one in sorted(set(self.freeze))]
         if self.observe:
             record["observe"] = True
+        if self.judges_pickles:
+            roles = {role: self.pickle_roles[role] for role in sorted(self.pickle_roles)}
+            record["allow_pickle"] = {"approvals": self.pickle_approvals, "roles": roles} if self.allow_pickle else False
         return record
 
 
@@ -78,7 +91,7 @@ def unite(ref: str, rules: Iterable[PolicyRule]) -> PolicyRule:
         ref=ref,
         require=tuple(dict.fromkeys(line for rule in found for line in rule.require)),
         approvals=max((rule.approvals for rule in found), default=0),
-        roles={role: max(r.roles.get(role, 0) for r in found) for role in sorted({role for r in found for role in r.roles})},
+        roles=_most(rule.roles for rule in found),
         author_approves=all(rule.author_approves for rule in found),
         inconclusive=min((rule.inconclusive for rule in found), key=INCONCLUSIVE.index, default="hold"),
         evidence_within=min(within, default=None),
@@ -86,7 +99,16 @@ def unite(ref: str, rules: Iterable[PolicyRule]) -> PolicyRule:
         freeze=tuple(dict.fromkeys(one for rule in found for one in rule.freeze)),
         soak=max(soak, default=None),
         observe=bool(found) and all(rule.observe for rule in found),
+        allow_pickle=all(rule.allow_pickle for rule in found),
+        pickle_approvals=max((rule.pickle_approvals for rule in found), default=0),
+        pickle_roles=_most(rule.pickle_roles for rule in found),
     )
+
+
+def _most(roles: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Of each role the largest number that is asked."""
+    found = list(roles)
+    return {role: max(one.get(role, 0) for one in found) for role in sorted({role for one in found for role in one})}
 
 
 def rule_of(rules: Mapping[str, PolicyRule], ref: str, *, observed: bool = False) -> PolicyRule:
@@ -101,8 +123,10 @@ def section_of(record: Mapping[str, Json]) -> dict[str, Json]:
         name = str(line["name"])
         section[name] = [*cast("list[Json]", section.get(name, [])), requirement_text(line)]
     if roles := cast("Mapping[str, Json]", record.get("roles")):
-        by_role: list[Json] = [{"count": roles[role], "role": role} for role in sorted(roles)]
-        section["approvals"] = [record["approvals"], *by_role]
+        section["approvals"] = [record["approvals"], *_by_role(roles)]
+    if (pickle := record.get("allow_pickle")) is not None:
+        asked = cast("Mapping[str, Mapping[str, Json]]", pickle)
+        section["allow_pickle"] = [asked["approvals"], *_by_role(asked["roles"])] if pickle else False
     for name in ("author_approves", "observe"):
         if name in record:
             section[name] = record[name]
@@ -115,6 +139,10 @@ def section_of(record: Mapping[str, Json]) -> dict[str, Json]:
         spans = cast("list[Mapping[str, Json]]", record["freeze"])
         section["freeze"] = [f"{one['from']}..{one['until'] or ''}" for one in spans]
     return section
+
+
+def _by_role(roles: Mapping[str, Json]) -> list[Json]:
+    return [{"count": roles[role], "role": role} for role in sorted(roles)]
 
 
 def _each_once(records: Iterable[Json]) -> list[Json]:
