@@ -12,6 +12,7 @@ from pathlib import Path
 import monitoring_drift
 import monitoring_leaves
 import monitoring_parity
+import monitoring_windows
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "monitoring.json"
@@ -20,6 +21,8 @@ PARTS = {
     "parity": monitoring_parity.measure,
     "drift": monitoring_drift.measure,
     "leaves": monitoring_leaves.measure,
+    "alarms": monitoring_windows.measure_alarms,
+    "outcomes": monitoring_windows.measure_outcomes,
 }
 
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from itertools import pairwise
-from typing import NamedTuple
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -29,6 +30,8 @@ from monitor_logs import (
     time_column,
 )
 
+from shipway.cli._output import Misused, Output
+from shipway.cli.watch import _hours as tell_hours
 from shipway.data import CategoryProfile, NumericProfile, Profile, ProfileMismatch, merge_profiles, reference_profile
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.check import Check
@@ -142,6 +145,9 @@ def test_a_window_of_some_hours_holds_their_rows_and_says_what_it_covers(world: 
     [record] = report_hours(world.store, REF, start, end, reference=the_reference)
     assert record["rows"] == found.profile.rows
     assert record["from"] == "2013-02-01T10:00:00.000000Z"
+    assert record["features"].keys() == the_reference(RELEASE).columns.keys()  # type: ignore[union-attr]
+    [unknown] = report_hours(world.store, REF, start, end)
+    assert (unknown["rows"], unknown["features"]) == (record["rows"], {})
     assert measure_hours(world.store, REF, NOW, NOW + timedelta(hours=1)) == ()
 
 
@@ -172,3 +178,17 @@ def test_what_is_no_pack_of_profiles_is_refused(world: World) -> None:
         with pytest.raises(ProfileMismatch):
             load_hours(world.store, digest)
     assert replace(world.leaves[0], hours=None).to_json().keys() == world.leaves[2].to_json().keys()
+
+
+def test_the_command_tells_the_hours_and_refuses_what_is_no_window(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shipway.monitor._hours.release_reference", lambda _store, release: the_reference(release))
+    project: Any = SimpleNamespace(store=world.store)
+    [record] = tell_hours(project, Output(as_json=False), REF, "2013-02-01T10:00:00Z..2013-02-01T12:00:00Z")
+    said = capsys.readouterr().out
+    assert f"{record['rows']} predictions from 2013-02-01T10:00:00.000000Z to 2013-02-01T12:00:00.000000Z" in said
+    assert "population stability index" in said
+    assert tell_hours(project, Output(as_json=False), REF, "2014-02-01..2014-02-02") == []
+    with pytest.raises(Misused, match="no window of hours"):
+        tell_hours(project, Output(as_json=False), REF, "2013-02-01")

@@ -14,11 +14,12 @@ from typing import Any, NamedTuple, cast
 import msgspec
 import numpy as np
 
-from shipway.data import Profile, ProfileMismatch, measure_drift, merge_profiles
+from shipway.data import Drift, Profile, ProfileMismatch, measure_drift, merge_profiles
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.clock import instant
 from shipway.kernel.digest import Digest
 from shipway.monitor._deployments import Reference, release_reference
+from shipway.monitor._faults import past_unreadable
 from shipway.monitor._leaf import Leaf, load_leaves, load_profile
 from shipway.store import Store
 
@@ -81,9 +82,12 @@ def report_hours(
 ) -> list[JsonObject]:
     """A record a release: what the window covers, its rows, and the drift of each feature against the release's reference."""
     found = []
+    profile_of = reference or (lambda release: release_reference(store, release))
     for window in measure_hours(store, ref, start, end):
-        profile = (reference or (lambda release: release_reference(store, release)))(window.release)
-        drift = measure_drift(profile, window.profile) if profile else {}
+        drift: Mapping[str, Drift] = {}
+        with past_unreadable():  # the drift of a release that is not here is not known, its rows are
+            profile = profile_of(window.release)
+            drift = measure_drift(profile, window.profile) if profile else {}
         found.append(
             cast(
                 "JsonObject",
