@@ -115,6 +115,16 @@ def above(train: pl.DataFrame, strength: float = 1.0) -> Path:
 """
 
 
+ADOPTED = """
+
+import weights
+
+
+def above(fitted: Path) -> Path:
+    return fitted / "line.npz"
+"""
+
+
 def test_a_class_of_the_project_is_a_model_in_every_way_of_asking(
     released: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,6 +148,26 @@ def test_a_class_of_the_project_is_a_model_in_every_way_of_asking(
     monkeypatch.setenv("SHIPWAY_KEYS", str(tmp_path / "no-keys"))
     with pytest.raises(CodeUnsigned, match="model above brings functions"):
         shipway.load(tmp_path / "bundle")
+
+
+def test_a_file_that_is_there_already_is_adopted_by_a_step_that_returns_it(released: Project, tmp_path: Path) -> None:
+    """As docs/models.md says it: nobody fits anything here, the file is data, and another file is another model."""
+    project = released.copy(tmp_path / "project")
+    (project.root / "weights.py").write_text(OWN.replace('np.load(path / "weights.npy"), float((path / "deep" / "strength.txt")'
+                                                         ".read_text())", 'np.load(path)["weights"], 1.0'))  # fmt: skip
+    head, found, _ = (project.root / "steps.py").read_text().partition("\n\ndef above(")
+    assert found
+    (project.root / "steps.py").write_text(head + ADOPTED)
+    np.savez(project.root / "line.npz", weights=np.array([-1.0, 1.0]))
+    project.edit("data:\n", "data:\n  fitted: line.npz\n")
+    project.edit("    time: day\n", "    time: day\n    class: weights.Line\n")
+    project.edit("parameters:\n  strength: 1.0\n", "")
+    project.ask("run")
+    first = project.store.resolve("model/above")
+    assert project.store.get(first, "model")["target"] == "above"
+    np.savez(project.root / "line.npz", weights=np.array([-2.0, 2.0]))
+    project.ask("run")
+    assert project.store.resolve("model/above") != first
 
 
 @pytest.mark.slow
