@@ -231,6 +231,8 @@ WILD = {
     "shorter": line_of("right_child", lambda values: values[1:]),
     "leaves": line_of("num_leaves", lambda _: ["900"]),
     "values": line_of("leaf_value", lambda values: values[1:]),
+    "weights": line_of("leaf_weight", lambda values: values[1:]),
+    "sums": line_of("internal_value", lambda values: [*values, "1"]),
     "category": line_of("decision_type", lambda values: ["1", *values[1:]]),
     "classes": sized(binary("lightgbm").replace("objective=binary sigmoid:1", "objective=multiclass num_class:90")),
     "sizes": binary("lightgbm").replace("tree_sizes=", "tree_sizes=9"),
@@ -244,6 +246,15 @@ def test_a_file_of_lightgbm_that_leads_outside_itself_is_refused(
     monkeypatch.setattr(lightgbm, "Booster", lambda **_: pytest.fail("the file was given to LightGBM"))
     with pytest.raises(ModelUntrusted):
         load("lightgbm", WILD[what], tmp_path)
+
+
+@pytest.mark.parametrize("wrong", ["[num_machines: 102\nde]", "[tweedie_v]", "[tree_learner: ]" * 9, "[max_bin: 255]\n]["])
+def test_how_a_model_of_lightgbm_was_trained_is_not_given_to_lightgbm(tmp_path: Path, wrong: str) -> None:
+    """A line of it that is cut ends the process."""
+    data = binary("lightgbm").replace("[num_machines: 1]", wrong)
+    assert data != binary("lightgbm")
+    answers = [load("lightgbm", text, tmp_path).predict(rows())["probability"] for text in (binary("lightgbm"), data)]
+    np.testing.assert_array_equal(*answers)
 
 
 @pytest.mark.parametrize("library", ["xgboost", "lightgbm"])

@@ -23,6 +23,8 @@ _KEY = re.compile(r"[A-Za-z_]*")
 _WHOLE = re.compile(r"-?\d{1,10}( -?\d{1,10})*", re.ASCII)
 _VALUE = r"-?(?:\d+(?:\.\d*)?(?:e[+-]?\d{1,3})?|inf|nan)"
 _VALUES = re.compile(f"{_VALUE}(?: {_VALUE})*", re.ASCII)
+_PER_LEAF = ("leaf_value", "leaf_weight", "leaf_count")
+_PER_NODE = ("split_gain", "threshold", "internal_value", "internal_weight", "internal_count")  # beside those that are followed
 _NUMBER_OF_CLASSES = re.compile(r"\bnum_class:(\d+)")
 
 
@@ -30,7 +32,7 @@ def load_lightgbm(data: bytes, inputs: tuple[Column, ...]) -> BoostedModel:
     """The booster in LightGBM's text; raises ModelUntrusted (a tree leads outside itself), ModelUnknown (it does not fit)."""
     try:
         facts = _facts(data.decode("latin-1"))  # a character a byte, as LightGBM counts
-        text = data.decode("utf-8")
+        text = data[: facts.end].decode("utf-8")
     except (ValueError, KeyError, IndexError, OverflowError) as problem:
         raise ModelUnknown(f"not the text that LightGBM saves: {problem!r}") from problem
     order = ordered(_named_as_lightgbm_does(inputs), facts.names, facts.features, "LightGBM")
@@ -62,11 +64,15 @@ def _booster(text: str) -> Any:
 
 
 class _Facts(NamedTuple):
-    """What the file says: number and names of features (none when LightGBM made them up), what it answers."""
+    """What the file says: number and names of features (none when LightGBM made them up), what it answers.
+
+    end: of the trees. What follows is how it was trained: LightGBM follows that without a look too, and answers without it.
+    """
 
     features: int
     names: list[str]
     answers: Answers
+    end: int
 
 
 def _facts(text: str) -> _Facts:
@@ -87,7 +93,8 @@ def _facts(text: str) -> _Facts:
     _check_tail(text)
     names = header["feature_names"].encode("latin-1").decode("utf-8").split(" ")
     answers = _answers(objective, classes)
-    return _Facts(features + 1, [] if all(map(_PLAIN_NAME.fullmatch, names)) else names, answers)
+    end = begin + sum(map(len, blocks)) + len(_END)
+    return _Facts(features + 1, [] if all(map(_PLAIN_NAME.fullmatch, names)) else names, answers, end)
 
 
 def _answers(objective: str, classes: int) -> Answers:
@@ -136,8 +143,10 @@ def _check_tree(tree: Mapping[str, str], features: int) -> None:
     leaves = _count(tree, "num_leaves")
     if tree.get("is_linear", "0") != "0":
         raise ModelUnknown("linear trees are not read by this version", mend="fit without linear_tree")
-    if leaves < 1 or len(tree["leaf_value"].split()) != leaves:
+    if leaves < 1 or not tree["leaf_value"] or any(_count_of(tree, name) not in (0, leaves) for name in _PER_LEAF):
         raise untrusted("a tree has other numbers of values than leaves")
+    if any(_count_of(tree, name) not in (0, leaves - 1) for name in _PER_NODE):
+        raise untrusted("a tree has other numbers of values than nodes")
     if leaves == 1:
         return
     nodes = leaves - 1
@@ -151,6 +160,10 @@ def _check_tree(tree: Mapping[str, str], features: int) -> None:
     check_walk(places[0], places[1], nodes + leaves)
     check_within(split, features, "a feature")
     _check_categories(tree, (kind & 1).astype(bool), nodes)
+
+
+def _count_of(tree: Mapping[str, str], name: str) -> int:
+    return len(tree.get(name, "").split())
 
 
 def _check_categories(tree: Mapping[str, str], split: Array, nodes: int) -> None:
