@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import (
@@ -22,6 +22,7 @@ pairs = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 1)), min_size=2, m
 
 
 @given(pairs)
+@settings(max_examples=30)
 def test_isotonic_rates_agree_with_sklearn(rows: list[tuple[int, int]]) -> None:
     score, label = np.array([one for one, _ in rows]) / 30, np.array([two for _, two in rows])
     theirs = IsotonicRegression(out_of_bounds="clip").fit(score, label).predict(places := np.linspace(-0.1, 1.1, 40))
@@ -29,6 +30,7 @@ def test_isotonic_rates_agree_with_sklearn(rows: list[tuple[int, int]]) -> None:
 
 
 @given(pairs)
+@settings(max_examples=30)
 def test_with_labels_for_chances_the_performance_is_the_realised_one(rows: list[tuple[int, int]]) -> None:
     score, label = np.array([one for one, _ in rows]) / 30, np.array([two for _, two in rows])
     answer = (score > 0.5).astype(np.int64)

@@ -40,7 +40,7 @@ def test_ks_agrees_with_scipy_at_sizes_of_windows(rows: int, others: int, shift:
     assert ks_test(one, other, ordered=True) == pytest.approx(float(scipy_stats.ks_2samp(one, other).pvalue), abs=1e-9)
 
 
-@pytest.mark.parametrize("rows", [1, 2, 5, 17, 100, 140, 141, 200, 1000, 3000, 100_000])
+@pytest.mark.parametrize("rows", [1, 2, 5, 17, 100, 140, 141, 200, 1000, 3000])
 def test_the_distribution_of_one_sample_agrees_with_scipy_where_each_formula_serves(rows: int) -> None:
     places = np.concatenate([np.linspace(0.3 / rows, min(1.0, 3.5 / math.sqrt(rows)), 12), [0.5 / rows, 1 / rows, 0.4, 0.7]])
     for place in places:

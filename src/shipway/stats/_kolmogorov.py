@@ -12,6 +12,7 @@ from shipway.stats._arrays import Floats
 
 EXACT_ROWS = 10_000  # in the larger sample; scipy's own limit
 _SMALL = 140  # samples up to here are computed exactly, larger ones by the expansion of Pelz and Good
+_LARGE = 100_000  # from here the expansion is taken everywhere
 _EVEN = 2.2  # from this n d^2 the two sides of a larger sample count as never both far away; scipy's rule
 _EVEN_SMALL = 4.0  # the same of a small sample
 
@@ -88,7 +89,7 @@ def _one_sample(distance: float, rows: int) -> float:
     square = reach * distance
     if distance >= 0.5 or square > _EVEN_SMALL or (rows > _SMALL and square >= _EVEN):
         return 2 * _one_sided(distance, rows)
-    if rows <= _SMALL or rows * distance**1.5 <= 1.4:
+    if rows <= _SMALL or (rows <= _LARGE and rows * distance**1.5 <= 1.4):
         return 1 - _exact_below(distance, rows)
     return 1 - _expanded_below(distance, rows)
 
@@ -114,9 +115,8 @@ def _exact_below(distance: float, rows: int) -> float:
     matrix[:, 0] -= powers
     matrix[-1] -= powers[::-1]
     matrix[-1, 0] += max(0.0, 2 * gap - 1) ** size
-    for i in range(size):
-        for j in range(i + 1):
-            matrix[i, j] /= math.factorial(i - j + 1)
+    steps = np.maximum(np.subtract.outer(np.arange(size), np.arange(size)) + 1, 0)
+    matrix /= np.cumprod(np.arange(size + 1).clip(1), dtype=np.float64)[steps]  # factorials, at most 118!
     scaled, exponent = _power(matrix, rows)
     middle = float(scaled[k - 1, k - 1])
     if middle <= 0:
