@@ -79,6 +79,7 @@ def check(read: Callable[[], tuple[Request, Any]]) -> None:
         patch.object(_v1, "decode_usual", lambda *_: None),
         patch.object(_mlflow, "decode_usual", lambda *_: None),
         patch.object(_grpc_infer.Reader, "_usual", lambda *_: None),
+        patch.object(_grpc_infer.Reader, "_usual_typed", lambda *_: None),
     ):
         careful = outcome(read)
     assert quick == careful
@@ -138,6 +139,10 @@ def test_binary_tensors_are_read_alike_whole_or_damaged(
     message = kind_of("ModelInferRequest").FromString(infer_message(columns))
     reader = _grpc_infer.Reader(signature)
     check(lambda: reader.read(message))
+    contents = kind_of("ModelInferRequest").FromString(infer_message(columns, raw=False))
+    check(lambda: reader.read(contents))
+    contents.inputs[place % len(types)].contents.int_contents.append(byte)
+    check(lambda: reader.read(contents))
     damaged = bytearray(message.raw_input_contents[place % len(types)])
     if damaged:
         damaged[place % len(damaged)] = byte

@@ -122,7 +122,7 @@ class Pages:
         parts = path.split("/")
         try:
             if path.startswith("/v1/models/"):
-                self.check_model(parts[3].removesuffix(":predict"), "")
+                self.check_model(parts[3].removesuffix(":predict").removesuffix(":explain"), "")
             elif path.startswith("/v2/models/"):
                 self.check_model(parts[3], parts[5] if path.startswith(f"{self._bases[0]}/versions/") else "")
         except NotHere as problem:
