@@ -11,6 +11,7 @@ from pathlib import Path
 
 import monitoring_drift
 import monitoring_leaves
+import monitoring_outcomes
 import monitoring_parity
 import monitoring_windows
 
@@ -23,6 +24,7 @@ PARTS = {
     "leaves": monitoring_leaves.measure,
     "alarms": monitoring_windows.measure_alarms,
     "outcomes": monitoring_windows.measure_outcomes,
+    "outcomes-http": monitoring_outcomes.measure_bodies,
 }
 
 

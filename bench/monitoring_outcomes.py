@@ -1,6 +1,6 @@
 """Outcomes: how many a second are taken, made durable, put into tables and joined with their predictions.
 
-`measure_outcomes` is called by the bench of monitoring; run alone it prints its figures.
+`measure_bodies` is called by the bench of monitoring; run alone it prints its figures.
 """
 
 from __future__ import annotations
@@ -27,11 +27,10 @@ _RELEASE = digest_bytes(b"bench")
 _START = datetime(2013, 2, 1, tzinfo=UTC)
 
 
-def measure_outcomes(*, rounds: int = 3) -> list[dict[str, Any]]:
-    """Figures of a bench's results: outcomes a second, the best of several rounds, by HTTP's bodies and by tables."""
+def measure_bodies(*, rounds: int = 3) -> list[dict[str, Any]]:
+    """Outcomes a second from bodies of JSON lines, as `POST /api/v1/outcomes` takes them: the best of several rounds."""
     rates = [_round(rows=ROWS) for _ in range(rounds)]
-    figures = {"by JSON lines": "lines", "by table": "table"}
-    return [_figure(name, max(rate[kind] for rate in rates)) for name, kind in figures.items()]
+    return [_figure(f"by bodies of {BODY:,} JSON lines", max(rates))]
 
 
 def _figure(name: str, ours: float) -> dict[str, Any]:
@@ -47,39 +46,28 @@ def _figure(name: str, ours: float) -> dict[str, Any]:
     }
 
 
-def _round(*, rows: int) -> dict[str, float]:
+def _round(*, rows: int) -> float:
+    """Rows a second from the first body to the joined table, with every row's label in it; files on the disk."""
     random = np.random.default_rng(1)
     label = (random.random(rows) < 0.2).astype(float)
     ids = [f"{at // REQUEST}:{at % REQUEST}" for at in range(rows)]
     times = [(_START + timedelta(seconds=at)).strftime("%Y-%m-%dT%H:%M:%S") for at in range(rows)]
     table = pl.DataFrame({"id": ids, "name": "late", "value": label, "time": times})
-    lines = [
-        "\n".join(json.dumps(row) for row in part.iter_rows(named=True)).encode() for part in table.iter_slices(BODY)
-    ]  # fmt: skip
-
-    def by_lines(log: OutcomeLog) -> None:
-        for body in lines:
-            log.record(parse_outcomes(body, "application/x-ndjson"))
-
-    ways = {"lines": by_lines, "table": lambda log: log.record_table(table)}
-    return {kind: rows / _timed(way, rows=rows, random=random) for kind, way in ways.items()}
-
-
-def _timed(way: Any, *, rows: int, random: np.random.Generator) -> float:
-    """Seconds from the first body to the joined table, with every row's label in it."""
+    bodies = ["\n".join(map(json.dumps, part.to_dicts())).encode() for part in table.iter_slices(BODY)]
     with tempfile.TemporaryDirectory() as folder:
         store = open_store(Path(folder), "bench", create=True)
         _predictions(store, rows, random)
         begin = time.perf_counter()
         with OutcomeLog(store) as log:
-            way(log)
+            for body in bodies:
+                log.record(parse_outcomes(body, "application/x-ndjson"))
         compact_logs(store, now=store.clock.now(), time_column=lambda _: "at")
         last = (_START + timedelta(seconds=rows)).date()
         found = measure_coverage(joined(store, release=_RELEASE, start=_START.date(), end=last, outcome="late"))
         took = time.perf_counter() - begin
         assert found.labels == rows
         store.close()
-    return took
+    return rows / took
 
 
 def _predictions(store: Store, rows: int, random: np.random.Generator) -> None:
@@ -105,5 +93,5 @@ def _predictions(store: Store, rows: int, random: np.random.Generator) -> None:
 
 
 if __name__ == "__main__":
-    for figure in measure_outcomes():
+    for figure in measure_bodies():
         print("{figure:<46} {ours:>10,} {unit}  bar {bar:,.0f}  holds {holds}".format(**figure))

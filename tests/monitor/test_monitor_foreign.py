@@ -189,7 +189,7 @@ def test_the_page_of_a_very_wide_table_stays_below_200_kb() -> None:
     document = window_document(measured(frame, frame))
     page = render_window_page({"predictions": "wide", **document})
     assert len(page.encode()) < 200_000
-    assert "290 more features drifted less" in page
+    assert "300 more features drifted less" in page
 
 
 def test_an_empty_log_or_window_or_reference_is_one_error() -> None:
@@ -217,6 +217,28 @@ def test_outcomes_beside_the_log_are_joined_by_id_the_last_wins_and_an_id_used_t
         with_outcomes(current, two, name="nil", where="o")
 
 
+def test_labels_that_are_kept_from_those_with_a_low_score_are_told_and_page_nobody() -> None:
+    current = rows(2).with_columns(label=pl.when(pl.col("probability") > 0.25).then(pl.col("label")))
+    found = measured(current)
+    assert said(found)["label_bias"] == ("inform", "fail")
+    assert "not by chance" in str(window_document(found)["coverage"])
+    by_chance = rows(2).with_columns(label=pl.when(pl.int_range(pl.len()) % 3 == 0).then(pl.col("label")))
+    assert said(measured(by_chance))["label_bias"] == ("inform", "inconclusive"), "1,680 rows do not show that there is no bias"
+
+
 def test_only_outcomes_and_broken_columns_page() -> None:
     loud = {one.check.name for one in measured(rows(2)).findings if one.severity is Severity.PAGE}
     assert loud == {"schema", "calibration", "base_rate"}
+
+
+def test_the_page_of_a_long_window_and_of_hundreds_of_endless_names_stays_below_200_kb() -> None:
+    days = 2 * 365
+    times = [START - timedelta(days=at) for at in range(days)]
+    frame = rows(2, days=days // 28, each=28)[: len(times)]
+    frame = frame.with_columns(time=pl.Series(times[: frame.height]))
+    lost = {f"{at} {'<&' * 500}": pl.lit(1.0) for at in range(200)}
+    found = measured(frame, rows(1).with_columns(**lost), window=Seconds(50 * 365.0 * DAY))
+    assert len(found.days) > 700
+    page = render_window_page({"predictions": "p" * 10_000, **window_document(found)})
+    assert len(page.encode()) < 200_000
+    assert "more checks are in the JSON" in page

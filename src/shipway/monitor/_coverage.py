@@ -20,7 +20,7 @@ from shipway.monitor._weights import effective_rows
 from shipway.stats import psi
 
 _ERROR = 0.05  # of the interval of a bias
-_NOTABLE = 0.1  # a difference of distributions below which nobody's numbers move much
+NOTABLE = 0.1  # a difference of distributions below which nobody's numbers move much
 _DECILES = np.arange(1, 10) / 10
 AGES = tuple(
     Seconds(float(age))
@@ -48,7 +48,7 @@ class Bias:
     @property
     def notable(self) -> bool:
         """Surely a difference, and one that matters."""
-        return self.low > 0.0 and self.ks > _NOTABLE
+        return self.low > 0.0 and self.ks > NOTABLE
 
     def to_json(self) -> JsonObject:
         return {name: getattr(self, name) for name in ("psi", "ks", "low", "high", "notable")}

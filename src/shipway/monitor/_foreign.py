@@ -27,7 +27,7 @@ from shipway.kernel.check import Check, Verdict, worst
 from shipway.kernel.errors import ShipwayError
 from shipway.kernel.units import Seconds
 from shipway.monitor._checks import check_base_rate, check_calibration, report_quality
-from shipway.monitor._coverage import AgeShare, Bias, matures_by, maturity_curve, measure_bias
+from shipway.monitor._coverage import NOTABLE, AgeShare, Bias, matures_by, maturity_curve, measure_bias
 from shipway.monitor._drifted import check_effects
 from shipway.monitor._foreign_table import FEATURE
 from shipway.monitor._tables import AHEAD, SCORE, WEIGHT
@@ -146,11 +146,9 @@ def measure_foreign(
         drifts[SCORE_NAME] = measure_score_drift(ours, current)
     outcomes, days = _days(ours, measured, rows, scored=scored)
     monitors = {name: replace_window(monitor, window) for name, monitor in default_monitors("local").items()}
-    findings = [
-        *_broken(columns),
-        *_performance(monitors, outcomes, rows),
-        *check_effects(monitors["drift"], drifts, rows.height),
-    ]
+    bias = measure_bias(rows.with_columns(pl.col(SCORE).fill_null(float("nan"))))
+    findings = [*_broken(columns), *_performance(monitors, outcomes, rows), *_check_bias(bias)]
+    findings += check_effects(monitors["drift"], drifts, rows.height)
     times = rows["time"].drop_nulls()
     return ForeignWindow(
         first=_instant(times.min()),
@@ -164,7 +162,7 @@ def measure_foreign(
         matures=counts_at,
         estimated=guessed is not None,
         curve=curve,
-        bias=measure_bias(rows.with_columns(pl.col(SCORE).fill_null(float("nan")))),
+        bias=bias,
         columns=columns,
         findings=tuple(findings),
         drifts=drifts,
@@ -326,6 +324,19 @@ def _broken(columns: ColumnFacts) -> list[Finding]:
     if not any(finding.severity is Severity.PAGE for finding in found):
         found.insert(0, Finding(Severity.PAGE, Check("schema", Verdict.PASS, text="every column of the reference is there")))
     return found
+
+
+def _check_bias(bias: Bias | None) -> list[Finding]:
+    """Whether labels are missing by chance; informs, since what is wrong is the collecting of labels and not the model."""
+    if bias is None:
+        return []
+    unclear = Verdict.PASS if bias.high <= NOTABLE else Verdict.INCONCLUSIVE
+    verdict = Verdict.FAIL if bias.notable else unclear
+    text = "scores of rows with a label against those without"
+    check = Check(
+        "label_bias", verdict, bias.ks, bias.low, bias.high, NOTABLE, round(bias.labelled + bias.unlabelled), text=text
+    )
+    return [Finding(Severity.INFORM, check)]
 
 
 def _performance(monitors: Mapping[str, MonitorSpec], outcomes: Outcomes | None, rows: pl.DataFrame) -> list[Finding]:

@@ -13,7 +13,7 @@ from shipway.kernel.clock import instant
 from shipway.monitor._coverage import Bias
 from shipway.monitor._foreign import SCORE_NAME, ForeignWindow
 
-PICTURES = 40  # features with a picture, those that drifted most first: a page of any table stays small
+PICTURES = 30  # features with a picture, those that drifted most first: a page of any table stays small
 _BARS = 20
 _WORDS = 8
 

@@ -9,6 +9,8 @@ from typing import Any
 from shipway.kernel.canonical import JsonObject
 
 WIDTH, HEIGHT = 1050, 80  # of the drawings over days and over ages
+_DOTS, _POINTS = 60, 400  # of a line: beyond the first it has no dots, beyond the second not every day
+_CHECKS, _NAME = 60, 80  # rows of checks, and letters of a name: the page of any table stays small
 _TONES = {"pass": "good", "fail": "bad", "inconclusive": "quiet"}
 
 
@@ -68,14 +70,17 @@ def make_window_view(document: JsonObject) -> WindowView:
         odd = f"{window['untimed']:,} rows without a time and {window['mistimed']:,} of the future are left out"
         notes.append(odd)
     failing = {check["name"].removeprefix("drift.") for check in found["checks"] if check["verdict"] == "fail"}
+    checks = [check for check in found["checks"] if not check["name"].startswith("drift.")]
+    if len(checks) > _CHECKS:
+        notes.append(f"{len(checks) - _CHECKS} more checks are in the JSON")
     drawn = [_shape(feature, failing) for feature in found["features"] if "words" in feature]
     left = len(found["features"]) - len(drawn)
     return WindowView(
         tone=_TONES[found["verdict"]],
         word={"pass": "Passes", "fail": "Fails", "inconclusive": "Cannot tell yet"}[found["verdict"]],
-        title=str(found["predictions"]),
+        title=_short(str(found["predictions"]), 3 * _NAME),
         notes=tuple(notes),
-        checks=tuple(_check(check) for check in found["checks"] if not check["name"].startswith("drift.")),
+        checks=tuple(_check(check) for check in checks[:_CHECKS]),
         drawings=tuple(drawing for drawing in (_rates(found["days"]), _score(found["days"]), _curve(maturity)) if drawing),
         shapes=tuple(drawn),
         more=f"{left} more features drifted less; the JSON has their distances" if left else "",
@@ -89,7 +94,11 @@ def _check(check: Any) -> tuple[str, str, str, str, str]:
     against = "" if check.get("threshold") is None else f"{check['threshold']:g}"
     quiet = {"report": "", "inform": "informs" if check["verdict"] == "fail" else check["verdict"]}
     verdict = quiet.get(check["severity"], check["verdict"])
-    return check["name"], verdict, number, against, check.get("text") or ""
+    return _short(check["name"]), verdict, number, against, _short(check.get("text") or "", 3 * _NAME)
+
+
+def _short(text: str, most: int = _NAME) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _rates(days: list[Any]) -> Drawing | None:
@@ -110,6 +119,7 @@ def _over_days(days: list[Any], series: dict[str, str], title: str, note: str, w
     lines = []
     for name, tone in series.items():
         known = [(place, day) for place, day in enumerate(days) if day[name] is not None]
+        known = known[:: -(-len(known) // _POINTS)]
         places = [place / max(1, len(days) - 1) for place, _ in known]
         said = [f"{day['day']}: {name} {day[name]:.4g}, labels {day['labels']:,} of {day['rows']:,}" for _, day in known]
         lines.append(_line(name, tone, places, [day[name] / top for _, day in known], said))
@@ -131,7 +141,7 @@ def _curve(maturity: Any) -> Drawing | None:
 
 def _line(name: str, tone: str, places: Sequence[float], heights: Sequence[float], said: Sequence[str]) -> Line:
     at = [(f"{x * WIDTH:.1f}", f"{HEIGHT * (1 - y):.1f}") for x, y in zip(places, heights, strict=True)]
-    dots = tuple((x, y, text) for (x, y), text in zip(at, said, strict=True))
+    dots = tuple((x, y, text) for (x, y), text in zip(at, said, strict=True)) if len(at) <= _DOTS else ()
     return Line(name, tone, " ".join(f"{x},{y}" for x, y in at), dots)
 
 
@@ -152,7 +162,7 @@ def _shape(feature: Any, failing: set[str]) -> Shape:
         for at, (word, was, now) in rows
     )
     said = [f"{label} {feature[key]:.3f}" for key, label in _DISTANCES.items() if feature[key] is not None]
-    return Shape(feature["name"], "fail" if feature["name"] in failing else "pass", ", ".join(said), bars)
+    return Shape(_short(feature["name"]), "fail" if feature["name"] in failing else "pass", ", ".join(said), bars)
 
 
 _DISTANCES = {"psi": "PSI", "wasserstein": "Wasserstein", "ks": "KS", "jensen_shannon": "JS"}
