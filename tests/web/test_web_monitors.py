@@ -57,7 +57,7 @@ def test_the_pages_say_what_is_wrong_since_when_why_perhaps_and_what_to_do(serve
     assert "<script>" not in monitors
     (newest, *_) = client.get(f"/api/v1/incidents?ref={REF}").json["incidents"]
     page = client.get(f"/incidents/{newest['id']}").text
-    for words in ("docs/runbooks.md#world", "shipway run", "--silence 1d", "the release did not change before it"):
+    for words in ("docs/runbooks.md#world", "shipway retrain", "--silence 1d", "the release did not change before it"):
         assert words in page.replace("The release", "the release"), words
     assert 'href="/monitor/delay@prod"' in client.get("/?refresh=off").text.replace("%40", "@")
 
@@ -91,7 +91,7 @@ def test_a_browser_draws_them_without_a_complaint(
     page.get_by_role("heading", name="What may be the cause").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.locator("svg.strips .span.page").count() >= 1
-    assert page.get_by_text("shipway run").first.is_visible()
+    assert page.get_by_text("shipway retrain").first.is_visible()
     assert page.locator("script").count() == 0
     if folder := os.environ.get("SHIPWAY_SCREENSHOTS"):
         page.screenshot(path=f"{folder}/incident-{width}.png", full_page=True)

@@ -78,7 +78,7 @@ def _tell(out: Output, ref: str, incidents: tuple[Incident, ...]) -> None:
 def _next(ref: str, incidents: tuple[Incident, ...]) -> str:
     newest = next((one for one in incidents if one.open), None)
     kind = newest.causes[0].kind.value if newest and newest.causes else ""
-    commands = {"release": f"shipway rollback {ref}", "world": "shipway run", "labels": "shipway outcomes"}
+    commands = {"release": f"shipway rollback {ref}", "world": f"shipway retrain {ref}", "labels": "shipway outcomes"}
     return commands.get(kind, f"shipway watch {ref}")
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from shipway.monitor._join import Coverage, joined, measure_coverage
     from shipway.monitor._labels import Labels, measure_labels
     from shipway.monitor._leaf import Question
+    from shipway.monitor._limits import limits_of, undecided
     from shipway.monitor._messages import NOTIFIED, Message, due_messages
     from shipway.monitor._months import report_months
     from shipway.monitor._outcome_facts import OutcomeFacts, measure_outcome_log
@@ -63,6 +64,7 @@ _HOME = {
     "_join": ["Coverage", "joined", "measure_coverage"],
     "_labels": ["Labels", "measure_labels"],
     "_leaf": ["Question"],
+    "_limits": ["limits_of", "undecided"],
     "_messages": ["NOTIFIED", "Message", "due_messages"],
     "_months": ["report_months"],
     "_columns": ["ColumnUnknown", "OutcomeColumns", "check_named", "pick_outcomes"],
@@ -174,6 +176,7 @@ __all__ = [
     "judge_amount",
     "keep_reading",
     "keep_silence",
+    "limits_of",
     "list_tables",
     "load_alerts",
     "load_events",
@@ -205,6 +208,7 @@ __all__ = [
     "share_logs",
     "take_baseline",
     "take_columns",
+    "undecided",
     "watch",
     "window_document",
     "window_rows",

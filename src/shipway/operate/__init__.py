@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from shipway.operate._segments import search_slices
     from shipway.operate._service import watch_service
     from shipway.operate._serving import NotServable
+    from shipway.operate._staleness import judge_staleness, keep_staleness
     from shipway.operate._supervisor import ENDPOINT, Supervisor
     from shipway.operate._surroundings import watch_surroundings
     from shipway.operate._why import explain
@@ -104,6 +105,7 @@ _HOME = {
     "_score_query": ["Asked", "score_query"],
     "_piped": ["ScoringFailed"],
     "_serving": ["NotServable"],
+    "_staleness": ["judge_staleness", "keep_staleness"],
     "_supervisor": ["ENDPOINT", "Supervisor"],
     "_why": ["explain"],
 }
@@ -174,7 +176,9 @@ __all__ = [
     "golden_of",
     "golden_sets",
     "hold_control",
+    "judge_staleness",
     "keep_prices",
+    "keep_staleness",
     "labels_of",
     "load_evaluated",
     "load_release",

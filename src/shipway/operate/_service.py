@@ -24,6 +24,7 @@ from shipway.monitor import (
 )
 from shipway.operate._control import attester
 from shipway.operate._segments import watch_segments
+from shipway.operate._staleness import STALENESS
 from shipway.pipeline import Hands
 from shipway.release import load_components, monitors_of, release_descriptor
 from shipway.spec import MonitorSpec
@@ -57,9 +58,17 @@ def watch_service(hands: Hands, ref: str) -> tuple[Reading, ...]:
             attest_checks=attester(store, hands.signer),
         )
     watch_segments(hands, ref)
-    kept = ["segments"] if deployment.get("segments") and "segments" in monitors_of(deployment) else []
+    kept = _kept_apart(store, ref, deployment)
     drop_readings(store, ref, monitors=[*monitors, *kept], now=now)
     return load_readings(store, ref)
+
+
+def _kept_apart(store: Store, ref: str, deployment: JsonObject) -> list[str]:
+    """Readings that others write: of segments after a judged day, of staleness while the release is live that it is about."""
+    on, live = monitors_of(deployment), release_descriptor(deployment).digest
+    about = {reading.monitor: reading.release for reading in load_readings(store, ref)}
+    segments = ["segments"] if deployment.get("segments") and "segments" in on else []
+    return [*segments, *([STALENESS] if STALENESS in on and about.get(STALENESS) == live else [])]
 
 
 def _looks(

@@ -45,6 +45,7 @@ ADDED_MONITORS: Mapping[str, MonitorSpec] = {
     "errors": MonitorSpec(name="errors", page=0.05, window=_HOUR),
     "latency": MonitorSpec(name="latency", ticket=2.0, window=_HOUR),
     "segments": MonitorSpec(name="segments", ticket=0.1),
+    "staleness": MonitorSpec(name="staleness", ticket=0.02),
     "silence": MonitorSpec(name="silence", page=0.0, window=_HOUR),
 }
 """On at a `local` target, and left out of a deployment's object where nothing is said of them, so that one made before they
@@ -66,6 +67,7 @@ MONITORS: frozenset[str] = frozenset({*DEFAULT_MONITORS, *ADDED_MONITORS, *GATEW
 _MAY_BE_NOTHING = {"schema", "dead_columns", "silence", "missed_run", *GATEWAY_MONITORS}  # a threshold of 0 has a meaning
 _NEVER_PAGES = {
     "drift": "drift never pages: it is red in months when nothing is wrong",
+    "staleness": "a better challenger wakes nobody: what is live is as good as it was",
     "prediction_drift": "drift of predictions never pages: the world may have moved, and the model be right about it",
 }
 
@@ -100,7 +102,9 @@ def _read_monitor(node: Node, default: MonitorSpec) -> MonitorSpec:
         raise node.fail(f"{what} is not {node.shown()}", mend="a threshold, as in {inform: 0.2, window: 28d}, or off")
     entries = fields(node, ("page", "ticket", "inform", "window"), what)
     if default.name in _NEVER_PAGES and "page" in entries:
-        raise node.keys["page"].fail(_NEVER_PAGES[default.name], mend=f"inform: {default.inform}")
+        raise node.keys["page"].fail(
+            _NEVER_PAGES[default.name], mend=f"inform: {default.inform}" if default.inform else f"ticket: {default.ticket}"
+        )
     window = duration(entries["window"], "window") if "window" in entries else default.window
     if not window:
         raise entries["window"].fail("a window of no time", mend=f"as in {'28d' if default.window == WINDOW else '1h'}")

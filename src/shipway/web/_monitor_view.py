@@ -175,7 +175,7 @@ def incident_steps(incident: Incident) -> tuple[Step, ...]:
         return ()
     name, kinds = incident.ref.removeprefix("deploy/"), [cause.kind.value for cause in incident.causes]
     back = Step(f"shipway rollback {name}", "returns to what was live before, at once")
-    again = Step("shipway run", "makes a challenger from newer data; then check, release and plan")
+    again = Step(f"shipway retrain {name}", "makes a challenger from newer data, compares it with live and opens a plan")
     helps = {
         "release": (back,),
         "columns": (Step(f"shipway why {name}", "leads from the deployment to the data and code that it came from"), back),
