@@ -33,7 +33,11 @@ def check_level(level: float) -> None:
 
 
 def t_interval(value: float, variance: float, *, df: float, level: float, n: int, clusters: int) -> Interval:
-    """value -+ t * sqrt(variance), with t of the stated degrees of freedom."""
+    """value -+ t * sqrt(variance), with t of the stated degrees of freedom.
+
+    >>> [round(x, 3) for x in t_interval(1.0, 0.04, df=9, level=0.95, n=10, clusters=10)[:3]]
+    [1.0, 0.548, 1.452]
+    """
     check_level(level)
     reach = t_quantile((1 + level) / 2, df) * math.sqrt(variance)
     return Interval(value, value - reach, value + reach, level, n, clusters)

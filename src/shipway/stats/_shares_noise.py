@@ -30,6 +30,8 @@ def drift_chance(index: float, *, reference: ArrayLike, days: ArrayLike, limit: 
     bins; limit: above 0, the index that matters. Where nothing has changed the index over (1/n + 1/m) is chi-square with one
     degree less than there are bins; days that differ more than rows do stretch it (Pearson's statistic over its degrees, as in
     quasi-likelihood), and the reference is days too. Raises ValueError for other shapes or a limit of 0.
+    >>> drift_chance(0.0001, reference=[500, 500], days=[[60, 40], [40, 60]], limit=0.2).noise
+    8.0
     """
     before, table = amounts(reference, "reference"), amounts(days, "days", dimensions=2)
     if table.shape[1:] != before.shape or limit <= 0:
