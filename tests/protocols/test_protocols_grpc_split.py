@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +19,9 @@ from wire_help import RELEASE
 from shipway.kernel.split import SHADOW
 from shipway.models import Array
 from shipway.protocols import PredictorApp
-from shipway.serve import Batcher, Identity, Predictor, Request, Shadow, Split, SplitArm
+from shipway.protocols._hop import Hop
+from shipway.protocols._traces import Trace
+from shipway.serve import Batcher, Identity, PredictionFailed, Predictor, Request, Shadow, Split, SplitArm
 
 NEAR, BROKEN, BESIDE = (f"sha256:{letter * 64}" for letter in "123")
 COLUMNS: Mapping[str, Array] = {"x": np.array([1.0, 2.0]), "who": np.array(["a", "b"], object)}
@@ -168,3 +171,25 @@ def test_statistics_tell_where_the_time_of_answered_calls_went(arms: Arms) -> No
     assert all(more[name][1] > 0 for name in parts)
     assert sum(more[name][1] for name in parts) <= more["success"][1]
     assert (more["fail"][0], after["cache_hit"], after["cache_miss"]) == (1, (0, 0), (0, 0))
+
+
+def test_an_arm_in_another_process_is_told_the_span_above_its_own() -> None:
+    heads: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 500 no\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async def both() -> None:
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            hop = Hop(f"http://127.0.0.1:{port}", Identity("mirror", "prod", NEAR, NEAR, "near", MIRROR), ())
+            for trace in (Trace(TRACE, PARENT, "", 0.0, "00f067aa0ba902b8"), None):
+                with pytest.raises(PredictionFailed):
+                    await hop.predict(Request("r", COLUMNS), trace)
+
+    asyncio.run(both())
+    assert f"traceparent: 00-{TRACE}-00f067aa0ba902b8-01\r\n".encode() in heads[0]
+    assert b"traceparent" not in heads[1]

@@ -56,7 +56,7 @@ class Hop:
         """Its answer, timed from sending to reading; raises ArmDown, and PredictionFailed where it answers with an error."""
         if timed:
             timed.model_began = time.perf_counter()
-        body, head = await self._ask(self._message(request))
+        body, head = await self._ask(self._message(request), timed.context if timed else b"")
         if timed:
             timed.model_ended = time.perf_counter()
         try:
@@ -98,10 +98,11 @@ class Hop:
         text = msgspec.json.encode({"id": request.id, "inputs": inputs, "outputs": self._wanted})
         return b"".join((text, *tail)), len(text)
 
-    async def _ask(self, message: tuple[bytes, int]) -> tuple[bytes, int]:
-        """The body of the answer and how much of it is JSON."""
+    async def _ask(self, message: tuple[bytes, int], context: bytes = b"") -> tuple[bytes, int]:
+        """The body of the answer and how much of it is JSON. context: of the trace that it is part of."""
         body, head = message
-        lengths = f"content-length: {len(body)}\r\n{_LENGTH.decode()}: {head}\r\n\r\n".encode()
+        traced = b"traceparent: " + context + b"\r\n" if context else b""
+        lengths = traced + f"content-length: {len(body)}\r\n{_LENGTH.decode()}: {head}\r\n\r\n".encode()
         kept = bool(self._idle)
         try:
             reader, writer = self._idle.pop() if kept else await asyncio.open_connection(self._host, self._port)
@@ -114,7 +115,7 @@ class Hop:
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError) as problem:
             writer.close()
             if kept:  # its other end may have closed it while it lay here: another one tells
-                return await self._ask(message)
+                return await self._ask(message, context)
             raise ArmDown(f"arm {self._who.arm} does not answer: {type(problem).__name__}") from problem
         except BaseException:  # nobody waits any more, and the answer is still to come
             writer.close()

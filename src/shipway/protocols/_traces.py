@@ -53,14 +53,21 @@ class TracesMisset(ShipwayError):
 
 
 class Trace:
-    """One sampled request; times by time.perf_counter, 0.0 for what never came."""
+    """One sampled request; times by time.perf_counter, 0.0 for what never came. span: its own id."""
 
-    __slots__ = ("answered", "came", "decoded", "encoded", "model_began", "model_ended", "parent", "request", "state", "trace")
+    __slots__ = (
+        "answered", "came", "decoded", "encoded", "model_began", "model_ended", "parent", "request", "span", "state", "trace",
+    )  # fmt: skip
 
-    def __init__(self, trace: str, parent: str, state: str, came: float) -> None:
-        self.trace, self.parent, self.state, self.came = trace, parent, state, came
+    def __init__(self, trace: str, parent: str, state: str, came: float, span: str = "") -> None:
+        self.trace, self.parent, self.state, self.came, self.span = trace, parent, state, came, span
         self.decoded = self.model_began = self.model_ended = self.answered = self.encoded = 0.0
         self.request = ""
+
+    @property
+    def context(self) -> bytes:
+        """What a process that is asked for this request is told: its span is below this one."""
+        return f"00-{self.trace}-{self.span}-01".encode()
 
 
 class Sampler(NamedTuple):
@@ -113,9 +120,12 @@ class Tracer:
             trace, flag = match[2].decode(), bool(int(match[4], 16) & 1)
             if not self._sampler.takes(trace, flag):
                 return None
-            return Trace(trace, match[3].decode(), headers.get(b"tracestate", b"")[:512].decode("latin-1"), came)
+            return Trace(trace, match[3].decode(), headers.get(b"tracestate", b"")[:512].decode("latin-1"), came, self._id())
         trace = f"{self._bits(128) or 1:032x}"
-        return Trace(trace, "", "", came) if self._sampler.takes(trace, None) else None
+        return Trace(trace, "", "", came, self._id()) if self._sampler.takes(trace, None) else None
+
+    def _id(self) -> str:
+        return f"{self._bits(64) or 1:016x}"
 
     def end(self, trace: Trace, *, path: str, status: int, rows: int) -> None:
         """The request was answered. Never blocks; beyond MOST it is dropped and counted."""
@@ -181,7 +191,7 @@ class Tracer:
         return {"resourceSpans": [{"resource": {"attributes": _attributes(self._resource)}, "scopeSpans": [scope]}]}
 
     def _spans(self, one: _Ended) -> list[object]:
-        trace, own = one.trace, f"{self._bits(64) or 1:016x}"
+        trace, own = one.trace, one.trace.span
         named: dict[str, str | int] = {"http.request.method": "POST", "url.path": one.path, **self._common}
         named |= {"http.response.status_code": one.status, "shipway.request": trace.request, "shipway.rows": one.rows}
         root = self._span(trace, own, trace.parent, f"POST {one.path}", trace.came, one.end, kind=_SERVER)
@@ -197,7 +207,7 @@ class Tracer:
         found: list[object] = [root]
         for name, start, end in parts:
             if 0.0 < start <= end:
-                found.append(self._span(trace, f"{self._bits(64) or 1:016x}", own, name, start, end, kind=_INTERNAL))
+                found.append(self._span(trace, self._id(), own, name, start, end, kind=_INTERNAL))
         return found
 
     def _span(

@@ -73,10 +73,15 @@ class Cost(NamedTuple):
 
 
 class Timed(Protocol):
-    """Whoever wants to know when the model had a request: began and ended by time.perf_counter."""
+    """Whoever wants to know when the model had a request: began and ended by time.perf_counter. context: what another process
+    that is asked for it is told, as W3C's `traceparent`.
+    """
 
     model_began: float
     model_ended: float
+
+    @property
+    def context(self) -> bytes: ...
 
 
 class Spent(NamedTuple):
