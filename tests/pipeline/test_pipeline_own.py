@@ -18,6 +18,7 @@ from test_pipeline_model import Declared
 from shipway.environment import default_cache
 from shipway.kernel import media
 from shipway.kernel.digest import Descriptor
+from shipway.models import GoldenMismatch
 from shipway.pipeline import (
     FunctionNames,
     ModelMade,
@@ -48,6 +49,24 @@ class Line:
 class Number(Line):
     def predict(self, columns):
         return super().predict(columns)["probability"]
+
+
+class Hashed(Line):
+    def predict(self, columns):
+        return {"probability": super().predict(columns)["probability"] * (hash("x") % 1000) / 1000}
+
+
+class Drawn(Line):
+    def predict(self, columns):
+        return {"probability": super().predict(columns)["probability"] * np.random.random()}
+
+
+class Crashing(Line):
+    def predict(self, columns):
+        import os, signal
+
+        print("the last words", file=__import__("sys").stderr, flush=True)
+        os.kill(os.getpid(), signal.SIGSEGV)
 '''
 
 
@@ -134,6 +153,27 @@ def test_a_class_makes_a_model_of_a_file_or_of_a_folder(ran: tuple[Project, RunR
     assert make(project, of_folder, "own.Line").model == made.model
     number = manifest_of(project, make(project, of_file, "own.Number"))
     assert number["signature"]["outputs"] == [{"name": "prediction", "datatype": "FP64"}]
+
+
+@pytest.mark.parametrize("name", ["Hashed", "Drawn"])
+def test_a_class_whose_answers_hang_on_the_process_is_found_out(
+    ran: tuple[Project, RunResult], fitted: Any, tmp_path: Path, name: str
+) -> None:
+    """What described it and what answers its golden rows again have other hashes and another seed, as two servers have."""
+    project, result = ran
+    of_file = with_value(result, project.store.put_file(weights(fitted, tmp_path) / "weights.npz", media.BYTES))
+    with pytest.raises(GoldenMismatch, match="golden row"):
+        make(project, of_file, f"own.{name}")
+
+
+def test_a_class_that_crashes_its_process_is_said_and_the_next_one_is_asked(
+    ran: tuple[Project, RunResult], fitted: Any, tmp_path: Path
+) -> None:
+    project, result = ran
+    of_file = with_value(result, project.store.put_file(weights(fitted, tmp_path) / "weights.npz", media.BYTES))
+    with pytest.raises(ScoringFailed, match="ended with -11: the last words"):
+        make(project, of_file, "own.Crashing")
+    assert make(project, of_file, "own.Line").model
 
 
 def test_a_class_that_is_not_there_or_fails_is_said(ran: tuple[Project, RunResult], tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ _UFUNCS = ("scipy.special._special_ufuncs", "scipy.special._ufuncs")
 def load_skops(data: bytes, inputs: tuple[Column, ...]) -> SklearnModel:
     """The model in a skops file; raises ModelUntrusted for any type off the list, ModelUnknown for what is no model."""
     _check_size(data)
-    skops, version = _skops(), import_module("sklearn").__version__
+    skops, version = import_skops(), import_module("sklearn").__version__
     trusted = trusted_types(version)
     try:
         estimator = skops.loads(data, trusted=sorted(trusted))
@@ -57,7 +57,7 @@ def _check_size(data: bytes) -> None:
 
 
 @uncollected()
-def _skops() -> Any:
+def import_skops() -> Any:
     """skops, which asks all modules in turn for each function of SciPy until one has it: those that have them come first."""
     import_module("scipy.special")
     if "skops.io" not in sys.modules and threading.active_count() == 1:  # nobody else imports meanwhile

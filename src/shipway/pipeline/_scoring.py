@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from shipway.environment import overlay_command
 from shipway.kernel.canonical import Json, JsonObject, NotCanonical, canonical_json, parse_object
 from shipway.kernel.errors import ShipwayError
 from shipway.models import Array, decode_columns, encode_columns
-from shipway.pipeline._interrupt import hear_interrupts
+from shipway.pipeline._forks import ask_fork, expect_question
 from shipway.pipeline._model_rows import Inputs
 
 
@@ -21,7 +19,7 @@ class ScoringFailed(ShipwayError):
 
 
 class Scoring:
-    """Scores one model file; each call is a fresh process. Files go below `work`; functions: the modules around the model."""
+    """Scores one model file; each call is a process of its own. Files go below `work`; functions: the modules around it."""
 
     def __init__(self, python: Path, overlay: Path, file: Path, work: Path, functions: Path | None = None) -> None:
         self._python, self._overlay, self._file, self._work, self._functions = python, overlay, file, work, functions
@@ -36,17 +34,18 @@ class Scoring:
         the model between them.
         """
         given = {"format": format, "inputs": inputs.to_json(), **names, **({"allow-pickle": None} if allow_pickle else {})}
-        record, (answers,) = self._ask("describe", given, columns)
+        expect_question(self._python, self._overlay, format, "score")
+        record, (answers,) = self._ask("describe", format, given, columns)
         return record, answers
 
     def score(self, manifest: JsonObject, *tables: Mapping[str, Array]) -> list[dict[str, Array]]:
         """The answers to each table, asked alone and in this order, as a server would load the model. Raises ScoringFailed."""
-        return self._ask("score", {"manifest": manifest}, *tables)[1]
+        return self._ask("score", str(manifest["format"]), {"manifest": manifest}, *tables)[1]
 
     def convert(self, columns: Json) -> Path:
         """The model as an ONNX file; columns: the inputs of the model itself. Raises ScoringFailed when it has no such form."""
         converted = self._work / "converted.onnx"
-        self._ask("convert", {"inputs": columns, "converted": str(converted)})
+        self._ask("convert", "skops", {"inputs": columns, "converted": str(converted)})
         return converted
 
     def of(self, file: Path) -> Scoring:
@@ -54,7 +53,7 @@ class Scoring:
         return Scoring(self._python, self._overlay, file, self._work / "other", self._functions)
 
     def _ask(
-        self, command: str, given: Mapping[str, Json], *tables: Mapping[str, Array]
+        self, command: str, format: str, given: Mapping[str, Json], *tables: Mapping[str, Array]
     ) -> tuple[JsonObject, list[dict[str, Array]]]:
         self._count += 1
         folder = self._work / f"{command}-{self._count}"
@@ -70,19 +69,18 @@ class Scoring:
             columns = folder / f"in-{number}"
             columns.write_bytes(encode_columns(table))
             arguments += ["--columns", str(columns), "--outputs", str(output)]
-        record = _record(overlay_command(self._python, self._overlay, "shipway.models", command, *arguments), folder)
+        out, errors = folder / "stdout", folder / "stderr"
+        code = ask_fork(self._python, self._overlay, format, [command, *arguments], stdout=out, stderr=errors)
+        record = _record(code, out, errors)
         return record, [decode_columns(output.read_bytes()) for output in outputs]
 
 
-def _record(command: list[str], folder: Path) -> JsonObject:
+def _record(code: int, out: Path, errors: Path) -> JsonObject:
     """What the process says in its last line. Raises ScoringFailed when that is an error, or nothing that can be read."""
-    hear_interrupts()
-    with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as errors:
-        code = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=errors, check=False).returncode
     try:
-        record = parse_object((folder / "stdout").read_text().splitlines()[-1])
-    except (IndexError, NotCanonical) as problem:
-        lines = (folder / "stderr").read_text(errors="replace").splitlines()
+        record = parse_object(out.read_text().splitlines()[-1])
+    except (OSError, IndexError, NotCanonical) as problem:
+        lines = errors.read_text(errors="replace").splitlines() if errors.exists() else []
         raise ScoringFailed(
             f"the process that loads the model ended with {code}: {lines[-1] if lines else 'it said nothing'}",
             mend="the project's environment may not fit Shipway's serving overlay",
