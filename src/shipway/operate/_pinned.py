@@ -68,18 +68,23 @@ def serve_pinned(
         report(f"{ref} serves {short(serving.release)} at {group.told}")
         for name, problem in group.workers[0].problems.items():
             report(f"{ref}: arm {name} does not answer, and live does instead: {problem}")
-        while not stop.wait(_TURN_SECONDS):
-            if replaced := group.replace_dead(stop):
-                report(f"{ref}: {replaced} predictor died and was replaced ({group.why})")
-            apart.step()
-            if logs:
-                logs.step()
+        _keep(group, apart, logs, report, stop)
     finally:
         group.stop()
         apart.stop()
         if logs:
             logs.send()
     return group.grpc
+
+
+def _keep(group: Group, apart: ArmsApart, logs: _Logs | None, report: Callable[[str], None], stop: threading.Event) -> None:
+    """Replace what dies, and send logs, until told to stop."""
+    while not stop.wait(_TURN_SECONDS):
+        if replaced := group.replace_dead(stop):
+            report(f"{group.ref}: {replaced} predictor died and was replaced ({group.why})")
+        apart.step()
+        if logs:
+            logs.step()
 
 
 def _log_file(store: Store, ref: str, deployment: Digest) -> Path:
