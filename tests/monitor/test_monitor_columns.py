@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from monitor_logs import NOW, REF, Day, log_outcomes, log_predictions, make_days, new_store, reference_frame, time_column
 from numpy.typing import NDArray
 
-from shipway.data import Profile, reference_profile
+from shipway.data import Profile, measure_profile, reference_profile
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.check import Verdict
 from shipway.kernel.units import Seconds
 from shipway.monitor import Alert, Severity, WatchResult, compact_logs, watch
+from shipway.monitor._dead import check_dead_columns
 from shipway.spec import ADDED_MONITORS
 from shipway.store import Store
 
@@ -118,6 +120,16 @@ def test_a_column_that_is_constant_every_day_by_nature_wakes_nobody(tmp_path: Pa
         for number, day in enumerate(make_days(7, days=DAYS, rows=50))
     ]
     assert judged(tmp_path, days).alerts == ()
+
+
+def test_a_day_of_nothing_but_the_commonest_value_is_no_fault() -> None:
+    """Rain falls in few rows of a reference and in none of a dry day, however many rows that has."""
+    random = np.random.default_rng(3)
+    rain = reference_profile(pl.DataFrame({"rain": np.where(random.random(2000) < 0.2, random.random(2000), 0.0)}))
+    wet = measure_profile(rain, {"rain": np.array([0.0, 0.3, 0.0, 0.1])})
+    dry = measure_profile(rain, {"rain": np.zeros(900)})
+    (found,) = check_dead_columns(MONITORS["dead_columns"], rain, dry, [wet] * 20)
+    assert found.check.verdict is Verdict.PASS
 
 
 def test_an_alert_keeps_its_text_and_one_of_before_has_none() -> None:

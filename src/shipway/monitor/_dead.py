@@ -19,6 +19,7 @@ from shipway.spec import MonitorSpec
 
 CHANCE = 1e-6  # of a dead column where nothing has changed, over all columns together
 KNOWN_DAYS = 7  # before which a constant may be one of every day of its kind
+COMMON = 0.5  # share of the commonest value from which whole days of it are nothing new
 
 Column = NumericProfile | CategoryProfile
 
@@ -39,17 +40,14 @@ def check_dead_columns(monitor: MonitorSpec, reference: Profile, window: Profile
     found = []
     for name, column in window.columns.items():
         death = _death(reference.columns.get(name), column)
-        if death is None or _as_before(death, name, reference, earlier):
+        if death is None or _by_nature(death, len(earlier)) or _as_before(death, name, reference, earlier):
             continue
-        needed = math.ceil(math.log(CHANCE / max(1, len(window.columns))) / math.log(death.share)) - column.n
-        doubt = max(0, needed) if death.words != _CONSTANT or len(earlier) >= KNOWN_DAYS else max(1, needed)
-        verdict = Verdict.INCONCLUSIVE if doubt else Verdict.FAIL
+        needed = max(0, math.ceil(math.log(CHANCE / max(1, len(window.columns))) / math.log(death.share)) - column.n)
         text = f"column {name} {death.words} in all {column.n:,} rows"
-        if needed > 0:
+        if needed:
             text += f"; not enough yet, about {needed:,} more rows"
-        elif doubt:
-            text += f"; only {len(earlier)} of {KNOWN_DAYS} days before it are known"
-        check = Check(f"{monitor.name}.{name}", verdict, 1.0, threshold=limit, n=column.n, still_needed=max(0, needed) or None)
+        verdict = Verdict.INCONCLUSIVE if needed else Verdict.FAIL
+        check = Check(f"{monitor.name}.{name}", verdict, 1.0, threshold=limit, n=column.n, still_needed=needed or None)
         found.append(Finding(severity, replace(check, text=text)))
     return found or [Finding(severity, Check(monitor.name, Verdict.PASS, 0.0, threshold=limit, n=window.rows))]
 
@@ -78,6 +76,14 @@ def _death(reference: Column | None, column: Column) -> Death | None:
     else:
         return None
     return death if death.share < 0.99 else None
+
+
+def _by_nature(death: Death, known_days: int) -> bool:
+    """Whether a constant is no sign of anything: too few days are known, or it may be of the value that most rows have anyway.
+
+    A dry day has no rain in any row, though the rows of a reference seem to say that chance cannot do that.
+    """
+    return death.words == _CONSTANT and (known_days < KNOWN_DAYS or death.share >= COMMON)
 
 
 def _as_before(death: Death, name: str, reference: Profile, earlier: Sequence[Profile]) -> bool:
