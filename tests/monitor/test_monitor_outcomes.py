@@ -31,6 +31,9 @@ GOOD = {"id": "r:0", "name": "late", "value": 1, "time": "2013-02-02T09:15:00"}
     [
         ({"id": ""}, "id"),
         ({"id": 7}, "id"),
+        ({"id": "\ud800:0"}, "id"),
+        ({"unit": 7}, "unit"),
+        ({"time": "2013-02-02T09:15:00\ud800"}, "time"),
         ({"name": None}, "name"),
         ({"value": "1"}, "value"),
         ({"value": None}, "value"),

@@ -17,6 +17,7 @@ from shipway.kernel.errors import ShipwayError, nearest
 from shipway.monitor._tables import INSTANT, parse_instants
 
 FIELDS = ("id", "name", "value", "time", "unit")
+_KNOWN = frozenset(FIELDS)
 _ISO = "%Y-%m-%dT%H:%M:%S%.6f"  # UTC, and the form that is read fastest
 
 
@@ -43,12 +44,12 @@ class OutcomeRow(NamedTuple):
 
 def parse_outcome(row: Mapping[str, object], *, line: int, latest: datetime) -> OutcomeRow:
     """The outcome in a row of JSON; raises OutcomeMalformed, for a time after `latest` too. true and false are 1 and 0."""
-    if not isinstance(row, Mapping):
+    if type(row) is not dict and not isinstance(row, Mapping):  # nearly all are, and the second question is a slow one
         raise OutcomeMalformed(f"a row is a JSON object, not {type(row).__name__}", line=line, field="-")
-    for key in row:
-        if key not in FIELDS:
-            meant = nearest(str(key), list(FIELDS))
-            raise OutcomeMalformed(f"unknown field{f', meant {meant}?' if meant else ''}", line=line, field=str(key))
+    if not row.keys() <= _KNOWN:
+        key = str(next(key for key in row if key not in _KNOWN))
+        meant = nearest(key, list(FIELDS))
+        raise OutcomeMalformed(f"unknown field{f', meant {meant}?' if meant else ''}", line=line, field=key)
     unit = None if row.get("unit") is None else _text(row, "unit", line)
     return OutcomeRow(_text(row, "id", line), _text(row, "name", line), _number(row, line), _time(row, line, latest), unit)
 
@@ -72,10 +73,11 @@ def _text(row: Mapping[str, object], field: str, line: int) -> str:
     value = row.get(field)
     if not isinstance(value, str) or not value:
         raise OutcomeMalformed(f"{field} is text, not {_shown(row, field)}", line=line, field=field)
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise OutcomeMalformed(f"{field} is text of Unicode, not half a pair", line=line, field=field) from None
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise OutcomeMalformed(f"{field} is text of Unicode, not half a pair", line=line, field=field) from None
     return value
 
 
