@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import polars as pl
 import pytest
@@ -78,6 +79,14 @@ def test_a_query_is_scored_in_the_order_of_its_key_as_a_file_of_its_rows_is(
     quiet = {"tell": lambda *_: None, "report": print}
     score_files(task, tmp_path / "rows.parquet", tmp_path / "file.parquet", workers=Threads(1), **quiet)  # type: ignore[arg-type]
     assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "file.parquet").read_bytes()
+    rows.sample(fraction=1.0, shuffle=True, seed=1).write_csv(tmp_path / "mixed.csv")
+    with duckdb.connect(str(tmp_path / "rows.duckdb")) as other:
+        other.execute(f"CREATE TABLE points AS SELECT * FROM read_csv('{tmp_path / 'mixed.csv'}')")
+    address = parse_address("duckdb:rows.duckdb", root=tmp_path)
+    score(task, asked._replace(address=address), tmp_path / "duck.parquet")
+    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "duck.parquet").read_bytes()
+    for name in ("mixed.csv", "rows.duckdb", "duck.parquet"):
+        (tmp_path / name).unlink()
     assert {path.name for path in tmp_path.iterdir()} == {f"{n}.parquet" for n in ("one", "two", "file", "rows")} | {"rows.db"}
 
 
