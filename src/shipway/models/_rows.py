@@ -24,7 +24,7 @@ LETTERS = {
     "BOOL": "?", "INT8": "b", "INT16": "h", "INT32": "i", "INT64": "q", "UINT8": "B", "UINT16": "H",
     "UINT32": "I", "UINT64": "Q", "FP16": "e", "FP32": "f", "FP64": "d",
 }  # fmt: skip
-_FEW = 16  # rows; of more, an array for each column is the quicker way
+_FEW = 2  # rows; of more, an array for each column is the quicker way
 _EXACT = 1 << 53  # whole numbers up to here are float64s too
 _Kinds = frozenset[type]
 _REAL: _Kinds = frozenset({float, int, type(None)})
@@ -117,6 +117,10 @@ class RowMaker:
                 return {name: np.array(values, dtype) for name, values, dtype in typed}
         except (TypeError, ValueError, OverflowError, FloatingPointError):
             return None
+
+    def takes_raw(self, rows: int) -> bool:
+        """Whether of_raw has a quick way for so many rows."""
+        return rows == 1 or self._signature.real
 
     def of_raw(self, raw: Sequence[bytes | memoryview], rows: int) -> Mapping[str, Array] | None:
         """Of the little-endian bytes of so many rows of each column in the signature's order, as long as they should be; a text

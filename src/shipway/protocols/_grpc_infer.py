@@ -86,7 +86,7 @@ class Reader:
     def _usual(self, inputs: Any, raw: Any) -> Mapping[str, Array] | None:
         """Of one raw tensor for each input, all of the same rows; None for whatever has to be read with care."""
         columns, places, maker = self._signature.inputs, self._signature.places, self._signature.maker
-        if len(inputs) != len(columns) or not inputs[0].shape:
+        if len(inputs) != len(columns) or not inputs[0].shape or not maker.takes_raw(inputs[0].shape[0]):
             return None
         found, rows = [b""] * len(columns), inputs[0].shape[0]
         for tensor, data in zip(inputs[:], raw[:], strict=True):

@@ -175,7 +175,7 @@ def _read_usual(body: bytes, signature: Signature) -> tuple[_Asked, Mapping[str,
 def _raw_columns(tensors: list[_Tensor], binary: memoryview, signature: Signature) -> Mapping[str, Array] | None:
     """Of one binary tensor for each input, all of the same rows; None for whatever has to be read with care."""
     count = len(signature.inputs)
-    if len(tensors) != count or not tensors[0].shape:
+    if len(tensors) != count or not tensors[0].shape or not signature.maker.takes_raw(tensors[0].shape[0]):
         return None
     found: list[memoryview] = [binary[:0]] * count
     inputs, places, sizes, rows, at = signature.inputs, signature.places, signature.maker.sizes, tensors[0].shape[0], 0
