@@ -254,7 +254,7 @@ def test_how_a_model_of_lightgbm_was_trained_is_not_given_to_lightgbm(tmp_path: 
     data = binary("lightgbm").replace("[num_machines: 1]", wrong)
     assert data != binary("lightgbm")
     answers = [load("lightgbm", text, tmp_path).predict(rows())["probability"] for text in (binary("lightgbm"), data)]
-    np.testing.assert_array_equal(*answers)
+    np.testing.assert_array_equal(answers[0], answers[1])
 
 
 @pytest.mark.parametrize("library", ["xgboost", "lightgbm"])
