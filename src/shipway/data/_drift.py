@@ -92,7 +92,8 @@ def _decile_starts(counts: Ints) -> Ints:
     """The first bin of each group that holds about a tenth of the reference; fewer groups where a bin holds more."""
     below = np.cumsum(counts) / max(1, int(counts.sum()))
     starts = np.searchsorted(below, _DECILES - 1e-12) + 1
-    return np.unique(np.append(0, starts[starts < counts.size]))
+    kept = np.append(0, starts[starts < counts.size])  # ascending; np.unique would import numpy.ma, 60 ms
+    return kept[np.diff(kept, prepend=-1) > 0]
 
 
 def _shares(counts: Ints) -> Floats:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shipway.monitor._evidently_columns import Array, Numbers, Words
+from shipway.monitor._evidently_columns import Array, Numbers, Words, distinct
 from shipway.stats import chi_square_test, jensen_shannon, ks_test, psi_filled, share_test, wasserstein
 
 _BINNED_ABOVE = 20  # distinct values of the reference, from which numbers are binned
@@ -75,7 +75,7 @@ def numeric_value(method: Method, numbers: Numbers) -> float:
         return wasserstein(one, other, ordered=True) / max(float(spread), _LEAST_SPREAD)
     if method.name == "ks":
         return ks_test(one, other, ordered=True)
-    if method.name in ("jensenshannon", "psi") and _distinct(one) > _BINNED_ABOVE:
+    if method.name in ("jensenshannon", "psi") and distinct(one).size > _BINNED_ABOVE:
         return _of_shares(method, *_binned(one, other))
     return category_value(method, _as_words(one, other))
 
@@ -109,10 +109,6 @@ def _binned(one: Array, other: Array) -> tuple[Array, Array]:
 
 
 def _as_words(one: Array, other: Array) -> Words:
-    values = np.unique(np.concatenate([one, other]))
+    values = distinct(np.sort(np.concatenate([one, other])))
     counts = [np.diff(np.searchsorted(sample, np.append(values, math.inf))) for sample in (one, other)]
     return Words(*(np.asarray(count, dtype=np.int64) for count in counts))
-
-
-def _distinct(ordered: Array) -> int:
-    return 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))

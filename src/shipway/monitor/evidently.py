@@ -128,7 +128,7 @@ def evidently_drift(
         if name not in others:
             left_out[name] = "not in the reference"
             continue
-        before, now = (table.lazy().select(name).collect()[name] for table in (reference, current))
+        before, now = _taken(reference, name), _taken(current, name)
         kind = asked_kinds.get(name) or kind_of(now)
         one = _column(before, now, kind, asked_methods.get(name), asked_thresholds.get(name))
         if isinstance(one, str):
@@ -138,6 +138,10 @@ def evidently_drift(
     left_out |= {name: "not in the current data" for name in others if name not in names}
     found.sort(key=lambda column: column.kind != "numeric")
     return EvidentlyDrift(tuple(found), left_out, drift_share)
+
+
+def _taken(table: pl.DataFrame | pl.LazyFrame, name: str) -> pl.Series:
+    return table[name] if isinstance(table, pl.DataFrame) else table.select(name).collect()[name]
 
 
 def _column(
