@@ -53,6 +53,26 @@ def test_after_an_error_what_nobody_began_is_left_and_what_was_begun_is_ended() 
     assert done == ["slow"]
 
 
+def test_who_is_told_to_end_waits_for_no_thread() -> None:
+    begun, go, done = threading.Event(), threading.Event(), list[str]()
+
+    def slow() -> None:
+        begun.set()
+        go.wait(10)
+        done.append("slow")
+
+    def told_to_end() -> None:
+        with Threads(1) as threads:
+            threads.begin(slow)
+            begun.wait(10)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        told_to_end()
+    assert done == []
+    go.set()
+
+
 @pytest.fixture
 def large(tmp_path: Path) -> Iterator[Path]:
     """A file of a few chunks more than are read ahead."""
