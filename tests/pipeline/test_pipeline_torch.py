@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -13,7 +14,7 @@ from pipeline_help import Project
 from test_pipeline_model import Declared
 from test_pipeline_own import manifest_of, with_value
 
-from shipway.environment import StepResult, default_cache
+from shipway.environment import StepResult, default_cache, ensure_overlay
 from shipway.kernel import media
 from shipway.kernel.digest import Descriptor
 from shipway.pipeline import (
@@ -28,6 +29,7 @@ from shipway.pipeline import (
 )
 from shipway.pipeline._values import keep_value
 
+NETS = Path(__file__).with_name("torch_nets.py")
 PYTHON = Path(__file__).parents[2] / ".venv" / "torch" / "bin" / "python"
 pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="make .venv/torch/.made: needs torch's file for the CPU")
 
@@ -152,3 +154,50 @@ def test_a_module_takes_columns_by_name_and_no_other_weights_than_its_own(ran: t
     by_name = make(ran, value, "net.ByName")
     assert manifest_of(project, by_name)["signature"]["outputs"] == [{"name": "prediction", "datatype": "FP32"}]
     np.testing.assert_allclose(scores(project, by_name), scores(project, of_program), rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_networks_of_many_kinds_answer_as_torch_runs_them() -> None:
+    overlay = ensure_overlay(PYTHON, cache=default_cache(), report=print)
+    environ = {**os.environ, "PYTHONPATH": str(overlay)}
+    done = subprocess.run([PYTHON, "-W", "ignore", NETS], env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert len(found) == 20
+    assert {name: said for name, said in found.items() if said != "equal"} == {}
+
+
+CODE = """
+import io, sys, zipfile
+import torch
+
+given = zipfile.ZipFile(sys.argv[1])
+with zipfile.ZipFile(sys.argv[2], "w") as made:
+    for name in given.namelist():
+        data = given.read(name)
+        if name.endswith("models/model.json"):
+            text = data.decode()
+            begin = text.index("Symbol('s")
+            end = text.index(")", begin) + 1
+            symbol = text[begin:end]
+            data = text.replace(symbol, symbol[:-1] + f", **(open({sys.argv[3]!r}, 'w').close() or {{}}))").encode()
+        made.writestr(name, data)
+try:
+    torch.export.load(sys.argv[2])
+except Exception:
+    pass
+"""
+
+
+@pytest.mark.slow
+def test_code_in_a_program_runs_where_torch_loads_it_and_not_here(ran: tuple[Project, RunResult], tmp_path: Path) -> None:
+    project, _ = ran
+    mark, hostile = tmp_path / "ran", tmp_path / "hostile.pt2"
+    subprocess.run(
+        [PYTHON, "-W", "ignore", "-c", CODE, project.root / "net.pt2", hostile, mark], check=True, capture_output=True
+    )
+    assert mark.exists(), "torch.export.load evaluates the sizes that are in the file"
+    mark.unlink()
+    with pytest.raises(ScoringFailed, match="a size in the program is no arithmetic"):
+        make(ran, kept(ran, hostile))
+    assert not mark.exists()

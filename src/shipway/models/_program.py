@@ -84,7 +84,7 @@ class ProgramModel:
                 for name in step.done:
                     del values[name]
             found = [values[name] for name in program.returned]
-            wide = [one.float() if one.dtype == torch.bfloat16 else one for one in found]
+            wide = [one.detach().float() if one.dtype == torch.bfloat16 else one.detach() for one in found]
             return {flow.name: one.numpy() for flow, one in zip(program.outputs, wide, strict=True)}
 
 
@@ -107,7 +107,8 @@ def _tensor(torch: Any, held: Held) -> Any:
     if 0 in held.sizes:
         return torch.zeros(tuple(held.sizes), dtype=dtype)
     flat = torch.frombuffer(bytearray(held.data), dtype=dtype).clone()  # aligned as torch's own: else the last bit may differ
-    return flat.as_strided(tuple(held.sizes), tuple(held.strides), held.offset)
+    found = flat.as_strided(tuple(held.sizes), tuple(held.strides), held.offset)
+    return found.requires_grad_(held.trained)  # torch computes by it, in the last bit, also where no gradient is asked for
 
 
 def _steps(torch: Any, program: Program) -> list[_Step]:

@@ -28,13 +28,17 @@ _STRIDED = 7
 
 
 class Held(NamedTuple):
-    """A tensor of the file: the bytes of its storage, and which of them it is. Counted in elements, inside of the bytes."""
+    """A tensor of the file: the bytes of its storage, and which of them it is. Counted in elements, inside of the bytes.
+
+    trained: whether it asks for a gradient.
+    """
 
     dtype: str
     sizes: Sequence[int]
     strides: Sequence[int]
     offset: int
     data: bytes
+    trained: bool
 
 
 class Flow(NamedTuple):
@@ -146,7 +150,7 @@ def _held(name: str, one: Mapping[str, Any], files: Mapping[str, bytes], path: s
     last = offset + sum((size - 1) * stride for size, stride in zip(sizes, strides, strict=True))
     if (0 not in sizes and (last + 1) * width > len(data)) or len(data) % width:
         raise ModelUntrusted(f"the tensor {name[:80]!r} has other numbers of bytes than its shape says")
-    return Held(DTYPES[meta["dtype"]], sizes, strides, offset, data)
+    return Held(DTYPES[meta["dtype"]], sizes, strides, offset, data, meta["requires_grad"] is True)
 
 
 def _check_place(name: str, meta: Mapping[str, Any]) -> None:
