@@ -15,7 +15,8 @@ from shipway.kernel.errors import ShipwayError
 from shipway.kernel.units import Seconds
 from shipway.store import Store
 
-SILENCE, ALL = "silence", "*"
+SILENCE = "silence"
+ALL = "*"
 LONGEST = timedelta(days=30)
 
 
