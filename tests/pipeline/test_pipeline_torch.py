@@ -157,7 +157,7 @@ def test_a_module_takes_columns_by_name_and_no_other_weights_than_its_own(ran: t
 
 
 @pytest.mark.slow
-def test_networks_of_many_kinds_answer_as_torch_runs_them() -> None:
+def test_networks_of_many_kinds_answer_bit_by_bit_as_torch_runs_them() -> None:
     overlay = ensure_overlay(PYTHON, cache=default_cache(), report=print)
     environ = {**os.environ, "PYTHONPATH": str(overlay)}
     done = subprocess.run([PYTHON, "-W", "ignore", NETS], env=environ, capture_output=True, text=True, check=False)

@@ -108,7 +108,8 @@ def _tensor(torch: Any, held: Held) -> Any:
         return torch.zeros(tuple(held.sizes), dtype=dtype)
     flat = torch.frombuffer(bytearray(held.data), dtype=dtype).clone()  # aligned as torch's own: else the last bit may differ
     found = flat.as_strided(tuple(held.sizes), tuple(held.strides), held.offset)
-    return found.requires_grad_(held.trained)  # torch computes by it, in the last bit, also where no gradient is asked for
+    # a weight has to be a Parameter as when it was trained: torch chooses by that how it computes, down to the last bit
+    return torch.nn.Parameter(found) if held.trained else found
 
 
 def _steps(torch: Any, program: Program) -> list[_Step]:
