@@ -26,7 +26,7 @@ _SHOWN = 5  # incidents that are over
 def command(
     settings: Settings, deployment: str | None, span: str | None, monitor: str | None, why: str | None, as_json: bool
 ) -> None:
-    """Show what is wrong with a deployment, since when, why perhaps, and what to do.
+    """Show what is wrong, since when, why perhaps, and silence it.
 
     Alerts that overlap are one incident, shown with what may have caused it (a release, a column, a provider, late labels, lost
     rows, the world), the likeliest first. Exits 1 while one is open that pages and is not silenced.

@@ -15,11 +15,12 @@ from shipway.cli._settings import Project, Settings
 @json_option
 @click.pass_obj
 def command(settings: Settings, deployment: str | None, why: str, as_json: bool) -> None:
-    """Make a challenger from the data of now, compare it with live on the same rows, and open a plan.
+    """Make a challenger, compare it with live, and open a plan.
 
-    Runs the pipeline, locks a release, measures it as `shipway check` does, and keeps a plan in the store. Whether live has
-    become stale is a ticket of the monitor `staleness`. Never moves a deployment: `shipway apply` does, through the gate. Exits
-    2 when the data and code of now are those of live: there is no challenger.
+    Runs the pipeline on the data of now, locks a release, measures it as `shipway check` does, compares on the rows that live
+    answered, and keeps a plan in the store. Whether live has become stale is a ticket of the monitor `staleness`. Never moves a
+    deployment: `shipway apply` does, through the gate. Exits 2 when the data and code of now are those of live: there is no
+    challenger.
     """
     from shipway.cli._desk import plan_of
     from shipway.cli._progress import RunReport
