@@ -105,7 +105,7 @@ def test_what_does_not_fit_is_named_by_its_column_and_a_failing_row_is_an_error(
     ):
         with pytest.raises(InputMismatch, match=says):
             loaded.predict(table)
-    for odd in ("x", 7, [1, 2], np.zeros((2, 3)), [[1.0]]):
+    for odd in ("x", 7, [1, 2], np.zeros((2, 3)), [[1.0]], pl.LazyFrame({"x": X, "y": Y})):
         with pytest.raises(ShipwayError) as raised:
             loaded.predict(odd)
         assert raised.value.code == "serve.table-unknown", odd
@@ -126,6 +126,12 @@ def test_it_answers_its_golden_rows_for_many_threads_and_after_its_process_was_k
     np.testing.assert_array_equal(golden_answers(loaded), expected["probability"])
     changed = golden_answers(loaded)
     changed[:] = 0.0  # the caller's own
+
+
+def test_a_path_where_nothing_is_is_told_as_a_path(tmp_path: Path) -> None:
+    with pytest.raises(ShipwayError, match="cannot read gone: No such file") as raised:
+        shipway.load(str(tmp_path / "gone"), project=tmp_path)
+    assert raised.value.code == "release.bundle-malformed"
 
 
 @pytest.mark.slow

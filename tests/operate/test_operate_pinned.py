@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "store"))  # the S3 that the 
 
 from store_help import BUCKET, s3_client, s3_environ
 
+from shipway import __version__
 from shipway.kernel.digest import Digest, short
 from shipway.release import AskedArm
 
@@ -85,6 +86,9 @@ def test_a_bundle_is_served_in_an_empty_folder(bundle: Path, live: Project, nowh
         with grpc.insecure_channel(second) as channel:
             assert channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=20) == b"\x08\x01"  # SERVING
         assert read(f"{url}/v2/health/ready") == {"live": True, "ready": True}
+        described = read(f"{url}/v2")
+        assert isinstance(described, dict)
+        assert described["version"] == __version__  # Shipway is not installed there, only on the path
         assert infer(url) == release
         below = descendants(child.pid)
         child.send_signal(signal.SIGTERM)

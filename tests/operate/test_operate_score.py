@@ -102,6 +102,7 @@ def test_a_model_that_fails_on_all_rows_is_not_asked_a_hundred_thousand_times(ta
         (lambda t: t.head(0), "out.parquet", "data.empty", "holds no rows"),
         (lambda t: t, "out.xlsx", "operate.output-refused", "of no format"),
         (lambda t: t, "away/out.parquet", "operate.output-refused", "cannot be a file there"),
+        (lambda t: t, "new.parquet", "operate.output-refused", "is what is scored"),
     ],
 )
 def test_what_does_not_fit_is_said_before_anything_is_written(
@@ -128,6 +129,25 @@ def test_a_cut_file_and_a_missing_one_are_clear_errors_and_a_folder_does_not_tak
     with pytest.raises(OutputRefused, match="would be among what is scored"):
         score(task, tmp_path / "in", tmp_path / "in" / "out.parquet")
     assert list(tmp_path.iterdir()) == [tmp_path / "in"]
+
+
+def test_what_is_scored_is_never_replaced_by_its_answers(task: ScoreTask, tmp_path: Path) -> None:
+    given, out = tmp_path / "new.parquet", tmp_path / "linked.parquet"
+    rows(5).write_parquet(given)
+    out.symlink_to(given)
+    before = given.read_bytes()
+    for name in (given, out):
+        with pytest.raises(OutputRefused, match="is what is scored"):
+            score_files(task, given, name, workers=Threads(1), tell=lambda *_: None, report=print, replace=True)
+    assert given.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["row", "release", "error", "probability"])
+def test_a_column_that_is_called_as_one_of_the_output_is_not_kept(task: ScoreTask, tmp_path: Path, name: str) -> None:
+    rows(5).with_columns(pl.lit(1).alias(name)).write_parquet(tmp_path / "new.parquet")
+    with pytest.raises(OutputRefused, match=f"OUT has a column {name} of its own"):
+        score(replace(task, keep=("point", name)), tmp_path / "new.parquet", tmp_path / "out.parquet")
+    assert list(tmp_path.iterdir()) == [tmp_path / "new.parquet"]
 
 
 def test_a_predictor_that_was_killed_is_one_error_and_the_next_batch_has_a_new_one(task: ScoreTask) -> None:

@@ -17,6 +17,7 @@ from datatypes_model import VALUES, answering, columns_of, echo_app
 from starlette.testclient import TestClient
 from wire_help import RELEASE, TEXT_INPUTS, Running, ask, infer, rows_of, tensors
 
+from shipway import __version__
 from shipway.protocols._packing import accepted
 
 pytest_plugins = ["wire_fixtures"]
@@ -215,7 +216,8 @@ def test_a_wrong_method_of_these_addresses_is_told(running: Running, method: str
 def test_kserves_and_mlflows_pages_are_there(running: Running) -> None:
     assert ask(running.address, "GET", "/").json == {"status": "alive"}
     assert ask(running.address, "GET", "/v2/models").json == {"models": ["delay"]}
-    assert ask(running.address, "GET", "/version").headers["content-type"] == "text/plain; charset=utf-8"
+    version = ask(running.address, "GET", "/version")
+    assert (version.headers["content-type"], version.body) == ("text/plain; charset=utf-8", __version__.encode())
 
 
 @pytest.mark.interop

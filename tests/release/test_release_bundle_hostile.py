@@ -209,6 +209,14 @@ def test_an_index_that_is_no_release_is_refused(forged: Forged) -> None:
     refused(forged.folder, r"index\.json is no JSON object")
 
 
+def test_a_folder_that_is_no_bundle_at_all_is_not_said_to_hold_files_to_remove(tmp_path: Path) -> None:
+    (tmp_path / ".shipway").mkdir()
+    (tmp_path / "shipway.yaml").write_text("project: a\n")
+    with pytest.raises(BundleMalformed, match="holds no bundle") as problem:
+        open_bundle(tmp_path)
+    assert "remove" not in str(problem.value.mend)
+
+
 def test_a_layout_of_another_version_is_refused(forged: Forged) -> None:
     (forged.folder / "oci-layout").write_text('{"imageLayoutVersion":"2.0.0"}')
     refused(forged.folder, "not that of an OCI image layout 1.0.0")

@@ -31,7 +31,7 @@ def asked_arms(store: Store, deploy: DeploySpec, texts: Sequence[str]) -> tuple[
     """What `--arm` said; a release that is left out is the newest. Raises Misused, NoCandidate, and as find_release."""
     from shipway.cli._digests import find_release
     from shipway.kernel.split import BUCKETS
-    from shipway.kernel.units import parse_share
+    from shipway.kernel.units import UnitMalformed, parse_share
     from shipway.release import AskedArm, candidate_of
 
     found = []
@@ -39,7 +39,10 @@ def asked_arms(store: Store, deploy: DeploySpec, texts: Sequence[str]) -> tuple[
         match = _FORM.fullmatch(text)
         if not match:
             raise Misused(f"{text[:80]!r} is no arm", mend=_MEND)
-        share = parse_share(match["share"])
+        try:
+            share = parse_share(match["share"])
+        except UnitMalformed as problem:
+            raise Misused(f"{text[:80]!r} is no arm: {problem.what}", mend=_MEND) from problem
         if share * BUCKETS < 1:
             raise Misused(f"{text[:80]!r} is less than {100 / BUCKETS} %, the finest share", mend=_MEND)
         release = find_release(store, match["release"]) if match["release"] else candidate_of(store, deploy)

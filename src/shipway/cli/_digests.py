@@ -29,5 +29,5 @@ def _by_prefix(store: Store, prefix: str) -> Digest:
     fitting = store.targets("release/", f"sha256:{prefix}") if len(prefix) >= 4 else []
     if len(fitting) != 1:
         what = f"{len(fitting)} releases begin with {prefix!r}" if len(prefix) >= 4 else f"{prefix!r} is too short"
-        raise ReleaseUnknown(what, mend="list releases with: shipway log, and give at least four digits")
+        raise ReleaseUnknown(what, mend="list releases with: shipway release list, and give at least four digits")
     return fitting[0]

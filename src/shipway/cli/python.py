@@ -86,7 +86,7 @@ def _load(release: str | PathLike[str], directory: Path, model: str | None, *, l
     settings = read_settings(directory=os.fspath(directory), debug=False)
     with ExitStack() as held:
         bundle = directory / release
-        if isinstance(release, PathLike) or bundle.is_dir() or bundle.is_file():
+        if isinstance(release, PathLike) or release.startswith(("/", ".")) or bundle.is_dir() or bundle.is_file():
             found = _from_bundle(settings, bundle, held)
         else:
             found = _from_project(Project(settings), str(release), held)

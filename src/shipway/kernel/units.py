@@ -42,8 +42,10 @@ def parse_share(text: str) -> float:
     0.95
     """
     match = _SHARE.fullmatch(text.strip())
-    if not match or float(match[1]) > 100:
+    if not match:
         raise UnitMalformed(f"{text!r} is not a share", mend="write a percentage, as in 95%")
+    if float(match[1]) > 100:
+        raise UnitMalformed(f"{text!r} is more than 100 %", mend="write a percentage, as in 95%")
     return float(match[1]) / 100
 
 

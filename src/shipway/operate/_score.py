@@ -38,7 +38,7 @@ _AGAIN = 2  # predictors that may die over one batch
 
 
 class OutputRefused(ShipwayError):
-    """The output is there already, is of no format that is written, or another scoring is under way there."""
+    """The output is there already or is what is scored, has no place for a column, is of no format, or another is under way."""
 
     code = "operate.output-refused"
 
@@ -63,7 +63,8 @@ def score_task(
     environment = find_component(components, "environment").digest
     words = piped_words(store, lone_config(store, release, found), environment, cache=cache, report=report)
     signature = Signature.from_json(store.get(found.digest, "model")["signature"])
-    return ScoreTask(release, found.digest, signature, PipedCommand(words, tuple(sorted(environ.items()))), keep, batch)
+    command = PipedCommand(words, tuple(sorted(environ.items())))
+    return ScoreTask(release, found.digest, signature, command, tuple(dict.fromkeys(keep)), batch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,8 @@ def score_files(
     again, it goes on. tell: hears rows done and rows in all; stays: what is done stands also then, for whoever brings `out`
     elsewhere. Raises OutputRefused, InputMismatch, ScoringFailed, DataMissing, DataEmpty, DataUnreadable.
     """
-    check_output(out, replace=replace)
     _check_apart(given, out)
+    check_output(out, replace=replace)
     with scoring_folder(task, out, _files_record(given), replace=replace) as work:
         found = _finish(task, given, out, work, workers=workers, tell=tell, report=report)
         if not stays:
@@ -119,6 +120,7 @@ def scoring_folder(task: ScoreTask, out: Path, rows: JsonObject, *, replace: boo
 
     Raises OutputRefused.
     """
+    _check_kept(task)
     work = out.with_name(f".{out.name}.scoring")
     with _alone(work):
         _begin(work, _fingerprint(task, rows), replace)
@@ -229,6 +231,15 @@ def check_table(name: str, schema: Mapping[str, pl.DataType], inputs: tuple[Colu
             raise InputMismatch(column=column, expected="a column to keep", given=f"none in {name}")
 
 
+def _check_kept(task: ScoreTask) -> None:
+    """Raises OutputRefused for a kept column that is called as one of OUT's own."""
+    own = {ROW, RELEASE, ERROR, *(column.name for column in task.signature.outputs)}
+    for name in task.keep:
+        if name in own:
+            what = f"{name} cannot be kept: OUT has a column {name} of its own"
+            raise OutputRefused(what, where=f"--keep {name}", mend="call it otherwise in IN, or leave it out")
+
+
 def check_output(out: Path, *, replace: bool) -> None:
     """Raises OutputRefused unless a file can be made there."""
     if out.suffix not in _WRITERS:
@@ -241,7 +252,10 @@ def check_output(out: Path, *, replace: bool) -> None:
 
 
 def _check_apart(given: Path, out: Path) -> None:
+    """Raises OutputRefused where OUT would take the place of what is scored, also when it may be replaced."""
     table_names(given)
+    if out.resolve() == given.resolve():
+        raise OutputRefused(f"{out.name} is what is scored", where=str(out), mend="another name for the answers")
     if given.is_dir() and out.resolve().is_relative_to(given.resolve()):
         raise OutputRefused(f"{out.name} would be among what is scored", where=str(out), mend="a file outside that folder")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 
 from shipway.kernel.clock import Ids
 from shipway.kernel.errors import ShipwayError
@@ -112,11 +111,3 @@ def route_path(scope: Scope) -> str:
     """The path below where the application is mounted: since ASGI 2.3 the path of a request begins with its root_path."""
     path, base = str(scope["path"]), str(scope.get("root_path", "")).rstrip("/")
     return path.removeprefix(base) if base and path.startswith(f"{base}/") else path
-
-
-def own_version() -> str:
-    """Under the overlay Shipway is on the path without being installed."""
-    try:
-        return version("shipway")
-    except PackageNotFoundError:
-        return "unknown"

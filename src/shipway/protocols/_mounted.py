@@ -15,9 +15,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
+from shipway import __version__
 from shipway.kernel.errors import ShipwayError
 from shipway.operate import LoadedRelease
-from shipway.protocols._app import PredictorApp, own_version, route_path
+from shipway.protocols._app import PredictorApp, route_path
 from shipway.protocols._http import Receive, Reply, Scope, Send, json_reply, send_reply
 from shipway.serve import Batcher
 
@@ -96,7 +97,7 @@ class MountedRelease:
     def _open(self) -> _Started:
         loaded = self._load()
         batcher = Batcher(loaded.predictor, loaded.cost)
-        app = PredictorApp(batcher, server_version=own_version(), golden=loaded.golden, browsers=self._browsers)
+        app = PredictorApp(batcher, server_version=__version__, golden=loaded.golden, browsers=self._browsers)
         atexit.register(self.close)
         return _Started(app, batcher, loaded)
 

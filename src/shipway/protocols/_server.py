@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import uvicorn
 
+from shipway import __version__
 from shipway.kernel.errors import ShipwayError
 from shipway.kernel.pages import SharedPages
 from shipway.protocols._accept import Acceptor
-from shipway.protocols._app import PredictorApp, own_version
+from shipway.protocols._app import PredictorApp
 from shipway.protocols._metrics import SUMMED
 from shipway.protocols._patience import GuardedProtocol, PatientServer
 from shipway.protocols._split import open_split
@@ -128,7 +129,7 @@ def _open(config_file: str, http: Place, grpc: Place, ready_fd: int | None, besi
     pages = SharedPages(Path(beside), summed=SUMMED) if beside else None
     app = PredictorApp(
         batcher,
-        server_version=own_version(),
+        server_version=__version__,
         golden=ready.golden,
         shared=pages,
         replaced=_replaced(),

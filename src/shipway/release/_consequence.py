@@ -36,6 +36,8 @@ def consequences(
     if source == target:
         return ("what is deployed stays as it is", published) if published else ("nothing changes",)
     answers = _answers(changes, live) if live or source is None else "what is live cannot be read, so all of it counts as new"
+    if any(_divided(look, deployment) for deployment in (source, target)):
+        answers = answers.replace("answers", "answers of live", 1)
     found = [
         answers,
         *arm_words(look, target),
@@ -48,6 +50,12 @@ def consequences(
     if missing:
         found.append(f"the gate still needs: {listed(missing, 4)}")
     return tuple(text for text in found if text)
+
+
+def _divided(look: Look, deployment: Digest | None) -> bool:
+    """Whether some units hear another release than the live one."""
+    split = split_of(look.store.get(deployment, "deployment")) if deployment else None
+    return split is not None and any(arm.name != SHADOW for arm in split.arms)
 
 
 def _answers(changes: Iterable[Change], live: Digest | None) -> str:

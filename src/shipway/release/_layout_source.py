@@ -61,6 +61,8 @@ def open_folder(folder: Path) -> Files:
     where = str(folder)
     top = _listed(folder)
     unfinished = top.pop(EXPORTING, None) is not None
+    if not unfinished and not {LAYOUT, INDEX, "blobs"} & set(top):  # a project's folder: its files are not to be removed
+        raise BundleMalformed(f"{folder.name} holds no bundle", where=where, mend="name what shipway release export wrote")
     strange = sorted(set(top) - {LAYOUT, INDEX, "blobs"})
     if strange:
         raise BundleMalformed(f"{strange[0]} is no part of a bundle", where=str(folder / strange[0]), mend="remove it")

@@ -44,7 +44,9 @@ def _by_name(table: object, signature: Signature) -> Mapping[str, Any]:
         return _of_array(table, names)
     library = type(table).__module__.partition(".")[0]
     frame = cast("Any", table)
-    if library in ("polars", "pandas") and hasattr(table, "columns") and not hasattr(table, "collect"):
+    if library == "polars" and hasattr(table, "collect"):  # its columns would be asked with a warning
+        raise TableUnknown("a LazyFrame has no rows before its collect(), so it is no table")
+    if library in ("polars", "pandas") and hasattr(table, "columns"):
         return {str(name): frame[name] for name in frame.columns}
     if library == "pyarrow" and hasattr(table, "column_names"):
         return {name: frame.column(name) for name in frame.column_names}
