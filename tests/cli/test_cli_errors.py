@@ -212,3 +212,10 @@ def test_a_disk_without_room_for_the_catalogue_says_the_same(
     whole(project, refs)
     assert project.cli("approve").code == 0
     assert project.cli("apply").code == 0
+
+
+def test_a_share_of_more_than_all_is_a_mistake_in_the_command_line(project: Project) -> None:
+    done = project.cli("plan", "--arm", "candidate=120%", "--json")
+    error = done.document["error"]
+    assert (done.code, error["code"]) == (64, "cli.misused")
+    assert "'candidate=120%' is no arm: '120%' is more than 100 %" in error["what"]

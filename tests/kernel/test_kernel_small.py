@@ -48,7 +48,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "0.95", "101%", "-1%"])
 def test_what_is_no_share_is_refused(text: str) -> None:
-    with pytest.raises(UnitMalformed):
+    with pytest.raises(UnitMalformed, match="more than 100 %" if text == "101%" else "is not a share"):
         parse_share(text)
 
 

@@ -97,7 +97,10 @@ def test_what_begins_and_what_stays_are_said(world: World) -> None:
         "serving restarts: 3 new workers of the gateway, the old ones drain",
     )
     other = world.store.descriptor(world.release(model=2), media.OCI_INDEX).to_json()
-    for name, words in (("candidate", "answers of live stay: the release is the same"), ("shadow", "answers stay: the release is the same")):
+    for name, words in (
+        ("candidate", "answers of live stay: the release is the same"),
+        ("shadow", "answers stay: the release is the same"),
+    ):
         arm: dict[str, Any] = {"name": name, "release": other, "buckets": [[0, 100]]}
         divided = world.deployment(release, split={"salt": "a", "unit": "request", "arms": [arm]})
         assert world.said(here, divided, release, release)[0] == words

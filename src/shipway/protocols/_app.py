@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from shipway.kernel.clock import Ids
 from shipway.kernel.errors import ShipwayError
 from shipway.kernel.pages import SharedPages
