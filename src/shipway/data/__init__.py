@@ -34,6 +34,7 @@ from shipway.data._snapshot import Snapshot, snapshot_files, take_snapshot, veri
 from shipway.kernel.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from shipway.data._answers import AnswerProfile, measure_answers
     from shipway.data._batches import TableFile, open_tables, table_names
     from shipway.data._category import CategoryProfile
     from shipway.data._checkout import CheckedOut, check_out
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from shipway.data._table import Frame, count_rows, load_file, load_files, load_table
 
 _HOME = {
+    "_answers": ["AnswerProfile", "measure_answers"],
     "_batches": ["TableFile", "open_tables", "table_names"],
     "_category": ["CategoryProfile"],
     "_checkout": ["CheckedOut", "check_out"],
@@ -94,6 +96,7 @@ _HOME = {
 
 __all__ = [
     "BROUGHT",
+    "AnswerProfile",
     "Asked",
     "CategoryProfile",
     "CheckedOut",
@@ -167,6 +170,7 @@ __all__ = [
     "load_file",
     "load_files",
     "load_table",
+    "measure_answers",
     "measure_contract",
     "measure_drift",
     "measure_outcomes",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import cast
 
+from shipway.data._answers import AnswerProfile, answers_from_json
 from shipway.data._category import CategoryProfile, category_from_json
 from shipway.data._errors import ProfileMismatch
 from shipway.data._numeric import NumericProfile, numeric_from_json
@@ -21,12 +22,16 @@ ColumnProfile = NumericProfile | CategoryProfile
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Profile:
-    """`rows` rows; a column with a smaller n was absent in some of them. score and outcomes: None if never given."""
+    """`rows` rows; a column with a smaller n was absent in some of them. score and outcomes: None if never given.
+
+    answers: of a model that answers a number or several classes, those whose truth is known.
+    """
 
     rows: int
     columns: Mapping[str, ColumnProfile] = field(default_factory=dict)
     score: ScoreProfile | None = None
     outcomes: OutcomeProfile | None = None
+    answers: AnswerProfile | None = None
 
     def to_json(self) -> JsonObject:
         """The object that a store keeps; bins without rows are left out."""
@@ -37,6 +42,7 @@ class Profile:
             "columns": {name: column.to_json() for name, column in self.columns.items()},
             "score": self.score.to_json() if self.score else None,
             "outcomes": self.outcomes.to_json() if self.outcomes else None,
+            **({"answers": self.answers.to_json()} if self.answers else {}),
         }
 
     @classmethod
@@ -47,11 +53,13 @@ class Profile:
         try:
             columns = cast("Mapping[str, JsonObject]", record["columns"])
             score, outcomes = cast("JsonObject | None", record["score"]), cast("JsonObject | None", record["outcomes"])
+            answers = cast("JsonObject | None", record.get("answers"))
             return cls(
                 int(cast("int", record["rows"])),
                 {name: _column_from_json(column) for name, column in columns.items()},
                 score_from_json(score) if score else None,
                 outcomes_from_json(outcomes) if outcomes else None,
+                answers_from_json(answers) if answers else None,
             )
         except (KeyError, TypeError, ValueError, IndexError) as problem:
             raise ProfileMismatch(f"this record is no profile: {problem!r}") from problem
@@ -74,6 +82,7 @@ def _merge(one: Profile, other: Profile) -> Profile:
         columns,
         one.score + other.score if one.score and other.score else one.score or other.score,
         one.outcomes + other.outcomes if one.outcomes and other.outcomes else one.outcomes or other.outcomes,
+        one.answers + other.answers if one.answers and other.answers else one.answers or other.answers,
     )
 
 

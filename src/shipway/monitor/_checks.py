@@ -46,7 +46,7 @@ def check_calibration(monitor: MonitorSpec, outcomes: Outcomes) -> Finding:
     if len(outcomes.days) < least_days(monitor):
         return _too_few(monitor, outcomes)
     interval = calibration_interval(outcomes.count, outcomes.score_sum, outcomes.label_sum)
-    return _judged(monitor, interval, error=(interval.low, interval.high), text=_rates(outcomes))
+    return judged(monitor, interval, error=(interval.low, interval.high), text=_rates(outcomes))
 
 
 def check_base_rate(monitor: MonitorSpec, outcomes: Outcomes) -> Finding:
@@ -57,7 +57,7 @@ def check_base_rate(monitor: MonitorSpec, outcomes: Outcomes) -> Finding:
     interval = base_rate_interval(scores, labels, rows)
     low, high = sorted((abs(interval.low), abs(interval.high)))
     error = (0.0 if interval.low <= 0 <= interval.high else low, high)
-    return _judged(monitor, interval, error=error, text=_rates(outcomes))
+    return judged(monitor, interval, error=error, text=_rates(outcomes))
 
 
 def check_performance(monitor: MonitorSpec, outcomes: Outcomes, reference: OutcomeProfile | None) -> Finding | None:
@@ -79,7 +79,7 @@ def check_performance(monitor: MonitorSpec, outcomes: Outcomes, reference: Outco
     variance += widened * auc_row_variance(before, reference.positive.rows, reference.negative.rows)
     loss = t_interval(before - found.value, variance, df=found.clusters - 1, level=0.95, n=found.n, clusters=found.clusters)
     text = f"AUC {found.value:.3f} over {len(outcomes.days)} days, {before:.3f} in the reference"
-    return _judged(monitor, loss, error=(loss.low, loss.high), text=text, side=1.0)
+    return judged(monitor, loss, error=(loss.low, loss.high), text=text, side=1.0)
 
 
 def report_quality(outcomes: Outcomes) -> list[Finding]:
@@ -115,7 +115,7 @@ def measure_error(outcomes: Outcomes) -> float | None:
     return calibration_error_binned(*(table.sum(axis=0) for table in tables)) if outcomes.labels else None
 
 
-def _judged(
+def judged(
     monitor: MonitorSpec, interval: Interval, *, error: tuple[float, float], text: str, side: float | None = None
 ) -> Finding:
     """error: lower and upper bound of what the thresholds are about. The loudest that surely fails counts. side: of zero on

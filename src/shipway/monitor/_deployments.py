@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 
-from shipway.data import Profile
-from shipway.kernel.digest import Digest, is_digest, parse_digest
+from shipway.data import AnswerProfile, Profile, measure_answers
+from shipway.kernel.digest import Descriptor, Digest, is_digest, parse_digest
+from shipway.models import Signature
 from shipway.monitor._faults import past_unreadable
-from shipway.monitor._tables import list_deployments
+from shipway.monitor._tables import SCORE, list_deployments
+from shipway.pipeline import MADE, class_scores, load_scores
 from shipway.release import ReleaseMalformed, find_component, load_components
 from shipway.store import Store
 
@@ -45,10 +48,31 @@ def deployment_ref(store: Store, deployment: str) -> str:
 
 
 def release_reference(store: Store, release: Digest) -> Profile | None:
-    """The reference profile that a release carries, None when it carries none."""
+    """The reference profile that a release carries, None when it carries none.
+
+    Of a model that answers a number or classes it has the answers of its held-out rows, where those are in this store.
+    """
     try:
-        component = find_component(load_components(store, release), "profile")
+        components = load_components(store, release)
+        component = find_component(components, "profile")
     except ReleaseMalformed:
         return None
     value: Any = store.get(component.digest)
-    return Profile.from_json(value)
+    profile = Profile.from_json(value)
+    models = [one.digest for one in components if one.kind == "model"]
+    if profile.outcomes is not None or len(models) != 1:
+        return profile
+    return replace(profile, answers=_held_out_answers(store, models[0]))
+
+
+def _held_out_answers(store: Store, model: Digest) -> AnswerProfile | None:
+    """What the model answered on its reference, which is kept beside the release and not in it: it may be elsewhere."""
+    if (made := store.state(MADE, model)) is None:
+        return None
+    scored = load_scores(store, Descriptor.from_json(made.value["scores"]))
+    chances, label = class_scores(scored), scored["label"].to_numpy()
+    if chances is None:
+        return measure_answers(scored["score"].to_numpy(), label)
+    outputs = Signature.from_json(store.get(model, "model")["signature"]).outputs
+    named = [column.name.removeprefix(f"{SCORE}_") for column in outputs if column.name.startswith(f"{SCORE}_")]
+    return measure_answers(chances, label, classes=named) if len(named) == chances.shape[1] else None

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 from shipway.data import Profile, merge_profiles
+from shipway.monitor._answered import check_accuracy, check_error, report_answers
 from shipway.monitor._checks import check_base_rate, check_calibration, check_performance, report_quality, window_days
 from shipway.monitor._dead import check_dead_columns
 from shipway.monitor._drifted import check_drift, check_prediction_drift
@@ -15,7 +16,9 @@ from shipway.monitor._verdict import DayVerdict, Finding
 from shipway.monitor._window import Windows
 from shipway.spec import MonitorSpec
 
-DAY_MONITORS = frozenset({"calibration", "base_rate", "performance", "drift", "prediction_drift", "schema", "dead_columns"})
+DAY_MONITORS = frozenset(
+    {"calibration", "base_rate", "performance", "error", "drift", "prediction_drift", "schema", "dead_columns"}
+)
 _REPORTED = MonitorSpec(name="report")  # the window of the numbers that nobody is woken by
 
 
@@ -43,7 +46,7 @@ def judge_day(
     monitors = {name: monitor for name, monitor in monitors.items() if name in DAY_MONITORS and not monitor.off}
     widest = max([*monitors.values(), _REPORTED], key=window_days)
     inside = _inside(leaves, last.day, widest)
-    outcomes = windows.outcomes(inside)
+    outcomes, answers = windows.outcomes(inside), windows.answers(inside)
     findings: list[Finding] = []
     for monitor in monitors.values():
         findings += _findings(monitor, last, leaves, windows, reference, columns)
@@ -53,10 +56,10 @@ def judge_day(
         day=last.day,
         release=last.release,
         first_day=last.day - timedelta(days=window_days(widest) - 1),
-        days=len(outcomes.days),
+        days=len(answers) or len(outcomes.days),
         rows=sum(leaf.rows for leaf in inside),
-        labels=outcomes.labels,
-        findings=(*findings, *report_quality(outcomes)),
+        labels=sum(day.n for _, day in answers) or outcomes.labels,
+        findings=(*findings, *(report_answers(answers) if answers else report_quality(outcomes))),
     )
 
 
@@ -74,6 +77,13 @@ def _findings(
     columns: DayColumns | None,
 ) -> list[Finding]:
     inside = _inside(leaves, last.day, monitor)
+    known = reference.answers if reference else None
+    if monitor.name in ("calibration", "base_rate") and known is not None:
+        return []  # no answer is a probability
+    if monitor.name == "error" or (monitor.name == "performance" and known is not None):
+        judge_answers = check_error if monitor.name == "error" else check_accuracy
+        answered = judge_answers(monitor, windows.answers(inside), known) if known is not None else None
+        return [answered] if answered else []
     if monitor.name == "calibration":
         return [check_calibration(monitor, windows.outcomes(inside))]
     if monitor.name == "base_rate":

@@ -111,7 +111,8 @@ def _make(
 ) -> Iterator[Leaf]:
     """The leaves of a chunk of days; features are measured only where the rows are not those measured before."""
     ready = {leaf: old for leaf in chunk if (old := _same_rows(leaf, held.get((leaf.release, leaf.day))))}
-    scan = scan_weights if len(ready) == len(chunk) else scan_predictions
+    whole = any(references[leaf.release].answers for leaf in chunk)  # answers are no scores: only the whole table has them
+    scan = scan_weights if len(ready) == len(chunk) and not whole else scan_predictions
     rows = rows_of_ref(store, scan(store, first=chunk[0].day, last=chunk[-1].day), question.ref)
     table = _labelled(store, rows, question).sort("release", "day", pl.col("time").dt.hour(), maintain_order=True).collect()
     spans = _spans(table)

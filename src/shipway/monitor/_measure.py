@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -9,12 +11,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from shipway.data import NumericProfile, Profile, measure_outcomes, measure_profile
+from shipway.data import AnswerProfile, NumericProfile, Profile, measure_answers, measure_outcomes, measure_profile
 from shipway.monitor._hours import spans_of_hours
-from shipway.monitor._tables import SCORE, WEIGHT, input_column
+from shipway.monitor._tables import SCORE, WEIGHT, input_column, output_column
 from shipway.monitor._weights import repeated_rows
 
 Array = NDArray[Any]
+
+
+NUMBER = "prediction"  # the output of a model that answers one number
 
 
 class Measure:
@@ -36,7 +41,19 @@ class Measure:
     def outcomes(self, span: slice) -> Profile:
         """Outcomes of the rows of the span that have a label."""
         rows = self._rows(span)
-        return measure_outcomes(self._reference, score=self._score[rows], label=self._label[rows])
+        known = measure_outcomes(self._reference, score=self._score[rows], label=self._label[rows])
+        return replace(known, answers=self._answers(self._reference.answers, rows)) if self._reference.answers else known
+
+    def _answers(self, reference: AnswerProfile, rows: slice | Array) -> AnswerProfile:
+        """Of the answers of a model that gives no probability; an answer that was not logged is one that is not known."""
+        truth, classes = self._table["label"], reference.classes
+        names = [f"{SCORE}_{name}" for name in classes] or [NUMBER]
+        columns = [output_column(name, self._reference.columns) for name in names]
+        if not all(column in self._table.columns for column in columns):
+            return measure_answers(np.zeros((0, len(classes)) if classes else 0), [], classes=classes)
+        logged = [self._table[column].cast(pl.Float64, strict=False).to_numpy()[rows] for column in columns]
+        places = class_places(truth, classes) if classes else truth.to_numpy()
+        return measure_answers(np.column_stack(logged) if classes else logged[0], places[rows], classes=classes)
 
     def _rows(self, span: slice) -> slice | Array:
         """Of a log that keeps a share of the requests each row is there as often as it stands for."""
@@ -80,3 +97,20 @@ class Measure:
 
 def _cut(columns: dict[str, Array], rows: slice | Array) -> dict[str, Array]:
     return {name: array[rows] for name, array in columns.items()}
+
+
+def class_places(truth: pl.Series, classes: Sequence[str]) -> Array:
+    """(n,) which class came true, NaN where none is known: classes that are numbers by their value, words by their place.
+
+    >>> class_places(pl.Series([2.0, 1.0]), ["1", "2"]).tolist(), class_places(pl.Series([1.0]), ["cat", "dog"]).tolist()
+    ([1.0, 0.0], [1.0])
+    """
+    try:
+        values = [float(name) for name in classes]
+    except ValueError:
+        return truth.cast(pl.Float64).to_numpy()
+    places = pl.DataFrame({"value": values, "place": np.arange(len(values), dtype=np.float64)})
+    found: Array = (
+        truth.cast(pl.Float64).to_frame("value").join(places, on="value", how="left", maintain_order="left")["place"].to_numpy()
+    )
+    return found

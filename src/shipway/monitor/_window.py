@@ -9,7 +9,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shipway.data import OutcomeProfile, Profile, merge_profiles
+from shipway.data import AnswerProfile, OutcomeProfile, Profile, merge_profiles
 from shipway.kernel.digest import Digest
 from shipway.monitor._leaf import Leaf, load_profile
 from shipway.store import Store
@@ -73,6 +73,11 @@ class Windows:
         """The outcomes of these leaves of one release, in the order of their days."""
         held = [(leaf.day, found) for leaf in leaves if (found := self._load(leaf.outcomes).outcomes) and found.n]
         return outcomes_of(held)
+
+    def answers(self, leaves: Sequence[Leaf]) -> list[tuple[date, AnswerProfile]]:
+        """The days whose answers are no probability and have a label, in their order."""
+        held = [(leaf.day, self._load(leaf.outcomes).answers) for leaf in leaves]
+        return [(day, answers) for day, answers in held if answers is not None and answers.n]
 
     def features(self, leaves: Sequence[Leaf]) -> Profile:
         """The features and scores of all rows of these leaves of one release."""

@@ -10,6 +10,7 @@ from shipway.kernel.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from shipway.pipeline._actions import action_key
+    from shipway.pipeline._answers import class_scores
     from shipway.pipeline._argo_client import ArgoClient
     from shipway.pipeline._argo_engine import ArgoEngine
     from shipway.pipeline._branches import Merged, branch_data, merge_data
@@ -127,6 +128,7 @@ _HOME = {
     "_step_value": ["StepControl", "measure_control"],
     "_taken": ["Changed", "DataTaken", "measure_changed", "open_place", "open_sql", "snapshot_data", "snapshot_folder"],
     "_score": ["rescore_reference", "score_rows"],
+    "_answers": ["class_scores"],
     "_scored": ["load_scores"],
     "_scoring": ["ScoringFailed"],
     "_types": [
@@ -196,6 +198,7 @@ __all__ = [
     "branch_data",
     "checkout_code",
     "checkout_tree",
+    "class_scores",
     "closure",
     "closure_bytes",
     "code_object",

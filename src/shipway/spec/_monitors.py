@@ -38,6 +38,8 @@ DEFAULT_MONITORS: Mapping[str, MonitorSpec] = {
 }
 ADDED_MONITORS: Mapping[str, MonitorSpec] = {
     "performance": MonitorSpec(name="performance", page=0.1),
+    "error": MonitorSpec(name="error", page=0.25),
+    "business": MonitorSpec(name="business", page=0.1, window=parse_duration("7d")),
     "prediction_drift": MonitorSpec(name="prediction_drift", inform=0.1),
     "schema": MonitorSpec(name="schema", page=0.0, window=_DAY),
     "dead_columns": MonitorSpec(name="dead_columns", page=0.0, window=_DAY),
