@@ -131,7 +131,7 @@ def prediction(
     )
 
 
-def log_outcomes(store: Store, days: list[Day], *, writer: str = "outcomes", batch: int = 100) -> None:
+def log_outcomes(store: Store, days: list[Day], *, writer: str = "outcomes", batch: int = 100, name: str = "late") -> None:
     """What became true of log_predictions with the same batch, a day after the event; sealed."""
     log = SegmentWriter(store.log_folder("outcomes"), writer)
     for day in days:
@@ -141,7 +141,7 @@ def log_outcomes(store: Store, days: list[Day], *, writer: str = "outcomes", bat
             recorded=microseconds(NOW),
             rows=len(rows),
             ids=[f"{day.day}-{row // batch}:{row % batch}" for row in rows],
-            names=["late"] * len(rows),
+            names=[name] * len(rows),
             values=day.label.tolist(),
             times=[when] * len(rows),
         )

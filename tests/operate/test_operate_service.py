@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -76,3 +76,24 @@ def test_a_search_finds_the_slice_over_all_features_and_their_pairs(hands: Hands
     assert found is not None
     assert "carrier = UA" in found.found[0].name
     assert found.searched > 20
+
+
+def test_revenue_that_halves_pages_and_needs_neither_labels_nor_a_model_that_failed(hands: Hands) -> None:
+    store = hands.store
+    present = store.get(store.resolve(REF), "deployment")
+    told: JsonObject = {"matures_seconds": 0.0, "better": "higher", "unit": "EUR"}
+    changed: Any = {**present, "outcomes": {**cast("JsonObject", present["outcomes"]), "revenue": told}}
+    move_ref(store, hands.keys, hands.actor, ref=REF, target=store.put(changed))
+    days = [
+        day._replace(label=np.full(150, 10.0 if at < 23 else 5.0)) for at, day in enumerate(make_days(5, days=30, rows=150))
+    ]
+    log_outcomes(store, days, writer="shop", name="revenue")
+    compact_logs(store, now=NOW, time_column=time_column)
+    readings = {reading.monitor: reading for reading in watch_service(hands, REF)}
+    check = readings["business"].check
+    assert (check.verdict, check.value) == (Verdict.FAIL, 0.5)
+    assert check.text == "revenue 5 EUR over 7 days, 10 on the same days of 3 windows before"
+    assert [(alert.monitor, alert.severity.value) for alert in load_alerts(store, REF)] == [("business", "page")]
+    watch_service(hands, REF)
+    (again,) = [reading for reading in load_readings(store, REF) if reading.monitor == "business"]
+    assert len(again.history) == 1, "the same day is not measured twice"

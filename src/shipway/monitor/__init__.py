@@ -13,8 +13,10 @@ from shipway.kernel.lazy import lazy_exports
 if TYPE_CHECKING:
     from shipway.monitor._alerts import Alert, fold_alerts
     from shipway.monitor._beside import ServingCost, measure_serving
+    from shipway.monitor._business import MetricDays, check_business, measure_metric, newest_day
     from shipway.monitor._calls import scan_calls
     from shipway.monitor._challenger import inputs_of, paired_comparison, window_rows
+    from shipway.monitor._checks import window_days
     from shipway.monitor._clock import event_clock
     from shipway.monitor._columns import ColumnUnknown, OutcomeColumns, check_named, pick_outcomes
     from shipway.monitor._compact import Compacted, TimeColumn, compact_logs
@@ -54,6 +56,8 @@ if TYPE_CHECKING:
 
 _HOME = {
     "_beside": ["ServingCost", "measure_serving"],
+    "_business": ["MetricDays", "check_business", "measure_metric", "newest_day"],
+    "_checks": ["window_days"],
     "_alerts": ["Alert", "fold_alerts"],
     "_challenger": ["inputs_of", "paired_comparison", "window_rows"],
     "_clock": ["event_clock"],
@@ -125,6 +129,7 @@ __all__ = [
     "Incident",
     "Labels",
     "Message",
+    "MetricDays",
     "OutcomeColumns",
     "OutcomeFacts",
     "OutcomeLog",
@@ -146,6 +151,7 @@ __all__ = [
     "WeightMalformed",
     "Window",
     "WindowEmpty",
+    "check_business",
     "check_contract",
     "check_cost",
     "check_errors",
@@ -192,10 +198,12 @@ __all__ = [
     "measure_foreign",
     "measure_hours",
     "measure_labels",
+    "measure_metric",
     "measure_outcome_log",
     "measure_serving",
     "measure_slices",
     "measure_traffic",
+    "newest_day",
     "paired_comparison",
     "pick_outcomes",
     "rank_causes",
@@ -210,6 +218,7 @@ __all__ = [
     "take_columns",
     "undecided",
     "watch",
+    "window_days",
     "window_document",
     "window_rows",
     "with_outcomes",

@@ -22,11 +22,12 @@ from shipway.monitor import (
     measure_serving,
     measure_traffic,
 )
+from shipway.operate._business import BUSINESS, watch_business
 from shipway.operate._control import attester
 from shipway.operate._segments import watch_segments
 from shipway.operate._staleness import STALENESS
 from shipway.pipeline import Hands
-from shipway.release import load_components, monitors_of, release_descriptor
+from shipway.release import load_components, metrics_of, monitors_of, release_descriptor
 from shipway.spec import MonitorSpec
 from shipway.store import Store
 
@@ -58,6 +59,7 @@ def watch_service(hands: Hands, ref: str) -> tuple[Reading, ...]:
             attest_checks=attester(store, hands.signer),
         )
     watch_segments(hands, ref)
+    watch_business(hands, ref)
     kept = _kept_apart(store, ref, deployment)
     drop_readings(store, ref, monitors=[*monitors, *kept], now=now)
     return load_readings(store, ref)
@@ -68,7 +70,8 @@ def _kept_apart(store: Store, ref: str, deployment: JsonObject) -> list[str]:
     on, live = monitors_of(deployment), release_descriptor(deployment).digest
     about = {reading.monitor: reading.release for reading in load_readings(store, ref)}
     segments = ["segments"] if deployment.get("segments") and "segments" in on else []
-    return [*segments, *([STALENESS] if STALENESS in on and about.get(STALENESS) == live else [])]
+    business = [BUSINESS] if metrics_of(deployment) and BUSINESS in on else []
+    return [*segments, *business, *([STALENESS] if STALENESS in on and about.get(STALENESS) == live else [])]
 
 
 def _looks(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from shipway.release._deployment import (
         deploy_ref,
         deployment_object,
+        metrics_of,
         monitors_of,
         outcomes_of,
         predictors_of,
@@ -121,6 +122,7 @@ _HOME = {
     "_deployment": [
         "deploy_ref",
         "deployment_object",
+        "metrics_of",
         "monitors_of",
         "outcomes_of",
         "predictors_of",
@@ -319,6 +321,7 @@ __all__ = [
     "lock_release",
     "make_plan",
     "make_release",
+    "metrics_of",
     "model_bundle",
     "monitors_of",
     "name_freight",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import NamedTuple, cast
 
 from shipway.kernel import media
 from shipway.kernel.canonical import Json, JsonObject
@@ -33,7 +33,7 @@ def deployment_object(
         "target": deploy.target,
         "scale": {"workers": deploy.workers},
         "monitors": _monitors_object(deploy),
-        "outcomes": {name: {"matures_seconds": outcome.matures} for name, outcome in sorted(outcomes.items())},
+        "outcomes": {name: _outcome_object(outcome) for name, outcome in sorted(outcomes.items())},
         "after": deploy.after,
         "follow": sorted(deploy.follow),
         **({"grpc": True} if deploy.grpc else {}),
@@ -84,6 +84,14 @@ def predictors_of(deployment: JsonObject) -> JsonObject:
     return cast("JsonObject", deployment.get("predictors", {}))
 
 
+def _outcome_object(outcome: OutcomeSpec) -> JsonObject:
+    """The unit only of a metric that is watched, so that an older deployment keeps its digest."""
+    found: JsonObject = {"matures_seconds": outcome.matures}
+    if outcome.better is not None:
+        found |= {"better": outcome.better, **({"unit": outcome.unit} if outcome.unit is not None else {})}
+    return found
+
+
 def _monitors_object(deploy: DeploySpec) -> JsonObject:
     """One of ADDED_MONITORS is left out as it is by default, and has no threshold when it is off."""
     found: dict[str, Json] = {}
@@ -117,3 +125,27 @@ def outcomes_of(deployment: JsonObject) -> dict[str, Seconds]:
     """The outcomes that users and systems report later, and the age in seconds at which they count as complete."""
     outcomes = cast("Mapping[str, Mapping[str, float]]", deployment["outcomes"])
     return {name: Seconds(float(value["matures_seconds"])) for name, value in outcomes.items()}
+
+
+class BusinessMetric(NamedTuple):
+    """An outcome that is watched for itself: in which unit, whether more is better, from which age in seconds it counts."""
+
+    name: str
+    unit: str | None
+    higher: bool
+    matures: Seconds
+
+
+def metrics_of(deployment: JsonObject) -> tuple[BusinessMetric, ...]:
+    """The outcomes of a deployment that have a direction, by name."""
+    outcomes = cast("Mapping[str, Mapping[str, Json]]", deployment["outcomes"])
+    return tuple(
+        BusinessMetric(
+            name,
+            None if value.get("unit") is None else str(value["unit"]),
+            value["better"] == "higher",
+            Seconds(float(cast("float", value["matures_seconds"]))),
+        )
+        for name, value in sorted(outcomes.items())
+        if value.get("better") is not None
+    )

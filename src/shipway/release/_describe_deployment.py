@@ -74,7 +74,10 @@ def _outcome_words(before: JsonObject, after: JsonObject) -> list[str]:
 
 
 def _matures(value: Json) -> Json:
-    return f"complete after {_seconds(object_of(value).get('matures_seconds'))}"
+    outcome = object_of(value)
+    better, unit = outcome.get("better"), outcome.get("unit")
+    watched = f", {better} is better{f' ({unit})' if unit else ''}" if better else ""
+    return f"complete after {_seconds(outcome.get('matures_seconds'))}{watched}"
 
 
 def _follow_words(before: Json, after: Json) -> list[str]:

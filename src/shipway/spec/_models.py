@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
@@ -59,7 +60,8 @@ EVERY = Seconds(300.0)  # between two looks at a database
 class OutcomeSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What came true later, named as its target column, and the age at which labels count as complete.
 
-    query: rows of a database that tell, asked for every so many seconds; unit: what the values are counted in.
+    query: rows of a database that tell, asked for every so many seconds; unit: what the values are counted in; better: `higher`
+    or `lower`, of a business metric that is watched for itself.
     """
 
     name: str
@@ -67,6 +69,7 @@ class OutcomeSpec(msgspec.Struct, frozen=True, kw_only=True):
     query: QuerySpec | None = None
     every: Seconds = EVERY
     unit: str | None = None
+    better: Literal["higher", "lower"] | None = None
 
 
 def read_model(key: Node, node: Node) -> ModelSpec:
@@ -140,7 +143,7 @@ def _read_adapters(node: Node | None, what: str) -> tuple[OriginSpec, ...]:
 
 def read_outcome(key: Node, node: Node) -> OutcomeSpec:
     name = text(Node(key.raw, key.where, raw=key.raw), "an outcome")  # a column's name, so of any form
-    entries = fields(node, ("matures", "sql", "from", "key", "watermark", "every", "unit"), f"outcome {name}")
+    entries = fields(node, ("matures", "sql", "from", "key", "watermark", "every", "unit", "better"), f"outcome {name}")
     matures = duration(entries["matures"], "matures") if "matures" in entries else Seconds(0.0)
     query = read_query(name, entries, what=f"outcome {name}")
     if query is None and "every" in entries:
@@ -149,7 +152,16 @@ def read_outcome(key: Node, node: Node) -> OutcomeSpec:
     if every < 1:
         raise entries["every"].fail(f"outcome {name} is asked for more than once a second", mend="every: 5m")
     unit = text(entries["unit"], f"the unit of {name}") if "unit" in entries else None
-    return OutcomeSpec(name=name, matures=matures, query=query, every=every, unit=unit)
+    better = _read_better(entries["better"], name) if "better" in entries else None
+    return OutcomeSpec(name=name, matures=matures, query=query, every=every, unit=unit, better=better)
+
+
+def _read_better(node: Node, name: str) -> Literal["higher", "lower"]:
+    if node.raw == "higher":
+        return "higher"
+    if node.raw == "lower":
+        return "lower"
+    raise node.fail(f"better of outcome {name} is higher or lower, not {node.shown()}", mend="better: higher")
 
 
 def read_parameter(key: Node, node: Node) -> Json:
