@@ -17,6 +17,7 @@ from monitor_logs import FIRST_DAY, NOW, REF, RELEASE, microseconds, new_store, 
 from numpy.typing import NDArray
 
 from shipway.data import AnswerProfile, Profile, measure_answers, merge_profiles, reference_profile
+from shipway.kernel.canonical import Json
 from shipway.kernel.check import Check, Verdict
 from shipway.kernel.units import Seconds
 from shipway.models import encode_columns
@@ -29,8 +30,8 @@ from shipway.pipeline._scored import put_scores
 from shipway.spec import MonitorSpec, default_monitors
 from shipway.store import OutcomeRecord, PredictionRecord, SegmentWriter, Store, encode_record
 
-ERROR, ACCURACY = MonitorSpec(name="error", page=0.25), MonitorSpec(name="performance", page=0.1)
-MONITORS = {name: default_monitors("local")[name] for name in ("calibration", "base_rate", "performance", "error")}
+ERROR, ACCURACY = MonitorSpec(name="prediction_error", page=0.25), MonitorSpec(name="performance", page=0.1)
+MONITORS = {name: default_monitors("local")[name] for name in ("calibration", "base_rate", "performance", "prediction_error")}
 DAYS, ROWS = 40, 60
 Answers = Callable[[int, NDArray[np.float64], np.random.Generator], Mapping[str, NDArray[Any]]]
 
@@ -105,7 +106,7 @@ def test_an_error_that_grows_pages_and_says_by_how_much(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     logged(store, numbers(10, 1.0), lambda random: random.normal(20, 5, ROWS))
     result = judged(store, reference_of(number_reference()))
-    found = checks(store, "error")
+    found = checks(store, "prediction_error")
     assert [found[0].verdict, found[9].verdict, found[-1].verdict] == [Verdict.INCONCLUSIVE] * 2 + [Verdict.FAIL]
     assert found[0].text is not None
     assert "1 of 14 days with labels, about 780 more labels" in found[0].text
@@ -116,7 +117,7 @@ def test_an_error_that_grows_pages_and_says_by_how_much(tmp_path: Path) -> None:
     assert 0.25 < last.low < last.value
     assert last.text is not None
     assert last.text.startswith("mean absolute error 1.985 over 28 days, 1.013 in the reference")
-    assert [(alert.monitor, alert.severity.value) for alert in result.alerts] == [("error", "page")]
+    assert [(alert.monitor, alert.severity.value) for alert in result.alerts] == [("prediction_error", "page")]
 
 
 def test_an_error_that_stays_passes_and_nothing_asks_for_probabilities(tmp_path: Path) -> None:
@@ -124,7 +125,7 @@ def test_an_error_that_stays_passes_and_nothing_asks_for_probabilities(tmp_path:
     logged(store, numbers(99, 0.0), lambda random: random.normal(20, 5, ROWS))
     result = judged(store, reference_of(number_reference()))
     assert result.alerts == ()
-    assert checks(store, "error")[-1].verdict is Verdict.PASS
+    assert checks(store, "prediction_error")[-1].verdict is Verdict.PASS
     assert not {"calibration", "base_rate", "performance", "auc"} & {
         finding.check.name for day in load_verdicts(store, REF) for finding in day.findings
     }
@@ -161,7 +162,7 @@ def test_a_reference_that_is_elsewhere_says_nothing_and_breaks_nothing(tmp_path:
     store = new_store(tmp_path)
     logged(store, numbers(99, 0.0), lambda random: random.normal(20, 5, ROWS))
     judged(store, replace(reference_of(number_reference()), answers=None))
-    assert checks(store, "error") == []
+    assert checks(store, "prediction_error") == []
     assert len(load_verdicts(store, REF)) == DAYS
 
 
@@ -217,7 +218,8 @@ def test_the_reference_is_what_the_model_answered_on_the_rows_held_out(tmp_path:
     )
     table = pl.DataFrame({**scores, "label": [1.5, 2.0] if kind == "number" else [0, 1]})
     outputs = ["prediction"] if kind == "number" else ["probability_1", "probability_2", "probability_5"]
-    signature = {"inputs": [], "outputs": [{"name": name, "datatype": "FP64", "shape": [-1]} for name in outputs]}
+    columns: list[Json] = [{"name": name, "datatype": "FP64"} for name in outputs]
+    signature: Json = {"inputs": [], "outputs": columns}
     model = store.put({"kind": "model", "version": 1, "signature": signature})
     assert _held_out_answers(store, model) is None  # a bundle brings the release and not the rows
     store.put_state(MADE, model, {"scores": put_scores(store, table).to_json()})

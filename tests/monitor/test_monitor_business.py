@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import cast
 
 import numpy as np
 import pytest
 
+from shipway.kernel.canonical import JsonObject
 from shipway.kernel.check import Verdict
+from shipway.kernel.units import Seconds
 from shipway.monitor import MetricDays, check_business
 from shipway.monitor._business import MetricFall, measure_fall
 from shipway.spec import MonitorSpec
 
 LAST = date(2026, 11, 29)
-MONITOR = MonitorSpec(name="business", page=0.1, window=7 * 86_400.0)
+MONITOR = MonitorSpec(name="business", page=0.1, window=Seconds(7 * 86_400.0))
 WEEKDAY = np.array([1.0, 1.1, 1.0, 0.9, 1.2, 0.4, 0.3])
 
 
@@ -47,8 +50,8 @@ def test_a_fall_beyond_the_weeks_own_noise_pages_and_says_what_was_and_is() -> N
     assert check.text.startswith("revenue 11.7")
     assert "EUR over 7 days" in check.text
     assert check.text.endswith("on the same days of 8 windows before")
-    (shown,) = detail["metrics"]  # type: ignore[misc, union-attr]
-    assert (shown["windows"], shown["unit"]) == (8, "EUR")  # type: ignore[index, call-overload]
+    (shown,) = cast("list[JsonObject]", detail["metrics"])
+    assert (shown["windows"], shown["unit"]) == (8, "EUR")
 
 
 def test_weekdays_are_no_noise_and_a_rise_is_no_fall() -> None:

@@ -180,7 +180,8 @@ def _amounts(weight: Floats, expected: Floats) -> Floats:
     whole = weight * expected
     total = abs(float(whole.sum()))
     one_sign = (whole >= 0).all() or (whole <= 0).all()
-    return np.abs(whole) if one_sign else weight * (total / float(weight.sum()))
+    found: Floats = np.abs(whole) if one_sign else weight * (total / float(weight.sum()))
+    return found
 
 
 def _by_window(by_day: Interval, rows: Floats, sums: Floats, level: float) -> Interval:

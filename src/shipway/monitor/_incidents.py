@@ -20,7 +20,7 @@ YOUNG = 28  # days, one window: what begins within it after a release may have c
 NEAR = timedelta(days=1)  # between two alerts of one incident
 LIKELY, POSSIBLE = 0.75, 0.4
 _COLUMNS, _SERVICE = ("schema", "dead_columns"), ("errors", "contract", "latency", "silence", "missed_run")
-_OUTCOMES = ("performance", "calibration", "base_rate")
+_OUTCOMES = ("performance", "prediction_error", "calibration", "base_rate", "business")
 
 
 class EventKind(StrEnum):

@@ -17,7 +17,7 @@ from shipway.monitor._window import Windows
 from shipway.spec import MonitorSpec
 
 DAY_MONITORS = frozenset(
-    {"calibration", "base_rate", "performance", "error", "drift", "prediction_drift", "schema", "dead_columns"}
+    {"calibration", "base_rate", "performance", "prediction_error", "drift", "prediction_drift", "schema", "dead_columns"}
 )
 _REPORTED = MonitorSpec(name="report")  # the window of the numbers that nobody is woken by
 
@@ -80,8 +80,8 @@ def _findings(
     known = reference.answers if reference else None
     if monitor.name in ("calibration", "base_rate") and known is not None:
         return []  # no answer is a probability
-    if monitor.name == "error" or (monitor.name == "performance" and known is not None):
-        judge_answers = check_error if monitor.name == "error" else check_accuracy
+    if monitor.name == "prediction_error" or (monitor.name == "performance" and known is not None):
+        judge_answers = check_error if monitor.name == "prediction_error" else check_accuracy
         answered = judge_answers(monitor, windows.answers(inside), known) if known is not None else None
         return [answered] if answered else []
     if monitor.name == "calibration":

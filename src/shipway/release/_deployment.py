@@ -88,7 +88,7 @@ def _outcome_object(outcome: OutcomeSpec) -> JsonObject:
     """The unit only of a metric that is watched, so that an older deployment keeps its digest."""
     found: JsonObject = {"matures_seconds": outcome.matures}
     if outcome.better is not None:
-        found |= {"better": outcome.better, **({"unit": outcome.unit} if outcome.unit is not None else {})}
+        return {**found, "better": outcome.better, **({"unit": outcome.unit} if outcome.unit is not None else {})}
     return found
 
 

@@ -38,7 +38,7 @@ DEFAULT_MONITORS: Mapping[str, MonitorSpec] = {
 }
 ADDED_MONITORS: Mapping[str, MonitorSpec] = {
     "performance": MonitorSpec(name="performance", page=0.1),
-    "error": MonitorSpec(name="error", page=0.25),
+    "prediction_error": MonitorSpec(name="prediction_error", page=0.25),
     "business": MonitorSpec(name="business", page=0.1, window=parse_duration("7d")),
     "prediction_drift": MonitorSpec(name="prediction_drift", inform=0.1),
     "schema": MonitorSpec(name="schema", page=0.0, window=_DAY),
