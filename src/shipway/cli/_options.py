@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
 import click
 
 PORT = click.IntRange(0, 65535)  # 0: any free one
@@ -13,3 +17,18 @@ link_option = click.option(
     metavar="WAY",
     help="How files come: auto (shared blocks, else a copy), reflink, hardlink (read-only files that are the store's), copy.",
 )
+
+
+def days_option(help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`--days A..B`: the first and the last event day, both included, or None."""
+    return click.option("--days", callback=_days, metavar="A..B", help=help)
+
+
+def _days(_ctx: click.Context, _parameter: click.Parameter, text: str | None) -> tuple[date, date] | None:
+    if text is None:
+        return None
+    first, _, last = text.partition("..")
+    try:
+        return date.fromisoformat(first), date.fromisoformat(last)
+    except ValueError:
+        raise click.BadParameter(f"{text!r}: write the first and the last day, as in 2013-09-01..2013-09-30") from None

@@ -50,6 +50,7 @@ COMMANDS: dict[str, Entry] = {
     "score": Entry("score", "Score the rows of files with a model of a release.", daily=False),
     "outcomes": Entry("outcomes", "Show what became true of the predictions, by name.", daily=False),
     "incident": Entry("incident", "Show what is wrong, since when, why perhaps, and silence it.", daily=False),
+    "bisect": Entry("bisect", "Say which component moved a metric between two releases.", daily=False),
     "retrain": Entry("retrain", "Make a challenger, compare it with live, and open a plan.", daily=False),
     "watch": Entry("watch", "Judge the days of a deployment that have not been judged.", daily=False),
 }

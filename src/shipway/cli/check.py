@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from shipway.cli._group import CommandGroup
+from shipway.cli._options import days_option
 from shipway.cli._output import Output, json_option
 from shipway.cli._refs import find_deploy
 from shipway.cli._settings import Project, Settings
@@ -19,20 +20,10 @@ if TYPE_CHECKING:
     from shipway.spec import DeploySpec, Spec
 
 
-def _days(_ctx: click.Context, _parameter: click.Parameter, text: str | None) -> tuple[date, date] | None:
-    if text is None:
-        return None
-    first, _, last = text.partition("..")
-    try:
-        return date.fromisoformat(first), date.fromisoformat(last)
-    except ValueError:
-        raise click.BadParameter(f"{text!r}: write the first and the last day, as in 2013-09-01..2013-09-30") from None
-
-
 @click.command(name="check")
 @click.argument("deployment", required=False)
 @click.option("--release", default=None, metavar="DIGEST", help="A release other than the newest candidate.")
-@click.option("--days", callback=_days, metavar="A..B", help="Event days to compare with live on; the last 30 logged.")
+@days_option("Event days to compare with live on; the last 30 logged.")
 @json_option
 @click.pass_obj
 def alone(

@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from shipway.evals._goldenset import GoldenSet, goldenset_object, load_goldenset
     from shipway.evals._judge import Judge, Judged, JudgeMalformed
     from shipway.evals._judging import JudgedPairs, Pair, PairVerdict, judge_answers, judge_pairs, pairs_of
-    from shipway.evals._measure import ComparisonEmpty, Metric, compare_metrics, items_needed, measure_metrics
+    from shipway.evals._measure import (
+        ComparisonEmpty,
+        ItemScores,
+        Metric,
+        MetricUnknown,
+        compare_metrics,
+        item_scores,
+        items_needed,
+        measure_metrics,
+    )
     from shipway.evals._review import (
         RatingMalformed,
         Review,
@@ -43,7 +52,16 @@ _HOME = {
     "_goldenset": ["GoldenSet", "goldenset_object", "load_goldenset"],
     "_judge": ["Judge", "JudgeMalformed", "Judged"],
     "_judging": ["JudgedPairs", "Pair", "PairVerdict", "judge_answers", "judge_pairs", "pairs_of"],
-    "_measure": ["ComparisonEmpty", "Metric", "compare_metrics", "items_needed", "measure_metrics"],
+    "_measure": [
+        "ComparisonEmpty",
+        "ItemScores",
+        "Metric",
+        "MetricUnknown",
+        "compare_metrics",
+        "item_scores",
+        "items_needed",
+        "measure_metrics",
+    ],
     "_review": [
         "RatingMalformed",
         "Review",
@@ -73,11 +91,13 @@ __all__ = [
     "GoldenMissing",
     "GoldenRow",
     "GoldenSet",
+    "ItemScores",
     "Judge",
     "JudgeMalformed",
     "Judged",
     "JudgedPairs",
     "Metric",
+    "MetricUnknown",
     "Pair",
     "PairVerdict",
     "RatingMalformed",
@@ -94,6 +114,7 @@ __all__ = [
     "find_scorers",
     "goldenset_object",
     "interval_json",
+    "item_scores",
     "items_needed",
     "judge_agreement",
     "judge_answers",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from shipway import stats
 from shipway.evals._answer import Answer
@@ -16,7 +17,7 @@ from shipway.evals._run import Evaluation
 from shipway.evals._scorers import Scorer, find_scorers
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.check import Check, Verdict
-from shipway.kernel.errors import ShipwayError
+from shipway.kernel.errors import ShipwayError, nearest
 
 SHARE, DIFFERENCE = (0.0, 1.0), (-1.0, 1.0)
 _UNBOUNDED = ("cost_usd", "seconds")
@@ -29,6 +30,12 @@ class ComparisonEmpty(ShipwayError):
     """Two evaluations have no item in common."""
 
     code = "evals.comparison-empty"
+
+
+class MetricUnknown(ShipwayError):
+    """Evaluations have no metric of that name."""
+
+    code = "evals.metric-unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +110,33 @@ def compare_metrics(
     return tuple(
         _each(rows, both, lambda name, ids, kin: _paired(name, _of(one, name, ids), _of(other, name, ids), kin, level))
     )
+
+
+class ItemScores(NamedTuple):
+    """A metric of several evaluations on the items that all of them answered.
+
+    values: a row for each evaluation, an item each; clusters: of the items; bounded: shares between 0 and 1.
+    """
+
+    metric: str
+    values: list[list[float]]
+    clusters: list[str]
+    bounded: bool
+
+
+def item_scores(evaluations: Sequence[Evaluation], metric: str, *, at: Sequence[int], scorers: Sequence[str]) -> ItemScores:
+    """The items of several evaluations of the same rows. Raises MetricUnknown, ComparisonEmpty, ScorerUnknown."""
+    each = [_item_values(one, at, scorers, None) for one in evaluations]
+    known = sorted(set.intersection(*(set(values) for values in each)))
+    if metric not in known:
+        near = nearest(metric[:80], known)
+        mend = f"did you mean {near}?" if near else f"one of: {', '.join(known)}"
+        raise MetricUnknown(f"these evaluations have no metric {metric[:80]}", mend=mend)
+    rows = [row for row in evaluations[0].rows if all(row.id in values[metric] for values in each)]
+    if not rows:
+        raise ComparisonEmpty("the evaluations have no item in common", mend="run the golden set on all of them")
+    ids, bounded = [row.id for row in rows], metric not in _UNBOUNDED
+    return ItemScores(metric, [_of(values, metric, ids) for values in each], [cluster_of(row) for row in rows], bounded)
 
 
 def items_needed(metric: Metric, threshold: float) -> int | None:

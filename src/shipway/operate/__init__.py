@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     )
     from shipway.operate._asked_over_http import NotAnswered
     from shipway.operate._asking import World
+    from shipway.operate._bisect import BisectImpossible, Bisection, Replayed
+    from shipway.operate._bisect_model import Window, bisect_models
+    from shipway.operate._bisect_prompt import bisect_prompts
     from shipway.operate._candidate import lock_candidate
     from shipway.operate._checks import ComparisonImpossible, check_candidate
     from shipway.operate._control import Control, compact, gather, labels_of, make_supervisor, watch_all, watch_ref
@@ -60,6 +63,7 @@ if TYPE_CHECKING:
     from shipway.operate._staleness import judge_staleness, keep_staleness
     from shipway.operate._supervisor import ENDPOINT, Supervisor
     from shipway.operate._surroundings import watch_surroundings
+    from shipway.operate._swaps import Parted, Swap
     from shipway.operate._why import explain
 
 _HOME = {
@@ -74,6 +78,9 @@ _HOME = {
     ],
     "_answering": ["release_answers"],
     "_asking": ["World"],
+    "_bisect": ["BisectImpossible", "Bisection", "Replayed"],
+    "_bisect_model": ["Window", "bisect_models"],
+    "_bisect_prompt": ["bisect_prompts"],
     "_candidate": ["lock_candidate"],
     "_checks": ["ComparisonImpossible", "check_candidate"],
     "_converge": ["Standing", "standing_of", "wait_until_live"],
@@ -107,6 +114,7 @@ _HOME = {
     "_serving": ["NotServable"],
     "_staleness": ["judge_staleness", "keep_staleness"],
     "_supervisor": ["ENDPOINT", "Supervisor"],
+    "_swaps": ["Parted", "Swap"],
     "_why": ["explain"],
 }
 
@@ -121,6 +129,8 @@ __all__ = [
     "AnsweringHere",
     "AnswersNotHere",
     "Asked",
+    "BisectImpossible",
+    "Bisection",
     "ComparisonImpossible",
     "Control",
     "ControlRunning",
@@ -137,6 +147,7 @@ __all__ = [
     "NotifyFailed",
     "NotifyMissing",
     "OutputRefused",
+    "Parted",
     "PortTaken",
     "PredictorFailed",
     "PromptTaken",
@@ -146,6 +157,7 @@ __all__ = [
     "RayUnreachable",
     "RayWorkers",
     "ReleaseClosed",
+    "Replayed",
     "Round",
     "ScoreTask",
     "Scored",
@@ -154,12 +166,16 @@ __all__ = [
     "Start",
     "Stop",
     "Supervisor",
+    "Swap",
     "TimeUp",
     "WatermarkUnfit",
+    "Window",
     "World",
     "attest_check",
     "backend_of",
     "bind_port",
+    "bisect_models",
+    "bisect_prompts",
     "check_application",
     "check_candidate",
     "compact",

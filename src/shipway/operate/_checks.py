@@ -133,7 +133,7 @@ def _against_live(
     rows = _rows(hands.store, live, str(manifest["target"]), days)
     if rows is None:
         return []
-    columns = _columns(inputs_of(rows, [column.name for column in signature.inputs]), signature)
+    columns = logged_columns(inputs_of(rows, [column.name for column in signature.inputs]), signature)
     environment = find_component(components, "environment").digest
     python = open_environment(hands.store, environment, cache=hands.cache, report=report.note)
     answers = score_rows(hands.store, model.digest, columns, python=python, cache=hands.cache, report=report)
@@ -165,7 +165,7 @@ def _rows(store: Store, live: _Live, outcome: str, days: tuple[date, date] | Non
     )
 
 
-def _columns(frame: pl.DataFrame, signature: Signature) -> dict[str, np.ndarray]:
+def logged_columns(frame: pl.DataFrame, signature: Signature) -> dict[str, np.ndarray]:
     """The logged inputs as the model's own types."""
     kinds = {column.name: column.datatype for column in signature.inputs}
     return {

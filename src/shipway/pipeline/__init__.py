@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from shipway.pipeline._request import RunRequest, RunResult, StepOutcome, recorded_options
     from shipway.pipeline._run import StepsRun, pipeline_behind, run_pipeline, run_steps
     from shipway.pipeline._run_plan import RunPlan, load_run_plan, put_run_plan
-    from shipway.pipeline._score import rescore_reference, score_rows
+    from shipway.pipeline._score import rescore_reference, score_manifest, score_rows
     from shipway.pipeline._scored import load_scores
     from shipway.pipeline._scoring import ScoringFailed
     from shipway.pipeline._states_client import EngineClientMissing, StatesClient
@@ -127,7 +127,7 @@ _HOME = {
     "_states_engine": ["StepFunctionsEngine"],
     "_step_value": ["StepControl", "measure_control"],
     "_taken": ["Changed", "DataTaken", "measure_changed", "open_place", "open_sql", "snapshot_data", "snapshot_folder"],
-    "_score": ["rescore_reference", "score_rows"],
+    "_score": ["rescore_reference", "score_manifest", "score_rows"],
     "_answers": ["class_scores"],
     "_scored": ["load_scores"],
     "_scoring": ["ScoringFailed"],
@@ -230,6 +230,7 @@ __all__ = [
     "run_plan",
     "run_project",
     "run_steps",
+    "score_manifest",
     "score_rows",
     "snapshot_data",
     "snapshot_folder",

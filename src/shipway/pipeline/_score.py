@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.models import Array
 from shipway.pipeline._answers import score_series
@@ -22,7 +23,13 @@ def score_rows(
     store: Store, model: Digest, columns: Mapping[str, Array], *, python: Path, cache: Path, report: Report
 ) -> dict[str, Array]:
     """The model's answers to these rows, one array an output. Raises ScoringFailed, ObjectDamaged, ObjectMissing."""
-    manifest = store.get(model, "model")
+    return score_manifest(store, store.get(model, "model"), columns, python=python, cache=cache, report=report)
+
+
+def score_manifest(
+    store: Store, manifest: JsonObject, columns: Mapping[str, Array], *, python: Path, cache: Path, report: Report
+) -> dict[str, Array]:
+    """As score_rows, of a model that no object need be, as one with the functions of another around it; nothing is kept."""
     file = store.objects.verify(Descriptor.from_json(manifest["file"]).digest)
     overlay = open_overlay(store, python, cache=cache, report=report.note)
     with open_work(cache) as work:

@@ -5,7 +5,15 @@ a gate or a monitor judges is an `Interval` made here.
 """
 
 from shipway.stats._agreement import cohen_kappa
-from shipway.stats._auc import auc_difference, auc_interval, auc_interval_binned, auc_row_variance, binned_auc, roc_auc
+from shipway.stats._auc import (
+    auc_contrast,
+    auc_difference,
+    auc_interval,
+    auc_interval_binned,
+    auc_row_variance,
+    binned_auc,
+    roc_auc,
+)
 from shipway.stats._calibration import (
     CalibrationTable,
     base_rate_interval,
@@ -45,6 +53,7 @@ __all__ = [
     "DriftChance",
     "Interval",
     "Performance",
+    "auc_contrast",
     "auc_difference",
     "auc_interval",
     "auc_interval_binned",

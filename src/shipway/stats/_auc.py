@@ -71,6 +71,27 @@ def auc_difference(
     return _interval(_summed(gain, positive, cluster_codes(clusters, score.size)), level=level)
 
 
+def auc_contrast(
+    scores: ArrayLike, weights: ArrayLike, labels: ArrayLike, clusters: ArrayLike | None = None, *, level: float = 0.95
+) -> Interval:
+    """Sum of weights times AUC over several models on the same rows: a difference of differences, with its interval.
+
+    scores: (k, n), each model on a scale of its own; weights: (k,), which sum to 0; labels, clusters, degrees of freedom and
+    errors as in `auc_interval`. With weights 1 and -1 it is `auc_difference`. Raises ValueError on other shapes or sums too.
+    Source: DeLong et al. (1988), whose contrast this is; Obuchowski (1997) for clusters.
+    >>> auc_contrast([[1, 2, 3, 4], [2, 1, 4, 3]], [1, -1], [0, 0, 1, 1]).value
+    0.0
+    """
+    each, weight = floats(scores, "scores", dimensions=2), floats(weights, "weights")
+    if len(each) != weight.size:
+        raise ValueError(f"scores: expected one row for each of {weight.size} weights, got {len(each)}")
+    if abs(float(weight.sum())) > 1e-9:
+        raise ValueError(f"weights: expected a sum of 0, got {weight.sum()}")
+    positive = _two_classes(each[0], labels)[1]
+    gain = sum((one * _placements(row, positive) for one, row in zip(weight, each, strict=True)), np.zeros(positive.size))
+    return _interval(_summed(gain, positive, cluster_codes(clusters, positive.size)), level=level)
+
+
 def auc_interval_binned(positives: ArrayLike, negatives: ArrayLike, *, level: float = 0.95) -> Interval:
     """`auc_interval` from counts: rows of each class per cluster and score bin; ties inside a bin count a half.
 
