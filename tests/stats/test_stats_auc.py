@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from shipway.stats import auc_difference, auc_interval, auc_interval_binned, roc_auc, t_quantile, wilson
+from shipway.stats import auc_contrast, auc_difference, auc_interval, auc_interval_binned, roc_auc, t_quantile, wilson
 
 Rows = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]
 
@@ -144,3 +144,30 @@ def test_scores_of_different_lengths_are_refused() -> None:
         auc_difference([1, 2, 3], [1, 2], [0, 1, 1])
     with pytest.raises(ValueError, match="shapes differ"):
         auc_interval_binned([[1, 1]], [[1, 1, 1]])
+
+
+@given(st.integers(0, 10_000))
+def test_a_contrast_of_two_is_their_difference_and_one_of_four_is_the_difference_of_differences(seed: int) -> None:
+    a, b, labels, clusters = rows_of(seed)
+    random = np.random.default_rng(seed)
+    c, d = random.normal(size=(2, labels.size))
+    assert auc_contrast([a, b], [1, -1], labels, clusters) == auc_difference(a, b, labels, clusters)
+    both = auc_contrast([a, b, c, d], [0.5, -0.5, 0.5, -0.5], labels, clusters)
+    parts = auc_difference(a, b, labels, clusters).value, auc_difference(c, d, labels, clusters).value
+    assert both.value == pytest.approx(sum(parts) / 2)
+    psi = sum(weight * brute_placements(one, labels) for one, weight in zip((a, b, c, d), (0.5, -0.5, 0.5, -0.5), strict=True))
+    reach = t_quantile(0.975, both_units(labels, clusters) - 1) * math.sqrt(brute_variance(np.asarray(psi), labels, clusters))
+    assert both.high - both.value == pytest.approx(reach)
+
+
+def both_units(labels: NDArray[np.int64], clusters: NDArray[np.int64]) -> int:
+    return min(np.unique(clusters[labels == value]).size for value in (0, 1))
+
+
+@pytest.mark.parametrize(
+    ("scores", "weights", "said"),
+    [([[1, 2, 3]], [1, -1], "one row for each of 2 weights"), ([[1, 2, 3], [3, 2, 1]], [1, 1], "a sum of 0")],
+)
+def test_a_contrast_of_other_shapes_or_sums_is_refused(scores: list[list[float]], weights: list[float], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        auc_contrast(scores, weights, [0, 1, 0])

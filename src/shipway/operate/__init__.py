@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from shipway.operate._measured import Measured, attest_check
     from shipway.operate._notify import NotifyFailed, NotifyMissing, notify, notify_round
     from shipway.operate._outcome_queries import PULLED, WatermarkUnfit, outcome_round, pull_outcomes
+    from shipway.operate._parted import Parted, Swap
     from shipway.operate._pinned import serve_pinned
     from shipway.operate._piped import ScoringFailed
     from shipway.operate._prompts import PromptTaken, PromptUnreadable, prompt_object, take_prompts
@@ -63,7 +64,6 @@ if TYPE_CHECKING:
     from shipway.operate._staleness import judge_staleness, keep_staleness
     from shipway.operate._supervisor import ENDPOINT, Supervisor
     from shipway.operate._surroundings import watch_surroundings
-    from shipway.operate._swaps import Parted, Swap
     from shipway.operate._why import explain
 
 _HOME = {
@@ -114,7 +114,7 @@ _HOME = {
     "_serving": ["NotServable"],
     "_staleness": ["judge_staleness", "keep_staleness"],
     "_supervisor": ["ENDPOINT", "Supervisor"],
-    "_swaps": ["Parted", "Swap"],
+    "_parted": ["Parted", "Swap"],
     "_why": ["explain"],
 }
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
-from shipway.operate._swaps import Parted, Swap
+from shipway.operate._parted import Parted, Swap
 from shipway.stats import Interval
 
 LOWER_IS_BETTER = frozenset({"brier", "log_loss", "absolute_error", "squared_error", "cost_usd", "seconds"})

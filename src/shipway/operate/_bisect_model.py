@@ -22,8 +22,8 @@ from shipway.models import Signature
 from shipway.monitor import event_clock, inputs_of, window_rows
 from shipway.operate._bisect import BisectImpossible, Bisection, Replayed
 from shipway.operate._checks import logged_columns
+from shipway.operate._parted import Contrast, Point, part_difference, point_words, points_of
 from shipway.operate._serving import model_of
-from shipway.operate._swaps import Contrast, Point, part_difference, point_words, points_of
 from shipway.pipeline import Hands, Report, open_environment, score_manifest
 from shipway.release import Component, find_component, load_components, outcomes_of
 from shipway.stats import Interval, auc_contrast, mean_interval, roc_auc
@@ -34,6 +34,7 @@ MODEL, CODE, ENVIRONMENT = "model", "code", "environment"
 BOTH = f"{MODEL} and {CODE}"
 ROWS = 50_000
 DAYS = 30
+ALIKE = 1e-6  # a batch is summed in another order than a row, and the last bits differ
 SCORE, VALUE = "probability", "prediction"
 METRICS = {SCORE: ("auc", "brier", "log_loss"), VALUE: ("absolute_error", "squared_error")}
 _AROUND = frozenset({"functions", "signature", "golden", "key", "time", "target", "step", "reference"})  # not the fit itself
@@ -314,4 +315,4 @@ def _replayed(rows: pl.DataFrame, score: str, side: _Side, answers: Floats) -> R
     if score not in rows.columns or not own.any():
         return Replayed(side.release, 0, 0)
     logged = rows[score].cast(pl.Float64).to_numpy()[own]
-    return Replayed(side.release, int(own.sum()), int((logged == answers[own]).sum()))
+    return Replayed(side.release, int(own.sum()), int(np.isclose(logged, answers[own], rtol=0, atol=ALIKE).sum()))

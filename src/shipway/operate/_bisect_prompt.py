@@ -18,7 +18,7 @@ from shipway.kernel.digest import Digest, short
 from shipway.operate._answering import parts_of
 from shipway.operate._asking import World, asking
 from shipway.operate._bisect import BisectImpossible, Bisection
-from shipway.operate._swaps import Contrast, Point, part_difference, point_words, points_of
+from shipway.operate._parted import Contrast, Point, part_difference, point_words, points_of
 from shipway.pipeline import Hands, Report
 from shipway.release import Component, ReleaseMalformed, load_components, put_release
 from shipway.stats import Interval, mean_interval, share_interval
