@@ -37,6 +37,8 @@ class World:
     def __init__(self, hands: Hands) -> None:
         self.hands = hands
         self.answers: dict[tuple[str, str, str], NDArray[np.float64]] = {}
+        self.output = "probability"
+        self.columns: list[list[str]] = []
         self.refused: set[tuple[str, str, str]] = set()
         self.asked: list[tuple[str, str, str]] = []
 
@@ -49,16 +51,19 @@ class World:
         functions: Any = manifest["functions"]
         key = (str(manifest["fit"]), str(functions["source"]), str(python))
         self.asked.append(key)
+        self.columns.append(sorted(columns))
         if key in self.refused:
             raise ModelUnknown("a model of another version")
-        return {"probability": self.scores(key)[ORDER[np.searchsorted(X0[ORDER], columns["x0"])]]}
+        return {self.output: self.scores(key)[ORDER[np.searchsorted(X0[ORDER], columns["x0"])]]}
 
     def scores(self, key: tuple[str, str, str]) -> NDArray[np.float64]:
         return self.answers[key if key in self.answers else ("", "", "")]
 
-    def release(self, fit: str, code: str, environment: str, *, inner: str = "x0", target: str = "late") -> Digest:
-        columns: list[Any] = [{"name": "x0", "datatype": "FP64"}]
-        outputs: list[Any] = [{"name": "probability", "datatype": "FP64"}]
+    def release(
+        self, fit: str, code: str, environment: str, *, inner: str = "x0", target: str = "late", asks: tuple[str, ...] = ("x0",)
+    ) -> Digest:
+        columns: list[Any] = [{"name": name, "datatype": "FP64"} for name in asks]
+        outputs: list[Any] = [{"name": self.output, "datatype": "FP64"}]
         inputs: list[Any] = [{"name": inner, "datatype": "FP64"}]
         model: JsonObject = {
             "kind": "model", "version": 1, "fit": fit, "target": target, "time": "scheduled",
@@ -83,7 +88,7 @@ class World:
 
     def bisect(self, source: Digest, target: Digest, **more: Any) -> Bisection:
         window = Window(REF, more.pop("days", None), more.pop("rows", 50_000))
-        return bisect_models(self.hands, source, target, window, report=Silence(), **more)
+        return bisect_models(self.hands, source, target, window, report=Silence(), tell=lambda *_: None, **more)
 
 
 @pytest.fixture
@@ -215,3 +220,32 @@ def test_what_cannot_be_told_says_why_and_how_many_more_it_takes(world: World) -
     assert refusal(days=(first, first)) == (
         "an interval needs at least two days with outcomes of both classes, and there is 1: 1 more day, about 200 requests"
     )
+
+
+def test_a_model_that_asks_for_a_new_column_is_replayed_on_rows_that_were_logged_with_it(world: World) -> None:
+    world.answers |= {("f1", "c1", "e1"): WORSE, ("f2", "c1", "e1"): GOOD}
+    one, other = world.release("f1", "c1", "e1"), world.release("f2", "c1", "e1", asks=("x0", "x1"))
+    world.serve(one, DAYS)
+    with pytest.raises(BisectImpossible, match="has logged all of x0, x1"):
+        world.bisect(one, other)
+    later = [day._replace(day=day.day.replace(year=2014), columns={**day.columns, **_a_year_later(day)}) for day in DAYS]
+    world.serve(other, later)
+    found = world.bisect(one, other)
+    assert [swap.component for swap in found.parted.moved] == ["model"]
+    assert world.columns == [["x0"], ["x0", "x1"]], "each is asked as it asks"
+    assert [one.release for one in found.replayed] == [other]
+
+
+def _a_year_later(day: Day) -> dict[str, NDArray[Any]]:
+    return {"scheduled": np.array([str(text).replace("2013", "2014") for text in day.columns["scheduled"]], dtype=object)}
+
+
+def test_a_number_is_told_apart_by_its_error_of_which_less_is_better(world: World) -> None:
+    world.output = "prediction"
+    world.answers |= {("f1", "c1", "e1"): GOOD, ("f2", "c1", "e1"): GOOD + 0.5}
+    one, other = world.release("f1", "c1", "e1"), world.release("f2", "c1", "e1")
+    world.serve(one, DAYS)
+    found = world.bisect(one, other)
+    assert (found.metric, found.better) == ("absolute_error", "lower")
+    assert found.parted.total.low > 0.1
+    assert found.parted.swaps[0].said == "moved"

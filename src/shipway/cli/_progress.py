@@ -162,3 +162,35 @@ class RowReport:
     def __exit__(self, *_problem: object) -> None:
         if self._shown:
             sys.stderr.write("\r\033[K")
+
+
+class PartReport(RunReport):
+    """A bar on stderr over parts of which each takes long, with what is at work; a line a part when stderr is no terminal."""
+
+    def __init__(self, out: Output, name: str) -> None:
+        super().__init__(out)
+        self._name, self._bar, self._began, self._live = name, "", time.monotonic(), sys.stderr.isatty()
+
+    def part(self, done: int, total: int, words: str) -> None:
+        """So many are done, and the next begins."""
+        if not self._live:
+            self.note(f"{self._name} {done + 1} of {total}: {words}")
+            return
+        took = time.monotonic() - self._began
+        left = f", {_span(took / done * (total - done))} left" if done else ""
+        self._bar = f"{self._name} [{'#' * int(done / total * 30):<30}] {done + 1} of {total}: {words}{left}"
+        sys.stderr.write(f"\r{self._bar}\033[K")
+
+    def note(self, text: str) -> None:
+        """A line above the bar."""
+        if self._bar:
+            sys.stderr.write("\r\033[K")
+        super().note(text)
+        sys.stderr.write(self._bar)
+
+    def __enter__(self) -> PartReport:
+        return self
+
+    def __exit__(self, *_problem: object) -> None:
+        if self._bar:
+            sys.stderr.write("\r\033[K")

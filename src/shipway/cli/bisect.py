@@ -52,22 +52,27 @@ def command(
     words, and swaps prompt, index and provider. A and B are as for `diff`. Exits 2 when no component could be shown to have
     moved the metric. Moves nothing, keeps no evidence.
     """
-    from shipway.cli._progress import RunReport
+    from shipway.cli._progress import PartReport
     from shipway.operate import Window, bisect_models, bisect_prompts, gather, golden_sets, release_answers, world_of
     from shipway.release import deploy_ref
 
     project, out = Project(settings), Output(as_json)
-    store, spec, report = project.store, project.spec, RunReport(out)
+    store, spec = project.store, project.spec
     source, target = (_release(project, text) for text in (first, second))
-    if release_answers(store, source) or release_answers(store, target):
-        golden = _golden(golden_sets(store, spec), only, source)
-        world = world_of(project.hands, spec, environ=settings.environ, again=again)
-        found = bisect_prompts(project.hands, source, target, golden, world=world, metric=metric, report=report)
-    else:
-        named = deployment or next((name for text in (second, first) if (name := _deployment(text))), None)
-        gather(store)
-        window = Window(deploy_ref(find_deploy(spec, named)), days, rows)
-        found = bisect_models(project.hands, source, target, window, model=model, metric=metric, report=report)
+    with PartReport(out, "replay") as report:
+        if release_answers(store, source) or release_answers(store, target):
+            golden = _golden(golden_sets(store, spec), only, source)
+            world = world_of(project.hands, spec, environ=settings.environ, again=again)
+            found = bisect_prompts(
+                project.hands, source, target, golden, world=world, metric=metric, report=report, tell=report.part
+            )
+        else:
+            gather(store)
+            named = deployment or next((name for text in (second, first) if (name := _deployment(text))), None)
+            window = Window(deploy_ref(find_deploy(spec, named)), days, rows)
+            found = bisect_models(
+                project.hands, source, target, window, model=model, metric=metric, report=report, tell=report.part
+            )
     _say(out, found)
     out.end("bisection", found.to_json(), then=f"shipway diff {first} {second}")
     if not found.parted.decided:

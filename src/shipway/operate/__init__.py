@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from shipway.operate._asked_over_http import NotAnswered
     from shipway.operate._asking import World
     from shipway.operate._bisect import BisectImpossible, Bisection, Replayed
-    from shipway.operate._bisect_model import Window, bisect_models
+    from shipway.operate._bisect_model import bisect_models
     from shipway.operate._bisect_prompt import bisect_prompts
+    from shipway.operate._bisect_rows import Window
     from shipway.operate._candidate import lock_candidate
     from shipway.operate._checks import ComparisonImpossible, check_candidate
     from shipway.operate._control import Control, compact, gather, labels_of, make_supervisor, watch_all, watch_ref
@@ -79,8 +80,9 @@ _HOME = {
     "_answering": ["release_answers"],
     "_asking": ["World"],
     "_bisect": ["BisectImpossible", "Bisection", "Replayed"],
-    "_bisect_model": ["Window", "bisect_models"],
+    "_bisect_model": ["bisect_models"],
     "_bisect_prompt": ["bisect_prompts"],
+    "_bisect_rows": ["Window"],
     "_candidate": ["lock_candidate"],
     "_checks": ["ComparisonImpossible", "check_candidate"],
     "_converge": ["Standing", "standing_of", "wait_until_live"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from shipway.kernel.canonical import Json, JsonObject
@@ -12,6 +13,10 @@ from shipway.stats import Interval
 
 LOWER_IS_BETTER = frozenset({"brier", "log_loss", "absolute_error", "squared_error", "cost_usd", "seconds"})
 POINTS = ("auc", "exact", "contains", "mrr", "recall_at_", "ndcg_at_")  # shares, told in points of a hundred
+
+
+Tell = Callable[[int, int, str], None]
+"""How many replays are done, of how many, and which one begins."""
 
 
 class BisectImpossible(ShipwayError):

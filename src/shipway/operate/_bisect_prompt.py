@@ -17,7 +17,7 @@ from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Digest, short
 from shipway.operate._answering import parts_of
 from shipway.operate._asking import World, asking
-from shipway.operate._bisect import BisectImpossible, Bisection
+from shipway.operate._bisect import BisectImpossible, Bisection, Tell
 from shipway.operate._parted import Contrast, Point, part_difference, point_words, points_of
 from shipway.pipeline import Hands, Report
 from shipway.release import Component, ReleaseMalformed, load_components, put_release
@@ -37,6 +37,7 @@ def bisect_prompts(
     metric: str | None = None,
     level: float = 0.95,
     report: Report,
+    tell: Tell,
 ) -> Bisection:
     """Ask a golden set of both releases and of every mixture of one swap.
 
@@ -52,9 +53,13 @@ def bisect_prompts(
     whole, asked = frozenset(components), load_goldenset(store, golden)
     releases, missing = _mixtures(store, one, other, components)
     releases |= {frozenset(): source, whole: target}
-    found = asyncio.run(_ask(store, world, releases, whole, asked, report))
+    found = asyncio.run(_ask(store, world, releases, whole, asked, report, tell))
     numbers = _Numbers.of(found, asked, metric or (asked.scorers[0] if asked.scorers else "mrr"))
-    parted = part_difference(components, numbers.estimate, alike=numbers.alike, missing=missing, level=level)
+    try:
+        parted = part_difference(components, numbers.estimate, alike=numbers.alike, missing=missing, level=level)
+    except ValueError as problem:
+        what = f"{numbers.scores.metric} cannot be told of golden set {asked.name}: {problem}"
+        raise BisectImpossible(what, mend="ask more questions that are not kin") from problem
     items, clusters = len(numbers.scores.clusters), len(set(numbers.scores.clusters))
     rows: JsonObject = {"golden": asked.name, "definition": golden, "items": items, "clusters": clusters}
     ends = (numbers.value(frozenset()), numbers.value(whole))
@@ -88,12 +93,18 @@ def _mixtures(
 
 
 async def _ask(
-    store: Store, world: World, releases: Mapping[Point, Digest], whole: Point, golden: GoldenSet, report: Report
+    store: Store,
+    world: World,
+    releases: Mapping[Point, Digest],
+    whole: Point,
+    golden: GoldenSet,
+    report: Report,
+    tell: Tell,
 ) -> dict[Point, Evaluation]:
     found = {}
     async with asking(store, world) as asked:
-        for number, (point, release) in enumerate(releases.items(), 1):
-            report.note(f"replay {number} of {len(releases)}: {point_words(point, whole)}")
+        for number, (point, release) in enumerate(releases.items()):
+            tell(number, len(releases), point_words(point, whole))
             found[point] = await asked.score(release, golden, report)
     return found
 
