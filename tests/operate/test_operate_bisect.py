@@ -82,8 +82,8 @@ class World:
         store, outcomes = self.hands.store, {"late": OutcomeSpec(name="late")}
         deployment = store.put(deployment_object(store, release, DEPLOY, outcomes))
         move_ref(store, self.hands.keys, self.hands.actor, ref=REF, target=deployment)
-        log_predictions(store, days, release=release, deployment=deployment)
-        log_outcomes(store, days)
+        log_predictions(store, days, writer=f"of-{release[-8:]}", release=release, deployment=deployment)
+        log_outcomes(store, days, writer=f"told-{release[-8:]}")
         compact_logs(store, now=NOW, time_column=time_column)
 
     def bisect(self, source: Digest, target: Digest, **more: Any) -> Bisection:
