@@ -45,7 +45,7 @@ def command(
     again: bool,
     as_json: bool,
 ) -> None:
-    """Say which component moved a metric from release A to release B, by how much, with an interval.
+    """Say which component moved a metric between two releases.
 
     Replays logged requests that have outcomes on A, on B, and on each with one component of the other: the model, the code
     around it, the environment. Of releases that answer a prompt it asks a golden set instead, as the log of calls keeps no
