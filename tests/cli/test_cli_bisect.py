@@ -73,7 +73,8 @@ def serve(project: Project, release: Digest) -> None:
         assert log.append(encode_record(record), record.rows)
         values = ((columns["y"] > columns["x"]) ^ flips[number * 50 : number * 50 + rows.height]).astype(float).tolist()
         ids, when = [f"r{number}:{row}" for row in range(rows.height)], f"{day + timedelta(days=2)}T00:00:00"
-        names, times = ["above"] * rows.height, [when] * rows.height
+        names = ["above"] * rows.height
+        times: list[str | None] = [when] * rows.height
         now = microseconds(store.clock.now())
         outcome = OutcomeRecord(recorded=now, rows=rows.height, ids=ids, names=names, values=values, times=times)
         told.append_durable(encode_record(outcome), rows.height)

@@ -104,7 +104,7 @@ MEANING = {
     "a tolerance of no metric": (P + "models: {m: {target: t, rebuild: {auk: 0.1}}}", "2:35", "did you mean `auc`?"),
     "a tolerance below zero": (P + "models: {m: {target: t, rebuild: {auc: -0.1}}}", "2:40", "0.005"),
     "a target that is the key": (P + "models: {m: {target: t, key: [k, t]}}", "2:22", "another column"),
-    "a direction that is none": (P + "outcomes: {revenue: {better: more}}", "2:29", "better: higher"),
+    "a direction that is none": (P + "outcomes: {revenue: {better: more}}", "2:30", "better: higher"),
     "a duration without a unit": (P + "outcomes: {late: {matures: 1}}", "2:28", "28d"),
     "an endless duration": (P + "outcomes: {late: {matures: " + "9" * 400 + "d}}", "2:28", "28d"),
     "an application without environment": (P + "deploy: {delay: {}}", "2:10", "delay@prod"),

@@ -172,7 +172,8 @@ def _tables(metric: MetricDays, window: int) -> tuple[Floats, Floats] | str:
 def _pooled(rows: Floats, sums: Floats) -> Floats:
     """(days,) the mean of each place over windows; 0 where none has it."""
     total = rows.sum(axis=0)
-    return np.divide(sums.sum(axis=0), total, out=np.zeros_like(total), where=total > 0)
+    mean: Floats = np.divide(sums.sum(axis=0), total, out=np.zeros_like(total), where=total > 0)
+    return mean
 
 
 def _amounts(weight: Floats, expected: Floats) -> Floats:
