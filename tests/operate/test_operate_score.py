@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,6 +26,7 @@ from shipway.operate import OutputRefused, Scored, ScoreTask, ScoringFailed, sco
 from shipway.operate._piped import PipedPredictor, close_predictors, predictor_of_thread
 
 pytest_plugins = ["cli_fixtures"]
+ALONE = Path(__file__).parents[2] / "bench" / "alone.py"
 
 
 def rows(count: int, *, seed: int = 3) -> pl.DataFrame:
@@ -174,3 +177,21 @@ def test_a_predictor_that_cannot_load_its_model_says_why(task: ScoreTask, tmp_pa
     words = (*task.command.words[:-1], str(damaged))
     with pytest.raises(ScoringFailed, match="the model file is damaged"):
         PipedPredictor(task.command._replace(words=words))
+
+
+@pytest.mark.slow
+def test_a_file_of_ten_times_the_rows_takes_no_more_memory(released: Project, tmp_path: Path) -> None:
+    """What is held are batches, also where whoever reads is quicker than the model."""
+    small, most = released.copy(tmp_path / "project"), []
+    for count in (400_000, 4_000_000):
+        numbers = np.random.default_rng(3).normal(size=(2, count))
+        text = pl.Series(np.arange(count)).cast(pl.String) + "-of-some-forty-letters-that-nobody-reads-"
+        table = pl.DataFrame({"point": text, "x": numbers[0], "y": numbers[1]})
+        table.write_parquet(tmp_path / "in.parquet", row_group_size=50_000)
+        del table, text, numbers
+        words = ["score", "release/line", "../in.parquet", f"../{count}.parquet", "--keep", "point"]
+        alone = [sys.executable, "-I", "-S", str(ALONE), str(tmp_path / "used.json"), sys.executable, "-m", "shipway"]
+        subprocess.run([*alone, *words], cwd=small.root, env=small.environ, check=True, capture_output=True)
+        assert pl.scan_parquet(tmp_path / f"{count}.parquet").select(pl.len()).collect().item() == count
+        most.append(json.loads((tmp_path / "used.json").read_text())["megabytes"])
+    assert most[1] < most[0] * 1.25, most

@@ -36,7 +36,7 @@ def consequences(
     if source == target:
         return ("what is deployed stays as it is", published) if published else ("nothing changes",)
     answers = _answers(changes, live) if live or source is None else "what is live cannot be read, so all of it counts as new"
-    if any(_divided(look, deployment) for deployment in (source, target)):
+    if any(_divided(look, deployment) for deployment in (source if live else None, target)):
         answers = answers.replace("answers", "answers of live", 1)
     found = [
         answers,
