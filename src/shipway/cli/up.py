@@ -110,17 +110,7 @@ def command(
         control = ControlLoop(settings, out.note, port=chosen + 1, serving=not no_serving)
         control.start(stop)
         running.callback(control.end)
-        spec = _SpecNow(settings, out)
-        for name, rounds in (
-            ("following", _following),
-            ("looking at gateways", _looking),
-            ("pulling outcomes", _pulling),
-            ("notifying", _notifying),
-        ):
-            # daemons: an evaluation of an hour does not keep the process
-            thread = threading.Thread(target=rounds, args=(settings, out, spec, stop), name=name, daemon=True)
-            thread.start()
-            running.callback(thread.join, _PATIENCE)
+        _start_rounds(running, settings, out, stop)
         running.callback(stop.set)
         if tracking:
             tracking.wait(stop)
@@ -142,6 +132,21 @@ def _start_tracking(project: Project, out: Output) -> Tracking | None:
         return None
     folder = project.store.root / "mlflow"
     return start_tracking(folder, port=free_port(0), environ=predictor_environ(project.settings.environ))
+
+
+def _start_rounds(running: ExitStack, settings: Settings, out: Output, stop: threading.Event) -> None:
+    """What the control plane does beside its loop, each in a thread that is left in the midst after some seconds."""
+    spec = _SpecNow(settings, out)
+    for name, rounds in (
+        ("following", _following),
+        ("looking at gateways", _looking),
+        ("pulling outcomes", _pulling),
+        ("notifying", _notifying),
+    ):
+        # daemons: an evaluation of an hour does not keep the process
+        thread = threading.Thread(target=rounds, args=(settings, out, spec, stop), name=name, daemon=True)
+        thread.start()
+        running.callback(thread.join, _PATIENCE)
 
 
 def _following(settings: Settings, out: Output, spec: _SpecNow, stop: threading.Event) -> None:
