@@ -27,6 +27,7 @@ from shipway.data import (
     merge_profiles,
     reference_profile,
 )
+from shipway.data._category import NewValues
 from shipway.kernel.canonical import canonical_json, parse_object
 from shipway.stats import calibration_table, roc_auc
 
@@ -160,7 +161,7 @@ def test_nulls_of_a_frame_are_counted_apart_from_nan() -> None:
     frame = pl.DataFrame({"x": [1.0, None, math.nan], "c": ["UA", None, "ZZ"], "b": [True, None, False], "k": [1, None, 2]})
     profile = measure_profile(REFERENCE, frame.with_columns(pl.col("c").cast(pl.Categorical)))
     assert (numeric(profile).nulls, numeric(profile).nans, numeric(profile, "k").nulls) == (1, 1, 1)
-    assert category(profile) == CategoryProfile(3, 1, {"UA": 1}, other=1, complete=True)
+    assert category(profile) == CategoryProfile(3, 1, {"UA": 1}, other=1, complete=True, new=NewValues({"ZZ": 1}, 0))
     assert category(profile, "b") == CategoryProfile(3, 1, {"true": 1, "false": 1}, other=0, complete=True)
 
 

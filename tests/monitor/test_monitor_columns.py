@@ -13,13 +13,14 @@ import pytest
 from monitor_logs import NOW, REF, Day, log_outcomes, log_predictions, make_days, new_store, reference_frame, time_column
 from numpy.typing import NDArray
 
-from shipway.data import Profile, measure_profile, reference_profile
+from shipway.data import Profile, measure_drift, measure_profile, reference_profile
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.check import Verdict
 from shipway.kernel.units import Seconds
 from shipway.monitor import Alert, Severity, WatchResult, compact_logs, watch
 from shipway.monitor._dead import check_dead_columns
-from shipway.spec import ADDED_MONITORS
+from shipway.monitor._drifted import check_drift, check_effects
+from shipway.spec import ADDED_MONITORS, MonitorSpec
 from shipway.store import Store
 
 DAYS, CHANGED = 12, 9  # days that are logged, and the first of the changed ones
@@ -99,7 +100,11 @@ def rename(columns: Columns) -> Columns:
 def test_what_happened_to_a_column_is_one_alert_that_says_so(
     tmp_path: Path, change: Any, monitor: str, severity: Severity, text: str
 ) -> None:
-    assert alerts_of(watched(tmp_path, change)) == [(monitor, severity, text, CHANGED + 1)]
+    [(told, loud, words, day)] = alerts_of(watched(tmp_path, change))
+    assert (told, loud, words[: len(text)], day) == (monitor, severity, text, CHANGED + 1)
+    new = words[len(text) :]
+    assert new.startswith("; new values in 100.0% of the rows: ") if change is rename else not new
+    assert all(f"'new {name}' " in new for name in ("AA", "B6", "UA")) == (change is rename)
 
 
 def test_a_day_of_one_row_is_not_enough_to_call_its_columns_constant(tmp_path: Path) -> None:
@@ -141,3 +146,15 @@ def test_an_alert_keeps_its_text_and_one_of_before_has_none() -> None:
     assert Alert.from_json(record).to_json() == record
     told: JsonObject = dict(record) | {"text": "column x1 is lost"}
     assert Alert.from_json(told).to_json() == told
+
+
+def test_a_category_that_drifts_says_which_values_are_new() -> None:
+    spec = MonitorSpec(name="drift", inform=0.2, window=Seconds(28 * 86_400.0))
+    reference = reference_profile({"c": np.array(["AA", "UA"] * 1_000, dtype=object)})
+    words = ["AA", "UA"] * 60 + ["\x1b[2J"] * 50 + ["ZZ" * 40] * 30
+    days = [measure_profile(reference, {"c": np.array(words, dtype=object)}) for _ in range(6)]
+    [finding] = check_drift(spec, reference, days)
+    assert finding.check.verdict is Verdict.FAIL
+    assert finding.check.text == "new values in 40.0% of the rows: '\\x1b[2J' 300, '" + "ZZ" * 20 + "…' 180"
+    [effect] = check_effects(spec, measure_drift(reference, days[0]), 200, days[0])
+    assert effect.check.text.startswith("new values in 40.0% of the rows")

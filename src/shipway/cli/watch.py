@@ -123,7 +123,8 @@ def _hours(project: Project, out: Output, ref: str, text: str) -> list[JsonObjec
         out.say(f"  {record['rows']} predictions from {record['from']} to {record['to']}")
         features: Any = record["features"]
         for name, drift in sorted(features.items(), key=lambda item: -(item[1]["psi"] or 0.0))[:5]:
-            out.say(f"    {name:<24} population stability index {drift['psi'] or 0.0:.3f}")
+            new = f"; {drift['unseen']:,} rows with values that are new" if drift.get("unseen") else ""
+            out.say(f"    {name:<24} population stability index {drift['psi'] or 0.0:.3f}{new}")
     if not found:
         out.say("  no prediction of these hours is in a leaf: their days are not settled yet, or nothing was asked")
     return found

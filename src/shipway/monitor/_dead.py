@@ -14,6 +14,7 @@ from typing import NamedTuple
 from shipway.data import CategoryProfile, NumericProfile, Profile
 from shipway.kernel.check import Check, Verdict
 from shipway.monitor._limits import limits_of
+from shipway.monitor._new_values import new_values_words
 from shipway.monitor._verdict import Finding
 from shipway.spec import MonitorSpec
 
@@ -44,6 +45,8 @@ def check_dead_columns(monitor: MonitorSpec, reference: Profile, window: Profile
             continue
         needed = max(0, math.ceil(math.log(CHANCE / max(1, len(window.columns))) / math.log(death.share)) - column.n)
         text = f"column {name} {death.words} in all {column.n:,} rows"
+        if new := new_values_words(window, name):
+            text += f"; {new}"
         if needed:
             text += f"; not enough yet, about {needed:,} more rows"
         verdict = Verdict.INCONCLUSIVE if needed else Verdict.FAIL

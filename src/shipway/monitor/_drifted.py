@@ -21,6 +21,7 @@ from shipway.data import (
 )
 from shipway.kernel.check import Check, Verdict
 from shipway.monitor._limits import exceeded, limits_of
+from shipway.monitor._new_values import new_values_words
 from shipway.monitor._verdict import Finding
 from shipway.spec import MonitorSpec
 from shipway.stats import DriftChance, benjamini_hochberg, drift_chance
@@ -37,6 +38,7 @@ class _Column(NamedTuple):
     chance: DriftChance
     parts: tuple[float, ...]
     rows: int
+    new: str = ""  # values that the reference has not, in words
 
 
 def check_drift(monitor: MonitorSpec, reference: Profile, days: Sequence[Profile]) -> list[Finding]:
@@ -49,19 +51,28 @@ def check_drift(monitor: MonitorSpec, reference: Profile, days: Sequence[Profile
         bins = drift_bins(reference, days, name)
         if drift.psi is not None and bins is not None:
             chance = drift_chance(drift.psi, reference=bins[0], days=bins[1], limit=limits_of(monitor)[-1][1])
-            columns.append(_Column(f"{monitor.name}.{name}", drift.psi, chance, _indices(pieces, name), window.rows))
+            new = new_values_words(window, name)
+            columns.append(_Column(f"{monitor.name}.{name}", drift.psi, chance, _indices(pieces, name), window.rows, new))
     return _judged(monitor, columns)
 
 
-def check_effects(monitor: MonitorSpec, drifts: Mapping[str, Drift], rows: int) -> list[Finding]:
-    """As check_drift by the effect alone, of a window that comes without days: what is noise, its reader has to know."""
+def check_effects(
+    monitor: MonitorSpec, drifts: Mapping[str, Drift], rows: int, current: Profile | None = None
+) -> list[Finding]:
+    """As check_drift by the effect alone, of a window that comes without days: what is noise, its reader has to know.
+
+    current: of the window, whose new values are named.
+    """
     found = []
     for name, drift in drifts.items():
         if drift.psi is not None:
             over, (loudest, _), (_, lowest) = exceeded(monitor, drift.psi), limits_of(monitor)[0], limits_of(monitor)[-1]
             severity, limit = over or (loudest, lowest)
             verdict = Verdict.FAIL if over else Verdict.PASS
-            found.append(Finding(severity, Check(f"{monitor.name}.{name}", verdict, drift.psi, threshold=limit, n=rows)))
+            text = new_values_words(current, name) if over and current else ""
+            found.append(
+                Finding(severity, Check(f"{monitor.name}.{name}", verdict, drift.psi, threshold=limit, n=rows, text=text))
+            )
     return found
 
 
@@ -112,4 +123,4 @@ def _finding(monitor: MonitorSpec, column: _Column, *, sure: bool) -> Finding:
     if column.parts and 2 * lasting <= len(column.parts):
         text = f"in {lasting} of the last {len(column.parts)} parts of the window: it has not lasted"
         return Finding(severity, replace(check, verdict=Verdict.INCONCLUSIVE, text=text))
-    return Finding(severity, replace(check, verdict=Verdict.FAIL))
+    return Finding(severity, replace(check, verdict=Verdict.FAIL, text=column.new))

@@ -148,7 +148,7 @@ def measure_foreign(
     monitors = {name: replace_window(monitor, window) for name, monitor in default_monitors("local").items()}
     bias = measure_bias(rows.with_columns(pl.col(SCORE).fill_null(float("nan"))))
     findings = [*_broken(columns), *_performance(monitors, outcomes, rows), *_check_bias(bias)]
-    findings += check_effects(monitors["drift"], drifts, rows.height)
+    findings += check_effects(monitors["drift"], drifts, rows.height, current)
     times = rows["time"].drop_nulls()
     return ForeignWindow(
         first=_instant(times.min()),

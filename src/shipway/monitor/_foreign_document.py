@@ -12,6 +12,7 @@ from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.clock import instant
 from shipway.monitor._coverage import Bias
 from shipway.monitor._foreign import SCORE_NAME, ForeignWindow
+from shipway.monitor._new_values import new_values_json
 
 PICTURES = 30  # features with a picture, those that drifted most first: a page of any table stays small
 _BARS = 20
@@ -73,7 +74,7 @@ def _features(found: ForeignWindow) -> list[Json]:
     rows: list[Json] = []
     for place, name in enumerate(order):
         shapes = _shapes(found.reference, found.current, name) if place < PICTURES else {}
-        rows.append({"name": name, **found.drifts[name]._asdict(), **shapes})
+        rows.append({"name": name, **found.drifts[name]._asdict(), **new_values_json(found.current, name), **shapes})
     return rows
 
 

@@ -21,6 +21,7 @@ from shipway.kernel.digest import Digest
 from shipway.monitor._deployments import Reference, release_reference
 from shipway.monitor._faults import past_unreadable
 from shipway.monitor._leaf import Leaf, load_leaves, load_profile
+from shipway.monitor._new_values import new_values_json
 from shipway.store import Store
 
 HOURS_BYTES = "application/vnd.shipway.profiles.v1+msgpack+gzip"
@@ -96,7 +97,9 @@ def report_hours(
                     "from": instant(window.start),
                     "to": instant(window.end),
                     "rows": window.profile.rows,
-                    "features": {name: one._asdict() for name, one in drift.items()},
+                    "features": {
+                        name: {**one._asdict(), **new_values_json(window.profile, name)} for name, one in drift.items()
+                    },
                 },
             )
         )
