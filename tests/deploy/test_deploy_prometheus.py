@@ -100,6 +100,8 @@ SERVED = [
 P, G = {"ref": REF, "instance": "delay-prod:8080"}, {"ref": BOT, "instance": "assistant-prod:8080"}
 MONITORED = {"ref": REF, "monitor": "calibration"}
 
+SELDOM = ("business", "segments", "staleness")  # read once a day, after a judged day, after a retraining
+
 # alert -> series of an hour on which it fires, and what its labels say
 FIRES: dict[str, tuple[list[dict[str, str]], dict[str, str]]] = {
     "ShipwayMonitorPages": (
@@ -134,8 +136,8 @@ FIRES: dict[str, tuple[list[dict[str, str]], dict[str, str]]] = {
     "ShipwayDaysSilent": (
         [series("shipway_judged_timestamp_seconds", "-300000x60", ref=REF)], {"severity": "ticket", "ref": REF}),
     "ShipwayReadingsSilent": (
-        [series("shipway_reading_timestamp_seconds", "-30000x60", ref=BOT, monitor="freshness")],
-        {"severity": "ticket", "ref": BOT, "monitor": "freshness"}),
+        [series("shipway_reading_timestamp_seconds", "-30000x60", ref=REF, monitor="errors")],
+        {"severity": "ticket", "ref": REF, "monitor": "errors"}),
     "ShipwayGatewayDown": (
         [series("up", "1x10 0x50", job="shipway-gateway", **G)], {"severity": "page", "job": "shipway-gateway", **G}),
     "ShipwayGatewayErrors": (
@@ -194,6 +196,7 @@ QUIET: dict[str, list[dict[str, str]]] = {
     "ShipwayReadingsSilent": [
         series("shipway_reading_timestamp_seconds", "0+60x60", ref=BOT, monitor="freshness"),
         series("shipway_reading_timestamp_seconds", "-3000x60", ref=BOT, monitor="sentinel"),
+        *(series("shipway_reading_timestamp_seconds", "-90000x60", ref=REF, monitor=seldom) for seldom in SELDOM),
     ],
     "ShipwayGatewayDown": [series("up", "1x60", job="shipway-gateway", **G)],
     "ShipwayGatewayErrors": [  # what callers do wrong is no fault of the gateway

@@ -12,6 +12,7 @@ import math
 from shipway.deploy._scrapes import CONTROL_JOB, JOBS
 from shipway.deploy._subject import Subject
 from shipway.kernel.canonical import Json, JsonObject
+from shipway.spec import CLOCK_MONITORS
 
 LEAST_RATE = 0.1  # requests a second: 30 in five minutes; of fewer, one failure is no ratio
 ERROR_SHARE = 0.05
@@ -64,12 +65,14 @@ def alert_rules(subject: Subject) -> list[Json]:
     """Pages and tickets, each with what to type next."""
     mine = f'project="{subject.project}"'
     found = [*_judged(mine), _control_down(mine)]
+    if subject.services:
+        found.append(_silent_readings(subject, mine))
     for kind in kinds_of(subject):
         found += [*_service_alerts(kind, mine), _missing(subject, kind)]
     if "predictor" in kinds_of(subject):
         found += [_serves_another(subject, mine), _silent_days(mine)]
     if "gateway" in kinds_of(subject):
-        found += [_silent_readings(subject, mine), *_money(mine)]
+        found += _money(mine)
     return found
 
 
@@ -196,9 +199,13 @@ def _silent_days(mine: str) -> Json:
 
 
 def _silent_readings(subject: Subject, mine: str) -> Json:
-    """A monitor that says how often it asks is silent after three times that."""
+    """Of monitors that are looked at by the wall clock: what is read once a day, or after a retraining, may be old.
+
+    One that says how often it asks is silent after three times that.
+    """
     age = "time() - max by (project, ref, monitor) (shipway_reading_timestamp_seconds"
-    parts = [f'{age}{{{mine},monitor!="sentinel"}}) > {READ_SECONDS}']
+    steady = "|".join(sorted(CLOCK_MONITORS - {"sentinel"}))
+    parts = [f'{age}{{{mine},monitor=~"{steady}"}}) > {READ_SECONDS}']
     for service in subject.services:
         for monitor in service.monitors:
             if service.kind == "gateway" and monitor.name == "sentinel":

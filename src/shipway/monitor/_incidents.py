@@ -20,7 +20,7 @@ YOUNG = 28  # days, one window: what begins within it after a release may have c
 NEAR = timedelta(days=1)  # between two alerts of one incident
 LIKELY, POSSIBLE = 0.75, 0.4
 _COLUMNS, _SERVICE = ("schema", "dead_columns"), ("errors", "contract", "latency", "silence", "missed_run")
-_OUTCOMES = ("performance", "prediction_error", "calibration", "base_rate", "business")
+_OUTCOMES = ("performance", "prediction_error", "calibration", "base_rate", "business", "segments")
 
 
 class EventKind(StrEnum):
@@ -41,6 +41,7 @@ class CauseKind(StrEnum):
     INDEX = "index"
     RELEASE = "release"
     SERVICE = "service"
+    COST = "cost"
     LABELS = "labels"
     GAP = "gap"
     WORLD = "world"
@@ -188,7 +189,15 @@ def _broken(incident: Incident) -> list[Cause]:
     if serving := sorted(families & {*_SERVICE}):
         weight = 0.85 if families <= {*_SERVICE} else 0.5
         causes.append(Cause(CauseKind.SERVICE, f"requests or runs fail by themselves: {', '.join(serving)}", weight))
+    if "cost" in families:
+        causes.append(Cause(CauseKind.COST, _text_of(incident, "cost") or "more was spent than the threshold allows", 0.9))
+    if "staleness" in families:
+        causes.append(Cause(CauseKind.WORLD, f"the data moved on: {_text_of(incident, 'staleness')}".rstrip(": "), 0.8))
     return causes
+
+
+def _text_of(incident: Incident, family: str) -> str:
+    return next((alert.text for alert in incident.alerts if _family(alert) == family), "")
 
 
 def _released(incident: Incident, events: Sequence[Event]) -> list[Cause]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from shipway.spec._gateway import BudgetSpec, GatewayKeySpec, GatewaySpec
     from shipway.spec._indexes import IndexSpec
     from shipway.spec._models import ModelSpec, OutcomeSpec
-    from shipway.spec._monitors import ADDED_MONITORS, MONITORS, MonitorSpec, default_monitors
+    from shipway.spec._monitors import ADDED_MONITORS, CLOCK_MONITORS, MONITORS, MonitorSpec, default_monitors
     from shipway.spec._names import is_pattern, legal_form, matches
     from shipway.spec._node import YamlNode
     from shipway.spec._notify import NotifySpec
@@ -65,7 +65,7 @@ _HOME = {
     "_indexes": ["IndexSpec"],
     "_models": ["ModelSpec", "OutcomeSpec"],
     "_notify": ["NotifySpec"],
-    "_monitors": ["ADDED_MONITORS", "MONITORS", "MonitorSpec", "default_monitors"],
+    "_monitors": ["ADDED_MONITORS", "CLOCK_MONITORS", "MONITORS", "MonitorSpec", "default_monitors"],
     "_names": ["is_pattern", "legal_form", "matches"],
     "_origins": ["OriginSpec"],
     "_outline": ["DataOutline", "Outline", "find_spec", "outline_of", "read_outline"],
@@ -98,6 +98,7 @@ _HOME = {
 __all__ = [
     "ADDED_MONITORS",
     "BATCH_SECONDS",
+    "CLOCK_MONITORS",
     "COMPARED",
     "LOWER_IS_BETTER",
     "METRICS",

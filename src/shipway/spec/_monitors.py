@@ -63,6 +63,11 @@ STATED_MONITORS: Mapping[str, MonitorSpec] = {
 }
 """Of a `local` target, off unless the spec states them."""
 
+CLOCK_MONITORS: frozenset[str] = frozenset(
+    {"contract", "errors", "latency", "silence", "missed_run", "cost", "freshness", "sentinel"}
+)
+"""Those that `up` looks at again and again by the wall clock, whatever comes in: one without a new reading has stopped."""
+
 MONITORS: frozenset[str] = frozenset({*DEFAULT_MONITORS, *ADDED_MONITORS, *GATEWAY_MONITORS, *STATED_MONITORS})
 """The names of all monitors; a policy may ask each to pass."""
 
