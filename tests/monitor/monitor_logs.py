@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -90,8 +91,9 @@ def log_predictions(
     arm: str = "live",
     batch: int = 100,
     rotate_bytes: int = 1 << 20,
+    weight: float | None = None,
 ) -> None:
-    """Requests `<day>-<n>` of `batch` rows, sealed."""
+    """Requests `<day>-<n>` of `batch` rows, sealed. weight: how many requests each stands for, of a log that keeps a share."""
     log = SegmentWriter(store.log_folder("predictions"), writer, rotate_bytes=rotate_bytes, capacity_bytes=1 << 30)
     for day in days:
         for number, start in enumerate(range(0, len(day.score), batch)):
@@ -103,6 +105,7 @@ def log_predictions(
                 release=release,
                 deployment=deployment,
                 arm=arm,
+                weight=weight,
             )
             assert log.append(encode_record(record), record.rows)
     log.close()
@@ -117,6 +120,7 @@ def prediction(
     deployment: str = REF,
     arm: str = "live",
     recorded: datetime = NOW,
+    weight: float | None = None,
 ) -> PredictionRecord:
     return PredictionRecord(
         request=request,
@@ -128,6 +132,7 @@ def prediction(
         columns=encode_columns(columns),
         outputs=encode_columns({"probability": score}),
         latency_us=1234,
+        weight=msgspec.UNSET if weight is None else weight,
     )
 
 

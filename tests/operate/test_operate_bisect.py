@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -77,13 +78,14 @@ class World:
         parts += [Component("pipeline", "", store.put({"kind": "pipeline", "version": 1}))]
         return put_release(store, parts)
 
-    def serve(self, release: Digest, days: list[Day]) -> None:
-        """The release answered these days, and their outcomes came."""
+    def serve(self, release: Digest, days: list[Day], *, weight: float | None = None) -> None:
+        """The release answered these days, and their outcomes came; weight: how many requests a row stands for."""
         store, outcomes = self.hands.store, {"late": OutcomeSpec(name="late")}
         deployment = store.put(deployment_object(store, release, DEPLOY, outcomes))
         move_ref(store, self.hands.keys, self.hands.actor, ref=REF, target=deployment)
-        log_predictions(store, days, writer=f"of-{release[-8:]}", release=release, deployment=deployment)
-        log_outcomes(store, days, writer=f"told-{release[-8:]}")
+        writer = f"{days[0].day:%m%d}-{release[-8:]}"
+        log_predictions(store, days, writer=f"of{writer}", release=release, deployment=deployment, weight=weight)
+        log_outcomes(store, days, writer=f"told{writer}")
         compact_logs(store, now=NOW, time_column=time_column)
 
     def bisect(self, source: Digest, target: Digest, **more: Any) -> Bisection:
@@ -199,6 +201,27 @@ def test_more_rows_than_are_wanted_are_thinned_evenly_over_the_days(world: World
     world.serve(one, DAYS)
     facts = world.bisect(one, other, rows=1000).asked
     assert (facts["with_outcome"], facts["replayed"], facts["days"]) == (4000, 1000, 20)
+
+
+def test_a_row_of_a_sampled_log_counts_for_the_requests_that_it_stands_for(world: World) -> None:
+    """Against scikit-learn, on days that were logged whole and days of which a tenth was."""
+    metrics = import_module("sklearn.metrics")
+    world.answers |= {("f1", "c1", "e1"): GOOD, ("f2", "c1", "e1"): WORSE}
+    one, other = world.release("f1", "c1", "e1"), world.release("f2", "c1", "e1")
+    world.serve(one, DAYS[:15])
+    world.serve(one, DAYS[15:], weight=10.0)
+    labels, weights = np.concatenate([day.label for day in DAYS]), np.repeat([1.0, 10.0], [3000, 1000])
+    found = world.bisect(one, other)
+    assert found.ends == pytest.approx(
+        [metrics.roc_auc_score(labels, scores, sample_weight=weights) for scores in (GOOD, WORSE)], abs=1e-12
+    )
+    assert found.parted.total.value == pytest.approx(found.ends[1] - found.ends[0])
+    assert (found.asked["replayed"], found.asked["stand_for"]) == (4000, 13_000)
+    assert found.over == f"4,000 logged requests (which stand for 13,000) with outcomes on 20 days of {REF}"
+    brier = world.bisect(one, other, metric="brier")
+    assert brier.ends == pytest.approx(
+        [metrics.brier_score_loss(labels, scores, sample_weight=weights) for scores in (GOOD, WORSE)], abs=1e-12
+    )
 
 
 def test_what_cannot_be_told_says_why_and_how_many_more_it_takes(world: World) -> None:

@@ -171,3 +171,26 @@ def both_units(labels: NDArray[np.int64], clusters: NDArray[np.int64]) -> int:
 def test_a_contrast_of_other_shapes_or_sums_is_refused(scores: list[list[float]], weights: list[float], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         auc_contrast(scores, weights, [0, 1, 0])
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=30)
+def test_a_row_that_stands_for_several_is_as_many_rows(seed: int) -> None:
+    from sklearn import metrics
+
+    a, b, labels, clusters = rows_of(seed)
+    weight = np.random.default_rng(seed).integers(0, 4, labels.size)
+    weight[:14] = np.maximum(weight[:14], 1)  # in each cluster one of either class counts
+    assert roc_auc(a, labels, sample_weight=weight / 3) == pytest.approx(
+        metrics.roc_auc_score(labels, a, sample_weight=weight / 3), abs=1e-12
+    )
+    found = auc_contrast([a, b], [1, -1], labels, clusters, sample_weight=weight / 3)
+    many = auc_difference(*(np.repeat(one, weight) for one in (a, b, labels, clusters)))
+    assert found[:3] == pytest.approx(many[:3], abs=1e-12)
+    assert (found.n, found.clusters) == (labels.size, 7)
+
+
+def test_weights_that_no_row_can_have_are_refused() -> None:
+    for weight in ([1, 1, 1], [1, 1, 1, -1], [1, 1, 1, math.nan], [0, 0, 1, 1]):
+        with pytest.raises(ValueError, match=r"sample_weight|one class only"):
+            auc_contrast([[1, 2, 3, 4], [2, 1, 4, 3]], [1, -1], [0, 0, 1, 1], sample_weight=weight)

@@ -83,3 +83,13 @@ def test_a_mean_that_cannot_be_is_refused(values: list[float], clusters: list[st
 def test_a_ratio_that_cannot_be_is_refused(top: list[float], bottom: list[float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ratio_interval(top, bottom)
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=30)
+def test_a_row_of_a_mean_that_stands_for_several_is_as_many_rows(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    values, days, weight = random.normal(size=40), np.arange(40) // 8, random.integers(0, 4, 40)
+    found = mean_interval(values, days, sample_weight=weight / 2)
+    assert found[:3] == pytest.approx(mean_interval(np.repeat(values, weight), np.repeat(days, weight))[:3], abs=1e-12)
+    assert found.value == pytest.approx(np.average(values, weights=weight))

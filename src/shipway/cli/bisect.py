@@ -124,6 +124,9 @@ def _say(out: Output, found: Bisection) -> None:
         out.say(f"  {swap.component:<12} {_swap(found, swap)}")
     if parted.interaction is not None:
         out.say(f"  {'interaction':<12} {_moved(found, parted.interaction)}: what no swap alone explains")
+    for pair in parted.pairs:
+        words = " and ".join(pair.components)
+        out.say(f"  {words:<12} {_moved(found, pair.effect)}: together, beyond what each does")
     if parted.remainder is not None:
         out.say(f"  {'remainder':<12} {_moved(found, parted.remainder)}: what the effects leave of the whole")
     for one in found.replayed:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from shipway.monitor._beside import ServingCost, measure_serving
     from shipway.monitor._business import MetricDays, check_business, measure_metric, newest_day
     from shipway.monitor._calls import scan_calls
-    from shipway.monitor._challenger import inputs_of, paired_comparison, window_rows
+    from shipway.monitor._challenger import inputs_of, paired_comparison, weights_of, window_rows
     from shipway.monitor._checks import window_days
     from shipway.monitor._clock import event_clock
     from shipway.monitor._columns import ColumnUnknown, OutcomeColumns, check_named, pick_outcomes
@@ -59,7 +59,7 @@ _HOME = {
     "_business": ["MetricDays", "check_business", "measure_metric", "newest_day"],
     "_checks": ["window_days"],
     "_alerts": ["Alert", "fold_alerts"],
-    "_challenger": ["inputs_of", "paired_comparison", "window_rows"],
+    "_challenger": ["inputs_of", "paired_comparison", "weights_of", "window_rows"],
     "_clock": ["event_clock"],
     "_compact": ["Compacted", "TimeColumn", "compact_logs"],
     "_deployments": ["Reference", "release_reference"],
@@ -218,6 +218,7 @@ __all__ = [
     "take_columns",
     "undecided",
     "watch",
+    "weights_of",
     "window_days",
     "window_document",
     "window_rows",

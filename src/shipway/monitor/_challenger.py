@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from shipway.kernel.units import Seconds
 from shipway.monitor._deployments import rows_of_ref
 from shipway.monitor._join import AT_ONCE, with_labels
-from shipway.monitor._tables import SCORE, input_column, scan_predictions
+from shipway.monitor._tables import SCORE, WEIGHT, input_column, scan_predictions
 from shipway.stats import Interval, auc_difference
 from shipway.store import Store
 
@@ -33,6 +35,14 @@ def window_rows(
 def inputs_of(rows: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     """The logged model inputs of these names, called and ordered as the model knows them."""
     return rows.select(pl.col(input_column(name)).alias(name) for name in names)
+
+
+def weights_of(rows: pl.DataFrame) -> NDArray[np.float64] | None:
+    """How many requests each row stands for, (n,); None where each stands for itself."""
+    if WEIGHT not in rows.columns:
+        return None
+    weights = rows[WEIGHT].fill_null(1.0).to_numpy()
+    return None if (weights == 1.0).all() else weights
 
 
 def paired_comparison(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
-from shipway.operate._parted import Parted, Swap
+from shipway.operate._parted import Pair, Parted, Swap
 from shipway.stats import Interval
 
 LOWER_IS_BETTER = frozenset({"brier", "log_loss", "absolute_error", "squared_error", "cost_usd", "seconds"})
@@ -73,6 +73,7 @@ class Bisection:
             "components": [_swap(swap) for swap in parted.swaps],
             "interaction": _interval(parted.interaction),
             "remainder": _interval(parted.remainder),
+            "pairs": [_pair(pair) for pair in parted.pairs],
             "level": parted.level,
             "moved": [swap.component for swap in parted.moved],
             "decided": parted.decided,
@@ -93,6 +94,10 @@ def _swap(swap: Swap) -> JsonObject:
         "because": behind,
         "why": swap.why,
     }
+
+
+def _pair(pair: Pair) -> JsonObject:
+    return {"components": list(pair.components), "effect": _interval(pair.effect), "surely": pair.surely}
 
 
 def _interval(found: Interval | None) -> Json:

@@ -17,7 +17,7 @@ from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Digest, short
 from shipway.kernel.errors import ShipwayError
 from shipway.models import Signature, served_model
-from shipway.monitor import inputs_of
+from shipway.monitor import inputs_of, weights_of
 from shipway.operate._bisect import BisectImpossible, Bisection, Replayed, Tell
 from shipway.operate._bisect_rows import Window, check_enough, replay_rows
 from shipway.operate._checks import logged_columns
@@ -91,7 +91,8 @@ def bisect_models(
     rows, facts = replay_rows(hands.store, window, outcome=str(one.manifest["target"]), wanted=wanted)
     check_enough(rows, metric, binary=score == SCORE)
     answers, missing = _Bench(hands, one, other, frozenset(components), rows, score, report).replay(tell)
-    numbers = _Numbers(metric, answers, rows["label"].to_numpy().astype(np.float64), rows["day"].cast(pl.Int32).to_numpy())
+    labels, days = rows["label"].to_numpy().astype(np.float64), rows["day"].cast(pl.Int32).to_numpy()
+    numbers = _Numbers(metric, answers, labels, days, weights_of(rows))
     try:
         parted = part_difference(
             components, numbers.estimate, alike=numbers.alike, missing=missing, level=level, because=_behind(one, other)
@@ -106,10 +107,17 @@ def bisect_models(
         metric,
         (numbers.value(frozenset()), numbers.value(whole)),
         parted,
-        f"{rows.height:,} logged requests with outcomes on {rows['day'].n_unique()} days of {window.ref}",
+        _over(rows, facts, window.ref),
         facts,
         tuple(found for found in replayed if found.rows),
     )
+
+
+def _over(rows: pl.DataFrame, facts: JsonObject, ref: str) -> str:
+    """The rows for people."""
+    asked, stand = f"{rows.height:,} logged requests", facts["stand_for"]
+    every = "" if stand == rows.height else f" (which stand for {stand:,})"
+    return f"{asked}{every} with outcomes on {rows['day'].n_unique()} days of {ref}"
 
 
 def _side(store: Store, release: Digest, name: str | None) -> _Side:
@@ -215,12 +223,13 @@ def mixed(fit: JsonObject, around: JsonObject) -> JsonObject:
 
 @dataclass(frozen=True, slots=True)
 class _Numbers:
-    """Scores by point, and the metric of them. labels, days: (n,)."""
+    """Scores by point, and the metric of them. labels, days, weights: (n,), the last None where each row stands for itself."""
 
     metric: str
     answers: Mapping[Point, Floats]
     labels: Floats
     days: NDArray[np.int32]
+    weights: Floats | None = None
 
     def alike(self, one: Point, other: Point) -> bool:
         return bool(np.array_equal(self.answers[one], self.answers[other]))
@@ -228,14 +237,15 @@ class _Numbers:
     def estimate(self, weights: Contrast, level: float) -> Interval:
         if self.metric == "auc":
             scores = np.stack([self.answers[point] for point in weights])
-            return auc_contrast(scores, list(weights.values()), self.labels, self.days, level=level)
+            factors = list(weights.values())
+            return auc_contrast(scores, factors, self.labels, self.days, sample_weight=self.weights, level=level)
         losses = sum((weight * self._losses(point) for point, weight in weights.items()), np.zeros(self.labels.size))
-        return mean_interval(losses, self.days, level=level)
+        return mean_interval(losses, self.days, sample_weight=self.weights, level=level)
 
     def value(self, point: Point) -> float:
         if self.metric == "auc":
-            return roc_auc(self.answers[point], self.labels)
-        return float(self._losses(point).mean())
+            return roc_auc(self.answers[point], self.labels, sample_weight=self.weights)
+        return float(np.average(self._losses(point), weights=self.weights))
 
     def _losses(self, point: Point) -> Floats:
         score, label = self.answers[point], self.labels

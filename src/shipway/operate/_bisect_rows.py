@@ -12,7 +12,7 @@ from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.kernel.units import Seconds
 from shipway.models import Signature
-from shipway.monitor import event_clock, window_rows
+from shipway.monitor import event_clock, weights_of, window_rows
 from shipway.operate._bisect import BisectImpossible
 from shipway.release import load_components, outcomes_of
 from shipway.store import Store
@@ -50,6 +50,7 @@ def replay_rows(store: Store, window: Window, *, outcome: str, wanted: frozenset
         raise _no_rows(logged, kept, outcome, wanted, window.ref, f"{start}..{end}")
     every = -(-labelled.height // max(1, window.rows))
     rows = labelled.gather_every(every)
+    weights = weights_of(rows)
     facts: JsonObject = {
         "ref": window.ref,
         "outcome": outcome,
@@ -59,6 +60,7 @@ def replay_rows(store: Store, window: Window, *, outcome: str, wanted: frozenset
         "logged": logged.height,
         "with_outcome": labelled.height,
         "replayed": rows.height,
+        "stand_for": rows.height if weights is None else round(float(weights.sum())),
     }
     return rows, facts
 

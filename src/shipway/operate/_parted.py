@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from shipway.stats import NEVER, Interval, rows_still_needed
 
@@ -39,11 +40,29 @@ class Swap:
 
 
 @dataclass(frozen=True, slots=True)
+class Pair:
+    """What two of three components do together beyond what each does. effect: with the third from the first release and with
+    it from the second, the mean of both; it is the pair's Shapley interaction index (Grabisch and Roubens, 1999).
+
+    surely: whether its interval leaves 0 out.
+    """
+
+    components: tuple[str, str]
+    effect: Interval
+
+    @property
+    def surely(self) -> bool:
+        return _surely(self.effect)
+
+
+@dataclass(frozen=True, slots=True)
 class Parted:
     """The whole difference and its parts. interaction: what no swap alone explains, total minus all that is `alone`; remainder:
     total minus all effects, which is 0 for two components; both None where there is nothing to tell apart.
 
-    level: of `total`; intervals of the parts are at `part_level`, so that all hold together at `level`.
+    pairs: of three components that were all replayed, where interaction or remainder surely is not 0; the pairs' effects and
+    the remainder add up to the interaction. level: of `total`; intervals of the parts are at `part_level`, so that all hold
+    together at `level`, and so do those of the pairs.
     """
 
     total: Interval
@@ -52,6 +71,7 @@ class Parted:
     remainder: Interval | None
     level: float
     part_level: float
+    pairs: tuple[Pair, ...] = ()
 
     @property
     def moved(self) -> tuple[Swap, ...]:
@@ -115,7 +135,9 @@ def part_difference(
     if len(components) > 2 or any(swap.said == INSEPARABLE for swap in swaps):
         effects = [_mean(found) for found in steps.values() if any(found)]
         remainder = estimate(_less(ends, effects), part_level)
-    return Parted(estimate(ends, level), swaps, interaction, remainder, level, part_level)
+    left = [one for one in (interaction, remainder) if one]
+    pairs = _pairs(components, estimate, level) if not missing and any(map(_surely, left)) else ()
+    return Parted(estimate(ends, level), swaps, interaction, remainder, level, part_level, pairs)
 
 
 _NONE: Point = frozenset()
@@ -141,12 +163,33 @@ class _Told:
         flat = all(found is None or found.low == found.high == 0 for found in (alone, last))
         if same or flat:
             said = UNCHANGED
-        elif effect.low > 0 or effect.high < 0:
+        elif _surely(effect):
             said = MOVED
         else:
             said, more = UNDECIDED, rows_still_needed(effect, 0.0)
             needed = more if more < NEVER else None
         return Swap(name, said, effect, alone, last, needed, why, because)
+
+
+def _pairs(components: Sequence[str], estimate: Estimate, level: float) -> tuple[Pair, ...]:
+    """Of three components, whose swaps from both ends are all mixtures that there are; of two the interaction is the pair's."""
+    if len(components) != 3:
+        return ()
+    found = []
+    for one, other in combinations(components, 2):
+        ends = [_together(one, other, rest) for rest in (_NONE, frozenset(components) - {one, other})]
+        found.append(Pair((one, other), estimate(_mean(ends), 1 - (1 - level) / 3)))
+    return tuple(found)
+
+
+def _together(one: str, other: str, rest: Point) -> Contrast:
+    """What both do beyond the two swaps, where the rest is the second release's."""
+    return {rest | {one, other}: 1.0, rest | {one}: -1.0, rest | {other}: -1.0, rest: 1.0}
+
+
+def _surely(found: Interval) -> bool:
+    """Whether it leaves 0 out."""
+    return found.low > 0 or found.high < 0
 
 
 def _steps(name: str, whole: Point, missing: Mapping[Point, str]) -> _Steps:
@@ -155,8 +198,8 @@ def _steps(name: str, whole: Point, missing: Mapping[Point, str]) -> _Steps:
     return first, None if whole - one in missing else {whole: 1.0, whole - one: -1.0}
 
 
-def _mean(steps: _Steps) -> dict[Point, float]:
-    """Of what the component does at each end that could be replayed."""
+def _mean(steps: Sequence[Contrast | None]) -> dict[Point, float]:
+    """Of what was done at each end that could be replayed."""
     found = [step for step in steps if step]
     return _sum([(step, 1 / len(found)) for step in found])
 

@@ -23,16 +23,19 @@ class _Components(NamedTuple):
     negatives: Floats
 
 
-def roc_auc(scores: ArrayLike, labels: ArrayLike) -> float:
+def roc_auc(scores: ArrayLike, labels: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
     """Chance that a random positive scores above a random negative; ties count a half.
 
-    scores: (n,) finite, any scale; labels: (n,) of 0 and 1. Raises ValueError when only one class is present.
+    scores: (n,) finite, any scale; labels: (n,) of 0 and 1; sample_weight: (n,) how many rows each stands for, 0 or more,
+    None for one each. Raises ValueError when only one class is present, or has a weight.
     Source: Hanley and McNeil (1982), the Mann-Whitney form.
     >>> roc_auc([0.1, 0.4, 0.4, 0.8], [0, 0, 1, 1])
     0.875
     """
     score, positive = _two_classes(scores, labels)
-    return float(_placements(score, positive)[positive].mean())
+    weight = _weights(sample_weight, positive)
+    placed = _placements(score, positive, weight)[positive]
+    return float(placed.mean() if weight is None else np.average(placed, weights=weight[positive]))
 
 
 def auc_interval(scores: ArrayLike, labels: ArrayLike, clusters: ArrayLike | None = None, *, level: float = 0.95) -> Interval:
@@ -72,13 +75,21 @@ def auc_difference(
 
 
 def auc_contrast(
-    scores: ArrayLike, weights: ArrayLike, labels: ArrayLike, clusters: ArrayLike | None = None, *, level: float = 0.95
+    scores: ArrayLike,
+    weights: ArrayLike,
+    labels: ArrayLike,
+    clusters: ArrayLike | None = None,
+    *,
+    sample_weight: ArrayLike | None = None,
+    level: float = 0.95,
 ) -> Interval:
     """Sum of weights times AUC over several models on the same rows: a difference of differences, with its interval.
 
     scores: (k, n), each model on a scale of its own; weights: (k,), which sum to 0; labels, clusters, degrees of freedom and
-    errors as in `auc_interval`. With weights 1 and -1 it is `auc_difference`. Raises ValueError on other shapes or sums too.
-    Source: DeLong et al. (1988), whose contrast this is; Obuchowski (1997) for clusters.
+    errors as in `auc_interval`; sample_weight: as in `roc_auc`, of rows that were drawn independently of their clusters. With
+    weights 1 and -1 it is `auc_difference`. Raises ValueError on other shapes or sums too.
+    Source: DeLong et al. (1988), whose contrast this is; Obuchowski (1997) for clusters. With a sample_weight their sums per
+    cluster are Horvitz and Thompson's (1952), and the spread between clusters holds that of the drawing.
     >>> auc_contrast([[1, 2, 3, 4], [2, 1, 4, 3]], [1, -1], [0, 0, 1, 1]).value
     0.0
     """
@@ -88,8 +99,11 @@ def auc_contrast(
     if abs(float(weight.sum())) > 1e-9:
         raise ValueError(f"weights: expected a sum of 0, got {weight.sum()}")
     positive = _two_classes(each[0], labels)[1]
-    gain = sum((one * _placements(row, positive) for one, row in zip(weight, each, strict=True)), np.zeros(positive.size))
-    return _interval(_summed(gain, positive, cluster_codes(clusters, positive.size)), level=level)
+    stand = _weights(sample_weight, positive)
+    placed = (one * _placements(row, positive, stand) for one, row in zip(weight, each, strict=True))
+    gain = sum(placed, np.zeros(positive.size))
+    parts = _summed(gain, positive, cluster_codes(clusters, positive.size), stand)
+    return _interval(parts, level=level, rows=positive.size)
 
 
 def auc_interval_binned(positives: ArrayLike, negatives: ArrayLike, *, level: float = 0.95) -> Interval:
@@ -145,24 +159,42 @@ def _two_classes(scores: ArrayLike, labels: ArrayLike) -> tuple[Floats, Bools]:
     return score, positive
 
 
-def _placements(score: Floats, positive: Bools) -> Floats:
+def _weights(sample_weight: ArrayLike | None, positive: Bools) -> Floats | None:
+    if sample_weight is None:
+        return None
+    weight = amounts(sample_weight, "sample_weight")
+    if weight.shape != positive.shape:
+        raise ValueError(f"sample_weight: expected one per row, shape {positive.shape}, got {weight.shape}")
+    if not weight[positive].any() or not weight[~positive].any():
+        raise ValueError("one class only: an AUC needs positives and negatives with a weight")
+    return weight
+
+
+def _placements(score: Floats, positive: Bools, weight: Floats | None = None) -> Floats:
     """For a positive the share of negatives below it, for a negative the share of positives above it; (n,)."""
+    yes, no = (None, None) if weight is None else (weight[positive], weight[~positive])
     placed = np.empty_like(score)
-    placed[positive] = _share_below(score[positive], score[~positive])
-    placed[~positive] = 1 - _share_below(score[~positive], score[positive])
+    placed[positive] = _share_below(score[positive], score[~positive], no)
+    placed[~positive] = 1 - _share_below(score[~positive], score[positive], yes)
     return placed
 
 
-def _share_below(points: Floats, sample: Floats) -> Floats:
-    ordered = np.sort(sample)
-    twice = np.searchsorted(ordered, points, side="left") + np.searchsorted(ordered, points, side="right")
-    return (twice / (2 * sample.size)).astype(np.float64)
+def _share_below(points: Floats, sample: Floats, weight: Floats | None) -> Floats:
+    """By weight where there is one; equal ones count a half. O((points + sample) log sample)."""
+    if weight is None:
+        ordered, below = np.sort(sample), np.arange(sample.size + 1.0)
+    else:
+        order = np.argsort(sample)
+        ordered, below = sample[order], np.concatenate(([0.0], np.cumsum(weight[order])))
+    low, high = (np.searchsorted(ordered, points, side="left"), np.searchsorted(ordered, points, side="right"))
+    return np.asarray((below[low] + below[high]) / (2 * below[-1]))
 
 
-def _summed(placed: Floats, positive: Bools, codes: Ints) -> _Components:
-    above, below = np.where(positive, placed, 0.0), np.where(positive, 0.0, placed)
-    pos = positive.astype(np.float64)
-    return _Components(sums_by(codes, above), sums_by(codes, pos), sums_by(codes, below), sums_by(codes, 1 - pos))
+def _summed(placed: Floats, positive: Bools, codes: Ints, weight: Floats | None = None) -> _Components:
+    each = np.ones(positive.size) if weight is None else weight
+    yes, no = np.where(positive, each, 0.0), np.where(positive, 0.0, each)
+    above, below = yes * placed, no * placed
+    return _Components(sums_by(codes, above), sums_by(codes, yes), sums_by(codes, below), sums_by(codes, no))
 
 
 def _interval_inside(parts: _Components, *, level: float) -> Interval:
@@ -174,11 +206,13 @@ def _interval_inside(parts: _Components, *, level: float) -> Interval:
     return found._replace(low=max(0.0, found.low), high=min(1.0, found.high))
 
 
-def _interval(parts: _Components, *, level: float) -> Interval:
+def _interval(parts: _Components, *, level: float, rows: int | None = None) -> Interval:
+    """rows: how many there are, where the parts are weighted and do not count them."""
     check_level(level)
     value = float(parts.above.sum() / parts.positives.sum())
-    df, rows = _units(parts) - 1, round(float((parts.positives + parts.negatives).sum()))
-    return t_interval(value, _variance(parts, value), df=df, level=level, n=rows, clusters=parts.above.size)
+    df, counted = _units(parts) - 1, round(float((parts.positives + parts.negatives).sum()))
+    n = counted if rows is None else rows
+    return t_interval(value, _variance(parts, value), df=df, level=level, n=n, clusters=parts.above.size)
 
 
 def _units(parts: _Components) -> int:
@@ -192,6 +226,7 @@ def _variance(parts: _Components, value: float) -> float:
     m, n = parts.positives.sum(), parts.negatives.sum()
     ten = (parts.above - value * parts.positives) / m
     one = (parts.below - value * parts.negatives) / n
-    i10, i01, i = np.count_nonzero(parts.positives), np.count_nonzero(parts.negatives), ten.size
+    i10, i01 = np.count_nonzero(parts.positives), np.count_nonzero(parts.negatives)
+    i = np.count_nonzero(parts.positives + parts.negatives)
     own = i10 / (i10 - 1) * (ten @ ten) + i01 / (i01 - 1) * (one @ one)
     return max(0.0, float(own + 2 * i / (i - 1) * (ten @ one)))

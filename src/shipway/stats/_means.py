@@ -11,10 +11,17 @@ from shipway.stats._arrays import Floats, amounts, cluster_codes, floats, same_s
 from shipway.stats._interval import Interval, t_interval
 
 
-def mean_interval(values: ArrayLike, clusters: ArrayLike | None = None, *, level: float = 0.95) -> Interval:
+def mean_interval(
+    values: ArrayLike,
+    clusters: ArrayLike | None = None,
+    *,
+    sample_weight: ArrayLike | None = None,
+    level: float = 0.95,
+) -> Interval:
     """Mean of the rows, with an interval that is robust to dependence inside clusters.
 
-    values: (n,) finite; clusters: (n,) labels, whole numbers or text, or None for independent rows. Student's t with
+    values: (n,) finite; clusters: (n,) labels, whole numbers or text, or None for independent rows; sample_weight: (n,) how
+    many rows each stands for, 0 or more, not all 0, None for one each. Student's t with
     G - 1 degrees of freedom and the factor G/(G-1); for independent rows this is the textbook t interval.
     Raises ValueError on empty input, unequal lengths or fewer than two clusters. Rows that never vary give an
     interval of width 0; for yes-or-no rows prefer `wilson` then.
@@ -26,7 +33,11 @@ def mean_interval(values: ArrayLike, clusters: ArrayLike | None = None, *, level
     """
     value = floats(values, "values")
     codes = cluster_codes(clusters, value.size)
-    return ratio_interval(sums_by(codes, value), np.bincount(codes), level=level, n=value.size)
+    if sample_weight is None:
+        return ratio_interval(sums_by(codes, value), np.bincount(codes), level=level, n=value.size)
+    weight = amounts(sample_weight, "sample_weight")
+    same_shape(values=value, sample_weight=weight)
+    return ratio_interval(sums_by(codes, weight * value), sums_by(codes, weight), level=level, n=value.size)
 
 
 def ratio_interval(numerator: ArrayLike, denominator: ArrayLike, *, level: float = 0.95, n: int | None = None) -> Interval:
