@@ -185,10 +185,10 @@ def test_the_command_tells_the_hours_and_refuses_what_is_no_window(
 ) -> None:
     monkeypatch.setattr("shipway.monitor._hours.release_reference", lambda _store, release: the_reference(release))
     project: Any = SimpleNamespace(store=world.store)
-    [record] = tell_hours(project, Output(as_json=False), REF, "2013-02-01T10:00:00Z..2013-02-01T12:00:00Z")
+    [record], _ = tell_hours(project, Output(as_json=False), REF, "2013-02-01T10:00:00Z..2013-02-01T12:00:00Z")
     said = capsys.readouterr().out
     assert f"{record['rows']} predictions from 2013-02-01T10:00:00.000000Z to 2013-02-01T12:00:00.000000Z" in said
     assert "population stability index" in said
-    assert tell_hours(project, Output(as_json=False), REF, "2014-02-01..2014-02-02") == []
+    assert tell_hours(project, Output(as_json=False), REF, "2014-02-01..2014-02-02") == ([], [])
     with pytest.raises(Misused, match="no window of hours"):
         tell_hours(project, Output(as_json=False), REF, "2013-02-01")

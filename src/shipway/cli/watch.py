@@ -12,6 +12,8 @@ from shipway.cli._refs import find_deploy
 from shipway.cli._settings import Project, Settings
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from shipway.kernel.canonical import JsonObject
     from shipway.monitor import Reading
 
@@ -100,7 +102,7 @@ def command(
     if months:
         document["months"] = report_months(project.store, ref)
     if hours:
-        document["hours"] = _hours(project, out, ref, hours)
+        document["hours"], document["served"] = _hours(project, out, ref, hours)
     silences, now = load_silences(project.store, ref), project.store.clock.now()
     open_pages = [alert for alert in alerts if alert.severity is Severity.PAGE and alert.open]
     paging = any(not any(one.covers(alert.monitor, now) for one in silences) for alert in open_pages)
@@ -109,8 +111,8 @@ def command(
         raise click.exceptions.Exit(1)
 
 
-def _hours(project: Project, out: Output, ref: str, text: str) -> list[JsonObject]:
-    """Drift of a window of hours, a release at a time; the feature that moved most first."""
+def _hours(project: Project, out: Output, ref: str, text: str) -> tuple[list[JsonObject], list[JsonObject]]:
+    """Drift of a window of hours, a release at a time, what moved most first; and how requests were served in it."""
     from shipway.kernel.clock import parse_instant
     from shipway.monitor import report_hours
 
@@ -127,6 +129,21 @@ def _hours(project: Project, out: Output, ref: str, text: str) -> list[JsonObjec
             out.say(f"    {name:<24} population stability index {drift['psi'] or 0.0:.3f}{new}")
     if not found:
         out.say("  no prediction of these hours is in a leaf: their days are not settled yet, or nothing was asked")
+    return found, _served(project, out, ref, start, end)
+
+
+def _served(project: Project, out: Output, ref: str, start: datetime, end: datetime) -> list[JsonObject]:
+    """Requests, latency and cost of these hours on the wall clock, an arm and release at a time."""
+    from shipway.monitor import refresh_served, report_served
+
+    refresh_served(project.store, ref)
+    found = report_served(project.store, ref, start, end)
+    for record in found:
+        slow: Any = record["latency_ms"]
+        took = "no answer" if slow["p50"] is None else ", ".join(f"{name} {value:.3g} ms" for name, value in slow.items())
+        money = "" if record["usd"] is None else f", {record['usd']:.6f} usd"
+        asked = f"{record['requests']:,} requests, {record['failed']:,} failed, {record['refused']:,} refused"
+        out.say(f"  {record['arm']:<10} {asked}; {took}; {record['cpu_seconds']:.3f} CPU seconds{money}")
     return found
 
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from shipway.monitor._readings import READING, Reading, ReadingPoint, drop_readings, keep_reading, load_readings
     from shipway.monitor._runs import check_run_age
     from shipway.monitor._sentinel import SentinelFound, compare_prices, compare_runs, with_prices
+    from shipway.monitor._served import refresh_served, report_served
     from shipway.monitor._share import share_logs
     from shipway.monitor._silences import ALL, Silence, SilenceMalformed, keep_silence, load_silences
     from shipway.monitor._slices import Slice, Slices, check_segments, measure_slices
@@ -79,6 +80,7 @@ _HOME = {
     "_foreign_table": ["ForeignColumns", "choose_columns", "take_columns", "with_outcomes"],
     "_outcome_rows": ["OutcomeMalformed"],
     "_outcomes": ["OutcomeLog"],
+    "_served": ["refresh_served", "report_served"],
     "_share": ["share_logs"],
     "_slices": ["Slice", "Slices", "check_segments", "measure_slices"],
     "_tables": ["input_column", "list_tables", "scan_outcomes", "scan_predictions"],
@@ -207,9 +209,11 @@ __all__ = [
     "paired_comparison",
     "pick_outcomes",
     "rank_causes",
+    "refresh_served",
     "release_reference",
     "report_hours",
     "report_months",
+    "report_served",
     "scan_calls",
     "scan_outcomes",
     "scan_predictions",

@@ -21,6 +21,7 @@ from shipway.monitor import (
     load_readings,
     measure_serving,
     measure_traffic,
+    refresh_served,
 )
 from shipway.operate._business import BUSINESS, watch_business
 from shipway.operate._control import attester
@@ -58,6 +59,7 @@ def watch_service(hands: Hands, ref: str) -> tuple[Reading, ...]:
             window=monitors[finding.check.name].window,
             attest_checks=attester(store, hands.signer),
         )
+    refresh_served(store, ref)
     watch_segments(hands, ref)
     watch_business(hands, ref)
     kept = _kept_apart(store, ref, deployment)

@@ -34,6 +34,7 @@ from shipway.stats._discoveries import benjamini_hochberg
 from shipway.stats._distances import jensen_shannon, ks_binned, psi, psi_filled, wasserstein_binned
 from shipway.stats._interval import NEVER, Interval, rows_still_needed, t_interval, wilson
 from shipway.stats._isotonic import Calibration, fit_isotonic, pooled, worth_calibrating
+from shipway.stats._log_bins import LOG_BINS, LOG_ERROR, log_places, log_quantile
 from shipway.stats._means import mean_interval, ratio_interval
 from shipway.stats._paired import holm, mcnemar_exact, paired_interval
 from shipway.stats._prediction_powered import prediction_powered_mean
@@ -45,6 +46,8 @@ from shipway.stats._shares_noise import DriftChance, drift_chance
 
 __all__ = [
     "ASSUMPTION",
+    "LOG_BINS",
+    "LOG_ERROR",
     "NEVER",
     "Bounds",
     "Calibration",
@@ -84,6 +87,8 @@ __all__ = [
     "ks_test",
     "log_loss",
     "log_loss_interval",
+    "log_places",
+    "log_quantile",
     "mcnemar_exact",
     "mean_interval",
     "normal_quantile",
