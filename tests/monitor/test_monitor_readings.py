@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -152,6 +154,30 @@ def test_the_fold_over_days_leaves_these_alerts_alone(store: Store) -> None:
         until=until,
     )
     assert [(alert.monitor, alert.open) for alert in load_alerts(store, REF)] == [("freshness", True)]
+
+
+def test_of_several_that_look_at_once_one_signs_and_an_older_look_changes_nothing(store: Store, tmp_path: Path) -> None:
+    keep(store, "pass", value=0.0)
+    signed: list[str] = []
+
+    def sign(_subject: Digest, name: str, _checks: object, _window: JsonObject) -> None:
+        time.sleep(0.05)  # the others come meanwhile
+        signed.append(name)
+
+    def look(seconds: float) -> Reading:
+        mine = new_store(tmp_path)  # of its own, as `watch` beside `up` has
+        try:
+            return keep(mine, "fail", 1 + seconds / 3600, attest_checks=sign)
+        finally:
+            mine.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(look, [0.0, 0.5, 1.0, 1.5]))
+    assert signed == [REF]
+    (newest,) = load_readings(store, REF)
+    assert keep(store, "pass", 1 + 1 / 3600, value=0.0) == newest, "what was looked at before it says nothing now"
+    assert [one.open for one in load_alerts(store, REF)] == [True]
+    assert keep(store, "pass", 0.5, value=0.0).check.verdict is Verdict.PASS, "a clock that was set back is believed"
 
 
 def test_a_monitor_that_was_switched_off_is_forgotten_and_its_alert_ends(store: Store) -> None:

@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "monitor"))
 from monitor_logs import NOW, REF, RELEASE, FakeClock, new_store
 
 from shipway.kernel.canonical import JsonObject
+from shipway.kernel.errors import ShipwayError
 from shipway.kernel.units import Seconds
 from shipway.monitor import Alert, Incident, Message, Severity, due_messages, group_alerts, keep_silence
 from shipway.operate import NotifyFailed, notify
@@ -54,20 +55,54 @@ def test_a_message_says_what_since_when_how_bad_what_to_do_and_where(tmp_path: P
 
 
 def test_an_incident_is_told_when_it_opens_gets_worse_and_ends_and_not_in_between() -> None:
-    ticket, page = alert("segments", severity=Severity.TICKET, since=2), alert("calibration")
+    ticket, slow, page = (
+        alert("segments", severity=Severity.TICKET, since=2), alert("latency", severity=Severity.TICKET), alert("calibration"),
+    )  # fmt: skip
     (first,) = due(ticket)
     told = dict(first.told)
     assert due(ticket, told=told, minutes=500) == []
-    assert due(ticket, page, told=told, minutes=29) == [], "half an hour between two messages"
-    (worse,) = due(ticket, page, told=told, minutes=31)
-    assert worse.title == "page: delay@prod, segments, calibration"
+    assert due(ticket, slow, told=told, minutes=29) == [], "half an hour between two messages"
+    (more,) = due(ticket, slow, told=told, minutes=31)
+    assert more.title == "ticket: delay@prod, segments, latency"
+    (worse,) = due(ticket, page, told=told, minutes=1)
+    assert worse.title == "page: delay@prod, segments, calibration", "nobody waits for a page because of a ticket"
     told |= worse.told
     ended = [alert("segments", severity=Severity.TICKET, since=2, over=True), alert("calibration", over=True)]
-    (over,) = due(*ended, told=told, minutes=90)
+    assert due(*ended, told=told, minutes=30) == [], "it may come again"
+    (over,) = due(*ended, told=told, minutes=32)
     assert over.title.startswith("over: delay@prod")
     told |= over.told
     assert due(*ended, told=told, minutes=900) == []
     assert due(*ended) == [], "of what is over before anybody was told nobody is"
+
+
+def test_what_comes_and_goes_every_minute_is_two_messages_each_half_hour() -> None:
+    told: dict[str, JsonObject] = {}
+    said = []
+    for minute in range(90):
+        for message in due(alert("errors", over=minute % 2 == 1), told=told, minutes=minute):
+            said.append((minute, message.title.partition(":")[0]))
+            told |= message.told
+    assert said == [(0, "page"), (31, "over"), (32, "page"), (63, "over"), (64, "page")]
+
+
+def test_an_address_hears_of_an_incident_what_is_for_it() -> None:
+    alerts = [alert("calibration"), alert("segments", severity=Severity.TICKET)]
+    pager, mail = {Severity.PAGE}, {Severity.TICKET}
+
+    def heard_by(heard: set[Severity], *alerts: Alert, told: dict[str, JsonObject], minutes: float = 0.0) -> list[Message]:
+        now = NOW + timedelta(minutes=minutes)
+        return due_messages(group_alerts(alerts), told, (), now=now, every=Seconds(1800.0), heard=heard)
+
+    (page,), (ticket,) = (heard_by(heard, *alerts, told={}) for heard in (pager, mail))
+    assert (page.title, ticket.title) == (
+        "page: delay@prod, calibration, segments", "ticket: delay@prod, calibration, segments"
+    )  # fmt: skip
+    assert heard_by(pager, alerts[1], told={}) == []
+    mended = [alert("calibration", over=True), alerts[1]]
+    (over,) = heard_by(pager, *mended, told=dict(page.told), minutes=31)
+    assert over.title == "over: delay@prod, calibration", "the pager is quiet again, whatever waits until tomorrow"
+    assert heard_by(mail, *mended, told=dict(ticket.told), minutes=31) == []
 
 
 def test_many_incidents_at_once_are_one_message() -> None:
@@ -133,6 +168,33 @@ def test_a_message_that_was_not_taken_is_sent_again_and_its_address_is_in_no_err
     assert "hunter2" not in f"{problem.value.what} {problem.value.where} {problem.value.mend}"
     webhook.status = 200
     assert len(notify(store, REF, SPEC, environ=environ)) == 1
+
+
+def test_an_address_that_takes_nothing_does_not_make_the_others_hear_it_again(store: Store, webhook: Any) -> None:
+    spec = NotifySpec(page=("secret://env/GONE", "secret://env/BROKEN", "secret://env/PAGER"))
+    environ = {"PAGER": f"json://127.0.0.1:{webhook.server_port}/hook", "BROKEN": "no address at all"}
+    for _ in range(3):
+        with pytest.raises(ShipwayError, match="GONE"):
+            notify(store, REF, spec, environ=environ)
+    assert len(webhook.posted) == 1
+    environ["BROKEN"] = environ["GONE"] = f"json://127.0.0.1:{webhook.server_port}/other"
+    assert len(notify(store, REF, spec, environ=environ)) == 2
+    assert len(webhook.posted) == 3
+
+
+def test_a_sender_that_raises_is_one_error_without_its_words_and_the_others_are_told(store: Store) -> None:
+    spec, told = NotifySpec(page=("secret://env/A", "secret://env/B")), list[str]()
+
+    def send(address: str, message: Message) -> bool:
+        if address == "hunter2":
+            raise RuntimeError(address)
+        told.append(message.title)
+        return True
+
+    with pytest.raises(NotifyFailed) as problem:
+        notify(store, REF, spec, environ={"A": "hunter2", "B": "b"}, send=send)
+    assert "hunter2" not in f"{problem.value.what} {problem.value.where} {problem.value.mend}"
+    assert told == ["page: delay@prod, calibration, errors"]
 
 
 def test_what_is_silenced_calls_nobody(store: Store) -> None:

@@ -1,11 +1,12 @@
 """What people are told of incidents: one message when one opens, gets worse, or is over, and no more. Pure.
 
-A row of state (kind `notified`, key the incident's id) says what was told last, so that a restart tells nothing twice.
+A row of state (kind `notified`, key `<incident's id> <address>`) says what was told there last, so that a restart tells nothing
+twice, and an address that takes nothing does not make the others hear it again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -39,13 +40,16 @@ def due_messages(
     now: datetime,
     every: Seconds,
     link: str = "",
+    heard: Collection[Severity] = tuple(Severity),
 ) -> list[Message]:
-    """What has to be said now; told: the rows of `notified` by id; link: of the control plane, empty where none is known.
+    """What has to be said now at one address; told: what was said there, by id of the incident; link: of the control plane,
+    empty where none is known; heard: the severities that the address is for.
 
-    A new incident is told at once; another alert of one, or a louder one, `every` seconds after the last message at the
-    earliest; its end once, to whom its beginning was told. Silenced alerts are not spoken of.
+    A new incident and a louder alert of one are told at once; another alert, and the end of it, `every` seconds after the last
+    message at the earliest: what comes and goes is one message. The end is told to whom the beginning was, once none of its
+    alerts that are heard there is open. Silenced alerts are not spoken of.
     """
-    found = [message for one in incidents if (message := _message(one, told.get(one.id), silences, now, every, link))]
+    found = [message for one in incidents if (message := _message(one, told.get(one.id), silences, now, every, link, heard))]
     if len(found) <= TOGETHER:
         return found
     loudest = min((message.severity for message in found), key=LOUDEST_FIRST.index)
@@ -55,27 +59,44 @@ def due_messages(
 
 
 def _message(
-    incident: Incident, told: JsonObject | None, silences: Sequence[Silence], now: datetime, every: Seconds, link: str
+    incident: Incident,
+    told: JsonObject | None,
+    silences: Sequence[Silence],
+    now: datetime,
+    every: Seconds,
+    link: str,
+    heard: Collection[Severity],
 ) -> Message | None:
+    mine = [alert for alert in incident.alerts if alert.severity in heard]
+    if not any(alert.open for alert in mine):
+        return _over(incident, mine, told, now, every)
     spoken = [alert for alert in incident.alerts if alert.open and not any(one.covers(alert.monitor, now) for one in silences)]
-    if not incident.open:
-        if told is None or told.get("status") == "resolved":
-            return None
-        title = f"over: {incident.ref.removeprefix('deploy/')}, {_monitors(incident.alerts)}"
-        body = f"It lasted from {incident.first_day} to {incident.last_day}."
-        return Message(Severity(str(told["severity"])), title, body, {incident.id: _told(incident, incident.alerts, now)})
-    if not spoken:
+    reasons = [alert for alert in spoken if alert.severity in heard]
+    if not reasons:
         return None
+    severity = _loudest(reasons)
     if told is not None and told.get("status") == "open":
-        known, severity = {str(one) for one in _list(told.get("monitors"))}, _loudest(spoken)
+        known = {str(one) for one in _list(told.get("monitors"))}
         worse = LOUDEST_FIRST.index(severity) < LOUDEST_FIRST.index(Severity(str(told["severity"])))
-        if not worse and {alert.monitor for alert in spoken} <= known:
+        if not worse and ({alert.monitor for alert in reasons} <= known or not _rested(told, now, every)):
             return None
-        if now < parse_instant(str(told["at"])) + timedelta(seconds=every):
-            return None
-    severity = _loudest(spoken)
     title = f"{severity.value}: {incident.ref.removeprefix('deploy/')}, {_monitors(spoken)}"
-    return Message(severity, title, _body(incident, spoken, link), {incident.id: _told(incident, spoken, now)})
+    return Message(severity, title, _body(incident, spoken, link), {incident.id: _told("open", reasons, now)})
+
+
+def _over(
+    incident: Incident, alerts: Sequence[Alert], told: JsonObject | None, now: datetime, every: Seconds
+) -> Message | None:
+    """alerts: those of the incident that are heard, none of them open."""
+    if told is None or told.get("status") == "resolved" or not _rested(told, now, every):
+        return None
+    title = f"over: {incident.ref.removeprefix('deploy/')}, {_monitors(alerts)}"
+    body = f"It lasted from {min(alert.first_day for alert in alerts)} to {max(alert.last_day for alert in alerts)}."
+    return Message(Severity(str(told["severity"])), title, body, {incident.id: _told("resolved", alerts, now)})
+
+
+def _rested(told: JsonObject, now: datetime, every: Seconds) -> bool:
+    return now >= parse_instant(str(told["at"])) + timedelta(seconds=every)
 
 
 def _body(incident: Incident, spoken: Sequence[Alert], link: str) -> str:
@@ -102,9 +123,8 @@ def _loudest(alerts: Sequence[Alert]) -> Severity:
     return min((alert.severity for alert in alerts), key=LOUDEST_FIRST.index)
 
 
-def _told(incident: Incident, alerts: Sequence[Alert], now: datetime) -> JsonObject:
+def _told(status: str, alerts: Sequence[Alert], now: datetime) -> JsonObject:
     monitors: list[Json] = [*sorted({alert.monitor for alert in alerts})]
-    status = "open" if incident.open else "resolved"
     return {"version": 1, "at": instant(now), "severity": _loudest(alerts).value, "status": status, "monitors": monitors}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple, cast
 
 from shipway.kernel.canonical import Json, JsonObject
@@ -18,6 +18,7 @@ from shipway.kernel.clock import instant, parse_instant
 from shipway.kernel.digest import Digest, parse_digest
 from shipway.kernel.units import Seconds
 from shipway.monitor._alerts import LOUDEST_FIRST, Alert
+from shipway.monitor._lock import exclusive
 from shipway.monitor._verdict import Severity
 from shipway.monitor._watch import ALERT, AttestChecks
 from shipway.store import Store
@@ -25,6 +26,7 @@ from shipway.store import Store
 READING = "reading"
 HISTORY = 200  # points of a reading that are kept
 STEP_SECONDS = 900.0  # between two of them while the verdict stays: two days at least, whatever a look every 5 s says
+BESIDE = timedelta(minutes=1)  # what somebody else has looked at since is the newer word; later, our clock was set back
 
 
 class ReadingPoint(NamedTuple):
@@ -102,14 +104,25 @@ def keep_reading(
     severity: how loud a failure is; REPORT never is an alert. A failing check opens an alert of the day or extends the one
     that is open, a passing one resolves it at once, an inconclusive one does neither. An alert that opens again on the day
     of its resolution is the same one. attest_checks: called when the verdict or the release differs from the one kept
-    before. window: of the monitor; its history is thinned to days then, and has every call's point without. One process at a
-    time keeps the readings of a ref. Calling it again with the same is calling it once.
+    before. window: of the monitor; its history is thinned to days then, and has every call's point without. Several processes
+    of a machine may look at once: one keeps its reading after the other, and an older look changes nothing. Calling it again
+    with the same is calling it once.
     """
+    reading = Reading(ref, monitor, now, severity, release, check, detail, ())
+    with exclusive(store.log_folder("predictions").parent / "readings.lock", wait=True):
+        return _keep(store, reading, window, attest_checks)
+
+
+def _keep(store: Store, reading: Reading, window: Seconds | None, attest_checks: AttestChecks | None) -> Reading:
+    """reading: without its history."""
+    ref, monitor, now, check, release = reading.ref, reading.monitor, reading.at, reading.check, reading.release
     row = store.state(READING, f"{ref}/{monitor}")
     before = Reading.from_json(row.value) if row else None
+    if before is not None and now < before.at <= now + BESIDE:
+        return before
     every = 0.0 if window is None else max(window / 50, STEP_SECONDS)
     history = _extended(before.history if before else (), ReadingPoint(now, check.value, check.verdict), every)
-    reading = Reading(ref, monitor, now, severity, release, check, detail, history)
+    reading = replace(reading, history=history)
     _keep_alert(store, reading)
     if attest_checks and (before is None or (before.check.verdict, before.release) != (check.verdict, release)):
         attest_checks(release, ref, (check,), _window(reading))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache
 
 from shipway.kernel.errors import ShipwayError
@@ -59,37 +59,49 @@ def notify_round(
 def notify(
     store: Store, ref: str, spec: NotifySpec, *, environ: Mapping[str, str], link: str = "", send: Send | None = None
 ) -> tuple[Message, ...]:
-    """Sends what is due about a deployment; what was sent. A message counts as told once every address of it has taken it.
+    """Sends what is due about a deployment, to each address for itself; what was sent. It counts as told where it was taken.
 
     Pages go to the addresses of `page`, or of `ticket` where there are none; tickets to those of `ticket` alone. Raises
-    NotifyMissing, NotifyFailed, SecretMissing: the others of the round are sent all the same.
+    NotifyMissing, NotifyFailed, SecretMissing: what else is due in the round is sent all the same.
     """
-    prefix = f"{ref.removeprefix('deploy/')}/"
-    told = {row.key: row.value for row in store.states(NOTIFIED, prefix)}
+    incidents = load_incidents(store, ref)
+    if not incidents:
+        return ()
     now, silences = store.clock.now(), load_silences(store, ref)
-    due = due_messages(load_incidents(store, ref), told, silences, now=now, every=spec.every, link=link)
+    rows = {row.key: row.value for row in store.states(NOTIFIED, f"{ref.removeprefix('deploy/')}/")}
     sent, problems = [], list[ShipwayError]()
-    for message in due:
-        try:
-            _send(message, _addresses(spec, message.severity), environ, send or _sender())
-        except ShipwayError as problem:
-            problems.append(problem)
-        else:
-            store.put_states(NOTIFIED, dict(message.told))
-            sent.append(message)
+    for address in dict.fromkeys((*spec.page, *spec.ticket)):
+        told = {one.id: rows[key] for one in incidents if (key := f"{one.id} {address}") in rows}
+        heard = _heard(spec, address)
+        for message in due_messages(incidents, told, silences, now=now, every=spec.every, link=link, heard=heard):
+            try:
+                _send(message, address, environ, send or _sender())
+            except ShipwayError as problem:
+                problems.append(problem)
+            else:
+                store.put_states(NOTIFIED, {f"{name} {address}": value for name, value in message.told.items()})
+                sent.append(message)
     if problems:
         raise problems[0]
     return tuple(sent)
 
 
-def _addresses(spec: NotifySpec, severity: Severity) -> Sequence[str]:
-    return (spec.page or spec.ticket) if severity is Severity.PAGE else spec.ticket
+def _heard(spec: NotifySpec, address: str) -> set[Severity]:
+    pages, tickets = spec.page or spec.ticket, spec.ticket
+    return {severity for severity, those in ((Severity.PAGE, pages), (Severity.TICKET, tickets)) if address in those}
 
 
-def _send(message: Message, addresses: Sequence[str], environ: Mapping[str, str], send: Send) -> None:
-    failed = [reference for reference in addresses if not send(secret_value(reference, environ), message)]
-    if failed:
-        raise NotifyFailed(f"{failed[0]} did not take a message", where=message.title, mend="see that its address is right")
+def _send(message: Message, address: str, environ: Mapping[str, str], send: Send) -> None:
+    to = secret_value(address, environ)
+    try:
+        taken = send(to, message)
+    except Exception as problem:  # its words may hold the address
+        why = f": {type(problem).__name__}"
+        taken = False
+    else:
+        why = ""
+    if not taken:
+        raise NotifyFailed(f"{address} did not take a message{why}", where=message.title, mend="see that its address is right")
 
 
 @cache
