@@ -84,6 +84,51 @@ def test_a_lost_new_retyped_emptied_or_constant_column_is_an_alert_that_says_so(
     assert "x" not in found.drifts
 
 
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda frame: frame.drop("probability"), "no row has a prediction, and the reference has"),
+        (
+            lambda frame: frame.with_columns(probability=pl.col("probability").cast(pl.String)),
+            "no row has a prediction, and the reference has",
+        ),
+        (
+            lambda frame: frame.with_columns(probability=pl.Series([50.0, *[0.5] * (frame.height - 1)])),
+            "1 of 1,680 are no probability, from 50 to 50, and all of the reference's are",
+        ),
+    ],
+)
+def test_predictions_that_are_gone_or_no_probabilities_any_more_page_and_say_so(change: Any, text: str) -> None:
+    found = measured(change(rows(2)))
+    assert said(found)["schema.prediction"] == ("page", "fail")
+    assert text in [one.check.text for one in found.findings]
+    assert found.verdict is Verdict.FAIL
+    unlabelled = measured(change(rows(2)), rows(1).drop("label").with_columns(pl.col("probability") * 100))
+    assert "schema.prediction" not in said(unlabelled) or text.startswith("no row")
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda frame: frame.with_columns(pl.col("probability") * 100), "in the log 1,680 of 1,680 are no probability"),
+        (lambda frame: frame.with_columns(pl.col("label") + 1), "labels here are 1, 2"),
+        (lambda frame: frame.drop("probability"), "the log has no prediction: --score COLUMN"),
+    ],
+)
+def test_why_outcomes_are_not_judged_is_said_with_the_numbers(change: Any, text: str) -> None:
+    random = rows(2).with_columns(pl.col("probability").clip(0.02, 1.0))
+    found = measured(change(random), change(rows(1).with_columns(pl.col("probability").clip(0.02, 1.0))))
+    (why,) = [one.check.text for one in found.findings if one.check.name == "outcomes"]
+    assert text in why
+
+
+def test_a_column_that_is_called_like_a_label_and_holds_words_is_told() -> None:
+    frame = rows(2).with_columns(label=pl.lit("late")).lazy()
+    columns = choose_columns(frame, ForeignColumns(), ignore=(), where="here")
+    assert columns.label is None
+    assert columns.passed_over == ("label is String, and the label is a number: it is not used",)
+
+
 def test_rows_too_young_for_a_label_are_no_failures_and_a_window_of_them_cannot_tell() -> None:
     young = rows(2, days=3, tilt=1.5)
     found = measured(young, matures=Seconds(60.0 * DAY))
@@ -125,6 +170,8 @@ def test_a_weight_is_as_many_rows() -> None:
     [
         lambda frame: pl.col("time").dt.epoch("s"),
         lambda frame: pl.col("time").dt.epoch("ms"),
+        lambda frame: pl.col("time").dt.epoch("us"),
+        lambda frame: pl.col("time").dt.epoch("ns"),
         lambda frame: pl.col("time").dt.strftime("%Y-%m-%dT%H:%M:%S+00:00"),
         lambda frame: pl.col("time").dt.replace_time_zone("UTC"),
     ],

@@ -67,7 +67,14 @@ def watch_foreign(settings: Settings, asked: Asked, *, as_json: bool) -> None:
             until=None if asked.until is None else _moment(asked.until),
         )
     chosen = {name: getattr(columns, name) for name in ("id", "time", "score", "label", "label_time", "weight")}
-    document = {"predictions": asked.predictions, "reference": asked.reference, "chosen": chosen, **window_document(found)}
+    notes = [*columns.passed_over, *([f"no value of {columns.time} is a time"] if columns.time and found.first is None else [])]
+    document = {
+        "notes": notes,
+        "predictions": asked.predictions,
+        "reference": asked.reference,
+        "chosen": chosen,
+        **window_document(found),
+    }
     for line in _lines(document):
         out.say(line)
     if asked.html is not None:

@@ -29,6 +29,7 @@ from shipway.kernel.units import Seconds
 from shipway.monitor._checks import check_base_rate, check_calibration, report_quality
 from shipway.monitor._coverage import NOTABLE, AgeShare, Bias, matures_by, maturity_curve, measure_bias
 from shipway.monitor._drifted import check_effects
+from shipway.monitor._foreign_doubts import check_predictions, is_label, is_probability, why_not_judged
 from shipway.monitor._foreign_table import FEATURE
 from shipway.monitor._tables import AHEAD, SCORE, WEIGHT
 from shipway.monitor._verdict import Finding, Severity
@@ -96,6 +97,7 @@ class ForeignWindow:
     findings: tuple[Finding, ...]
     drifts: Mapping[str, Drift]
     days: tuple[DayFacts, ...]
+    reference_rows: int
     reference: Profile
     current: Profile
 
@@ -134,10 +136,10 @@ def measure_foreign(
     measured = _repeated(rows)
     columns = _compare_columns(known, rows)
     held = [name for name in _features(known) if name not in {*columns.lost, *columns.retyped}]
-    scored = _is_probability(known[SCORE]) and _is_probability(rows[SCORE])
+    scored = is_probability(known[SCORE]) and is_probability(rows[SCORE])
     both = known[SCORE].count() and rows[SCORE].count()
     extra = {SCORE_NAME: SCORE} if both and not scored else {}
-    label = known["label"].to_numpy() if _is_label(known["label"]) else None
+    label = known["label"].to_numpy() if is_label(known["label"]) else None
     score = known[SCORE].fill_null(float("nan")).to_numpy() if scored else None
     ours = reference_profile(_table(_repeated(known), held, extra), score=_weigh(known, score), label=_weigh(known, label))
     current = _profile(ours, measured, held, extra, scored=scored)
@@ -147,7 +149,11 @@ def measure_foreign(
     outcomes, days = _days(ours, measured, rows, scored=scored)
     monitors = {name: replace_window(monitor, window) for name, monitor in default_monitors("local").items()}
     bias = measure_bias(rows.with_columns(pl.col(SCORE).fill_null(float("nan"))))
-    findings = [*_broken(columns), *_performance(monitors, outcomes, rows), *_check_bias(bias)]
+    findings = [
+        *_broken(columns, check_predictions(known, rows)),
+        *_performance(monitors, outcomes, why_not_judged(known, rows)),
+        *_check_bias(bias),
+    ]
     findings += check_effects(monitors["drift"], drifts, rows.height, current)
     times = rows["time"].drop_nulls()
     return ForeignWindow(
@@ -167,6 +173,7 @@ def measure_foreign(
         findings=tuple(findings),
         drifts=drifts,
         days=days,
+        reference_rows=known.height,
         reference=ours,
         current=current,
     )
@@ -258,16 +265,6 @@ def _is_number(column: pl.Series) -> bool:
     return column.dtype.is_numeric()
 
 
-def _is_probability(column: pl.Series) -> bool:
-    values = column.drop_nulls().drop_nans()
-    return bool(values.len() and ((values >= 0) & (values <= 1)).all())
-
-
-def _is_label(column: pl.Series) -> bool:
-    values = column.drop_nulls().drop_nans()
-    return bool(values.len() and values.is_in([0.0, 1.0]).all())
-
-
 def _table(rows: pl.DataFrame, names: list[str], extra: Mapping[str, str]) -> pl.DataFrame:
     features = {name: rows[FEATURE + name] for name in names}
     return pl.DataFrame({**features, **{name: rows[column] for name, column in extra.items()}})
@@ -285,7 +282,7 @@ def _days(
     """Outcomes by day, None where there is no probability or no label of yes and no; and what each day looked like."""
     if not rows["time"].count():
         return None, ()
-    judged = scored and _is_label(rows["label"])
+    judged = scored and is_label(rows["label"])
     found, facts = [], []
     counted = rows.group_by(pl.col("time").dt.date()).agg(pl.len(), pl.col("label").count())
     counts = {day: (height, labels) for day, height, labels in counted.rows()}
@@ -308,8 +305,11 @@ def _mean(values: pl.Series) -> float | None:
     return float(mean) if isinstance(mean, float) else None
 
 
-def _broken(columns: ColumnFacts) -> list[Finding]:
-    """A lost, retyped or emptied column breaks what the model was made for; a new or constant one is worth a look."""
+def _broken(columns: ColumnFacts, predictions: list[Finding]) -> list[Finding]:
+    """A lost, retyped or emptied column breaks what the model was made for; a new or constant one is worth a look.
+
+    predictions: what is wrong with those.
+    """
     words = {
         "lost": (Severity.PAGE, "is not there any more"),
         "retyped": (Severity.PAGE, "is of another type than in the reference"),
@@ -317,7 +317,7 @@ def _broken(columns: ColumnFacts) -> list[Finding]:
         "new": (Severity.INFORM, "is not in the reference"),
         "constant": (Severity.INFORM, "has one value only"),
     }
-    found = []
+    found = [*predictions]
     for what, (severity, text) in words.items():
         for name in getattr(columns, what):
             found.append(Finding(severity, Check(f"schema.{name}", Verdict.FAIL, text=f"{name} {text}")))
@@ -339,25 +339,15 @@ def _check_bias(bias: Bias | None) -> list[Finding]:
     return [Finding(Severity.INFORM, check)]
 
 
-def _performance(monitors: Mapping[str, MonitorSpec], outcomes: Outcomes | None, rows: pl.DataFrame) -> list[Finding]:
+def _performance(monitors: Mapping[str, MonitorSpec], outcomes: Outcomes | None, why_not: str) -> list[Finding]:
     """What the outcomes say; of rows that have not had the time for a label it is said that they have not."""
     if outcomes is None:
-        return [Finding(Severity.PAGE, Check("outcomes", Verdict.INCONCLUSIVE, text=_why_not(rows)))]
+        return [Finding(Severity.PAGE, Check("outcomes", Verdict.INCONCLUSIVE, text=why_not))]
     return [
         check_calibration(monitors["calibration"], outcomes),
         check_base_rate(monitors["base_rate"], outcomes),
         *report_quality(outcomes),
     ]
-
-
-def _why_not(rows: pl.DataFrame) -> str:
-    if not rows["time"].count():
-        return "no column tells the time of an event, so days cannot be told apart: --time COLUMN"
-    if not rows["mature"].any():
-        return "no row is old enough for its label"
-    if not rows["label"].count():
-        return "no row has a label: --outcomes FILE, or --label COLUMN"
-    return "outcomes are judged where they are 0 or 1 and the score is a probability"
 
 
 def _micros(moment: datetime) -> int:

@@ -32,7 +32,7 @@ def window_document(found: ForeignWindow) -> JsonObject:
             "weighted_rows": found.weighted,
             "untimed": found.untimed,
             "mistimed": found.mistimed,
-            "reference_rows": found.reference.rows,
+            "reference_rows": found.reference_rows,
         },
         "coverage": {
             "mature": found.mature,

@@ -18,7 +18,10 @@ FEATURE = "feature."  # before the name of each feature, so that none hides a co
 
 @dataclass(frozen=True, slots=True)
 class ForeignColumns:
-    """Which column is what; None: there is none. features: those that are compared, without the columns left out."""
+    """Which column is what; None: there is none. features: those that are compared, without the columns left out.
+
+    passed_over: columns that are called like one of these and hold something else, in words.
+    """
 
     id: str | None = None
     time: str | None = None
@@ -27,6 +30,7 @@ class ForeignColumns:
     label_time: str | None = None
     weight: str | None = None
     features: tuple[str, ...] = ()
+    passed_over: tuple[str, ...] = ()
 
 
 def choose_columns(frame: Frame, said: ForeignColumns, *, ignore: Sequence[str], where: str) -> ForeignColumns:
@@ -45,6 +49,7 @@ def choose_columns(frame: Frame, said: ForeignColumns, *, ignore: Sequence[str],
         given = getattr(said, what)
         found[what] = find_column(names if given else free, given, names_of, what=f"the {what}", where=where)
         free = [name for name in free if name != found[what]]
+    passed_over = []
     for what in ("score", "label", "weight"):
         column = found[what]
         if column is not None and not (schema[column].is_numeric() or schema[column] == pl.Boolean):
@@ -52,7 +57,9 @@ def choose_columns(frame: Frame, said: ForeignColumns, *, ignore: Sequence[str],
                 kind = schema[column]
                 raise ColumnUnknown(f"the {what} is a number, and {column} is {kind}", where=where, mend=f"--{what} COLUMN")
             found[what] = None
-    return ForeignColumns(**found, features=tuple(name for name in free if _has_profile(schema[name])))
+            passed_over.append(f"{column} is {schema[column]}, and the {what} is a number: it is not used")
+    features = tuple(name for name in free if _has_profile(schema[name]))
+    return ForeignColumns(**found, features=features, passed_over=tuple(passed_over))
 
 
 def take_columns(frame: Frame, columns: ForeignColumns) -> pl.LazyFrame:
@@ -75,7 +82,7 @@ def _has_profile(kind: pl.DataType) -> bool:
 
 
 def _instants(name: str, kind: pl.DataType) -> pl.Expr:
-    """A text, a date, an instant with or without a zone (then UTC), or seconds or milliseconds of the epoch."""
+    """A text, a date, an instant with or without a zone (then UTC), or seconds of the epoch or a 1,000th or less of them."""
     column = pl.col(name)
     if kind == pl.String:
         return column.map_batches(parse_instants, return_dtype=INSTANT)
@@ -85,7 +92,8 @@ def _instants(name: str, kind: pl.DataType) -> pl.Expr:
         return column.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     if kind.is_numeric():
         seconds = column.cast(pl.Float64)
-        unit = pl.when(seconds.abs() < 1e11).then(1e6).when(seconds.abs() < 1e14).then(1e3).otherwise(1.0)
+        size = seconds.abs()
+        unit = pl.when(size < 1e11).then(1e6).when(size < 1e14).then(1e3).when(size < 1e17).then(1.0).otherwise(1e-3)
         fits = (seconds * unit).abs() < 1e17  # years 1200 to 5100; beyond is no time
         return pl.when(fits).then(seconds * unit).cast(pl.Int64).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     return pl.lit(None, INSTANT)

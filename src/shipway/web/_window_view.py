@@ -69,6 +69,7 @@ def make_window_view(document: JsonObject) -> WindowView:
     if window["untimed"] or window["mistimed"]:
         odd = f"{window['untimed']:,} rows without a time and {window['mistimed']:,} of the future are left out"
         notes.append(odd)
+    notes.extend(_short(note, 3 * _NAME) for note in found.get("notes", ()))
     failing = {check["name"].removeprefix("drift.") for check in found["checks"] if check["verdict"] == "fail"}
     checks = [check for check in found["checks"] if not check["name"].startswith("drift.")]
     if len(checks) > _CHECKS:
