@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from numpy.typing import NDArray
 
@@ -23,8 +24,9 @@ from shipway.monitor import compact_logs
 from shipway.operate import ComparisonImpossible, Measured, check_candidate, watch_all
 from shipway.operate import _checks as checks
 from shipway.operate import _measured as measured
-from shipway.pipeline import Hands, Silence
-from shipway.release import Component, deployment_object, put_release
+from shipway.pipeline import MADE, Hands, Silence
+from shipway.pipeline._scored import put_scores
+from shipway.release import Component, deployment_object, load_components, put_release
 from shipway.spec import DeploySpec, OutcomeSpec, Spec
 
 DEPLOY = DeploySpec(name="delay@prod", application="delay", environment="prod")
@@ -106,6 +108,29 @@ def test_labels_that_are_not_mature_are_not_compared_on(hands: Hands, monkeypatc
     # the clock is that of the last outcome, noon of the day after the last: what matures at noon is the eighth day
     assert (window["first"], window["last"]) == (str(days[0].day), str(days[7].day))
     assert 7 * 300 < window["rows"] < 8 * 300
+
+
+def held_out_from(hands: Hands, candidate: Digest, first: date) -> None:
+    """The candidate's evaluation, on rows of that day and the three after it."""
+    days = make_days(9, days=4, rows=50)
+    table = pl.concat(
+        pl.DataFrame({"time": [datetime.combine(first + timedelta(days=n), datetime.min.time())] * 50,
+                      "score": day.score, "label": day.label.astype(int)})
+        for n, day in enumerate(days)
+    )  # fmt: skip
+    scores = put_scores(hands.store, table)
+    model = next(part for part in load_components(hands.store, candidate) if part.kind == "model")
+    hands.store.put_state(MADE, model.digest, {"name": "delay", "scores": scores.to_json()})
+
+
+def test_a_candidate_is_not_compared_on_days_that_it_was_trained_on(hands: Hands, monkeypatch: pytest.MonkeyPatch) -> None:
+    live, candidate = release(hands, "live"), release(hands, "new")
+    serve(hands, days := make_days(1, days=10), live, put_live(hands, live), writer="live")
+    held_out_from(hands, candidate, days[7].day)
+    of_live = [window for window in windows(hands, monkeypatch, candidate) if window]
+    assert of_live == [{"release": live, "first": str(days[7].day), "last": str(days[9].day), "rows": 3 * 300}] * 3
+    with pytest.raises(ComparisonImpossible, match=f"may have been trained on what is before {days[7].day}"):
+        checked(hands, candidate, days=(days[0].day, days[6].day))
 
 
 def test_a_live_release_without_a_model_of_that_name_is_nothing_to_compare_with(hands: Hands) -> None:

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from shipway.pipeline._run import StepsRun, pipeline_behind, run_pipeline, run_steps
     from shipway.pipeline._run_plan import RunPlan, load_run_plan, put_run_plan
     from shipway.pipeline._score import rescore_reference, score_manifest, score_rows
-    from shipway.pipeline._scored import load_scores
+    from shipway.pipeline._scored import first_held_out_day, load_scores
     from shipway.pipeline._scoring import ScoringFailed
     from shipway.pipeline._states_client import EngineClientMissing, StatesClient
     from shipway.pipeline._states_engine import StepFunctionsEngine
@@ -129,7 +129,7 @@ _HOME = {
     "_taken": ["Changed", "DataTaken", "measure_changed", "open_place", "open_sql", "snapshot_data", "snapshot_folder"],
     "_score": ["rescore_reference", "score_manifest", "score_rows"],
     "_answers": ["class_scores"],
-    "_scored": ["load_scores"],
+    "_scored": ["first_held_out_day", "load_scores"],
     "_scoring": ["ScoringFailed"],
     "_types": [
         "Argument",
@@ -203,6 +203,7 @@ __all__ = [
     "closure_bytes",
     "code_object",
     "describe_difference",
+    "first_held_out_day",
     "follow",
     "functions_of",
     "label_ref",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import date
 
 import polars as pl
 
@@ -37,3 +38,12 @@ def put_scores(store: Store, table: pl.DataFrame) -> Descriptor:
 def load_scores(store: Store, scores: Descriptor) -> pl.DataFrame:
     """The table of such a leaf, verified. Raises ObjectMissing, ObjectDamaged."""
     return pl.read_parquet(io.BytesIO(store.objects.get(scores.digest)))
+
+
+def first_held_out_day(store: Store, scores: Descriptor) -> date | None:
+    """The day on which the scored reference begins; None where its rows have no time. Raises ObjectMissing, ObjectDamaged."""
+    table = load_scores(store, scores)
+    if TIME not in table.columns:
+        return None
+    first: date | None = table.select(pl.col(TIME).cast(pl.Date).min()).item()
+    return first
