@@ -4,7 +4,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 from monitoring_setup import Row, figure
 
@@ -14,12 +13,11 @@ import nannyml_help
 from evidently_cases import cases
 
 from shipway.monitor.evidently import DriftUnfit, evidently_drift
-from shipway.stats import Performance, fit_confidence
 
 
 def measure() -> list[Row]:
     """The rows of this part."""
-    return [_evidently(), _nannyml()]
+    return [_evidently(), *_nannyml()]
 
 
 def _evidently() -> Row:
@@ -46,26 +44,26 @@ def _evidently() -> Row:
     return {**one, "holds": bool(one["holds"]) and not other}
 
 
-def _nannyml() -> Row:
-    worst, other, chunks = 0.0, 0, 0
+def _nannyml() -> list[Row]:
+    """CBPE of yes and no and of classes by the largest difference, direct losses by their share."""
+    found: dict[str, list[nannyml_help.Compared]] = {"binary": [], "classes": [], "number": []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for data, said in nannyml_help.ask(folder, bundled=True)["sets"].items():
             if data in nannyml_help.own_rows():
                 continue
             reference, analysis = (pl.read_parquet(folder / f"{data}.{side}.parquet") for side in ("reference", "analysis"))
-            score, label, predicted = (reference[column].to_numpy() for column in ("score", "label", "predicted"))
-            spans = [slice(at, at + said["chunk"]) for at in range(0, reference.height, said["chunk"])]
-            estimator, start = fit_confidence(score, label, predicted, chunks=spans), 0
-            for place, end in enumerate(said["ends"]):
-                rows, start = analysis[start:end], end
-                found = estimator.estimate(rows["score"].to_numpy(), rows["predicted"].to_numpy())
-                theirs = [said["values"][metric][place] for metric in Performance._fields]
-                alerts = tuple(said["alerts"][metric][place] for metric in Performance._fields)
-                worst = max(worst, float(np.abs(np.array(found) - theirs).max()))
-                other, chunks = other + (estimator.alerts(found) != alerts), chunks + 1
-    words = (
-        f"NannyML 0.13.1's CBPE on 4 of its data sets, 7 metrics of {chunks} chunks, largest difference ({other} other alerts)"
-    )
-    one = figure(words, "", worst, bar=1e-3)
-    return {**one, "holds": bool(one["holds"]) and not other}
+            kind = "number" if "truth" in reference.columns else "binary" if "score" in reference.columns else "classes"
+            found[kind].append(nannyml_help.compare(reference, analysis, said))
+    words = {
+        "binary": "CBPE on {sets} of its data sets, 7 metrics of {chunks} chunks, largest difference",
+        "classes": "CBPE of several classes on its data set, 7 metrics of {chunks} chunks, largest difference",
+        "number": "DLE on its data set, 6 losses of {chunks} chunks, largest difference as a share of the loss",
+    }
+    rows = []
+    for kind, each in found.items():
+        other, chunks = (sum(one[field] for one in each) for field in (1, 2))
+        said = words[kind].format(sets=len(each), chunks=chunks)
+        one = figure(f"NannyML 0.13.1's {said} ({other} other alerts)", "", max(one.worst for one in each), bar=1e-3)
+        rows.append({**one, "holds": bool(one["holds"]) and not other})
+    return rows

@@ -66,7 +66,8 @@ LIBRARY_ROOMS = {
     "mangum": {"cli"},
     "polars": {"data", "pipeline", "monitor", "operate"},
     "skops": {"models", "environment"},
-    "sklearn": {"models", "environment"},
+    "sklearn": {"models", "environment", "monitor"},  # monitor fits losses, where a team asks for them (design 081)
+    "lightgbm": {"monitor"},
     "mlflow": {"tracking"},
     "pydantic": set(),
     "pandas": set(),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from shipway.monitor._cost import COST_BY, CostPart, CostReading, check_cost, cost_by, judge_amount, measure_cost
     from shipway.monitor._coverage import AgeShare, Bias, matures_by, maturity_curve, measure_bias
     from shipway.monitor._deployments import Reference, release_reference
+    from shipway.monitor._encode import Encoded, encode_features
     from shipway.monitor._estimate import Estimated, estimate_window
     from shipway.monitor._find import find_call, find_outcomes, find_predictions
     from shipway.monitor._foreign import ForeignWindow, WeightMalformed, WindowEmpty, measure_foreign
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from shipway.monitor._join import Coverage, joined, measure_coverage
     from shipway.monitor._labels import Labels, measure_labels
     from shipway.monitor._leaf import Question
+    from shipway.monitor._learner import LearnerMissing, find_learner
     from shipway.monitor._limits import limits_of, undecided
     from shipway.monitor._messages import NOTIFIED, Message, due_messages
     from shipway.monitor._months import report_months
@@ -69,6 +71,7 @@ _HOME = {
     "_join": ["Coverage", "joined", "measure_coverage"],
     "_labels": ["Labels", "measure_labels"],
     "_leaf": ["Question"],
+    "_learner": ["LearnerMissing", "find_learner"],
     "_limits": ["limits_of", "undecided"],
     "_messages": ["NOTIFIED", "Message", "due_messages"],
     "_months": ["report_months"],
@@ -87,6 +90,7 @@ _HOME = {
     "_verdict": ["DayVerdict", "Finding", "Severity"],
     "_calls": ["scan_calls"],
     "_cost": ["COST_BY", "CostPart", "CostReading", "check_cost", "cost_by", "judge_amount", "measure_cost"],
+    "_encode": ["Encoded", "encode_features"],
     "_estimate": ["Estimated", "estimate_window"],
     "_find": ["find_call", "find_outcomes", "find_predictions"],
     "_freshness": ["check_freshness", "freshness_detail"],
@@ -121,6 +125,7 @@ __all__ = [
     "CostReading",
     "Coverage",
     "DayVerdict",
+    "Encoded",
     "Estimated",
     "Event",
     "EventKind",
@@ -130,6 +135,7 @@ __all__ = [
     "HoursWindow",
     "Incident",
     "Labels",
+    "LearnerMissing",
     "Message",
     "MetricDays",
     "OutcomeColumns",
@@ -170,9 +176,11 @@ __all__ = [
     "cost_by",
     "drop_readings",
     "due_messages",
+    "encode_features",
     "estimate_window",
     "event_clock",
     "find_call",
+    "find_learner",
     "find_outcomes",
     "find_predictions",
     "fold_alerts",

@@ -22,6 +22,7 @@ from shipway.stats._calibration import (
     calibration_table,
 )
 from shipway.stats._calibration_interval import calibration_interval
+from shipway.stats._class_confidence import ClassConfidence, expected_of_classes, fit_class_confidence
 from shipway.stats._confidence_based import (
     ASSUMPTION,
     Bounds,
@@ -30,6 +31,7 @@ from shipway.stats._confidence_based import (
     expected_performance,
     fit_confidence,
 )
+from shipway.stats._direct_loss import LOSS_ASSUMPTION, DirectLoss, Learner, Losses, fit_direct_loss, realised_losses
 from shipway.stats._discoveries import benjamini_hochberg
 from shipway.stats._distances import jensen_shannon, ks_binned, psi, psi_filled, wasserstein_binned
 from shipway.stats._interval import NEVER, Interval, rows_still_needed, t_interval, wilson
@@ -48,13 +50,18 @@ __all__ = [
     "ASSUMPTION",
     "LOG_BINS",
     "LOG_ERROR",
+    "LOSS_ASSUMPTION",
     "NEVER",
     "Bounds",
     "Calibration",
     "CalibrationTable",
+    "ClassConfidence",
     "Confidence",
+    "DirectLoss",
     "DriftChance",
     "Interval",
+    "Learner",
+    "Losses",
     "Performance",
     "auc_contrast",
     "auc_difference",
@@ -76,8 +83,11 @@ __all__ = [
     "clopper_pearson",
     "cohen_kappa",
     "drift_chance",
+    "expected_of_classes",
     "expected_performance",
+    "fit_class_confidence",
     "fit_confidence",
+    "fit_direct_loss",
     "fit_isotonic",
     "holm",
     "items_needed",
@@ -98,6 +108,7 @@ __all__ = [
     "psi",
     "psi_filled",
     "ratio_interval",
+    "realised_losses",
     "roc_auc",
     "rows_still_needed",
     "share_interval",

@@ -81,7 +81,7 @@ def fit_confidence(
     if len(chunks) < chunks_needed:
         return Confidence(calibration, None)
     realised = [_realised(score[chunk], label[chunk], answer[chunk]) for chunk in chunks]
-    return Confidence(calibration, tuple(_bounds(np.array(values)) for values in zip(*realised, strict=True)))
+    return Confidence(calibration, tuple(bounds_of(np.array(values)) for values in zip(*realised, strict=True)))
 
 
 def expected_performance(scores: ArrayLike, chances: ArrayLike, predicted: ArrayLike, *, together: bool = True) -> Performance:
@@ -137,7 +137,8 @@ def _share(part: float, whole: float) -> float:
     return part / whole if whole else 0.0
 
 
-def _bounds(values: Floats) -> Bounds:
+def bounds_of(values: Floats) -> Bounds:
+    """Of a metric in 0..1 by chunk, NaN where it had no meaning."""
     known = values[~np.isnan(values)]
     if not known.size:
         return Bounds(0.0, 1.0)

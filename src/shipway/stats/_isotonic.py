@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from shipway.stats._arrays import Bools, Floats, Ints, scored
+from shipway.stats._arrays import Floats, Ints, scored
 from shipway.stats._auc import roc_auc
 
 _SHUFFLES, _HELD_OUT, _BINS = 10, 0.1, 10
@@ -74,24 +74,26 @@ def worth_calibrating(scores: ArrayLike, labels: ArrayLike, *, seed: int = 42) -
     random, held = np.random.RandomState(seed), []
     for _ in range(_SHUFFLES):
         out = _held_out(label, random)
-        held.append((score[out], fit_isotonic(score[~out], label[~out])(score[out]), label[out]))
+        rest = np.ones(label.size, dtype=bool)
+        rest[out] = False
+        held.append((score[out], fit_isotonic(score[rest], label[rest])(score[out]), label[out]))
     raw, fitted, truth = (np.concatenate(parts) for parts in zip(*held, strict=True))
     edges = _bin_edges(raw.size)
     return edges.size > 2 and _error(raw, truth, edges) > _error(fitted, truth, edges)
 
 
-def _held_out(label: Floats, random: np.random.RandomState) -> Bools:
-    """A tenth of the rows of either label, as sklearn's StratifiedShuffleSplit draws it: a close verdict hangs on it."""
+def _held_out(label: Floats, random: np.random.RandomState) -> Ints:
+    """A tenth of the rows of either label, in the order in which sklearn's StratifiedShuffleSplit draws them."""
     rows = [np.flatnonzero(label == value) for value in (0.0, 1.0)]
     counts = np.array([one.size for one in rows])
     tests = math.ceil(_HELD_OUT * label.size)
     trained = _apportioned(counts, label.size - tests, random)
     tested = _apportioned(counts - trained, tests, random)
-    out = np.zeros(label.size, dtype=bool)
+    out = []
     for one, skipped, taken in zip(rows, trained, tested, strict=True):
-        out[one[random.permutation(one.size)[skipped : skipped + taken]]] = True
-    random.permutation(label.size - tests), random.permutation(tests)  # that draws them in another order, too
-    return out
+        out.append(one[random.permutation(one.size)[skipped : skipped + taken]])
+    random.permutation(label.size - tests)  # of those that are trained on
+    return np.asarray(random.permutation(np.concatenate(out)), dtype=np.int64)
 
 
 def _apportioned(counts: Ints, draws: int, random: np.random.RandomState) -> Ints:
@@ -119,6 +121,6 @@ def _bin_edges(rows: int) -> Ints:
 
 
 def _error(scores: Floats, labels: Floats, edges: Ints) -> float:
-    order = np.argsort(scores, kind="stable")
+    order = np.argsort(scores)  # as NannyML sorts: among rounded scores a close verdict hangs on the order of equal ones
     apart = np.add.reduceat(scores[order] - labels[order], edges[:-1])
     return float(np.abs(apart).sum() / scores.size)
