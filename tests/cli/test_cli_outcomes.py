@@ -51,6 +51,18 @@ def test_files_of_every_form_and_a_folder_of_them_are_outcomes_and_a_second_time
     ]
 
 
+def test_files_of_customers_are_outcomes_by_the_column_that_is_named_or_called_so(folder: Path) -> None:
+    (folder / "a.csv").write_text("id,customer,churned,time\n1,C17,1,2013-02-02T10:00:00\n2,C18,0,2013-02-02T10:00:00\n")
+    (folder / "b.csv").write_text("entity_id,name,value,time\nC17,churned,1,2013-02-02T10:00:00Z\nC17,churned,0,2013-02-03\n")
+    words = ("import", "a.csv", "--name", "churned", "--entity", "customer", "--json")
+    assert [json.loads(outcomes(folder, *words).stdout)["recorded"] for _ in range(2)] == [2, 0]
+    assert json.loads(outcomes(folder, "import", "b.csv", "--json").stdout)["recorded"] == 1, (
+        "of one customer and time it is known"
+    )
+    (found,) = json.loads(outcomes(folder, "--json").stdout)["outcomes"]
+    assert (found["rows"], found["entities"], found["orphans"]) == (3, 3, 3)
+
+
 def test_nothing_of_a_file_with_a_bad_row_is_kept_and_what_cannot_be_read_is_one_error(folder: Path) -> None:
     (folder / "bad.csv").write_text("id,name,value\nr:0,late,1\nr:1,late,\n")
     assert isinstance(outcomes(folder, "import", "bad.csv").exception, OutcomeMalformed)

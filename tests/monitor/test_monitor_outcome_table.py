@@ -34,8 +34,8 @@ TIMES = st.one_of(
     st.datetimes(datetime(1900, 1, 1), datetime(2030, 1, 1)).map(datetime.isoformat),
 )
 ROWS = st.fixed_dictionaries(
-    {"id": IDS, "name": st.sampled_from(["late", "spend", ""]), "value": st.floats(), "time": TIMES},
-    optional={"unit": st.sampled_from([None, "usd", ""])},
+    {"id": st.one_of(IDS, IDS, st.none()), "name": st.sampled_from(["late", "spend", ""]), "value": st.floats(), "time": TIMES},
+    optional={"unit": st.sampled_from([None, "usd", ""]), "entity": st.sampled_from([None, None, "c1", ""])},
 )
 
 
@@ -43,7 +43,7 @@ ROWS = st.fixed_dictionaries(
 @given(st.lists(ROWS, min_size=1, max_size=6))
 def test_a_table_is_taken_or_refused_as_its_rows_one_by_one(rows: list[dict[str, object]]) -> None:
     latest = NOW + timedelta(days=1)
-    kinds = {"id": pl.String, "name": pl.String, "value": pl.Float64, "time": pl.String, "unit": pl.String}
+    kinds = dict.fromkeys(("id", "name", "value", "time", "unit", "entity"), pl.String) | {"value": pl.Float64}
     table = pl.DataFrame([{**dict.fromkeys(kinds), **row} for row in rows], schema=kinds)
     taken, refused = [], set[int]()
     for line, row in enumerate(rows, 1):
@@ -93,8 +93,8 @@ def test_numbers_for_ids_dates_and_zoned_instants_for_times_and_units_are_kept_a
         log.record_table(pl.DataFrame({"id": ["18"], "name": ["spend"], "value": [True], "time": [date(2013, 2, 3)]}))
     compact_logs(store, now=NOW, time_column=time_column)
     assert scan_outcomes(store).collect().rows() == [
-        ("17", "spend", 9.5, datetime(2013, 2, 1, 11, tzinfo=UTC), NOW, "usd"),
-        ("18", "spend", 1.0, datetime(2013, 2, 3, tzinfo=UTC), NOW, None),
+        ("17", "spend", 9.5, datetime(2013, 2, 1, 11, tzinfo=UTC), NOW, "usd", None),
+        ("18", "spend", 1.0, datetime(2013, 2, 3, tzinfo=UTC), NOW, None, None),
     ]
 
 

@@ -77,8 +77,8 @@ def test_recorded_means_on_the_device_and_joinable_once_it_is_sealed(tmp_path: P
     compact_logs(store, now=NOW, time_column=time_column)
     rows = scan_outcomes(store).collect().rows()
     assert rows == [
-        ("r:0", "late", 1.0, datetime(2013, 2, 2, 9, 15, tzinfo=UTC), NOW, None),
-        ("r:1", "late", 0.0, None, NOW, None),
+        ("r:0", "late", 1.0, datetime(2013, 2, 2, 9, 15, tzinfo=UTC), NOW, None, None),
+        ("r:1", "late", 0.0, None, NOW, None, None),
     ]
 
 

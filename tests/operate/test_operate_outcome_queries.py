@@ -68,6 +68,15 @@ def test_each_round_takes_what_is_new_and_a_correction_is_one_more(folder: Path)
     assert (facts["name"], facts["rows"], facts["corrected"], facts["units"]) == ("churned", 4, 1, ["people"])
 
 
+def test_a_query_with_a_column_called_as_the_entity_gives_outcomes_of_entities(folder: Path) -> None:
+    (folder / "shipway.yaml").write_text(SPEC.replace("matures: 60d", "by: customer, within: 30d"))
+    (folder / "churned.sql").write_text(QUERY.replace("AS id", "AS id, 'C' || changed AS customer"))
+    add(folder, [("r:0", 0, "2013-02-01T10:00:00", 1), ("r:1", 1, "2013-02-01T11:00:00", 2)])
+    assert [pulled(folder), pulled(folder)] == [2, 0]
+    (facts,) = json.loads(outcomes(folder, "--json").stdout)["outcomes"]
+    assert (facts["rows"], facts["entities"], facts["units"]) == (2, 2, ["people"])
+
+
 def test_a_round_that_is_killed_before_it_wrote_its_place_down_is_repeated_as_if_it_had_not_been(folder: Path) -> None:
     add(folder, [(f"r:{at}", at % 2, None, at) for at in range(12_000)])  # several batches
     project = Project(read_settings(directory=str(folder), debug=False))

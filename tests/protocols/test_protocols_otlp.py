@@ -27,16 +27,18 @@ def attributes(**values: object) -> list[dict[str, Any]]:
 
 OURS = attributes(shipway__prediction="r:0", shipway__outcome="spend", shipway__value=-3, shipway__unit="usd")
 EVALUATION = attributes(gen_ai__evaluation__name="rating", gen_ai__response__id="c:0", gen_ai__evaluation__score__value=0.5)
+ENTITY = attributes(shipway__entity=17, shipway__outcome="churned", shipway__value=True)
 OTHER = attributes(http__request__method="GET", nested=True)
 ROWS = [
     {"id": "r:0", "name": "spend", "value": -3, "time": "2013-02-02T09:15:00+00:00", "unit": "usd"},
     {"id": "c:0", "name": "rating", "value": 0.5, "time": "2013-02-02T09:15:00+00:00"},
+    {"id": None, "name": "churned", "value": True, "time": "2013-02-02T09:15:00+00:00", "entity": "17"},
 ]
 
 
 def export(signal: Signal) -> Any:
     """A message of OpenTelemetry's own."""
-    found = [{"timeUnixNano": str(MOMENT), "attributes": one} for one in (OURS, OTHER, EVALUATION)]
+    found = [{"timeUnixNano": str(MOMENT), "attributes": one} for one in (OURS, OTHER, EVALUATION, ENTITY)]
     if signal == "logs":
         record = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{**one, "body": {"stringValue": "x"}} for one in found]}]}]}
         return json_format.ParseDict(record, ExportLogsServiceRequest())
@@ -50,7 +52,7 @@ def test_log_records_and_events_of_spans_are_outcomes_in_protobuf_and_json(signa
     for body, kind in ((message.SerializeToString(), PROTOBUF), (json_format.MessageToJson(message).encode(), JSON)):
         found = parse_telemetry(body, kind, signal)
         assert [row for one in found if (row := outcome_row(one))] == ROWS
-        assert len(found) == 3
+        assert len(found) == 4
 
 
 @pytest.mark.parametrize("value", [True, False, -(2**63), 2**63 - 1, 0, 1.5, -0.0, float("inf"), "text", "é" * 300])

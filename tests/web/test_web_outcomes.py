@@ -58,6 +58,9 @@ def test_a_json_list_is_taken_too(client: Client, project: Project) -> None:
     answer = client.post("/api/v1/outcomes", json.dumps([LATE, LATE, LATE]).encode(), "application/json; charset=utf-8")
     assert answer.json == {"recorded": 3}
     assert on_disk(project) == 3
+    whose = {"entity": "C17", "name": "late", "value": 1, "time": "2013-02-02T09:15:00"}
+    assert client.post("/api/v1/outcomes", lines(whose, LATE)).json == {"recorded": 2}
+    assert client.post("/api/v1/outcomes", lines(whose | {"id": "a:0"})).status == 400
 
 
 def test_nothing_and_windows_line_ends_are_fine(client: Client) -> None:

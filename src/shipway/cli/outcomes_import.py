@@ -15,6 +15,7 @@ from shipway.cli._settings import Project, Settings
 @click.option("--value", default=None, metavar="COLUMN", help="Of the number; `value`, `label` or the like.")
 @click.option("--time", default=None, metavar="COLUMN", help="Of when it happened; `time` or the like, if there is one.")
 @click.option("--unit", default=None, metavar="UNIT", help="What values are counted in, as in `usd`; else the column `unit`.")
+@click.option("--entity", default=None, metavar="COLUMN", help="Of whom it is, instead of an id; `entity` or `entity_id`.")
 @json_option
 @click.pass_obj
 def command(
@@ -25,6 +26,7 @@ def command(
     value: str | None,
     time: str | None,
     unit: str | None,
+    entity: str | None,
     as_json: bool,
 ) -> None:
     """Record the outcomes of Parquet, Arrow, CSV and JSON lines FILES, folders of such, or addresses as s3://BUCKET/PREFIX.
@@ -36,7 +38,7 @@ def command(
     from shipway.operate import gather
 
     project, out = Project(settings), Output(as_json)
-    chosen, recorded, seen = OutcomeColumns(id_, name, value, time, unit), 0, 0
+    chosen, recorded, seen = OutcomeColumns(id_, name, value, time, unit, entity), 0, 0
     gather(project.store)
     with OutcomeLog(project.store) as log:
         for text in files:

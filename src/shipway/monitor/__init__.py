@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from shipway.monitor._coverage import AgeShare, Bias, matures_by, maturity_curve, measure_bias
     from shipway.monitor._deployments import Reference, release_reference
     from shipway.monitor._encode import Encoded, encode_features
+    from shipway.monitor._entities import EntityRule
     from shipway.monitor._estimate import Estimated, estimate_window
-    from shipway.monitor._find import find_call, find_outcomes, find_predictions
+    from shipway.monitor._find import find_call, find_entity_outcomes, find_outcomes, find_predictions
     from shipway.monitor._foreign import ForeignWindow, WeightMalformed, WindowEmpty, measure_foreign
     from shipway.monitor._foreign_document import window_document
     from shipway.monitor._foreign_table import ForeignColumns, choose_columns, take_columns, with_outcomes
@@ -91,8 +92,9 @@ _HOME = {
     "_calls": ["scan_calls"],
     "_cost": ["COST_BY", "CostPart", "CostReading", "check_cost", "cost_by", "judge_amount", "measure_cost"],
     "_encode": ["Encoded", "encode_features"],
+    "_entities": ["EntityRule"],
     "_estimate": ["Estimated", "estimate_window"],
-    "_find": ["find_call", "find_outcomes", "find_predictions"],
+    "_find": ["find_call", "find_entity_outcomes", "find_outcomes", "find_predictions"],
     "_freshness": ["check_freshness", "freshness_detail"],
     "_golden_prompts": ["Baseline", "BaselineMalformed", "PromptRun", "take_baseline"],
     "_readings": ["READING", "Reading", "ReadingPoint", "drop_readings", "keep_reading", "load_readings"],
@@ -126,6 +128,7 @@ __all__ = [
     "Coverage",
     "DayVerdict",
     "Encoded",
+    "EntityRule",
     "Estimated",
     "Event",
     "EventKind",
@@ -181,6 +184,7 @@ __all__ = [
     "event_clock",
     "find_call",
     "find_learner",
+    "find_entity_outcomes",
     "find_outcomes",
     "find_predictions",
     "fold_alerts",

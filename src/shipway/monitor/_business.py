@@ -22,6 +22,7 @@ from shipway.kernel.check import Verdict
 from shipway.kernel.units import Seconds
 from shipway.monitor._checks import judged, window_days
 from shipway.monitor._deployments import rows_of_ref
+from shipway.monitor._entities import entity_rule
 from shipway.monitor._join import with_labels
 from shipway.monitor._limits import undecided
 from shipway.monitor._tables import WEIGHT, scan_weights
@@ -93,7 +94,9 @@ def measure_metric(
     last = newest_day(clock, matures)
     first = last - timedelta(days=window * (BEFORE + 1) - 1)
     rows = rows_of_ref(store, scan_weights(store, first=first, last=last), ref)
-    known = with_labels(store, rows, outcome=name, matures=matures, as_of=clock).filter(pl.col("label").is_not_null())
+    rule = entity_rule(store, ref, name, first, last)
+    labelled = with_labels(store, rows, outcome=name, matures=matures, as_of=clock, entity=rule)
+    known = labelled.filter(pl.col("label").is_not_null())
     weighed = known.group_by("day").agg(
         pl.col(WEIGHT).sum().alias("rows"), (pl.col("label") * pl.col(WEIGHT)).sum().alias("sums")
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from shipway.kernel.units import Seconds
 from shipway.monitor._deployments import rows_of_ref
+from shipway.monitor._entities import entity_rule
 from shipway.monitor._join import AT_ONCE, with_labels
 from shipway.monitor._tables import SCORE, WEIGHT, input_column, scan_predictions
 from shipway.stats import Interval, auc_difference
@@ -28,7 +29,8 @@ def window_rows(
     `paired_comparison`.
     """
     rows = rows_of_ref(store, scan_predictions(store, first=start, last=end), ref)
-    labelled = with_labels(store, rows, outcome=outcome, matures=matures, as_of=as_of)
+    rule = entity_rule(store, ref, outcome, start, end)
+    labelled = with_labels(store, rows, outcome=outcome, matures=matures, as_of=as_of, entity=rule)
     return labelled.sort("time", "id").collect()
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 import polars as pl
 
 from shipway.monitor._deployments import rows_of_ref
+from shipway.monitor._entities import entity_labels, entity_rules
 from shipway.monitor._tables import AHEAD, INSTANT, scan_answers, scan_outcomes
 from shipway.store import Store
 
@@ -26,8 +27,11 @@ def event_clock(store: Store, ref: str) -> datetime | None:
         .select(pl.coalesce("event", "any").max())
     )
     outcomes = _believed(store, scan_outcomes(store).select("id", "time"))
-    told = outcomes.join(answers.select("id"), on="id", how="semi").select(pl.max("time"))
-    found = [frame.item() for frame in pl.collect_all([asked, told])]
+    told = [outcomes.join(answers.select("id"), on="id", how="semi").select(pl.max("time"))]
+    for name, rule in entity_rules(store, ref).items():
+        times = entity_labels(store, rule, name).select(time="label_time")
+        told.append(_believed(store, times).select(pl.max("time")))
+    found = [frame.item() for frame in pl.collect_all([asked, *told])]
     return max((moment for moment in found if isinstance(moment, datetime)), default=None)
 
 

@@ -13,6 +13,7 @@ IDS = ("id", "prediction_id", "inference_id", "event_id", "request_id", "trace_i
 TIMES = ("time", "timestamp", "ts", "event_time", "prediction_ts", "datetime", "date")
 LABELS = ("label", "actual", "target", "y_true", "outcome", "ground_truth", "actual_label")
 SCORES = ("probability", "score", "prediction_score", "y_pred_proba", "y_score", "proba", "prediction", "y_pred")
+_ENTITIES = ("entity", "entity_id")
 _VALUES = ("value", *LABELS)
 _OUTCOME_TIMES = ("outcome_time", "outcome_ts", "label_time", *TIMES)
 
@@ -31,6 +32,7 @@ class OutcomeColumns(NamedTuple):
     value: str | None = None
     time: str | None = None
     unit: str | None = None
+    entity: str | None = None
 
 
 def find_column(columns: Sequence[str], given: str | None, guesses: Sequence[str], *, what: str, where: str) -> str | None:
@@ -69,19 +71,21 @@ def need_column(
 
 
 def pick_outcomes(frame: pl.LazyFrame, chosen: OutcomeColumns, *, where: str) -> pl.DataFrame:
-    """The columns id, name, value and, where there are any, time and unit of a table of outcomes; other columns are left out.
+    """The columns id or entity, name, value and, if there are any, time and unit of a table of outcomes; others are left out.
+
+    Where an entity is named and no id, an `id` is the table's own.
 
     A table with a column `name` holds outcomes of many names; of any other all rows are of one, `chosen.name` or that of the
     column of values. Raises ColumnUnknown; what the rows hold is looked at by who records them.
     """
     columns = frame.collect_schema().names()
     value_guesses = (chosen.name.lower(), *_VALUES) if chosen.name else _VALUES
-    id_ = need_column(columns, chosen.id, IDS, what="the id of the prediction", where=where, option="--id")
+    owners = _owners(columns, chosen, where=where)
     value = need_column(columns, chosen.value, value_guesses, what="the value", where=where, option="--value")
     time = find_column(columns, chosen.time, _OUTCOME_TIMES, what="the time", where=where)
     named = chosen.name is None and "name" in columns
     picked = {
-        "id": pl.col(id_),
+        **owners,
         "name": pl.col("name") if named else pl.lit(chosen.name or value),
         "value": pl.col(value),
     }
@@ -90,3 +94,14 @@ def pick_outcomes(frame: pl.LazyFrame, chosen: OutcomeColumns, *, where: str) ->
     if chosen.unit is not None or "unit" in columns:
         picked["unit"] = pl.lit(chosen.unit) if chosen.unit is not None else pl.col("unit")
     return frame.select(**picked).collect()
+
+
+def _owners(columns: Sequence[str], chosen: OutcomeColumns, *, where: str) -> dict[str, pl.Expr]:
+    """What outcomes are of: predictions by id, entities, or some of either."""
+    entity = find_column(columns, chosen.entity, _ENTITIES, what="the entity", where=where)
+    named_alone = chosen.entity is not None and chosen.id is None
+    id_ = None if named_alone else find_column(columns, chosen.id, IDS, what="the id of the prediction", where=where)
+    if entity is None and id_ is None:
+        need_column(columns, None, (), what="the id of the prediction", where=where, option="--id")
+    found = {"id": id_, "entity": entity}
+    return {name: pl.col(column) for name, column in found.items() if column is not None}

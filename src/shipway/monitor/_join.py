@@ -1,4 +1,5 @@
-"""Predictions joined with what became true: by id, within their release, the last recorded outcome wins.
+"""Predictions joined with what became true: by id, within their release, the last recorded outcome wins; where the deployment
+says so by entity and time (`_entities`), unless an outcome names the prediction itself.
 
 An outcome counts once its prediction has matured; younger rows are without a label, not wrong. An outcome that nobody
 asked for (an orphan) joins nothing, nor does one of an id that stands for several rows: it would be wrong for all but
@@ -14,9 +15,11 @@ import polars as pl
 
 from shipway.kernel.digest import Digest
 from shipway.kernel.units import Seconds
-from shipway.monitor._tables import INSTANT, SCORE, WEIGHT, ambiguous_requests, scan_outcomes, scan_predictions
+from shipway.monitor._entities import EntityRule, entity_labels
+from shipway.monitor._tables import INSTANT, ROW, SCORE, WEIGHT, ambiguous_requests, scan_outcomes, scan_predictions
 from shipway.store import Store
 
+_LABEL, _OTHER = ["label", "label_time", "label_recorded"], " of the entity"
 AT_ONCE = Seconds(0.0)
 
 
@@ -44,33 +47,51 @@ def joined(
     outcome: str,
     matures: Seconds = AT_ONCE,
     as_of: datetime | None = None,
+    entity: EntityRule | None = None,
 ) -> pl.LazyFrame:
     """Predictions of the event days start to end, both included, with label, its times, mature and ambiguous.
 
     release: only its predictions, None for all. mature: event time + matures (seconds) is not after as_of (always,
     without one). label: the last recorded value of the outcome, null where there is none, the row is not mature or its id is
-    ambiguous.
+    ambiguous. entity: how outcomes of an entity join, if they do; for that an id does not matter.
     """
     predictions = scan_predictions(store, first=start, last=end)
     if release is not None:
         predictions = predictions.filter(pl.col("release") == release)
-    return with_labels(store, predictions, outcome=outcome, matures=matures, as_of=as_of)
+    rule = entity.between(start, end) if entity else None
+    return with_labels(store, predictions, outcome=outcome, matures=matures, as_of=as_of, entity=rule)
 
 
 def with_labels(
-    store: Store, predictions: pl.LazyFrame, *, outcome: str, matures: Seconds, as_of: datetime | None
+    store: Store,
+    predictions: pl.LazyFrame,
+    *,
+    outcome: str,
+    matures: Seconds,
+    as_of: datetime | None,
+    entity: EntityRule | None = None,
 ) -> pl.LazyFrame:
-    """As `joined`, for any predictions of the log."""
+    """As `joined`, for any predictions of the log; entity: of the days that they are of, and of their ref."""
     newest = (
         scan_outcomes(store)
-        .filter(pl.col("name") == outcome)
+        .filter(pl.col("name") == outcome, pl.col("entity").is_null())
         .unique("id", keep="last", maintain_order=True)
         .select("id", label="value", label_time="time", label_recorded="recorded")
     )
     mature = pl.lit(True) if as_of is None else pl.col("time") + timedelta(seconds=matures) <= pl.lit(as_of, dtype=INSTANT)
-    counted = pl.when(pl.col("mature") & ~pl.col("ambiguous")).then(pl.col("label", "label_time", "label_recorded")).name.keep()
+    counted = pl.when(pl.col("mature") & ~pl.col("ambiguous")).then(pl.col(_LABEL)).name.keep()
     labelled = predictions.join(newest, on="id", how="left", maintain_order="left").with_columns(mature=mature)
-    return _marked(labelled, ambiguous_requests(store)).with_columns(counted)
+    marked = _marked(labelled, ambiguous_requests(store)).with_columns(counted)
+    return marked if entity is None else _by_entity(marked, entity_labels(store, entity, outcome))
+
+
+def _by_entity(rows: pl.LazyFrame, labels: pl.LazyFrame) -> pl.LazyFrame:
+    """Rows without a label of their own take their entity's, ambiguous ones too: an entity and a time tell them apart."""
+    joined = rows.join(labels, on=list(ROW), how="left", suffix=_OTHER, maintain_order="left")
+    takes = pl.col("mature") & pl.col("label").is_null()
+    taken = [pl.when(takes).then(pl.col(name + _OTHER)).otherwise(pl.col(name)).alias(name) for name in _LABEL]
+    found = joined.with_columns(taken).drop([name + _OTHER for name in _LABEL])
+    return found.with_columns(ambiguous=pl.col("ambiguous") & pl.col("label").is_null())
 
 
 def _marked(predictions: pl.LazyFrame, ambiguous: pl.DataFrame) -> pl.LazyFrame:

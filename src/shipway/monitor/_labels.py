@@ -14,6 +14,7 @@ from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Digest
 from shipway.monitor._coverage import AgeShare, Bias, maturity_curve, measure_bias
 from shipway.monitor._deployments import rows_of_ref
+from shipway.monitor._entities import entity_rule
 from shipway.monitor._join import with_labels
 from shipway.monitor._leaf import Question
 from shipway.monitor._tables import SCORE, WEIGHT, scan_weights
@@ -48,8 +49,10 @@ def measure_labels(store: Store, question: Question) -> tuple[Labels, ...]:
     """The four weeks until the event clock, by release and arm; shadows left out, nobody acted on their answers."""
     first = (question.clock - _SPAN).date()
     rows = rows_of_ref(store, scan_weights(store, first=first), question.ref)
-    table = with_labels(store, rows, outcome=question.outcome, matures=question.matures, as_of=question.clock)
-    known = with_labels(store, rows, outcome=question.outcome, matures=question.matures, as_of=None)
+    outcome, matures = question.outcome, question.matures
+    rule = entity_rule(store, question.ref, outcome, first)
+    table = with_labels(store, rows, outcome=outcome, matures=matures, as_of=question.clock, entity=rule)
+    known = with_labels(store, rows, outcome=outcome, matures=matures, as_of=None, entity=rule)
     everything = known.select(known_label="label", known_time="label_time", known_recorded="label_recorded")
     found = pl.concat([table, everything], how="horizontal").collect()
     parts = found.partition_by("release", "arm", maintain_order=True)

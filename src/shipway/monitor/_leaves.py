@@ -18,6 +18,7 @@ import polars as pl
 from shipway.data import Profile, merge_profiles, reference_profile
 from shipway.kernel.digest import Digest
 from shipway.monitor._deployments import Reference, rows_of_ref
+from shipway.monitor._entities import entity_rule
 from shipway.monitor._faults import past_unreadable
 from shipway.monitor._hours import CUT_ROWS, put_hours
 from shipway.monitor._join import with_labels
@@ -85,8 +86,12 @@ def _count_days(store: Store, question: Question) -> list[Leaf]:
     return [Leaf(**row) for row in counted.iter_rows(named=True)]
 
 
-def _labelled(store: Store, predictions: pl.LazyFrame, question: Question) -> pl.LazyFrame:
-    return with_labels(store, predictions, outcome=question.outcome, matures=question.matures, as_of=question.clock)
+def _labelled(
+    store: Store, predictions: pl.LazyFrame, question: Question, first: date | None = None, last: date | None = None
+) -> pl.LazyFrame:
+    outcome, matures = question.outcome, question.matures
+    rule = entity_rule(store, question.ref, outcome, first, last)
+    return with_labels(store, predictions, outcome=outcome, matures=matures, as_of=question.clock, entity=rule)
 
 
 def _same(counted: Leaf, held: Leaf | None) -> bool:
@@ -113,8 +118,9 @@ def _make(
     ready = {leaf: old for leaf in chunk if (old := _same_rows(leaf, held.get((leaf.release, leaf.day))))}
     whole = any(references[leaf.release].answers for leaf in chunk)  # answers are no scores: only the whole table has them
     scan = scan_weights if len(ready) == len(chunk) and not whole else scan_predictions
-    rows = rows_of_ref(store, scan(store, first=chunk[0].day, last=chunk[-1].day), question.ref)
-    table = _labelled(store, rows, question).sort("release", "day", pl.col("time").dt.hour(), maintain_order=True).collect()
+    first, last = chunk[0].day, chunk[-1].day
+    labelled = _labelled(store, rows_of_ref(store, scan(store, first=first, last=last), question.ref), question, first, last)
+    table = labelled.sort("release", "day", pl.col("time").dt.hour(), maintain_order=True).collect()
     spans = _spans(table)
     for release in sorted({leaf.release for leaf in chunk}):
         measure = Measure(references[release], table)

@@ -16,8 +16,10 @@ from shipway.kernel.clock import parse_instant
 from shipway.kernel.errors import ShipwayError, nearest
 from shipway.monitor._tables import INSTANT, parse_instants
 
-FIELDS = ("id", "name", "value", "time", "unit")
+FIELDS = ("id", "name", "value", "time", "unit", "entity")
 _KNOWN = frozenset(FIELDS)
+_BOTH = "an outcome is of a prediction (id) or of an entity, not of both"
+_TIMELESS = "an outcome of an entity has a time: it joins the predictions before it"
 _ISO = "%Y-%m-%dT%H:%M:%S%.6f"  # UTC, and the form that is read fastest
 
 
@@ -28,18 +30,23 @@ class OutcomeMalformed(ShipwayError):
 
     def __init__(self, problem: str, *, line: int, field: str) -> None:
         mend = 'a row is {"id": "REQUEST:ROW", "name": "late", "value": 1, "time": "2013-02-01T09:15:00"}, time, unit optional'
+        mend += "; with an entity instead of an id the time is not"
         super().__init__(problem, where=f"line {line}, field {field}", mend=mend)
         self.line, self.field = line, field
 
 
 class OutcomeRow(NamedTuple):
-    """One outcome: of which prediction, under which name, its number, when it happened if that is known, and its unit."""
+    """One outcome: of which prediction, under which name, its number, when it happened if that is known, and its unit.
+
+    entity: of whom it is where no prediction is named: the id is empty then, and the time known.
+    """
 
     id: str
     name: str
     value: float
     time: str | None
     unit: str | None
+    entity: str | None = None
 
 
 def parse_outcome(row: Mapping[str, object], *, line: int, latest: datetime) -> OutcomeRow:
@@ -51,22 +58,46 @@ def parse_outcome(row: Mapping[str, object], *, line: int, latest: datetime) -> 
         meant = nearest(key, list(FIELDS))
         raise OutcomeMalformed(f"unknown field{f', meant {meant}?' if meant else ''}", line=line, field=key)
     unit = None if row.get("unit") is None else _text(row, "unit", line)
-    return OutcomeRow(_text(row, "id", line), _text(row, "name", line), _number(row, line), _time(row, line, latest), unit)
+    entity = row.get("entity")
+    id_ = _text(row, "id", line) if entity is None else ""
+    name, value, time = _text(row, "name", line), _number(row, line), _time(row, line, latest)
+    if entity is None:
+        return OutcomeRow(id_, name, value, time, unit)
+    if row.get("id") is not None:
+        raise OutcomeMalformed(_BOTH, line=line, field="entity")
+    if time is None:
+        raise OutcomeMalformed(_TIMELESS, line=line, field="time")
+    return OutcomeRow(id_, name, value, time, unit, _text(row, "entity", line))
 
 
 def parse_outcome_table(table: pl.DataFrame, *, latest: datetime, line: int = 1) -> pl.DataFrame:
-    """The outcomes in a table with the columns FIELDS (time and unit may be missing) as text, text, double, ISO text, text.
+    """The outcomes in a table with the columns FIELDS, all as text but the double `value`; time is ISO text.
 
-    Whole numbers are taken for ids, dates and datetimes for times (those without a zone as UTC). line: that of the first row.
-    Raises OutcomeMalformed for the first row that is none.
+    time and unit may be missing, and one of id and entity; the id is empty where an entity is named. Whole numbers are taken
+    for ids, dates and datetimes for times (those without a zone as UTC). line: that of the first row. Raises OutcomeMalformed
+    for the first row that is none.
     """
-    for name in table.columns:
-        if name not in FIELDS:
-            raise OutcomeMalformed("unknown field", line=line, field=name)
-    texts = {field: _text_column(table, field, line) for field in ("id", "name")}
+    for field in table.columns:
+        if field not in FIELDS:
+            raise OutcomeMalformed("unknown field", line=line, field=field)
     times = _times(table, line, latest)
+    id_, entity = _owners(table, times, line)
+    name, numbers = _text_column(table, "name", line), _numbers(table, line)
     unit = pl.lit(None, pl.String) if "unit" not in table.columns else _text_column(table, "unit", line, optional=True)
-    return table.select(**texts, value=_numbers(table, line), time=times, unit=unit)
+    return table.select(id=id_, name=name, value=numbers, time=times, unit=unit, entity=entity)
+
+
+def _owners(table: pl.DataFrame, times: pl.Series, line: int) -> tuple[pl.Series, pl.Series]:
+    """Ids, empty where an entity is named, and entities."""
+    nothing = pl.repeat(None, table.height, dtype=pl.String, eager=True)
+    if "entity" not in table.columns or table["entity"].dtype == pl.Null:
+        return _text_column(table, "id", line), nothing
+    entity = _text_column(table, "entity", line, optional=True)
+    id_ = _text_column(table, "id", line, optional=True) if "id" in table.columns else nothing
+    _refuse_first(id_.is_not_null() & entity.is_not_null(), table, "entity", _BOTH, line, sign=": ")
+    _refuse_first(id_.is_null() & entity.is_null(), table, "entity", "id or entity is text", line)
+    _refuse_first(times.is_null() & entity.is_not_null(), table, "entity", _TIMELESS, line, sign=": ")
+    return id_.fill_null(""), entity
 
 
 def _text(row: Mapping[str, object], field: str, line: int) -> str:

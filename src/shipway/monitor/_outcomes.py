@@ -14,11 +14,12 @@ from types import TracebackType
 import msgspec
 import polars as pl
 
-from shipway.monitor._outcome_rows import OutcomeMalformed, OutcomeRow, parse_outcome, parse_outcome_table
+from shipway.monitor._outcome_rows import FIELDS, OutcomeMalformed, OutcomeRow, parse_outcome, parse_outcome_table
 from shipway.monitor._tables import AHEAD, OUTCOME_COLUMNS, parse_instants, scan_outcomes
 from shipway.store import OutcomeRecord, SegmentWriter, Store, encode_record, list_segments
 
 _ROTATE_SECONDS = 2.0  # an outcome waits at most this long before it can be joined
+_ONE = ["id", "entity", "name", "event"]  # what a correction has in common with what it corrects
 _TOGETHER = 50_000  # rows of a table in one record: what a kill in the middle of a file can keep apart
 
 
@@ -50,16 +51,12 @@ class OutcomeLog:
         return len(parsed), refused
 
     def record_table(self, table: pl.DataFrame) -> int:
-        """As record, of a table with the columns id, name, value and, if it has them, time and unit.
+        """As record, of a table with the columns id or entity, name, value and, if it has them, time and unit.
 
         Every row is looked at before the first is kept. A kill in the middle leaves some of the rows: recording the table again
         is then the same as once.
         """
-        now = self._store.clock.now()
-        good = parse_outcome_table(table, latest=now + AHEAD)
-        for part in good.iter_slices(_TOGETHER):
-            self._writer.append_durable(encode_record(_record_of(part, now)), part.height)
-        return good.height
+        return self._keep(parse_outcome_table(table, latest=self._store.clock.now() + AHEAD))
 
     def record_new(self, table: pl.DataFrame) -> int:
         """As record_table without the rows that say what the log says already; how many were kept.
@@ -68,7 +65,13 @@ class OutcomeLog:
         """
         good = parse_outcome_table(table, latest=self._store.clock.now() + AHEAD)
         waits = list_segments(self._store.log_folder("outcomes"))
-        return self.record_table(good if waits else new_outcomes(self._store, good))
+        return self._keep(good if waits else new_outcomes(self._store, good))
+
+    def _keep(self, good: pl.DataFrame) -> int:
+        now = self._store.clock.now()
+        for part in good.iter_slices(_TOGETHER):
+            self._writer.append_durable(encode_record(_record_of(part, now)), part.height)
+        return good.height
 
     def close(self) -> None:
         """Seals what was written, so that the next compaction takes it. A log that never wrote has nothing to close."""
@@ -89,17 +92,23 @@ class OutcomeLog:
 
 
 def new_outcomes(store: Store, table: pl.DataFrame) -> pl.DataFrame:
-    """Of these outcomes (as parse_outcome_table gives them) the last of each id and name, unless the log says the same."""
-    last = table.unique(["id", "name"], keep="last", maintain_order=True)
+    """Of these outcomes (as parse_outcome_table gives them) the last of each id and name, unless the log says the same.
+
+    Of an entity those of each time are apart.
+    """
+    given = table.with_columns(instant=parse_instants(table["time"]))
+    event = pl.when(pl.col("entity").is_not_null()).then(pl.col("instant")).alias("event")
+    last = given.with_columns(event).unique(_ONE, keep="last", maintain_order=True)
     held = (
         scan_outcomes(store)
-        .join(last.lazy().select("id", "name"), on=["id", "name"], how="semi", maintain_order="left")
-        .unique(["id", "name"], keep="last", maintain_order=True)
+        .rename({"time": "instant"})
+        .with_columns(event)
+        .join(last.lazy().select(_ONE), on=_ONE, how="semi", maintain_order="left", nulls_equal=True)
+        .unique(_ONE, keep="last", maintain_order=True)
         .collect()
     )
-    same = ["id", "name", "value", "instant", "unit"]
-    given = last.with_columns(instant=parse_instants(last["time"]))
-    return given.join(held.rename({"time": "instant"}), on=same, how="anti", nulls_equal=True).drop("instant")
+    same = [*_ONE, "value", "instant", "unit"]
+    return last.join(held, on=same, how="anti", nulls_equal=True).drop("instant", "event")
 
 
 def outcome_table(records: list[OutcomeRecord]) -> pl.DataFrame:
@@ -112,7 +121,8 @@ def outcome_table(records: list[OutcomeRecord]) -> pl.DataFrame:
                 "value": record.values,
                 "time": parse_instants(pl.Series("time", record.times, dtype=pl.String)),
                 "recorded": pl.repeat(record.recorded, record.rows, dtype=pl.Int64, eager=True),
-                "unit": pl.Series("unit", _units(record), dtype=pl.String),
+                "unit": pl.Series("unit", _or_none(record.units, record), dtype=pl.String),
+                "entity": pl.Series("entity", _or_none(record.entities, record), dtype=pl.String),
             },
             schema_overrides={"recorded": pl.Int64},
         )
@@ -124,22 +134,22 @@ def outcome_table(records: list[OutcomeRecord]) -> pl.DataFrame:
     return pl.concat(frames).cast(dict(OUTCOME_COLUMNS))  # type: ignore[arg-type]
 
 
-def _units(record: OutcomeRecord) -> list[str | None]:
-    return [None] * record.rows if isinstance(record.units, msgspec.UnsetType) else record.units
+def _or_none(column: list[str | None] | msgspec.UnsetType, record: OutcomeRecord) -> list[str | None]:
+    return [None] * record.rows if isinstance(column, msgspec.UnsetType) else column
 
 
 def _is_even(record: OutcomeRecord) -> bool:
-    columns = (record.ids, record.names, record.values, record.times, _units(record))
+    optional = (_or_none(record.units, record), _or_none(record.entities, record))
+    columns = (record.ids, record.names, record.values, record.times, *optional)
     return all(len(column) == record.rows for column in columns)
 
 
 def _record(rows: list[OutcomeRow], now: datetime) -> OutcomeRecord:
-    ids, names, values, times, units = (list(column) for column in zip(*rows, strict=True))
-    return _made(now, ids, names, values, times, units)
+    return _made(now, *(list(column) for column in zip(*rows, strict=True)))
 
 
 def _record_of(table: pl.DataFrame, now: datetime) -> OutcomeRecord:
-    return _made(now, *(table[name].to_list() for name in ("id", "name", "value", "time", "unit")))
+    return _made(now, *(table[name].to_list() for name in FIELDS))
 
 
 def _made(
@@ -149,6 +159,7 @@ def _made(
     values: list[float],
     times: list[str | None],
     units: list[str | None],
+    entities: list[str | None],
 ) -> OutcomeRecord:
     return OutcomeRecord(
         recorded=int(now.timestamp() * 1_000_000),
@@ -158,4 +169,5 @@ def _made(
         values=values,
         times=times,
         units=units if any(units) else msgspec.UNSET,
+        entities=entities if any(entities) else msgspec.UNSET,
     )

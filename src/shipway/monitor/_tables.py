@@ -35,6 +35,7 @@ PREDICTION_COLUMNS: dict[str, pl.DataType] = {
     "latency_us": pl.Int64(),
     "request_hash": pl.UInt64(),  # of what was asked: 64 bits of the encoded input columns of the whole request
 }
+ROW = ("id", "release", "deployment", "request_hash")  # what tells the rows apart: a retried one has them again
 WEIGHT = "sample_weight"  # how many requests a row's stands for; only in tables of a deployment that logs a share
 SCORE_COLUMNS = PREDICTION_COLUMNS | {SCORE: pl.Float64()}
 WEIGHT_COLUMNS = SCORE_COLUMNS | {WEIGHT: pl.Float64()}
@@ -45,6 +46,7 @@ OUTCOME_COLUMNS: dict[str, pl.DataType] = {
     "time": INSTANT,
     "recorded": INSTANT,
     "unit": pl.String(),  # of a business metric; null in tables made before outcomes had one
+    "entity": pl.String(),  # of whom it is, where the id is empty; null in tables made before outcomes had one
 }
 _LABEL_COLUMNS = {"label", "label_time", "label_recorded", "mature", "ambiguous"}  # what a join adds
 # No globs and no hive partitions: a bracket or a = in the folder of the store means nothing.
@@ -173,6 +175,35 @@ def scan_answers(store: Store) -> pl.LazyFrame:
     return _scan(paths, schema=SCORE_COLUMNS, missing_columns="insert", extra_columns="ignore")
 
 
+def scan_with_text(
+    store: Store, column: str, name: str, *, first: date | None = None, last: date | None = None
+) -> pl.LazyFrame:
+    """As scan_scores with a column of the user's (as the table calls it) as a text under another name.
+
+    Null where a table has none of it, and in what is no text or number; a whole number has its digits alone.
+    """
+    groups: dict[pl.DataType | None, list[Path]] = {}
+    for path in list_tables(store, "predictions"):
+        groups.setdefault(pl.read_parquet_schema(path).get(column), []).append(path)
+    parts = [pl.LazyFrame(schema=SCORE_COLUMNS | {name: pl.String()})]
+    for dtype, paths in groups.items():
+        wanted = SCORE_COLUMNS if dtype is None else SCORE_COLUMNS | {column: dtype}
+        found = _scan(paths, schema=wanted, missing_columns="insert", extra_columns="ignore")
+        text = pl.lit(None, pl.String) if dtype is None else _as_text(column, dtype)
+        parts.append(_between(found, first, last).select(*SCORE_COLUMNS, text.alias(name)))
+    return _once(pl.concat(parts))
+
+
+def _as_text(column: str, dtype: pl.DataType) -> pl.Expr:
+    text = pl.col(column).cast(pl.String)
+    if dtype.is_float():  # whole numbers become floats where one is missing
+        whole = pl.col(column).round() == pl.col(column)
+        return pl.when(whole).then(pl.col(column).cast(pl.Int64, strict=False).cast(pl.String)).otherwise(text)
+    if dtype.is_integer() or dtype in (pl.String, pl.Categorical, pl.Enum):
+        return text
+    return pl.lit(None, pl.String)
+
+
 def ambiguous_requests(store: Store) -> pl.DataFrame:
     """request and release of every request id under which a release was asked more than one thing.
 
@@ -232,4 +263,4 @@ def _once(predictions: pl.LazyFrame) -> pl.LazyFrame:
     The same means equal input columns (by their hash). Another question under a used id is another row: both are kept.
     """
     ordered = predictions.sort("recorded", maintain_order=True)
-    return ordered.unique(["id", "release", "deployment", "request_hash"], keep="last", maintain_order=True)
+    return ordered.unique(list(ROW), keep="last", maintain_order=True)

@@ -22,6 +22,7 @@ from shipway.kernel.units import Seconds
 from shipway.monitor._alerts import Alert, fold_alerts
 from shipway.monitor._clock import event_clock
 from shipway.monitor._deployments import Reference, release_reference
+from shipway.monitor._entities import entity_rules
 from shipway.monitor._judge import answering_leaves, judge_day
 from shipway.monitor._leaf import Question
 from shipway.monitor._leaves import Leaves, refresh_leaves
@@ -72,7 +73,7 @@ def watch(
     """
     profile_of = cache(reference or (lambda release: release_reference(store, release)))
     with exclusive(store.log_folder("predictions").parent / "watch.lock", wait=True):
-        seen = _fingerprint(store, (ref, outcome, matures, until), monitors)
+        seen = _fingerprint(store, (ref, outcome, matures, until, entity_rules(store, ref).get(outcome)), monitors)
         row = store.state(SEEN, ref)
         if row is not None and row.value["seen"] == seen:
             return WatchResult((), load_alerts(store, ref))

@@ -20,7 +20,7 @@ from shipway.pipeline import Hands, open_sql
 from shipway.spec import OutcomeSpec, Spec
 
 if TYPE_CHECKING:
-    from shipway.monitor import OutcomeLog
+    from shipway.monitor import OutcomeColumns, OutcomeLog
 
 PULLED = "pulled"  # a row of state for each outcome with a query
 _LOOK_SECONDS = 1.0
@@ -39,7 +39,7 @@ def pull_outcomes(hands: Hands, spec: Spec, outcome: OutcomeSpec, log: OutcomeLo
     What was recorded before stays, and the next round reads it again.
     """
     from shipway.data.sql import read_rows
-    from shipway.monitor import OutcomeColumns, pick_outcomes
+    from shipway.monitor import pick_outcomes
 
     if outcome.query is None:
         return 0
@@ -50,7 +50,7 @@ def pull_outcomes(hands: Hands, spec: Spec, outcome: OutcomeSpec, log: OutcomeLo
     places, recorded = [after], 0
     for batch in read_rows(address, query, after=after):
         if batch.height:
-            columns = OutcomeColumns(name=None if "name" in batch.columns else outcome.name, unit=_unit(outcome, batch.columns))
+            columns = _columns(outcome, batch.columns)
             recorded += log.record_new(pick_outcomes(batch.lazy(), columns, where=outcome.query.sql))
             if query.watermark:
                 _written(batch.select(query.watermark).row(-1), outcome)  # one that cannot be kept is told before it is needed
@@ -89,8 +89,13 @@ class _OutcomeRound(Round):
             self._due[outcome.name] = time.monotonic() + outcome.every
 
 
-def _unit(outcome: OutcomeSpec, columns: list[str]) -> str | None:
-    return None if "unit" in columns else outcome.unit
+def _columns(outcome: OutcomeSpec, columns: list[str]) -> OutcomeColumns:
+    """What the query does not say itself; a column that is called like the entity's is the entity."""
+    from shipway.monitor import OutcomeColumns
+
+    name = None if "name" in columns else outcome.name
+    unit = None if "unit" in columns else outcome.unit
+    return OutcomeColumns(name=name, unit=unit, entity=outcome.by if outcome.by in columns else None)
 
 
 def _written(place: tuple[object, ...], outcome: OutcomeSpec) -> list[Json]:

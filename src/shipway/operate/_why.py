@@ -16,6 +16,7 @@ from shipway.monitor import (
     Alert,
     DayVerdict,
     find_call,
+    find_entity_outcomes,
     find_outcomes,
     find_predictions,
     load_alerts,
@@ -56,25 +57,34 @@ def _explain_predictions(store: Store, keys: KeyRing, rows: list[dict[str, Any]]
     )
     said = ", ".join(f"{name}={value}" for name, value in given.items())
     values: dict[str, Json] = {name: _plain(row[name]) for name in ("id", "request", "release", "deployment", "arm", "time")}
-    behind = [Reason("columns", f"with {said}", values=given), *_outcomes(store, row["id"])]
+    behind = [Reason("columns", f"with {said}", values=given), *_outcomes(store, row)]
     if len(rows) > 1:
         behind.append(Reason("note", f"{len(rows)} answers were given under this id; this is the newest"))
     behind.append(_answered_by(store, keys, row))
     return Reason("prediction", text, parse_digest(row["release"]), values, (*behind, *_release(store, keys, row["release"])))
 
 
-def _outcomes(store: Store, identity: str) -> list[Reason]:
-    rows = find_outcomes(store, identity).to_dicts()
+def _outcomes(store: Store, prediction: Mapping[str, Any]) -> list[Reason]:
+    """Those of its id, and those of its entity in the time in which they are of it."""
+    try:
+        of_entity = find_entity_outcomes(store, prediction).to_dicts()
+    except ShipwayError:  # its deployment cannot be read any more
+        of_entity = []
+    rows = [*of_entity, *find_outcomes(store, prediction["id"]).to_dicts()]
     if not rows:
         return [Reason("outcome", "no outcome is recorded yet")]
     return [
         Reason(
             "outcome",
-            f"outcome {row['name']} = {row['value']:g}, recorded {_when(row['recorded'])}",
+            f"outcome {row['name']} = {row['value']:g}{_whose(row)}, recorded {_when(row['recorded'])}",
             values={name: _plain(value) for name, value in row.items()},
         )
         for row in rows
     ]
+
+
+def _whose(outcome: Mapping[str, Any]) -> str:
+    return "" if outcome["entity"] is None else f" of {outcome['entity']} at {_when(outcome['time'])}"
 
 
 def _explain_call(store: Store, keys: KeyRing, rows: list[dict[str, Any]]) -> Reason:

@@ -24,6 +24,7 @@ IDS = ("shipway.prediction", "gen_ai.response.id")
 NAMES = ("shipway.outcome", "gen_ai.evaluation.name")
 VALUES = ("shipway.value", "gen_ai.evaluation.score.value")
 UNIT = "shipway.unit"
+ENTITY = "shipway.entity"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -53,6 +54,8 @@ def outcome_row(found: Telemetry) -> dict[str, object] | None:
     if name is None:
         return None
     row: dict[str, object] = {"id": _first(found.attributes, IDS), "name": name, "value": _first(found.attributes, VALUES)}
+    if (entity := found.attributes.get(ENTITY)) is not None:
+        row["entity"] = str(entity) if type(entity) is int else entity
     if found.time:
         row["time"] = _instant(found.time)
     if UNIT in found.attributes:

@@ -85,8 +85,11 @@ def predictors_of(deployment: JsonObject) -> JsonObject:
 
 
 def _outcome_object(outcome: OutcomeSpec) -> JsonObject:
-    """The unit only of a metric that is watched, so that an older deployment keeps its digest."""
+    """The unit only of a metric that is watched, so that an older deployment keeps its digest; an entity where there is one."""
     found: JsonObject = {"matures_seconds": outcome.matures}
+    if outcome.by is not None:
+        every: JsonObject = {"match": outcome.match} if outcome.match != "last" else {}
+        found = {**found, "by": outcome.by, "within_seconds": outcome.within, **every}
     if outcome.better is not None:
         return {**found, "better": outcome.better, **({"unit": outcome.unit} if outcome.unit is not None else {})}
     return found

@@ -61,7 +61,8 @@ class OutcomeSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What came true later, named as its target column, and the age at which labels count as complete.
 
     query: rows of a database that tell, asked for every so many seconds; unit: what the values are counted in; better: `higher`
-    or `lower`, of a business metric that is watched for itself.
+    or `lower`, of a business metric that is watched for itself. by: the logged column with the entity that outcomes without a
+    prediction's id are of; they are of the `last` prediction of it at most `within` seconds before, or of `all` of them.
     """
 
     name: str
@@ -70,6 +71,9 @@ class OutcomeSpec(msgspec.Struct, frozen=True, kw_only=True):
     every: Seconds = EVERY
     unit: str | None = None
     better: Literal["higher", "lower"] | None = None
+    by: str | None = None
+    within: Seconds = Seconds(0.0)
+    match: Literal["last", "all"] = "last"
 
 
 def read_model(key: Node, node: Node) -> ModelSpec:
@@ -143,8 +147,13 @@ def _read_adapters(node: Node | None, what: str) -> tuple[OriginSpec, ...]:
 
 def read_outcome(key: Node, node: Node) -> OutcomeSpec:
     name = text(Node(key.raw, key.where, raw=key.raw), "an outcome")  # a column's name, so of any form
-    entries = fields(node, ("matures", "sql", "from", "key", "watermark", "every", "unit", "better"), f"outcome {name}")
-    matures = duration(entries["matures"], "matures") if "matures" in entries else Seconds(0.0)
+    entries = fields(
+        node,
+        ("matures", "sql", "from", "key", "watermark", "every", "unit", "better", "by", "within", "match"),
+        f"outcome {name}",
+    )
+    by, within, match = _read_entity(entries, name)
+    matures = duration(entries["matures"], "matures") if "matures" in entries else within
     query = read_query(name, entries, what=f"outcome {name}")
     if query is None and "every" in entries:
         raise entries["every"].fail(f"`every` is of a query, and outcome {name} has none", mend="sql: QUERY.sql")
@@ -153,7 +162,37 @@ def read_outcome(key: Node, node: Node) -> OutcomeSpec:
         raise entries["every"].fail(f"outcome {name} is asked for more than once a second", mend="every: 5m")
     unit = text(entries["unit"], f"the unit of {name}") if "unit" in entries else None
     better = _read_better(entries["better"], name) if "better" in entries else None
-    return OutcomeSpec(name=name, matures=matures, query=query, every=every, unit=unit, better=better)
+    return OutcomeSpec(
+        name=name,
+        matures=matures,
+        query=query,
+        every=every,
+        unit=unit,
+        better=better,
+        by=by,
+        within=within,
+        match=match,
+    )
+
+
+def _read_entity(entries: Mapping[str, Node], name: str) -> tuple[str | None, Seconds, Literal["last", "all"]]:
+    """The entity's column, how long before an outcome its predictions are, and which of them."""
+    if "by" not in entries:
+        for word in ("within", "match"):
+            if word in entries:
+                raise entries[word].fail(f"`{word}` of outcome {name} is of an entity", mend="by: COLUMN of the entity")
+        return None, Seconds(0.0), "last"
+    if "within" not in entries:
+        raise entries["by"].fail(f"outcome {name} does not say how long after a prediction it is of it", mend="within: 7d")
+    within = duration(entries["within"], f"within of outcome {name}")
+    if not within:
+        raise entries["within"].fail("a window of no time", mend="as in 7d")
+    column, match = text(entries["by"], f"by of outcome {name}"), entries.get("match")
+    if match is None or match.raw == "last":
+        return column, within, "last"
+    if match.raw == "all":
+        return column, within, "all"
+    raise match.fail(f"match of outcome {name} is last or all, not {match.shown()}", mend="match: last")
 
 
 def _read_better(node: Node, name: str) -> Literal["higher", "lower"]:

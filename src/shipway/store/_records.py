@@ -78,6 +78,7 @@ class OutcomeRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
     """What became true: ids[i] is a prediction id, names[i] the outcome, times[i] when it happened (ISO 8601) if known.
 
     A correction is a later record for the same id and name. units[i]: what the value is counted in, left out when none has one.
+    entities[i]: of whom it is where ids[i] is empty, left out when every row has an id.
     """
 
     v: int = 1
@@ -88,6 +89,7 @@ class OutcomeRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
     values: list[float]
     times: list[str | None]
     units: list[str | None] | msgspec.UnsetType = msgspec.UNSET
+    entities: list[str | None] | msgspec.UnsetType = msgspec.UNSET
 
 
 class CallSpan(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
