@@ -1,4 +1,4 @@
-"""`shipway retrain` on the small project: nothing new is said, new data make a challenger and a plan, and nothing moves."""
+"""`shipway retrain` on the small project: new data make a challenger and a plan, and a policy may promote it."""
 
 from __future__ import annotations
 
@@ -31,4 +31,22 @@ def test_new_data_make_a_challenger_and_a_plan_and_nothing_moves(released: Proje
     assert document["staleness"]["verdict"] == "inconclusive", "nobody has asked live anything yet"
     assert project.store.get(document["plan"], "plan")["kind"] == "plan"
     assert {"auc", "brier"} <= {check["name"] for check in document["checks"]}
+    assert document["promoted"] is None
+    assert document["why_not"] == "the policy in force lets retrain propose only"
     assert project.store.resolve(REF) == live
+
+
+@pytest.mark.slow
+def test_where_the_policy_says_so_retrain_promotes_what_its_gate_lets_pass(released: Project, tmp_path: Path) -> None:
+    project = released.copy(tmp_path / "project")
+    project.edit("    approvals: 1\n", "    retrain: promotes\n")
+    done = project.cli("apply", "--why", "first")
+    assert done.code == 0, done.err
+    table = project.root / "points" / "1.parquet"
+    frame = pl.read_parquet(table)
+    frame.head(frame.height - 3).write_parquet(table)
+    done = project.cli("retrain", "line@prod", "--why", "three rows less")
+    assert done.code == 0, done.err
+    assert f"promoted: {REF} is at" in done.out
+    record = project.store.history(REF)[0]
+    assert (record.outcome, record.why) == ("moved", "retrain: three rows less")

@@ -37,6 +37,7 @@ PARTS = (
     "freeze: 2013-02-02..2013-02-04",
     "soak: 24h",
     "observe: yes",
+    "retrain: promotes",
 )
 
 

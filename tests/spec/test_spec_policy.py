@@ -8,6 +8,7 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from shipway.kernel.canonical import canonical_json
 from shipway.spec import (
@@ -76,6 +77,19 @@ def test_a_rule_that_observes_takes_no_part_in_what_is_enforced() -> None:
     assert (both.approvals, len(both.require), both.observe) == (1, 1, False)
 
 
+def test_retrain_promotes_only_where_every_rule_that_is_enforced_says_so() -> None:
+    policy = read("""
+  deploy/*@prod: {approvals: 1}
+  deploy/delay@prod: {retrain: promotes}
+  deploy/delay@staging: {retrain: promotes}
+  deploy/price@*: {retrain: promotes, observe: yes}
+  deploy/*@staging: {observe: yes}
+""").policy
+    says = {ref: rule_of(policy, ref).retrain for ref in ("deploy/delay@prod", "deploy/delay@staging", "deploy/price@staging")}
+    assert says == {"deploy/delay@prod": "proposes", "deploy/delay@staging": "promotes", "deploy/price@staging": "proposes"}
+    assert not rule_of(policy, "deploy/delay@staging").asks, "it asks nothing of a move"
+
+
 @pytest.mark.parametrize(
     ("policy", "place", "mend"),
     [
@@ -95,6 +109,8 @@ def test_a_rule_that_observes_takes_no_part_in_what_is_enforced() -> None:
         ("  deploy/delay@prod: {freeze: [2026-12-20..2027-01-02, 2026-12-20]}", "9:56", "as in 2026-12-20"),
         ("  deploy/delay@prod: {evidence_within: 30}", "9:40", "28d"),
         ("  deploy/delay@prod: {evidence_within: 0d}", "9:40", "24h"),
+        ("  deploy/delay@prod: {retrain: promote}", "9:32", "did you mean `promotes`?"),
+        ("  model/delay: {retrain: promotes}", "9:26", "under deploy/APP@ENV"),
         ("  deploy/delay@staging: {soak: 1h}", "9:26", "after: staging"),
         ("  deploy/price@*: {soak: 1h}", "9:20", "after: staging"),
         ("  deploy/delay@prod: {latency_ms: at most 200}", "9:35", "one of"),
@@ -169,7 +185,8 @@ RULES = st.builds(
     observe=st.booleans(),
     pickle_approvals=st.integers(0, 2),
     pickle_roles=st.dictionaries(st.sampled_from(["admin", "security"]), st.integers(1, 3)),
-)
+    retrain=st.sampled_from(["proposes", "promotes"]),
+).map(lambda rule: rule if rule.ref.startswith("deploy/") else replace(rule, retrain="proposes"))
 LISTS = ("require", "hours", "freeze")
 POLICIES = st.lists(RULES, max_size=4, unique_by=lambda rule: rule.ref).map(lambda rules: {rule.ref: rule for rule in rules})
 

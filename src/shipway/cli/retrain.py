@@ -18,16 +18,16 @@ def command(settings: Settings, deployment: str | None, why: str, as_json: bool)
     """Make a challenger, compare it with live, and open a plan.
 
     Runs the pipeline on the data of now, locks a release, measures it as `shipway check` does, compares on the rows that live
-    answered, and keeps a plan in the store. Whether live has become stale is a ticket of the monitor `staleness`. Never moves a
-    deployment: `shipway apply` does, through the gate. Exits 2 when the data and code of now are those of live: there is no
-    challenger.
+    answered, and keeps a plan in the store. Whether live has become stale is a ticket of the monitor `staleness`. Moves a
+    deployment only where the policy in force says `retrain: promotes` and its gate passes; elsewhere `shipway apply` does.
+    Exits 2 when the data and code of now are those of live: there is no challenger.
     """
     from shipway.cli._desk import plan_of
     from shipway.cli._progress import RunReport
     from shipway.cli._verdicts import render_check, say_plan
     from shipway.gate import release_of
     from shipway.kernel.digest import short
-    from shipway.operate import check_candidate, keep_staleness, lock_candidate
+    from shipway.operate import check_candidate, keep_staleness, lock_candidate, promote_challenger
     from shipway.pipeline import run_project
     from shipway.release import deploy_ref, keep_plan
 
@@ -45,6 +45,8 @@ def command(settings: Settings, deployment: str | None, why: str, as_json: bool)
         "checks": [],
         "staleness": None,
         "plan": None,
+        "promoted": None,
+        "why_not": None,
     }
     if challenger == live:
         out.say(f"release {short(challenger)} is live: data, code and environment are what they were, and so is the model")
@@ -59,7 +61,10 @@ def command(settings: Settings, deployment: str | None, why: str, as_json: bool)
         out.say(f"  {reading.check.verdict.value:<12} staleness: {reading.check.text}")
     plan = plan_of(project, deploy, challenger)
     say_plan(out, plan)
-    digest, _ = keep_plan(project.store, project.actor, plan)
+    digest, kept = keep_plan(project.store, project.actor, plan)
+    moved, why_not = promote_challenger(hands, plan, kept, why="retrain" if why == "retrain" else f"retrain: {why}")
+    out.say(f"promoted: {ref} is at {short(challenger)}" if moved else f"not promoted: {why_not}")
     document["checks"] = [one.check.to_json() for one in measured]
     document |= {"staleness": reading.check.to_json() if reading else None, "plan": digest}
-    out.end("retrain", document, then=f"shipway plan {deploy.name}")
+    document |= {"promoted": moved.verdict if moved else None, "why_not": why_not or None}
+    out.end("retrain", document, then=f"shipway log {ref}" if moved else f"shipway plan {deploy.name}")

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from shipway.operate._parted import Parted, Swap
     from shipway.operate._pinned import serve_pinned
     from shipway.operate._piped import ScoringFailed
+    from shipway.operate._promote import Promotion, promote_challenger
     from shipway.operate._prompts import PromptTaken, PromptUnreadable, prompt_object, take_prompts
     from shipway.operate._ray import RayFailed, RayMissing, RayUnreachable, RayWorkers, open_ray
     from shipway.operate._reconcile import Action, Start, Stop, reconcile
@@ -99,6 +100,7 @@ _HOME = {
     "_measured": ["Measured", "attest_check"],
     "_outcome_queries": ["PULLED", "WatermarkUnfit", "outcome_round", "pull_outcomes"],
     "_pinned": ["serve_pinned"],
+    "_promote": ["Promotion", "promote_challenger"],
     "_prompts": ["PromptTaken", "PromptUnreadable", "prompt_object", "take_prompts"],
     "_ray": ["RayFailed", "RayMissing", "RayUnreachable", "RayWorkers", "open_ray"],
     "_reviews": ["rate_review"],
@@ -152,6 +154,7 @@ __all__ = [
     "Parted",
     "PortTaken",
     "PredictorFailed",
+    "Promotion",
     "PromptTaken",
     "PromptUnreadable",
     "RayFailed",
@@ -213,6 +216,7 @@ __all__ = [
     "open_named_index",
     "open_ray",
     "outcome_round",
+    "promote_challenger",
     "prompt_object",
     "pull_outcomes",
     "rate_review",

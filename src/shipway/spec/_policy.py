@@ -17,11 +17,11 @@ from shipway.spec._monitors import MONITORS
 from shipway.spec._names import is_pattern, matches, policy_ref
 from shipway.spec._node import Node, node_of, shown
 from shipway.spec._requirement import FORMS, Pass, Requirement, is_foreign, parse_requirement
-from shipway.spec._rule import INCONCLUSIVE, PolicyRule, section_of
+from shipway.spec._rule import INCONCLUSIVE, RETRAIN, PolicyRule, section_of
 
 SETTINGS = (
     *("approvals", "author_approves", "inconclusive", "evidence_within"),
-    *("hours", "freeze", "soak", "observe", "allow_pickle"),
+    *("hours", "freeze", "soak", "observe", "allow_pickle", "retrain"),
 )
 _REQUIREMENT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.@-]*")
 _ROLE = re.compile(r"[a-z][a-z0-9_-]*")
@@ -72,6 +72,7 @@ def _read_rule(key: Node, node: Node) -> PolicyRule:
         allow_pickle=pickle,
         pickle_approvals=by_people,
         pickle_roles=by_roles,
+        retrain=setting("retrain", lambda found, what: _retrain(key, found, what), RETRAIN[0]),
         require=tuple(line for name, value in entries.items() for line in _read_require(node.keys[name], value)),
     )
 
@@ -102,6 +103,13 @@ def _pickle(node: Node, what: str) -> tuple[bool, int, dict[str, int]]:
     if isinstance(node.value, bool) or node.value in ("yes", "no"):
         return _yes_or_no(node, what), 0, {}
     return True, *_approvals(node, what)
+
+
+def _retrain(key: Node, node: Node, what: str) -> str:
+    """What a challenger does that the gate of a deployment lets pass; nothing else is retrained."""
+    if not key.raw.startswith("deploy/"):
+        raise node.fail(f"{what} is about deployments, and {key.raw} is none", mend="write it under deploy/APP@ENV")
+    return choice(node, what, RETRAIN)
 
 
 def _yes_or_no(node: Node, what: str) -> bool:

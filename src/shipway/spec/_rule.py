@@ -15,6 +15,7 @@ from shipway.spec._names import matches
 from shipway.spec._requirement import Requirement, requirement_text, requirement_to_json
 
 INCONCLUSIVE = ("hold", "ask", "warn")  # the strictest first
+RETRAIN = ("proposes", "promotes")  # the strictest first
 
 
 class PolicyRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,7 +24,7 @@ class PolicyRule(msgspec.Struct, frozen=True, kw_only=True):
     approvals: how many people; roles: how many of them by keys that are trusted for this role; evidence_within and soak in
     seconds; hours: groups that all have to be open, each when one of its hours is; observe: judged and told, yet let pass.
     allow_pickle: whether a model may go there that may run code when it is loaded, pickle_approvals and pickle_roles: how many
-    people have to approve what holds one.
+    people have to approve what holds one. retrain: what `shipway retrain` does with a challenger that the gate lets pass.
     """
 
     ref: str
@@ -40,6 +41,7 @@ class PolicyRule(msgspec.Struct, frozen=True, kw_only=True):
     allow_pickle: bool = True
     pickle_approvals: int = 0
     pickle_roles: Mapping[str, int] = {}
+    retrain: str = "proposes"
 
     @property
     def judges_pickles(self) -> bool:
@@ -49,7 +51,7 @@ class PolicyRule(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def asks(self) -> bool:
         """Whether it asks anything of a move."""
-        return self != PolicyRule(ref=self.ref, inconclusive=self.inconclusive, observe=self.observe)
+        return self != PolicyRule(ref=self.ref, inconclusive=self.inconclusive, observe=self.observe, retrain=self.retrain)
 
     def to_json(self) -> JsonObject:
         """The stored form; whatever is left out of it is as when it is left out of the spec."""
@@ -72,6 +74,8 @@ class PolicyRule(msgspec.Struct, frozen=True, kw_only=True):
             record["freeze"] = [{"from": one.start, "until": one.end or None} for one in sorted(set(self.freeze))]
         if self.observe:
             record["observe"] = True
+        if self.retrain != RETRAIN[0]:
+            record["retrain"] = self.retrain
         if self.judges_pickles:
             roles = {role: self.pickle_roles[role] for role in sorted(self.pickle_roles)}
             record["allow_pickle"] = {"approvals": self.pickle_approvals, "roles": roles} if self.allow_pickle else False
@@ -80,7 +84,7 @@ class PolicyRule(msgspec.Struct, frozen=True, kw_only=True):
 
 def unite(ref: str, rules: Iterable[PolicyRule]) -> PolicyRule:
     """Several rules as one that asks what each of them asks: requirements, hours and freezes of all, of every number the most
-    demanding, of `inconclusive` the strictest. It observes when all of them do. None asks nothing, and `hold`.
+    demanding, of `inconclusive` and `retrain` the strictest. It observes when all of them do. None asks nothing, and `hold`.
     """
     found = list(rules)
     if len(found) == 1:
@@ -102,6 +106,7 @@ def unite(ref: str, rules: Iterable[PolicyRule]) -> PolicyRule:
         allow_pickle=all(rule.allow_pickle for rule in found),
         pickle_approvals=max((rule.pickle_approvals for rule in found), default=0),
         pickle_roles=_most(rule.pickle_roles for rule in found),
+        retrain=min((rule.retrain for rule in found), key=RETRAIN.index, default=RETRAIN[0]),
     )
 
 
@@ -127,7 +132,7 @@ def section_of(record: Mapping[str, Json]) -> dict[str, Json]:
     if (pickle := record.get("allow_pickle")) is not None:
         asked = cast("Mapping[str, Mapping[str, Json]]", pickle)
         section["allow_pickle"] = [asked["approvals"], *_by_role(asked["roles"])] if pickle else False
-    for name in ("author_approves", "observe"):
+    for name in ("author_approves", "observe", "retrain"):
         if name in record:
             section[name] = record[name]
     for name in ("evidence_within", "soak"):
