@@ -9,6 +9,7 @@ from web_client import Client, serving
 from web_project import AUC, Project
 
 from shipway.cli._desk import open_desk
+from shipway.cli._retraining import Retraining
 from shipway.cli._settings import Settings
 from shipway.kernel.clock import SystemClock
 from shipway.kernel.digest import Digest
@@ -48,6 +49,7 @@ class Planned(Project):
 
 @contextmanager
 def plans_of(project: Planned) -> Iterator[Client]:
-    desk = open_desk(project.settings, project.store)
-    with serving(make_app(project.open, links={}, endpoints=dict, record_outcomes=len, desk=desk)) as client:
-        yield client
+    with Retraining(project.settings) as retraining:
+        desk = open_desk(project.settings, project.store, retraining)
+        with serving(make_app(project.open, links={}, endpoints=dict, record_outcomes=len, desk=desk)) as client:
+            yield client

@@ -10,6 +10,7 @@ from shipway.cli._settings import Project, Settings
 
 if TYPE_CHECKING:
     from shipway.access import KeyRing
+    from shipway.cli._retraining import Retraining
     from shipway.gate import Moved
     from shipway.kernel.canonical import JsonObject
     from shipway.kernel.digest import Digest
@@ -19,14 +20,16 @@ if TYPE_CHECKING:
     from shipway.web import Approved, Desk, Draft, Reviewed
 
 
-def open_desk(settings: Settings, store: Store) -> Desk:
+def open_desk(settings: Settings, store: Store, retraining: Retraining) -> Desk:
     """The desk of one project; the store is the one that `up` runs on, whatever shipway.yaml says later."""
+    from shipway.cli._oncall import open_oncall
     from shipway.web import Desk
 
     actor = Project(settings)
     actor.__dict__["store"] = store
+    name = actor.actor.name
     return Desk(
-        actor=actor.actor.name,
+        actor=name,
         root=store.root.parent,
         keys=lambda: _keys(settings),
         plan=lambda name: _plan(settings, name),
@@ -34,6 +37,7 @@ def open_desk(settings: Settings, store: Store) -> Desk:
         approve=lambda name, release, why: _approve(settings, name, release, why),
         review=lambda name, snapshot: _review(settings, name, snapshot),
         say=lambda word, name, snapshot, why: _say(settings, word, name, snapshot, why),
+        oncall=open_oncall(settings, store, retraining, actor=name),
     )
 
 

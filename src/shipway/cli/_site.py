@@ -12,6 +12,7 @@ from shipway.cli._settings import Project, Settings
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
+    from shipway.cli._retraining import Retraining
     from shipway.monitor import OutcomeLog
     from shipway.store import Store
     from shipway.web import Counters, Receivers
@@ -26,6 +27,7 @@ def make_site(
     names: Collection[str],
     counters: Counters,
     receivers: Receivers,
+    retraining: Retraining,
 ) -> Starlette:
     """The page and the API.
 
@@ -40,7 +42,7 @@ def make_site(
         endpoints=lambda: _endpoints(store.again()),
         record_outcomes=outcomes.record,
         rate_review=lambda key, value: _rate(settings, key, value),
-        desk=open_desk(settings, store),
+        desk=open_desk(settings, store, retraining),
         hosts=names,
         counters=counters,
         receivers=receivers,

@@ -83,6 +83,7 @@ def _next(ref: str, incidents: tuple[Incident, ...]) -> str:
 
 
 def _silence(project: Project, out: Output, ref: str, span: str, monitor: str | None, why: str) -> None:
+    from shipway.access import Action, authorize
     from shipway.kernel.units import Seconds, UnitMalformed, parse_duration
     from shipway.monitor import ALL, keep_silence
 
@@ -90,5 +91,6 @@ def _silence(project: Project, out: Output, ref: str, span: str, monitor: str | 
         seconds = Seconds(0.0) if span in ("0", "0s") else parse_duration(span)
     except UnitMalformed as problem:
         raise click.UsageError(f"--silence: {problem.what}") from problem
+    authorize(project.actor, Action.RECORD, ref)
     kept = keep_silence(project.store, ref, monitor or ALL, who=project.actor.name, why=why, seconds=seconds)
     out.say(f"silenced until {kept.until:%Y-%m-%d %H:%M} UTC" if seconds else "the silence has ended")

@@ -67,6 +67,7 @@ def command(
     """
     from shipway.cli._intake import Intake
     from shipway.cli._loop import ControlLoop
+    from shipway.cli._retraining import Retraining
     from shipway.cli._serving import leave_threads, stop_on_signals
     from shipway.cli._site import Listening, make_site
     from shipway.monitor import OutcomeLog
@@ -103,6 +104,7 @@ def command(
             names=names,
             counters=counters,
             receivers=intake.receivers,
+            retraining=running.enter_context(Retraining(settings)),
         )
         running.enter_context(Listening(site, listener, stop))
         if second:

@@ -27,6 +27,7 @@ class EventKind(StrEnum):
     """What may have to do with an incident."""
 
     DEPLOY = "deploy"
+    CODE = "code"
     DATA = "data"
     PROVIDER = "provider"
     LABELS = "labels"

@@ -1,15 +1,16 @@
-"""What happened around a deployment: releases that took over, data that moved, providers, labels that lack, rows lost."""
+"""What happened around a deployment: releases that took over, code and data that moved, providers, late labels, rows lost."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from statistics import median
 
 from shipway.kernel.check import Verdict
 from shipway.kernel.clock import parse_instant
-from shipway.kernel.digest import Digest, short
+from shipway.kernel.digest import Descriptor, Digest, short
 from shipway.monitor._alerts import Alert
 from shipway.monitor._faults import past_unreadable
 from shipway.monitor._gaps import GAP
@@ -21,6 +22,7 @@ from shipway.release import load_components
 from shipway.store import AuditRecord, Store
 
 _MOVES = 50  # records of a ref that are looked at
+_FILES = 4  # of changed code that are named
 _FEW = 0.5  # of the usual share of labels: below it a day's labels are late
 
 
@@ -64,22 +66,42 @@ def _last(alerts: Sequence[Alert]) -> date:
 def _takeovers(store: Store, verdicts: Sequence[DayVerdict]) -> Iterator[Event]:
     for before, day in pairwise(verdicts):
         if before.release != day.release:
-            yield _deploy(store, day.day, day.release, before.release)
+            yield from _deploy(store, day.day, day.release, before.release)
     if verdicts:
-        yield _deploy(store, verdicts[0].day, verdicts[0].release, None)
+        yield from _deploy(store, verdicts[0].day, verdicts[0].release, None)
 
 
 def _moves(store: Store, ref: str, judged: set[Digest]) -> Iterator[Event]:
     records = [record for record in store.history(ref, limit=_MOVES) if record.outcome == "moved" and record.release]
     for newer, older in pairwise([*records, None]):
         if newer is not None and newer.release is not None and newer.release not in judged:
-            yield _deploy(store, newer.at.date(), newer.release, older.release if older else None)
+            yield from _deploy(store, newer.at.date(), newer.release, older.release if older else None)
 
 
-def _deploy(store: Store, day: date, release: Digest, before: Digest | None) -> Event:
+def _deploy(store: Store, day: date, release: Digest, before: Digest | None) -> Iterator[Event]:
+    """A release that took over, and beside it the files of code that it changed."""
     changed = changed_components(store, before, release) if before else ()
     what = f": {', '.join(changed)} changed" if changed else ""
-    return Event(day, EventKind.DEPLOY, f"release {short(release)} took over{what}", release, changed)
+    yield Event(day, EventKind.DEPLOY, f"release {short(release)} took over{what}", release, changed)
+    if before and "code" in changed:
+        files = _changed_files(store, before, release)
+        more = f" and {len(files) - _FILES} more" if len(files) > _FILES else ""
+        named = f": {', '.join(files[:_FILES])}{more}" if files else ""
+        yield Event(day, EventKind.CODE, f"other code with release {short(release)}{named}")
+
+
+def _changed_files(store: Store, before: Digest, after: Digest) -> list[str]:
+    """Paths of code that came, went or hold something else; none where one of the releases cannot be read."""
+    with past_unreadable(), suppress(KeyError, TypeError):  # code of another form than ours has no tree of files
+        old, new = (_files(store, release) for release in (before, after))
+        return sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path))
+    return []
+
+
+def _files(store: Store, release: Digest) -> dict[str, Digest]:
+    code = next(part.digest for part in load_components(store, release) if part.kind == "code")
+    root = Descriptor.from_json(store.get(code, "code")["root"]).digest
+    return {entry.path: entry.digest for entry in store.tree(root)}
 
 
 def changed_components(store: Store, before: Digest, after: Digest) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         policy_change,
         publish_policy,
         roll_back,
+        way_back,
     )
     from shipway.release._approve import approve_object, approve_release, comment_on, reject_object
     from shipway.release._arms import Arm, ArmsRefused, AskedArm, Split, arms_at, plan_split, split_of
@@ -107,6 +108,7 @@ _HOME = {
         "policy_change",
         "publish_policy",
         "roll_back",
+        "way_back",
     ],
     "_approve": ["approve_object", "approve_release", "comment_on", "reject_object"],
     "_arms": ["Arm", "ArmsRefused", "AskedArm", "Split", "arms_at", "plan_split", "split_of"],
@@ -364,6 +366,7 @@ __all__ = [
     "using_releases",
     "verify_bundle",
     "waiting_at",
+    "way_back",
     "with_release",
     "workers_of",
     "write_folder",

@@ -25,7 +25,7 @@ from shipway.release._deployment import deploy_ref, with_release
 from shipway.release._intact import check_intact
 from shipway.release._plan import Plan, make_plan
 from shipway.spec import DeploySpec, Pass, PolicyRule, Spec, evaluation_of
-from shipway.store import ObjectDamaged, ObjectMissing, Store
+from shipway.store import ObjectDamaged, ObjectMissing, RefMoved, Store
 
 _PAGE = 100  # records of a history that are read at once
 
@@ -121,14 +121,31 @@ def apply_release(
     return plan, apply_plan(store, keys, actor, plan, signer=signer, why=why, force=force)
 
 
-def roll_back(store: Store, keys: KeyRing, actor: Actor, ref: str, *, release: Digest | None = None, why: str = "") -> Moved:
+def way_back(store: Store, keys: KeyRing, ref: str) -> Digest:
+    """The release to which roll_back would return now; reads only. Raises NothingToReturnTo, RefMissing."""
+    return _previous(store, keys, ref, store.resolve(ref))
+
+
+def roll_back(
+    store: Store,
+    keys: KeyRing,
+    actor: Actor,
+    ref: str,
+    *,
+    release: Digest | None = None,
+    standing: Digest | None = None,
+    why: str = "",
+) -> Moved:
     """Return to the release that was live before this one, or to a named one that was live; everything else stays as it is.
 
     Where arms answer beside what is live, they go, and nothing else does. A release that is revoked, or has a revoked part, is
-    passed over.
+    passed over. standing: the deployment that whoever asks has seen at the ref; another one there is RefMoved.
     Raises NothingToReturnTo, RefMissing, Forbidden, RefMoved, ReleaseDamaged.
     """
     present = store.resolve(ref)
+    if standing is not None and standing != present:
+        what = f"{ref} moved meanwhile: it is at {short(present)} and no longer at {short(standing)}"
+        raise RefMoved(what, where=ref, mend="look again at what a rollback would return to")
     chosen = _chosen(store, keys, ref, release) if release else _previous(store, keys, ref, present)
     check_intact(store, chosen)
     target = store.put(with_release(store, present, chosen))

@@ -1,13 +1,14 @@
 """The pages and the versioned JSON API (`/api/v1`): a query, a view model, a template.
 
-Reads the catalogue and translates; moves nothing and writes nothing but outcomes, ratings, approvals and planned moves,
-through functions that it is given.
+Reads the catalogue and translates; moves nothing and writes nothing but outcomes, ratings, approvals, silences, planned
+moves and returns, through functions that it is given.
 """
 
 from shipway.web._app import make_app
 from shipway.web._desk import Approved, Desk, Draft, Reviewed
-from shipway.web._errors import EventRefused
+from shipway.web._errors import EventRefused, RetrainRunning
 from shipway.web._metrics import METRICS, Counters
+from shipway.web._oncall import OnCall, Retrained, Ways
 from shipway.web._outcomes import parse_rows as parse_outcomes
 from shipway.web._pages import render_diff_page, render_window_page
 from shipway.web._probes import make_metrics_app
@@ -23,10 +24,14 @@ __all__ = [
     "Desk",
     "Draft",
     "EventRefused",
+    "OnCall",
     "RateReview",
     "Receive",
     "Receivers",
+    "RetrainRunning",
+    "Retrained",
     "Reviewed",
+    "Ways",
     "make_app",
     "make_metrics_app",
     "make_window_view",

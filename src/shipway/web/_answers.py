@@ -16,7 +16,7 @@ from shipway.web._guard import add_security
 from shipway.web._metrics import Counters
 from shipway.web._pages import render_error
 
-_PAGES = ("/review", "/releases", "/plans", "/data")
+_PAGES = ("/review", "/releases", "/plans", "/data", "/monitor", "/incidents", "/retrain")
 _logger = logging.getLogger(__name__)
 
 

@@ -24,6 +24,7 @@ from shipway.web._data_site import DataSite
 from shipway.web._desk import Desk
 from shipway.web._errors import MediaTypeUnknown, ReadOnly
 from shipway.web._guard import HOSTS, Guard
+from shipway.web._incident_site import IncidentSite
 from shipway.web._metrics import Counters
 from shipway.web._monitor_site import MonitorSite
 from shipway.web._outcomes import BODY_BYTES, RecordOutcomes, check_media_type, parse_rows, read_body
@@ -106,6 +107,7 @@ class _Site:
         self._receivers = receivers
         self.counters, self._probes = counters, Probes(open_store, counters)
         self._releases, self._data, self._plans = ReleaseSite(self._store, desk), DataSite(self._store, desk), desk is not None
+        self._oncall = desk.oncall if desk else None
 
     def routes(self) -> list[Route | Mount]:
         reads: dict[str, Read] = {
@@ -133,6 +135,7 @@ class _Site:
             *self._releases.routes(),
             *self._data.routes(),
             *MonitorSite(self._store).routes(),
+            *IncidentSite(self._store, self._oncall).routes(),
             *self._probes.routes(),
             Mount("/static", StaticFiles(directory=STATIC)),
         ]

@@ -14,6 +14,7 @@ from shipway.gate import Moved
 from shipway.kernel.canonical import JsonObject, canonical_json
 from shipway.kernel.digest import Digest, digest_bytes, short
 from shipway.release import Plan, PlanStale, RefReview
+from shipway.web._oncall import OnCall
 
 _MOST = 128  # plans that are remembered; one is some kilobytes
 
@@ -48,6 +49,7 @@ class Desk:
     PlanAltered, MoveRefused, Forbidden); approve: deployment, release, reason (raises Forbidden, ReleaseMalformed);
     review: of what waits at a data set's ref, or of another snapshot (raises RefMissing, ObjectMissing, DataUnreadable); say:
     `approve`, `reject` or `comment`, the data set, the snapshot, the words (raises Forbidden, ReasonMissing, TargetWrong).
+    oncall: what the page of an incident does.
     """
 
     actor: str
@@ -58,6 +60,7 @@ class Desk:
     approve: Callable[[str, Digest, str], Approved]
     review: Callable[[str, Digest | None], Reviewed]
     say: Callable[[str, str, Digest, str], Approved]
+    oncall: OnCall
 
 
 class Drafts:

@@ -11,8 +11,17 @@ from shipway.gate import MoveRefused, ReasonMissing, TargetWrong
 from shipway.kernel.canonical import NotCanonical
 from shipway.kernel.digest import DigestMalformed
 from shipway.kernel.errors import ShipwayError
-from shipway.monitor import OutcomeMalformed
-from shipway.release import NoCandidate, PlanAltered, PlanStale, PolicyUnmeetable, ReleaseDamaged, ReleaseMalformed
+from shipway.kernel.units import UnitMalformed
+from shipway.monitor import OutcomeMalformed, SilenceMalformed
+from shipway.release import (
+    NoCandidate,
+    NothingToReturnTo,
+    PlanAltered,
+    PlanStale,
+    PolicyUnmeetable,
+    ReleaseDamaged,
+    ReleaseMalformed,
+)
 from shipway.spec import SpecMalformed
 from shipway.store import ObjectMissing, ObjectUnexpected, RefMissing, RefMoved
 
@@ -77,6 +86,12 @@ class FormMalformed(ShipwayError):
     code = "web.form-malformed"
 
 
+class RetrainRunning(ShipwayError):
+    """One `shipway retrain` at a time: two would take the same processors from what answers."""
+
+    code = "web.retrain-running"
+
+
 class Internal(ShipwayError):
     """A fault of ours; the id is in our log."""
 
@@ -89,6 +104,8 @@ _STATUSES: tuple[tuple[type[ShipwayError], int], ...] = (
     (DigestMalformed, 400),
     (RatingMalformed, 400),
     (FormMalformed, 400),
+    (UnitMalformed, 400),
+    (SilenceMalformed, 400),
     (EventRefused, 400),
     (OriginRefused, 403),
     (Forbidden, 403),
@@ -104,6 +121,8 @@ _STATUSES: tuple[tuple[type[ShipwayError], int], ...] = (
     (MethodWrong, 405),
     (MoveRefused, 409),
     (PlanStale, 409),
+    (NothingToReturnTo, 409),
+    (RetrainRunning, 409),
     (ReasonMissing, 409),
     (DataUnreadable, 409),
     (PlanAltered, 409),

@@ -28,7 +28,7 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 # The pages with a form. A browser that sends no referrer sends Origin: null with a form, and then could not write here.
-_FORMS = ("/review", "/plans/", "/data/")
+_FORMS = ("/review", "/plans/", "/data/", "/incidents/")
 _FORM_HEADERS = {
     "Content-Security-Policy": _POLICY.replace("form-action 'none'", "form-action 'self'"),
     "Referrer-Policy": "same-origin",

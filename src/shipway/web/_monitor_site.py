@@ -1,4 +1,4 @@
-"""Monitors and incidents over HTTP: two pages and a document. Reads only."""
+"""The monitors of a deployment over HTTP: a page, and what is known of its labels. Reads only."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from shipway.kernel.canonical import JsonObject
-from shipway.monitor import Incident, load_events, load_incidents, load_readings, load_silences, load_verdicts
+from shipway.monitor import load_events, load_incidents, load_readings, load_silences, load_verdicts
 from shipway.release import monitors_of
 from shipway.spec import MonitorSpec
-from shipway.store import RefMissing, Store
+from shipway.store import Store
 from shipway.web._documents import document
-from shipway.web._monitor_view import make_incident_page, make_monitor_page
-from shipway.web._pages import render_incident, render_monitor
-from shipway.web._params import check_known, read_choice
+from shipway.web._labels import LabelsNow
+from shipway.web._labels_view import make_labels_view
+from shipway.web._monitor_view import make_monitor_page
+from shipway.web._pages import render_monitor
+from shipway.web._params import check_known
 from shipway.web._query import DAYS
 
 Opening = Callable[[], AbstractContextManager[Store]]
@@ -27,20 +29,16 @@ class MonitorSite:
     """The endpoints."""
 
     def __init__(self, opening: Opening) -> None:
-        self._opening = opening
+        self._opening, self._labels = opening, LabelsNow()
 
     def routes(self) -> list[Route]:
-        return [
-            Route("/monitor/{name}", self.monitor_page),
-            Route("/incidents/{name}/{day}", self.incident_page),
-            Route("/api/v1/incidents", self.incidents),
-        ]
+        return [Route("/monitor/{name}", self.page), Route("/api/v1/labels", self.labels)]
 
-    def monitor_page(self, request: Request) -> Response:
-        """Every monitor of a deployment on one timeline, what it said last, and the incidents."""
+    def page(self, request: Request) -> Response:
+        """Every monitor of a deployment on one timeline, what it said last, the incidents, and what is known of its labels."""
         check_known(request.query_params)
         with self._opening() as store:
-            ref = _ref(store, request)
+            ref = ref_of(store, str(request.path_params["name"]))
             verdicts = load_verdicts(store, ref)[-DAYS:]
             page = make_monitor_page(
                 ref,
@@ -52,36 +50,19 @@ class MonitorSite:
                 load_silences(store, ref),
                 now=store.clock.now(),
             )
-            return HTMLResponse(render_monitor(page, store.project))
+            known = make_labels_view(self._labels.of(store, ref))
+            return HTMLResponse(render_monitor(page, known, store.project))
 
-    def incident_page(self, request: Request) -> Response:
-        """One incident: its alerts, what happened around it, what may be the cause, and what to do."""
-        check_known(request.query_params)
-        with self._opening() as store:
-            ref, day = _ref(store, request), str(request.path_params["day"])
-            found = next((one for one in load_incidents(store, ref) if one.first_day.isoformat() == day), None)
-            if found is None:
-                name = str(request.path_params["name"])
-                raise RefMissing(f"no incident of {name} began on {day[:50]}", where=ref, mend=f"shipway incident {name}")
-            readings, silences = load_readings(store, ref), load_silences(store, ref)
-            page = make_incident_page(found, load_verdicts(store, ref), readings, silences, now=store.clock.now())
-            return HTMLResponse(render_incident(page, store.project))
-
-    def incidents(self, request: Request) -> Response:
-        """Incidents of a deployment, or of all, the newest first of each."""
-        check_known(request.query_params, "ref", "status")
-        ref, status = request.query_params.get("ref"), read_choice(request.query_params, "status", ("open", "resolved"))
+    def labels(self, request: Request) -> Response:
+        """Coverage, ambiguous ids, bias and the maturity curve of each arm, by deployment."""
+        check_known(request.query_params, "ref")
+        ref = request.query_params.get("ref")
         with self._opening() as store:
             refs = [ref] if ref else [one.name for one in store.refs("deploy/")]
             for name in refs:
                 store.resolve(name)
-            found = [one for name in refs for one in load_incidents(store, name) if _is(one, status)]
-        command = f"shipway incident {(ref or '').removeprefix('deploy/')}".strip() + " --json"
-        return JSONResponse(document("incidents", command, ref=ref, incidents=[one.to_json() for one in found]))
-
-
-def _is(incident: Incident, status: str | None) -> bool:
-    return status is None or incident.open == (status == "open")
+            found = {name: [one.to_json() for one in self._labels.of(store, name).labels] for name in refs}
+        return JSONResponse(document("labels", "shipway outcomes --json", ref=ref, deployments=found))
 
 
 def _monitors(deployment: JsonObject) -> list[MonitorSpec]:
@@ -90,9 +71,8 @@ def _monitors(deployment: JsonObject) -> list[MonitorSpec]:
     return [monitor for name, monitor in found.items() if name != "segments" or deployment.get("segments")]
 
 
-def _ref(store: Store, request: Request) -> str:
-    """Raises RefMissing."""
-    name = str(request.path_params["name"])
+def ref_of(store: Store, name: str) -> str:
+    """The ref of a deployment such as `delay@prod`. Raises RefMissing."""
     ref = name if name.startswith("deploy/") else f"deploy/{name}"
     store.resolve(ref)
     return ref

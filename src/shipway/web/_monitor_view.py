@@ -1,21 +1,19 @@
-"""The Monitor page and the Incident page of a deployment, from facts to what a template draws. Pure."""
+"""The Monitor page of a deployment, from facts to what a template draws. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from shipway.kernel.check import Check
-from shipway.monitor import Cause, DayVerdict, Event, Incident, Reading, Severity, Silence
+from shipway.monitor import DayVerdict, Event, Incident, Reading, Severity, Silence
 from shipway.spec import MonitorSpec
-from shipway.web._status import Step
 from shipway.web._strips import Strips, make_strips, said_by
-from shipway.web._words import Stamp, amount, between, count, limit, listed, span, stamp, title_of
+from shipway.web._words import Stamp, amount, between, limit, listed, span, stamp, title_of
 
-AROUND = timedelta(days=28)
-_AFTER = timedelta(days=7)
 _SHOWN = 3  # findings of one monitor that are told apart
+_EVENTS = 40  # of what happened, the newest: the drawing has them all
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +55,7 @@ class MonitorPage:
     rows: tuple[MonitorRow, ...]
     incidents: tuple[IncidentRow, ...]
     silences: tuple[SilenceRow, ...]
+    events: tuple[Event, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,38 +66,6 @@ class SilenceRow:
     who: str
     why: str
     until: Stamp
-
-
-@dataclass(frozen=True, slots=True)
-class AlertLine:
-    """One alert of an incident."""
-
-    severity: str
-    open: bool
-    monitor: str
-    value: str
-    interval: str
-    threshold: str
-    since: str
-    until: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class IncidentPage:
-    """One incident: what, since when, how bad, why perhaps, what to do."""
-
-    ref: str
-    name: str
-    row: IncidentRow
-    lasted: str
-    alerts: tuple[AlertLine, ...]
-    informing: str
-    strips: Strips | None
-    causes: tuple[Cause, ...]
-    events: tuple[Event, ...]
-    steps: tuple[Step, ...]
-    silences: tuple[SilenceRow, ...]
 
 
 def make_monitor_page(
@@ -124,36 +91,11 @@ def make_monitor_page(
         rows=tuple(sorted(rows, key=lambda row: _ORDER.index(row.verdict))),
         incidents=tuple(incident_row(incident) for incident in incidents),
         silences=silence_rows(silences, now),
+        events=tuple(event for event in reversed(events) if first and judged and first <= event.day <= judged)[:_EVENTS],
     )
 
 
 _ORDER = ("fail", "inconclusive", "", "pass")
-
-
-def make_incident_page(
-    incident: Incident, days: Sequence[DayVerdict], readings: Sequence[Reading], silences: Sequence[Silence], *, now: datetime
-) -> IncidentPage:
-    """days, readings: of the deployment; what lies around the incident is drawn."""
-    newest = max([day.day for day in days] + [incident.last_day])
-    last = min(newest, incident.last_day + _AFTER) if not incident.open else newest
-    strips = make_strips(
-        said_by(days, readings), (*incident.alerts, *incident.informing), incident.events,
-        first=incident.first_day - AROUND, last=last,
-    )  # fmt: skip
-    ended = (incident.last_day - incident.first_day).days + 1
-    return IncidentPage(
-        ref=incident.ref,
-        name=incident.ref.removeprefix("deploy/"),
-        row=incident_row(incident),
-        lasted=count(ended, "day"),
-        alerts=tuple(_alert_line(incident, number) for number in range(len(incident.alerts))),
-        informing=listed([title_of(alert.monitor) for alert in incident.informing], most=6),
-        strips=strips,
-        causes=incident.causes,
-        events=tuple(reversed(incident.events)),
-        steps=incident_steps(incident),
-        silences=silence_rows(silences, now),
-    )
 
 
 def incident_row(incident: Incident) -> IncidentRow:
@@ -167,26 +109,6 @@ def incident_row(incident: Incident) -> IncidentRow:
         until="" if incident.open else incident.last_day.isoformat(),
         cause=f"{incident.causes[0].likelihood}: {incident.causes[0].text}" if incident.causes else "",
     )
-
-
-def incident_steps(incident: Incident) -> tuple[Step, ...]:
-    """What to type now, the likeliest help first; nothing for an incident that is over."""
-    if not incident.open:
-        return ()
-    name, kinds = incident.ref.removeprefix("deploy/"), [cause.kind.value for cause in incident.causes]
-    back = Step(f"shipway rollback {name}", "returns to what was live before, at once")
-    again = Step(f"shipway retrain {name}", "makes a challenger from newer data, compares it with live and opens a plan")
-    helps = {
-        "release": (back,),
-        "columns": (Step(f"shipway why {name}", "leads from the deployment to the data and code that it came from"), back),
-        "provider": (Step(f"shipway watch {name} --sentinel", "asks the provider again, now"), back),
-        "index": (Step("shipway rag sync", "brings the index up to its documents"),),
-        "labels": (Step("shipway outcomes", "shows which outcomes come, and how late"),),
-        "world": (again,),
-    }
-    found = [step for kind in kinds for step in helps.get(kind, ())]
-    quiet = Step(f'shipway incident {name} --silence 1d --why "…"', "calls nobody for a day; the alert stays")
-    return tuple(dict.fromkeys([*found, quiet]))
 
 
 def silence_rows(silences: Sequence[Silence], now: datetime) -> tuple[SilenceRow, ...]:
@@ -234,18 +156,3 @@ def _row(monitor: MonitorSpec, check: Check, severity: Severity, when: str, quie
 
 def _day(day: date) -> str:
     return day.isoformat()
-
-
-def _alert_line(incident: Incident, number: int) -> AlertLine:
-    alert = incident.alerts[number]
-    return AlertLine(
-        severity=alert.severity.value,
-        open=alert.open,
-        monitor=title_of(alert.monitor),
-        value=amount(alert.monitor, alert.value),
-        interval=between(alert.monitor, alert.low, alert.high),
-        threshold=limit(alert.monitor, alert.threshold),
-        since=alert.first_day.isoformat(),
-        until="" if alert.open else alert.last_day.isoformat(),
-        text=alert.text,
-    )

@@ -12,8 +12,10 @@ from shipway.kernel.canonical import JsonObject
 from shipway.kernel.errors import ShipwayError
 from shipway.web._charts import CHART
 from shipway.web._data_view import DataPage, DataSetRow, make_diff_view
+from shipway.web._incident_view import IncidentPage, RetrainPage
+from shipway.web._labels_view import LabelsView
 from shipway.web._lanes import BOX_WIDTH, LANE
-from shipway.web._monitor_view import IncidentPage, MonitorPage
+from shipway.web._monitor_view import MonitorPage
 from shipway.web._plan_view import PlanPage
 from shipway.web._release_view import ReleasePage, ReleasesPage
 from shipway.web._reviews import ReviewPage
@@ -27,7 +29,7 @@ STATIC = Path(__file__).parent / "static"
 def _environment() -> Environment:
     loader = FileSystemLoader(Path(__file__).parent / "templates")
     made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    made.globals.update(lane_height=LANE, box_width=BOX_WIDTH, chart_height=CHART)
+    made.globals.update(lane_height=LANE, box_width=BOX_WIDTH, chart_height=CHART, width=WIDTH, height=HEIGHT)
     return made
 
 
@@ -52,12 +54,16 @@ def render_plan(page: PlanPage, project: str) -> str:
     return _environment().get_template("plan.html").render(page=page, project=project)
 
 
-def render_monitor(page: MonitorPage, project: str) -> str:
-    return _environment().get_template("monitor.html").render(page=page, project=project)
+def render_monitor(page: MonitorPage, labels: LabelsView, project: str) -> str:
+    return _environment().get_template("monitor.html").render(page=page, labels=labels, project=project)
 
 
 def render_incident(page: IncidentPage, project: str) -> str:
     return _environment().get_template("incident.html").render(page=page, project=project)
+
+
+def render_retrain(page: RetrainPage, project: str) -> str:
+    return _environment().get_template("retrain.html").render(page=page, project=project)
 
 
 def render_data(page: DataPage, project: str) -> str:
@@ -78,7 +84,7 @@ def render_window_page(document: JsonObject) -> str:
     """A window of predictions as a page in one file, without scripts and addresses; below 200 KB whatever the table."""
     style = Markup((STATIC / "page.css").read_text())  # noqa: S704 - our own file
     page = _environment().get_template("window.html")
-    return page.render(window=make_window_view(document), style=style, width=WIDTH, height=HEIGHT)
+    return page.render(window=make_window_view(document), style=style)
 
 
 def render_error(problem: ShipwayError) -> str:

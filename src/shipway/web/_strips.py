@@ -11,11 +11,13 @@ from shipway.monitor import Alert, DayVerdict, Event, EventKind, Reading, Severi
 from shipway.web._timeline import Scale, Tick
 from shipway.web._words import title_of
 
-ROW, TOP, AXIS = 29, 24, 20  # pixels: a strip with its title, what happened, the days
+ROW, TOP, AXIS = 29, 12, 20  # pixels: a strip with its title, a line of what happened, the days
 _MOST_DAYS, _MOST_TICKS = 400, 7
 _INFORMS = "informs"  # instead of fail, of what nobody is called for
-_MARKS = {EventKind.DEPLOY: "release", EventKind.DATA: "data", EventKind.PROVIDER: "provider", EventKind.LABELS: "labels",
-          EventKind.GAP: "lost rows"}  # fmt: skip
+_MARKS = {EventKind.DEPLOY: "release", EventKind.CODE: "code", EventKind.DATA: "data", EventKind.PROVIDER: "provider",
+          EventKind.LABELS: "labels", EventKind.GAP: "lost rows"}  # fmt: skip
+_ROOM = 1.6  # per cent of the width that a letter of a label takes on a telephone
+_LINES = 3  # of labels at most; each stands in the first that has room
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,10 @@ class Strip:
 
 @dataclass(frozen=True, slots=True)
 class EventMark:
-    """A line across all strips; label: empty where there is no room for it."""
+    """A line across all strips; label: empty where there is no room for it; y: its line, in pixels."""
 
     x: str
+    y: int
     label: str
     anchor: str
     kind: str
@@ -67,6 +70,7 @@ class Strips:
     last: date
     height: int
     axis_y: int
+    tick_y: int
     strips: tuple[Strip, ...]
     marks: tuple[EventMark, ...]
     ticks: tuple[Tick, ...]
@@ -110,10 +114,11 @@ def make_strips(
     first = max(first or min(told), last - timedelta(days=_MOST_DAYS - 1))
     scale = Scale(first, max(first, last))
     names = [name for name, days in said.items() if any(first <= day <= last for day in days)]
-    strips = tuple(_strip(name, TOP + ROW * at, said[name], alerts, scale, last) for at, name in enumerate(names))
-    axis = TOP + ROW * len(names)
-    shown = [event for event in events if first <= event.day <= last]
-    return Strips(first, last, axis + AXIS, axis, strips, _marks(shown, scale), _ticks(scale))
+    marks = _marks([event for event in events if first <= event.day <= last], scale)
+    top = max([TOP, *(mark.y for mark in marks)]) + TOP
+    strips = tuple(_strip(name, top + ROW * at, said[name], alerts, scale, last) for at, name in enumerate(names))
+    axis = top + ROW * len(names)
+    return Strips(first, last, axis + AXIS, axis, top - 4, strips, marks, _ticks(scale))
 
 
 def _strip(name: str, y: int, days: Mapping[date, str], alerts: Sequence[Alert], scale: Scale, last: date) -> Strip:
@@ -149,17 +154,21 @@ def _frame(alert: Alert, scale: Scale, last: date) -> Frame:
 
 
 def _marks(events: Sequence[Event], scale: Scale) -> tuple[EventMark, ...]:
-    """A label for each that has room; several of a day and kind are one."""
-    grouped: dict[tuple[date, EventKind], list[str]] = {}
+    """One for each day, with a label where there is room; what counts most gives the line its look."""
+    days: dict[date, list[Event]] = {}
     for event in events:
-        grouped.setdefault((event.day, event.kind), []).append(event.text)
-    marks, free = [], 0.0
-    for (day, kind), texts in sorted(grouped.items()):
-        x = scale.x(day)
-        room = x >= free
-        marks.append(EventMark(_percent(x), _MARKS[kind] if room else "", "end" if x > 85 else "start", kind.value,
-                               f"{day}: {'; '.join(texts)}"))  # fmt: skip
-        free = x + 14 if room else free
+        days.setdefault(event.day, []).append(event)
+    marks, free = [], [0.0] * _LINES
+    for day, found in sorted(days.items()):
+        kinds = [kind for kind in _MARKS if any(event.kind is kind for event in found)]
+        label, x, late = ", ".join(_MARKS[kind] for kind in kinds), scale.x(day), scale.x(day) > 85
+        width = _ROOM * (len(label) + 2)
+        line = next((number for number, end in enumerate(free) if (x - width if late else x) >= end), None)
+        if line is not None:
+            free[line] = x if late else x + width
+        shown, y = ("", 0) if line is None else (label, TOP * (line + 1))
+        title = f"{day}: {'; '.join(event.text for event in found)}"
+        marks.append(EventMark(_percent(x), y, shown, "end" if late else "start", kinds[0].value, title))
     return tuple(marks)
 
 

@@ -128,16 +128,21 @@ def _over_days(days: list[Any], series: dict[str, str], title: str, note: str, w
 
 
 def _curve(maturity: Any) -> Drawing | None:
-    """The ages are far apart, so they stand side by side."""
-    curve = maturity["curve"]
+    how = "by this curve" if maturity["estimated"] else "as declared"
+    note = f"share of predictions with a label by their age; labels count after {age_words(maturity['matures_seconds'])}, {how}"
+    return draw_arrivals([(point["age_seconds"], point["share"], point["rows"]) for point in maturity["curve"]], note)
+
+
+def draw_arrivals(curve: Sequence[tuple[float, float, int]], note: str) -> Drawing | None:
+    """curve: age in seconds, the share with a label by then, the rows that reached it; ages are far apart, so they stand side
+    by side. None for fewer than two.
+    """
     if len(curve) < 2:
         return None
     places = [place / (len(curve) - 1) for place in range(len(curve))]
-    said = [f"{_age(point['age_seconds'])}: {point['share']:.1%} of {point['rows']:,} rows" for point in curve]
-    line = _line("arrived", "accent", places, [point["share"] for point in curve], said)
-    how = "by this curve" if maturity["estimated"] else "as declared"
-    note = f"share of predictions with a label by their age; labels count after {_age(maturity['matures_seconds'])}, {how}"
-    return Drawing("How labels arrive", note, (line,), _age(curve[0]["age_seconds"]), _age(curve[-1]["age_seconds"]), "100%")
+    said = [f"{age_words(age)}: {share:.1%} of {rows:,} rows" for age, share, rows in curve]
+    line = _line("arrived", "accent", places, [share for _, share, _ in curve], said)
+    return Drawing("How labels arrive", note, (line,), age_words(curve[0][0]), age_words(curve[-1][0]), "100%")
 
 
 def _line(name: str, tone: str, places: Sequence[float], heights: Sequence[float], said: Sequence[str]) -> Line:
@@ -146,7 +151,8 @@ def _line(name: str, tone: str, places: Sequence[float], heights: Sequence[float
     return Line(name, tone, " ".join(f"{x},{y}" for x, y in at), dots)
 
 
-def _age(seconds: float) -> str:
+def age_words(seconds: float) -> str:
+    """`28 d`, `6 h`."""
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= size:
             return f"{seconds / size:g} {unit}"
