@@ -6,6 +6,7 @@ would hide one of ours are called `input.<name>` or `output.<name>`. Nothing her
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, timedelta
@@ -17,10 +18,11 @@ import msgspec
 import polars as pl
 
 from shipway.kernel.clock import parse_instant
-from shipway.store import Store
+from shipway.store import Store, StoreFull
 
 INSTANT = pl.Datetime("us", "UTC")
 AHEAD = timedelta(days=1)  # a time further ahead of the wall clock is a mistake: no zone is that far off
+_FULL = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))  # polars knows the words, not the number
 SCORE = "probability"  # the output that is the model's probability of the outcome
 
 PREDICTION_COLUMNS: dict[str, pl.DataType] = {
@@ -88,13 +90,20 @@ def table_folder(store: Store, stream: str) -> Path:
 def write_table(frame: pl.DataFrame, path: Path, *, notes: Mapping[str, str] | None = None) -> None:
     """The whole table under its name, or nothing; the name itself is on the device after sync_folder.
 
-    notes: kept in the foot of the file, beside its schema.
+    notes: kept in the foot of the file, beside its schema. Raises StoreFull.
     """
     draft = path.with_suffix(".draft")  # a killed writer's draft is overwritten by the one that repeats its work
-    with draft.open("wb") as file:
-        frame.write_parquet(file, metadata=dict(notes) if notes else None)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with draft.open("wb") as file:
+            frame.write_parquet(file, metadata=dict(notes) if notes else None)
+            file.flush()
+            os.fsync(file.fileno())
+    except (OSError, pl.exceptions.PolarsError) as problem:
+        draft.unlink(missing_ok=True)  # it would hold the room that is missing
+        if not any(why in str(problem) for why in _FULL):
+            raise
+        mend = "free some space; nothing is lost, the next turn goes on"
+        raise StoreFull("no room left for a table of the log", where=str(path), mend=mend) from problem
     draft.rename(path)
 
 
