@@ -119,6 +119,9 @@ def test_a_silence_has_a_reason_and_an_end_and_covers_the_columns_of_its_monitor
     for why, seconds in (("", 60.0), ("later", 40 * 86_400.0)):
         with pytest.raises(SilenceMalformed):
             keep_silence(store, REF, ALL, who="ada", why=why, seconds=Seconds(seconds))
+    with pytest.raises(SilenceMalformed, match="no monitor is called baserate") as problem:
+        keep_silence(store, REF, "baserate", who="ada", why="a slip of the finger calls nobody", seconds=Seconds(60.0))
+    assert problem.value.mend == "--monitor base_rate"
     keep_silence(store, REF, "drift", who="ada", why="the feed is being mended", seconds=Seconds(3600.0))
     (kept,) = load_silences(store, REF)
     assert kept.covers("drift.x1", NOW)

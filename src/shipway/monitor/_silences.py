@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.clock import instant, parse_instant
-from shipway.kernel.errors import ShipwayError
+from shipway.kernel.errors import ShipwayError, nearest
 from shipway.kernel.units import Seconds
+from shipway.spec import MONITORS
 from shipway.store import Store
 
 SILENCE = "silence"
@@ -21,7 +22,7 @@ LONGEST = timedelta(days=30)
 
 
 class SilenceMalformed(ShipwayError):
-    """A silence without a reason, or without an end in sight."""
+    """A silence without a reason, without an end in sight, or of no monitor."""
 
     code = "monitor.silence-malformed"
 
@@ -62,8 +63,14 @@ class Silence:
 def keep_silence(store: Store, ref: str, monitor: str, *, who: str, why: str, seconds: Seconds) -> Silence:
     """Silences a monitor of a deployment from now on; again: the newer end and reason hold, no seconds end it.
 
-    Raises SilenceMalformed without a reason, or beyond LONGEST.
+    monitor: its name, that of one of its columns (`drift.temp`), or ALL. Raises SilenceMalformed without a reason, beyond
+    LONGEST, and for a name that no monitor has.
     """
+    family = monitor.partition(".")[0]
+    if monitor != ALL and family not in MONITORS:
+        meant = nearest(family, sorted(MONITORS))
+        mend = f"--monitor {meant}" if meant else f"--monitor, one of: {', '.join(sorted(MONITORS))}"
+        raise SilenceMalformed(f"no monitor is called {monitor}", where=ref, mend=mend)
     if not why.strip():
         raise SilenceMalformed("a silence has a reason", where=ref, mend='--why "the feed is being mended, ticket 12"')
     if not 0 <= seconds <= LONGEST.total_seconds():
