@@ -41,7 +41,10 @@ def judge_staleness(monitor: MonitorSpec, challenger: Digest, measured: Sequence
     """Fails when the challenger is surely better by more than a threshold; passes when it surely is not."""
     paired = next((one.check for one in measured if one.against and one.check.name == "auc"), None)
     if paired is None or paired.value is None or paired.low is None or paired.high is None:
-        return undecided(monitor, f"challenger {short(challenger)} could not be compared: live has no rows with outcomes that it was not trained on")
+        return undecided(
+            monitor,
+            f"challenger {short(challenger)} could not be compared: live has no rows with outcomes that it was not trained on",
+        )
     better = f"challenger {short(challenger)} ranks {paired.value:+.3f} AUC [{paired.low:+.3f}, {paired.high:+.3f}]"
     limits = limits_of(monitor)
     over = next(((severity, limit) for severity, limit in limits if paired.low > limit), None)
