@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from cli_project import ANN, REF, Project
+from google.protobuf import json_format
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from shipway.cli.at import parse_time
 from shipway.gate import release_of
@@ -221,6 +223,100 @@ def test_an_export_keeps_what_is_good_and_says_how_much_is_not(live: Project) ->
     assert json.loads(answer.body)["partialSuccess"]["rejectedLogRecords"] == "1"
     gather(live.store)
     assert find_outcomes(live.store, "otlp:0").select("name", "value").rows() == [("above", 1.0)]
+
+
+def span(name: str, **said: object) -> dict[str, Any]:
+    """A quarter of a second long; __ in a name is a dot."""
+    kinds = {str: "stringValue", bool: "boolValue", int: "intValue", float: "doubleValue", bytes: "bytesValue"}
+    attributes = [
+        {"key": key.replace("__", "."), "value": {kinds[type(value)]: "" if isinstance(value, bytes) else value}}
+        for key, value in said.items()
+    ]
+    begin = 1_359_796_500_000_000_000
+    times = {"startTimeUnixNano": str(begin), "endTimeUnixNano": str(begin + 250_000_000)}
+    return {
+        "name": name,
+        "traceId": "0af7651916cd43dd8448eb211c80319c",
+        "spanId": "00f067aa0ba902b7",
+        **times,
+        "attributes": attributes,
+    }
+
+
+def exported(*spans: dict[str, Any], **resource: object) -> bytes:
+    about = {"attributes": span("", **resource)["attributes"]}
+    return json.dumps({"resourceSpans": [{"resource": about, "scopeSpans": [{"spans": spans}]}]}).encode()
+
+
+def test_spans_with_our_attributes_or_openinference_values_become_predictions_of_what_is_live(live: Project) -> None:
+    """As protobuf and as JSON; of the attributes a span's own go before its resource's."""
+    tabular = span("a", shipway__feature__x=0.5, shipway__feature__y=1.0, shipway__feature__point="c", shipway__score=0.75)
+    values = {"input__value": '{"x": [0.5, -0.5], "y": [1, 0]}', "output__value": '{"probability": [0.25, 0.5]}'}
+    inferred = span("b", shipway__prediction__id="inferred", shipway__deployment="line@prod", **values)
+    body = {"input__value": '{"instances": [[0.5, 1.0]]}', "output__value": '{"predictions": [0.125]}'}
+    bodies = span("c", shipway__prediction__id="bodies", **body)
+    others = span("chat", input__value="What is the capital of France?", output__value="Paris")
+    whole = exported(tabular, inferred, bodies, others, shipway__deployment="line@prod")
+    message = json_format.Parse(whole, ExportTraceServiceRequest())
+    for found in message.resource_spans[0].scope_spans[0].spans:  # OTLP's JSON has ids in hexadecimal
+        found.trace_id, found.span_id = bytes.fromhex(tabular["traceId"]), bytes.fromhex(tabular["spanId"])
+    counted: list[tuple[str, int]] = []
+    with OutcomeLog(live.store) as outcomes, Intake(live.store.again, outcomes, lambda *one: counted.append(one)) as intake:
+        for sent, kind in ((whole, b"application/json"), (message.SerializeToString(), b"application/x-protobuf")):
+            answer = intake.receivers.traces(sent, {b"content-type": kind}, {})
+            assert answer.body in (b"{}", b""), answer.body
+    assert sum(rows for what, rows in counted if what == "predictions") == 8
+    gather(live.store)
+    rows = find_predictions(live.store, "0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7")
+    assert set(rows.select("probability", "x", "point", "latency_us", "deployment").rows()) == {
+        (0.75, 0.5, "c", 250_000, live.store.resolve(REF))
+    }
+    assert find_predictions(live.store, "inferred").sort("id")["probability"].to_list() == [0.25, 0.25, 0.5, 0.5]
+    assert find_predictions(live.store, "bodies:0")["x"].to_list() == [0.5, 0.5]
+
+
+GOOD_SPAN: dict[str, Any] = {"shipway__feature__x": 0.5, "shipway__feature__y": 1.0, "shipway__score": 0.75}
+
+
+@pytest.mark.parametrize(
+    ("said", "why_not"),
+    [
+        ({**GOOD_SPAN, "shipway__feature__x": b""}, "is no text, number or truth value"),
+        ({**GOOD_SPAN, "shipway__feature__x": "half"}, "x"),
+        ({**GOOD_SPAN, "shipway__feature__z": 1.0}, "z"),
+        ({**GOOD_SPAN, "shipway__score": "high"}, "no answer of numbers"),
+        ({**GOOD_SPAN, "shipway__deployment": "nobody@prod"}, "of which deployment"),
+        ({**GOOD_SPAN, "shipway__prediction__id": "x" * 300}, "at most 256 characters"),
+        ({"shipway__score": 0.75}, "input.value"),
+        ({"shipway__score": 0.75, "input__value": "[" * 100_000}, "input.value is no JSON"),
+        ({"shipway__score": 0.75, "input__value": '{"x": [1, 2], "y": [1]}'}, "different lengths"),
+        ({"shipway__score": 0.75, "input__value": "7"}, "no rows of columns"),
+        (
+            {"shipway__prediction__id": "p", "input__value": '{"x": 0.5, "y": 1}', "output__value": "yes"},
+            "output.value is no JSON",
+        ),
+        ({"shipway__score": 0.75, "input__value": " " * (1 << 20) + "{}"}, "bytes of values"),
+    ],
+)
+def test_a_span_that_could_be_no_prediction_is_refused_with_a_reason_and_counted_and_the_others_are_kept(
+    live: Project, said: dict[str, Any], why_not: str
+) -> None:
+    counted: list[tuple[str, int]] = []
+    whole = exported(span("odd", **said), span("good", shipway__prediction__id="beside", **GOOD_SPAN))
+    with OutcomeLog(live.store) as outcomes, Intake(live.store.again, outcomes, lambda *one: counted.append(one)) as intake:
+        answer = intake.receivers.traces(whole, {b"content-type": b"application/json"}, {"deployment": "line@prod"})
+    partial = json.loads(answer.body)["partialSuccess"]
+    assert partial["rejectedSpans"] == "1"
+    assert why_not in partial["errorMessage"]
+    assert counted == [("predictions", 1), ("refused", 1)]
+
+
+def test_halves_that_wait_when_it_ends_are_a_gap_and_counted_when_they_are_dropped(own: Project) -> None:
+    with OutcomeLog(own.store) as outcomes, Intake(own.store.again, outcomes) as intake:
+        for number in range(3):
+            intake.event(*logged("request", {"instances": [[0.5, 1.0]]}, id=f"alone-{number}"), {})
+    (gap,) = own.store.states("gap", "predictions/events-")
+    assert (gap.value["rows"], gap.value["remark"]) == (3, "events without their other half")
 
 
 # predictions, calls, alerts

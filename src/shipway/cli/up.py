@@ -95,7 +95,7 @@ def command(
             running.callback(tracking.stop)
         outcomes = running.enter_context(OutcomeLog(project.store))
         counters, links = Counters(), {"MLflow": tracking.url} if tracking else {}
-        intake = running.enter_context(Intake(project.store.again, outcomes))
+        intake = running.enter_context(Intake(project.store.again, outcomes, counters.received))
         site = make_site(
             settings,
             project.store,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from shipway.monitor._foreign_document import window_document
     from shipway.monitor._foreign_table import ForeignColumns, choose_columns, take_columns, with_outcomes
     from shipway.monitor._freshness import check_freshness, freshness_detail
-    from shipway.monitor._gaps import GAP
+    from shipway.monitor._gaps import GAP, record_unpaired
     from shipway.monitor._golden_prompts import Baseline, BaselineMalformed, PromptRun, take_baseline
     from shipway.monitor._hours import HoursWindow, measure_hours, report_hours
     from shipway.monitor._incidents import Cause, CauseKind, Event, EventKind, Incident, group_alerts, rank_causes
@@ -67,7 +67,7 @@ _HOME = {
     "_clock": ["event_clock"],
     "_compact": ["Compacted", "TimeColumn", "compact_logs"],
     "_deployments": ["Reference", "release_reference"],
-    "_gaps": ["GAP"],
+    "_gaps": ["GAP", "record_unpaired"],
     "_hours": ["HoursWindow", "measure_hours", "report_hours"],
     "_join": ["Coverage", "joined", "measure_coverage"],
     "_labels": ["Labels", "measure_labels"],
@@ -221,6 +221,7 @@ __all__ = [
     "paired_comparison",
     "pick_outcomes",
     "rank_causes",
+    "record_unpaired",
     "refresh_served",
     "release_reference",
     "report_hours",

@@ -40,6 +40,14 @@ def record_damage(
     _record_once(store, f"{stream}/{segment}.seg", {"stream": stream, "source": segment, "remark": remark, **known}, now)
 
 
+def record_unpaired(store: Store, source: str, halves: int, *, now: datetime) -> None:
+    """Requests or responses of a payload logger whose other half never came while this process ran: a row each, at least."""
+    counts: JsonObject = {"accepted": None, "readable": None, "dropped": halves}
+    known: JsonObject = {"rows": halves, "bytes": None, "first": None, "last": None, **counts}
+    remark = "events without their other half"
+    _record_once(store, f"predictions/{source}", {"stream": "predictions", "source": source, "remark": remark, **known}, now)
+
+
 def _record_once(store: Store, key: str, value: JsonObject, now: datetime) -> None:
     if store.state(GAP, key) is not None:
         return

@@ -21,15 +21,17 @@ if TYPE_CHECKING:
         failed_letters,
         parse_object_event,
     )
-    from shipway.protocols._otlp import PROTOBUF, Signal, answer_export, outcome_row, parse_telemetry
+    from shipway.protocols._otlp import PROTOBUF, Signal, Span, answer_export, outcome_row, parse_spans, parse_telemetry
     from shipway.protocols._payload_log import PayloadLog, logged_prediction
+    from shipway.protocols._spans import is_prediction, span_deployment, span_pair
 
 _HOME = {
     "_app": ["PredictorApp"],
     "_mounted": ["MountedRelease"],
     "_object_events": ["EventUnknown", "Letter", "ObjectEvent", "ObjectNotice", "failed_letters", "parse_object_event"],
-    "_otlp": ["PROTOBUF", "Signal", "answer_export", "outcome_row", "parse_telemetry"],
+    "_otlp": ["PROTOBUF", "Signal", "Span", "answer_export", "outcome_row", "parse_spans", "parse_telemetry"],
     "_payload_log": ["PayloadLog", "logged_prediction"],
+    "_spans": ["is_prediction", "span_deployment", "span_pair"],
 }
 
 __all__ = [
@@ -42,12 +44,17 @@ __all__ = [
     "PayloadLog",
     "PredictorApp",
     "Signal",
+    "Span",
     "answer_export",
     "failed_letters",
+    "is_prediction",
     "logged_prediction",
     "outcome_row",
     "parse_object_event",
+    "parse_spans",
     "parse_telemetry",
+    "span_deployment",
+    "span_pair",
 ]
 
 if not TYPE_CHECKING:

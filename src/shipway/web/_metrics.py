@@ -11,6 +11,10 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 METRICS: Mapping[str, tuple[str, str]] = {
     "shipway_web_requests_total": ("counter", "Requests answered by pages and API, by HTTP status."),
     "shipway_outcomes_recorded_total": ("counter", "Outcomes taken and made durable by this process."),
+    "shipway_received_total": (
+        "counter",
+        "Of other people's servers: predictions, refused rows, lost halves.",
+    ),
     "shipway_reviews_rated_total": ("counter", "Ratings of reviews that people gave this process."),
     "shipway_live_info": ("gauge", "1 for every deployment, labelled with the release that is live."),
     "shipway_alerts_open": ("gauge", "Open alerts of a deployment, by severity."),
@@ -45,6 +49,7 @@ class Counters:
         self._lock = Lock()
         self._statuses: Counter[int] = Counter()
         self._outcomes = self._ratings = 0
+        self._received = Counter(dict.fromkeys(("predictions", "refused", "lost"), 0))
 
     def answered(self, status: int) -> None:
         with self._lock:
@@ -53,6 +58,11 @@ class Counters:
     def recorded(self, outcomes: int) -> None:
         with self._lock:
             self._outcomes += outcomes
+
+    def received(self, what: str, rows: int) -> None:
+        """From other people's servers: `predictions` recorded, rows `refused`, halves of predictions `lost`."""
+        with self._lock:
+            self._received[what] += rows
 
     def rated(self) -> None:
         with self._lock:
@@ -64,6 +74,7 @@ class Counters:
             return {
                 "shipway_web_requests_total": [({"status": str(status)}, count) for status, count in statuses],
                 "shipway_outcomes_recorded_total": [({}, self._outcomes)],
+                "shipway_received_total": [({"what": what}, rows) for what, rows in sorted(self._received.items())],
                 "shipway_reviews_rated_total": [({}, self._ratings)],
             }
 
