@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from shipway.data._numeric import NumericProfile
     from shipway.data._parts import Part, Profiled, profile_snapshot, read_part
     from shipway.data._personal import measure_personal
+    from shipway.data._predictions import measure_predictions, reference_predictions
     from shipway.data._profile import Profile, merge_profiles
     from shipway.data._remote import Transfer, check_name, fetch_snapshot, publish_name, remote_snapshot, send_snapshot
     from shipway.data._rows import ColumnChange, RowsChange, compare_rows
@@ -85,6 +86,7 @@ _HOME = {
     "_numeric": ["NumericProfile"],
     "_parts": ["Part", "Profiled", "profile_snapshot", "read_part"],
     "_personal": ["measure_personal"],
+    "_predictions": ["measure_predictions", "reference_predictions"],
     "_profile": ["Profile", "merge_profiles"],
     "_remote": ["Transfer", "check_name", "fetch_snapshot", "publish_name", "remote_snapshot", "send_snapshot"],
     "_rows": ["ColumnChange", "RowsChange", "compare_rows"],
@@ -175,6 +177,7 @@ __all__ = [
     "measure_drift",
     "measure_outcomes",
     "measure_personal",
+    "measure_predictions",
     "measure_profile",
     "measure_score_drift",
     "measure_splits",
@@ -187,6 +190,7 @@ __all__ = [
     "publish_name",
     "read_in_place",
     "read_part",
+    "reference_predictions",
     "reference_profile",
     "remote_snapshot",
     "remove_unneeded",

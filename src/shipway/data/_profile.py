@@ -15,7 +15,7 @@ from shipway.data._category import CategoryProfile, category_from_json
 from shipway.data._errors import ProfileMismatch
 from shipway.data._numeric import NumericProfile, numeric_from_json
 from shipway.data._scores import OutcomeProfile, ScoreProfile, outcomes_from_json, score_from_json
-from shipway.kernel.canonical import JsonObject
+from shipway.kernel.canonical import Json, JsonObject
 
 ColumnProfile = NumericProfile | CategoryProfile
 
@@ -24,7 +24,8 @@ ColumnProfile = NumericProfile | CategoryProfile
 class Profile:
     """`rows` rows; a column with a smaller n was absent in some of them. score and outcomes: None if never given.
 
-    answers: of a model that answers a number or several classes, those whose truth is known.
+    answers: of a model that answers a number or several classes, those whose truth is known; predictions: every answer of
+    such a model, as columns.
     """
 
     rows: int
@@ -32,6 +33,7 @@ class Profile:
     score: ScoreProfile | None = None
     outcomes: OutcomeProfile | None = None
     answers: AnswerProfile | None = None
+    predictions: Mapping[str, ColumnProfile] = field(default_factory=dict)
 
     def to_json(self) -> JsonObject:
         """The object that a store keeps; bins without rows are left out."""
@@ -39,10 +41,11 @@ class Profile:
             "kind": "profile",
             "version": 1,
             "rows": self.rows,
-            "columns": {name: column.to_json() for name, column in self.columns.items()},
+            "columns": _columns_to_json(self.columns),
             "score": self.score.to_json() if self.score else None,
             "outcomes": self.outcomes.to_json() if self.outcomes else None,
             **({"answers": self.answers.to_json()} if self.answers else {}),
+            **({"predictions": _columns_to_json(self.predictions)} if self.predictions else {}),
         }
 
     @classmethod
@@ -51,17 +54,18 @@ class Profile:
         if record.get("kind") != "profile" or record.get("version") != 1:
             raise ProfileMismatch("this record is no profile of version 1")
         try:
-            columns = cast("Mapping[str, JsonObject]", record["columns"])
+            columns, predictions = record["columns"], record.get("predictions") or {}
             score, outcomes = cast("JsonObject | None", record["score"]), cast("JsonObject | None", record["outcomes"])
             answers = cast("JsonObject | None", record.get("answers"))
             return cls(
                 int(cast("int", record["rows"])),
-                {name: _column_from_json(column) for name, column in columns.items()},
+                _columns_from_json(columns),
                 score_from_json(score) if score else None,
                 outcomes_from_json(outcomes) if outcomes else None,
                 answers_from_json(answers) if answers else None,
+                _columns_from_json(predictions),
             )
-        except (KeyError, TypeError, ValueError, IndexError) as problem:
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as problem:
             raise ProfileMismatch(f"this record is no profile: {problem!r}") from problem
 
 
@@ -74,16 +78,21 @@ def merge_profiles(*profiles: Profile) -> Profile:
 
 
 def _merge(one: Profile, other: Profile) -> Profile:
-    columns = dict(one.columns)
-    for name, column in other.columns.items():
-        columns[name] = _add(name, columns[name], column) if name in columns else column
     return Profile(
         one.rows + other.rows,
-        columns,
+        _united(one.columns, other.columns),
         one.score + other.score if one.score and other.score else one.score or other.score,
         one.outcomes + other.outcomes if one.outcomes and other.outcomes else one.outcomes or other.outcomes,
         one.answers + other.answers if one.answers and other.answers else one.answers or other.answers,
+        _united(one.predictions, other.predictions),
     )
+
+
+def _united(one: Mapping[str, ColumnProfile], other: Mapping[str, ColumnProfile]) -> Mapping[str, ColumnProfile]:
+    columns = dict(one)
+    for name, column in other.items():
+        columns[name] = _add(name, columns[name], column) if name in columns else column
+    return columns
 
 
 def _add(name: str, one: ColumnProfile, other: ColumnProfile) -> ColumnProfile:
@@ -92,6 +101,14 @@ def _add(name: str, one: ColumnProfile, other: ColumnProfile) -> ColumnProfile:
     if isinstance(one, CategoryProfile) and isinstance(other, CategoryProfile):
         return one + other
     raise ProfileMismatch(f"column {name} holds numbers in one profile and words in the other", where=name)
+
+
+def _columns_to_json(columns: Mapping[str, ColumnProfile]) -> JsonObject:
+    return {name: column.to_json() for name, column in columns.items()}
+
+
+def _columns_from_json(records: Json) -> Mapping[str, ColumnProfile]:
+    return {name: _column_from_json(record) for name, record in cast("Mapping[str, JsonObject]", records).items()}
 
 
 def _column_from_json(record: JsonObject) -> ColumnProfile:

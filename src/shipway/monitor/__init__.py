@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from shipway.monitor._leaf import Question
     from shipway.monitor._learner import LearnerMissing, find_learner
     from shipway.monitor._limits import limits_of, undecided
+    from shipway.monitor._measure import logged_outputs, truth_of_rows
     from shipway.monitor._messages import NOTIFIED, Message, due_messages
     from shipway.monitor._months import report_months
     from shipway.monitor._outcome_facts import OutcomeFacts, measure_outcome_log
@@ -73,6 +74,7 @@ _HOME = {
     "_labels": ["Labels", "measure_labels"],
     "_leaf": ["Question"],
     "_learner": ["LearnerMissing", "find_learner"],
+    "_measure": ["logged_outputs", "truth_of_rows"],
     "_limits": ["limits_of", "undecided"],
     "_messages": ["NOTIFIED", "Message", "due_messages"],
     "_months": ["report_months"],
@@ -204,6 +206,7 @@ __all__ = [
     "load_readings",
     "load_silences",
     "load_verdicts",
+    "logged_outputs",
     "matures_by",
     "maturity_curve",
     "measure_bias",
@@ -233,6 +236,7 @@ __all__ = [
     "share_logs",
     "take_baseline",
     "take_columns",
+    "truth_of_rows",
     "undecided",
     "watch",
     "weights_of",

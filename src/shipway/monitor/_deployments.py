@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from shipway.data import AnswerProfile, Profile, measure_answers
+from shipway.data import Profile, measure_answers, reference_predictions
 from shipway.kernel.digest import Descriptor, Digest, is_digest, parse_digest
 from shipway.models import Signature
 from shipway.monitor._faults import past_unreadable
@@ -50,7 +52,8 @@ def deployment_ref(store: Store, deployment: str) -> str:
 def release_reference(store: Store, release: Digest) -> Profile | None:
     """The reference profile that a release carries, None when it carries none.
 
-    Of a model that answers a number or classes it has the answers of its held-out rows, where those are in this store.
+    Of a model that answers a number or classes it has the answers of its held-out rows, where those are in this store: how far
+    they were from what became true, and how they are distributed.
     """
     try:
         components = load_components(store, release)
@@ -62,17 +65,35 @@ def release_reference(store: Store, release: Digest) -> Profile | None:
     models = [one.digest for one in components if one.kind == "model"]
     if profile.outcomes is not None or len(models) != 1:
         return profile
-    return replace(profile, answers=_held_out_answers(store, models[0]))
+    held = _held_out_answers(store, models[0])
+    if held is None:
+        return profile
+    answered, truth, classes = held
+    answers = measure_answers(answered, truth, classes=classes)
+    return replace(profile, answers=answers, predictions=reference_predictions(answered, classes=classes))
 
 
-def _held_out_answers(store: Store, model: Digest) -> AnswerProfile | None:
+class _HeldOut(NamedTuple):
+    """answers: (n,) numbers or (n, classes) chances; truth: (n,) numbers or places of classes; classes: () of a number."""
+
+    answers: NDArray[np.float64]
+    truth: NDArray[np.float64]
+    classes: tuple[str, ...]
+
+
+def _held_out_answers(store: Store, model: Digest) -> _HeldOut | None:
     """What the model answered on its reference, which is kept beside the release and not in it: it may be elsewhere."""
     if (made := store.state(MADE, model)) is None:
         return None
     scored = load_scores(store, Descriptor.from_json(made.value["scores"]))
-    chances, label = class_scores(scored), scored["label"].to_numpy()
+    chances, truth = class_scores(scored), scored["label"].cast(pl.Float64).to_numpy()
     if chances is None:
-        return measure_answers(scored["score"].to_numpy(), label)
+        return _HeldOut(scored["score"].cast(pl.Float64).to_numpy(), truth, ())
+    classes = classes_of(store, model)
+    return _HeldOut(chances, truth, classes) if len(classes) == chances.shape[1] else None
+
+
+def classes_of(store: Store, model: Digest) -> tuple[str, ...]:
+    """The classes of a model that answers a probability for each, in the order of its outputs; none of any other model."""
     outputs = Signature.from_json(store.get(model, "model")["signature"]).outputs
-    named = [column.name.removeprefix(f"{SCORE}_") for column in outputs if column.name.startswith(f"{SCORE}_")]
-    return measure_answers(chances, label, classes=named) if len(named) == chances.shape[1] else None
+    return tuple(column.name.removeprefix(f"{SCORE}_") for column in outputs if column.name.startswith(f"{SCORE}_"))

@@ -20,7 +20,8 @@ from shipway.data import (
     score_bins,
 )
 from shipway.kernel.check import Check, Verdict
-from shipway.monitor._limits import exceeded, limits_of
+from shipway.monitor._limits import exceeded, limits_of, undecided
+from shipway.monitor._measure import NUMBER
 from shipway.monitor._new_values import new_values_words
 from shipway.monitor._verdict import Finding
 from shipway.spec import MonitorSpec
@@ -28,6 +29,8 @@ from shipway.stats import DriftChance, benjamini_hochberg, drift_chance
 
 WEEK, LOOKS = 7, 3  # an index is looked at in each of the last three weeks; shorter windows in their thirds
 FALSE_SHARE = 0.05  # of the columns that are called drifted
+CLASS = "class"
+_ORDER = (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.FAIL)
 
 
 class _Column(NamedTuple):
@@ -77,7 +80,13 @@ def check_effects(
 
 
 def check_prediction_drift(monitor: MonitorSpec, reference: Profile, days: Sequence[Profile]) -> list[Finding]:
-    """The one finding of the predicted probabilities; none without scores."""
+    """The one finding of what was predicted.
+
+    Of several classes it is that of the column that moved most among the predicted classes and their chances, each tested.
+    Inconclusive without held-out answers to compare with.
+    """
+    if reference.score is None:
+        return [_check_answers(monitor, reference, days)]
     window, bins = merge_profiles(*days), score_bins(reference, days)
     drift = measure_score_drift(reference, window)
     if drift.psi is None or bins is None:
@@ -85,6 +94,26 @@ def check_prediction_drift(monitor: MonitorSpec, reference: Profile, days: Seque
     pieces = [{"": measure_score_drift(reference, merge_profiles(*part))} for part in _parts(days)]
     chance = drift_chance(drift.psi, reference=bins[0], days=bins[1], limit=limits_of(monitor)[-1][1])
     return _judged(monitor, [_Column(monitor.name, drift.psi, chance, _indices(pieces, ""), window.rows)])
+
+
+def _check_answers(monitor: MonitorSpec, reference: Profile, days: Sequence[Profile]) -> Finding:
+    """Of answers that are no probability, which drift as features do."""
+    if not reference.predictions:
+        return undecided(monitor, "the held-out answers of this release are not in this store: nothing to compare with")
+    answered = [_as_columns(day) for day in days if day.predictions]
+    found = check_drift(monitor, _as_columns(reference), answered)
+    if not found:
+        return undecided(monitor, "no day of the window has a profile of what was answered yet")
+    worst = max(found, key=lambda one: (_ORDER.index(one.check.verdict), one.check.value or 0.0))
+    column = worst.check.name.removeprefix(f"{monitor.name}.")
+    said = [] if column == NUMBER else ["the predicted class" if column == CLASS else column]
+    text = ": ".join(part for part in (*said, worst.check.text) if part)
+    return Finding(worst.severity, replace(worst.check, name=monitor.name, text=text))
+
+
+def _as_columns(profile: Profile) -> Profile:
+    """Its answers as if they were features; rows: those that it has answers of."""
+    return Profile(next((column.n for column in profile.predictions.values()), 0), profile.predictions)
 
 
 def _parts(days: Sequence[Profile]) -> list[Sequence[Profile]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from shipway.data import AnswerProfile, NumericProfile, Profile, measure_answers, measure_outcomes, measure_profile
+from shipway.data import (
+    AnswerProfile,
+    NumericProfile,
+    Profile,
+    measure_answers,
+    measure_outcomes,
+    measure_predictions,
+    measure_profile,
+)
 from shipway.monitor._hours import spans_of_hours
 from shipway.monitor._tables import SCORE, WEIGHT, input_column, output_column
 from shipway.monitor._weights import repeated_rows
@@ -31,7 +39,11 @@ class Measure:
     def features(self, span: slice) -> Profile:
         """Features and scores of every row of the span; a feature that was not logged is left out."""
         rows = self._rows(span)
-        return measure_profile(self._reference, _cut(self._features, rows), score=self._score[rows])
+        found = measure_profile(self._reference, _cut(self._features, rows), score=self._score[rows])
+        known = self._reference.predictions
+        if not known or self._logged is None:
+            return found
+        return replace(found, predictions=measure_predictions(known, self._logged[rows], classes=self._classes))
 
     def hours(self, span: slice) -> dict[int, Profile]:
         """As features, of each hour (UTC) with rows; the rows of the span are in the order of their hours."""
@@ -42,18 +54,26 @@ class Measure:
         """Outcomes of the rows of the span that have a label."""
         rows = self._rows(span)
         known = measure_outcomes(self._reference, score=self._score[rows], label=self._label[rows])
-        return replace(known, answers=self._answers(self._reference.answers, rows)) if self._reference.answers else known
+        return replace(known, answers=self._answers(rows)) if self._reference.answers else known
 
-    def _answers(self, reference: AnswerProfile, rows: slice | Array) -> AnswerProfile:
+    def _answers(self, rows: slice | Array) -> AnswerProfile:
         """Of the answers of a model that gives no probability; an answer that was not logged is one that is not known."""
-        truth, classes = self._table["label"], reference.classes
-        names = [f"{SCORE}_{name}" for name in classes] or [NUMBER]
-        columns = [output_column(name, self._reference.columns) for name in names]
-        if not all(column in self._table.columns for column in columns):
+        classes = self._classes
+        if self._logged is None:
             return measure_answers(np.zeros((0, len(classes)) if classes else 0), [], classes=classes)
-        logged = [self._table[column].cast(pl.Float64, strict=False).to_numpy()[rows] for column in columns]
-        places = class_places(truth, classes) if classes else truth.to_numpy()
-        return measure_answers(np.column_stack(logged) if classes else logged[0], places[rows], classes=classes)
+        return measure_answers(self._logged[rows], self._truth[rows], classes=classes)
+
+    @property
+    def _classes(self) -> tuple[str, ...]:
+        return self._reference.answers.classes if self._reference.answers else ()
+
+    @cached_property
+    def _logged(self) -> Array | None:
+        return logged_answers(self._table, self._reference.columns, self._classes)
+
+    @cached_property
+    def _truth(self) -> Array:
+        return truth_of_rows(self._table, self._classes)
 
     def _rows(self, span: slice) -> slice | Array:
         """Of a log that keeps a share of the requests each row is there as often as it stands for."""
@@ -97,6 +117,31 @@ class Measure:
 
 def _cut(columns: dict[str, Array], rows: slice | Array) -> dict[str, Array]:
     return {name: array[rows] for name, array in columns.items()}
+
+
+def logged_answers(table: pl.DataFrame, inputs: Iterable[str], classes: Sequence[str]) -> Array | None:
+    """(n,) numbers or (n, classes) chances that were answered; otherwise as logged_outputs."""
+    return logged_outputs(table, inputs, [f"{SCORE}_{name}" for name in classes] or [NUMBER])
+
+
+def logged_outputs(table: pl.DataFrame, inputs: Iterable[str], outputs: Sequence[str]) -> Array | None:
+    """(n,) of one output of the model, (n, outputs) of several, NaN where one is not known; None where one was not logged.
+
+    inputs: names of the model's features, beside which an output may be called otherwise.
+    """
+    named = set(inputs)
+    columns = [output_column(name, named) for name in outputs]
+    if not all(column in table.columns for column in columns):
+        return None
+    logged = [table[column].cast(pl.Float64, strict=False).to_numpy() for column in columns]
+    found: Array = np.column_stack(logged) if len(logged) > 1 else logged[0]
+    return found
+
+
+def truth_of_rows(table: pl.DataFrame, classes: Sequence[str]) -> Array:
+    """(n,) what became true by `label`: a number, or the place of a class; NaN where it is not known."""
+    found: Array = class_places(table["label"], classes) if classes else table["label"].cast(pl.Float64).to_numpy()
+    return found
 
 
 def class_places(truth: pl.Series, classes: Sequence[str]) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -18,16 +18,16 @@ from shipway.kernel.digest import Descriptor, Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.kernel.units import Seconds
 from shipway.models import Signature
-from shipway.monitor import event_clock, inputs_of, paired_comparison, window_rows
+from shipway.monitor import event_clock, inputs_of, logged_outputs, truth_of_rows, window_rows
 from shipway.operate._measured import Measured, attest_check
+from shipway.operate._paired import Answers, Pairs, answers_of, paired_metrics
 from shipway.pipeline import MADE, Hands, Report, first_held_out_day, measure_evaluation, open_environment, score_rows
 from shipway.release import Component, ReleaseMalformed, deploy_ref, find_component, load_components, outcomes_of
 from shipway.spec import DeploySpec, Pass, Spec, rule_of
-from shipway.stats import Interval, mean_interval
+from shipway.stats import Interval
 from shipway.store import Store
 
 LEVEL = 0.95
-SCORE = "probability"
 
 
 class ComparisonImpossible(ShipwayError):
@@ -127,9 +127,10 @@ def _against_live(
     """The candidate on the very rows that the live release answered and whose outcomes are mature and known."""
     manifest = hands.store.get(model.digest, "model")
     signature = Signature.from_json(manifest["signature"])
-    answers_live = Signature.from_json(hands.store.get(live.model, "model")["signature"]).outputs
-    if any([column.name for column in outputs] != [SCORE] for outputs in (signature.outputs, answers_live)):
-        report.note(f"model {model.name} is not compared with live: only probabilities of two classes are")
+    of_live = Signature.from_json(hands.store.get(live.model, "model")["signature"])
+    answers, ours = answers_of(signature), answers_of(of_live)
+    if answers is None or ours is None or {*answers.outputs} != {*ours.outputs}:
+        report.note(f"model {model.name} is not compared with live: the two answer other things")
         return []
     rows = _rows(hands.store, live, str(manifest["target"]), days, _unseen_from(hands.store, model.digest))
     if rows is None:
@@ -137,14 +138,31 @@ def _against_live(
     columns = logged_columns(inputs_of(rows, [column.name for column in signature.inputs]), signature)
     environment = find_component(components, "environment").digest
     python = open_environment(hands.store, environment, cache=hands.cache, report=report.note)
-    answers = score_rows(hands.store, model.digest, columns, python=python, cache=hands.cache, report=report)
-    scored = rows.with_columns(challenger=pl.Series(answers[SCORE]))
+    scored = score_rows(hands.store, model.digest, columns, python=python, cache=hands.cache, report=report)
+    pairs = _pairs(rows, answers, scored, [column.name for column in of_live.inputs])
+    if pairs is None:
+        report.note(f"model {model.name} is not compared with live: its answers are not in the log")
+        return []
     first, last = str(rows["day"].min()), str(rows["day"].max())
     window: JsonObject = {"release": live.release, "first": first, "last": last, "rows": rows.height}
-    return [
-        attest_check(hands, model, check, {"level": level, "against": live.model, "window": window}, against=live.model)
-        for check in _differences(scored, level)
-    ]
+    more: dict[str, Json] = {"level": level, "against": live.model, "window": window}
+    found = []
+    for name, difference in paired_metrics(answers, pairs, level=level).items():
+        if isinstance(difference, str):
+            report.note(f"{name} of model {model.name} is not compared with live: {difference}")
+        else:
+            found.append(attest_check(hands, model, _difference(name, difference), more, against=live.model))
+    return found
+
+
+def _pairs(rows: pl.DataFrame, answers: Answers, scored: Mapping[str, np.ndarray], inputs: Sequence[str]) -> Pairs | None:
+    """The logged answers of live beside those of the candidate, in the order of its outputs."""
+    live = logged_outputs(rows, inputs, answers.outputs)
+    if live is None:
+        return None
+    theirs = np.column_stack([np.asarray(scored[name], dtype=np.float64) for name in answers.outputs])
+    challenger = theirs if answers.classes else theirs[:, 0]
+    return Pairs(challenger, live, truth_of_rows(rows, answers.classes), rows["day"].cast(pl.Int32).to_numpy())
 
 
 def _unseen_from(store: Store, model: Digest) -> date | None:
@@ -184,21 +202,6 @@ def logged_columns(frame: pl.DataFrame, signature: Signature) -> dict[str, np.nd
         series.name: np.array(series.to_list(), dtype=object) if kinds[series.name] == "BYTES" else series.to_numpy()
         for series in frame
     }
-
-
-def _differences(rows: pl.DataFrame, level: float) -> list[Check]:
-    """Candidate minus live, paired by row, errors clustered by day: ROC AUC up is better, Brier and log loss down."""
-    label, live, challenger = (rows[name].to_numpy().astype(np.float64) for name in ("label", SCORE, "challenger"))
-    days = rows["day"].cast(pl.Int32).to_numpy()
-    brier = mean_interval((challenger - label) ** 2 - (live - label) ** 2, days, level=level)
-    loss = mean_interval(_log_loss(challenger, label) - _log_loss(live, label), days, level=level)
-    auc = paired_comparison(rows, level=level)
-    return [_difference(name, interval) for name, interval in (("auc", auc), ("brier", brier), ("log_loss", loss))]
-
-
-def _log_loss(score: np.ndarray, label: np.ndarray) -> np.ndarray:
-    kept = np.clip(score, 1e-15, 1 - 1e-15)
-    return np.asarray(-(label * np.log(kept) + (1 - label) * np.log1p(-kept)))
 
 
 def _difference(name: str, interval: Interval) -> Check:

@@ -1,4 +1,4 @@
-"""Staleness: whether a challenger that was just made ranks better than live on the same rows. A ticket, never a page."""
+"""Staleness: whether a challenger that was just made is better than live on the same rows. A ticket, never a page."""
 
 from __future__ import annotations
 
@@ -14,13 +14,19 @@ from shipway.release import monitors_of, release_descriptor
 from shipway.spec import MonitorSpec
 
 STALENESS = "staleness"
+_BETTER = {
+    "auc": (1.0, "ranks {} AUC {}"),
+    "accuracy": (1.0, "has {} accuracy {}"),
+    "relative_mae": (-1.0, "has {} of live's mean absolute error {}"),
+}
+"""Of what a model may answer the metric that is judged: on which side it is better, and how that is told."""
 
 
 def keep_staleness(hands: Hands, ref: str, challenger: Digest, measured: Sequence[Measured]) -> Reading | None:
     """Keeps what the comparison of a challenger with live says of live; None where nothing is live or the monitor is off.
 
-    measured: of the challenger, as check_candidate has it. Value: AUC of the challenger minus AUC of live on the rows that
-    live answered.
+    measured: of the challenger, as check_candidate has it. Value: by how much it is better on the rows that live answered, in
+    AUC, in accuracy of several classes, or of a number as a share of live's mean absolute error.
     """
     store, found = hands.store, hands.store.ref(ref)
     if found is None:
@@ -39,16 +45,16 @@ def keep_staleness(hands: Hands, ref: str, challenger: Digest, measured: Sequenc
 
 def judge_staleness(monitor: MonitorSpec, challenger: Digest, measured: Sequence[Measured]) -> Finding:
     """Fails when the challenger is surely better by more than a threshold; passes when it surely is not."""
-    paired = next((one.check for one in measured if one.against and one.check.name == "auc"), None)
+    paired = next((one.check for one in measured if one.against and one.check.name in _BETTER), None)
     if paired is None or paired.value is None or paired.low is None or paired.high is None:
-        return undecided(
-            monitor,
-            f"challenger {short(challenger)} could not be compared: live has no rows with outcomes that it was not trained on",
-        )
-    better = f"challenger {short(challenger)} ranks {paired.value:+.3f} AUC [{paired.low:+.3f}, {paired.high:+.3f}]"
+        why = "live has no rows with outcomes that it was not trained on"
+        return undecided(monitor, f"challenger {short(challenger)} could not be compared: {why}")
+    side, words = _BETTER[paired.name]
+    value, (low, high) = side * paired.value, sorted((side * paired.low, side * paired.high))
+    better = f"challenger {short(challenger)} {words.format(f'{value:+.3f}', f'[{low:+.3f}, {high:+.3f}]')}"
     limits = limits_of(monitor)
-    over = next(((severity, limit) for severity, limit in limits if paired.low > limit), None)
+    over = next(((severity, limit) for severity, limit in limits if low > limit), None)
     severity, limit = over or (limits[0][0], limits[-1][1])
-    verdict = Verdict.FAIL if over else Verdict.PASS if paired.high <= limit else Verdict.INCONCLUSIVE
+    verdict = Verdict.FAIL if over else Verdict.PASS if high <= limit else Verdict.INCONCLUSIVE
     text = f"{better} better than live on the same {paired.n or 0:,} rows"
-    return Finding(severity, Check(STALENESS, verdict, paired.value, paired.low, paired.high, limit, paired.n, text=text))
+    return Finding(severity, Check(STALENESS, verdict, value, low, high, limit, paired.n, text=text))

@@ -14,13 +14,13 @@ from shipway.kernel.units import parse_share
 from shipway.spec._errors import SpecMalformed
 from shipway.spec._node import shown
 
-LOWER_IS_BETTER: frozenset[str] = frozenset({"brier", "log_loss", "calibration_error", "mae", "rmse"})
+LOWER_IS_BETTER: frozenset[str] = frozenset({"brier", "log_loss", "calibration_error", "mae", "rmse", "relative_mae"})
 """The metrics of models whose smaller value is the better one; `lower_is_better` knows those of evaluations too."""
 
-COMPARED: frozenset[str] = frozenset({"auc", "brier", "log_loss"})
-"""The metrics that `shipway check` measures against what is live."""
+COMPARED: frozenset[str] = frozenset({"auc", "brier", "log_loss", "mae", "rmse", "relative_mae", "accuracy"})
+"""The metrics that `shipway check` measures against what is live; `relative_mae` is `mae` as a share of live's."""
 
-METRICS: frozenset[str] = LOWER_IS_BETTER | COMPARED | {"accuracy"}
+METRICS: frozenset[str] = (LOWER_IS_BETTER | COMPARED) - {"relative_mae"}
 """The metrics that `shipway check` measures; a threshold on any other name could never be met, but for those of evaluations."""
 
 DEFAULT_LEVEL = 0.95
