@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 def alone(settings: Settings, as_json: bool) -> None:
     """Show what became true of the predictions, by name.
 
-    How many rows about how many predictions, in which unit, how many were corrected, how many join no prediction.
+    How many rows about how many predictions, in which unit, how many were corrected, how many join no prediction; how labels of
+    a deployment arrive, and by how much its arms differ from live in every outcome.
     """
-    from shipway.monitor import measure_outcome_log
-    from shipway.operate import gather, labels_of
+    from shipway.monitor import arm_words, measure_outcome_log
+    from shipway.operate import arms_against_live, gather, labels_of
 
     project, out = Project(settings), Output(as_json)
     gather(project.store)
@@ -35,12 +36,17 @@ def alone(settings: Settings, as_json: bool) -> None:
         counts = f"{one.ids:,} predictions, {one.corrected:,} corrected, {one.repeated:,} sent again, {one.orphans:,} join none"
         out.say(f"  {one.name:<24} {one.rows:,} rows{unit}: {counts}")
     deployments: dict[str, object] = {}
+    arms: dict[str, object] = {}
     for ref in project.store.refs("deploy/"):
         known = labels_of(project.store, ref.name)
         deployments[ref.name] = [one.to_json() for one in known]
         for labels in known:
             out.say(f"  {ref.name} {labels.release[7:19]} {labels.arm}: {_told(labels)}")
-    document = {"outcomes": [one.to_json() for one in found], "deployments": deployments}
+        if compared := arms_against_live(project.store, ref.name):
+            arms[ref.name] = [one.to_json() for one in compared]
+            for arm in compared:
+                out.say(f"  {ref.name} {arm.release[7:19]} {arm.arm} against live: {arm_words(arm)}")
+    document = {"outcomes": [one.to_json() for one in found], "deployments": deployments, "arms": arms}
     out.end("outcomes", document, then="shipway watch" if found else "shipway outcomes import FILE")
 
 

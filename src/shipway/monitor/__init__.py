@@ -12,6 +12,7 @@ from shipway.kernel.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from shipway.monitor._alerts import Alert, fold_alerts
+    from shipway.monitor._arms import ArmOutcome, Compared, arm_words, check_arm, compare_arms
     from shipway.monitor._beside import ServingCost, measure_serving
     from shipway.monitor._business import MetricDays, check_business, measure_metric, newest_day
     from shipway.monitor._calls import scan_calls
@@ -64,6 +65,7 @@ _HOME = {
     "_business": ["MetricDays", "check_business", "measure_metric", "newest_day"],
     "_checks": ["window_days"],
     "_alerts": ["Alert", "fold_alerts"],
+    "_arms": ["ArmOutcome", "Compared", "arm_words", "check_arm", "compare_arms"],
     "_challenger": ["inputs_of", "paired_comparison", "weights_of", "window_rows"],
     "_clock": ["event_clock"],
     "_compact": ["Compacted", "TimeColumn", "compact_logs"],
@@ -117,6 +119,7 @@ __all__ = [
     "READING",
     "AgeShare",
     "Alert",
+    "ArmOutcome",
     "AttestChecks",
     "Baseline",
     "BaselineMalformed",
@@ -125,6 +128,7 @@ __all__ = [
     "CauseKind",
     "ColumnUnknown",
     "Compacted",
+    "Compared",
     "CostPart",
     "CostReading",
     "Coverage",
@@ -164,6 +168,8 @@ __all__ = [
     "WeightMalformed",
     "Window",
     "WindowEmpty",
+    "arm_words",
+    "check_arm",
     "check_business",
     "check_contract",
     "check_cost",
@@ -176,6 +182,7 @@ __all__ = [
     "check_silence",
     "choose_columns",
     "compact_logs",
+    "compare_arms",
     "compare_prices",
     "compare_runs",
     "cost_by",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from shipway.operate._bisect_model import bisect_models
     from shipway.operate._bisect_prompt import bisect_prompts
     from shipway.operate._bisect_rows import Window
+    from shipway.operate._business_arms import arms_against_live
     from shipway.operate._candidate import lock_candidate
     from shipway.operate._checks import ComparisonImpossible, check_candidate
     from shipway.operate._control import Control, compact, gather, labels_of, make_supervisor, watch_all, watch_ref
@@ -105,6 +106,7 @@ _HOME = {
     "_ray": ["RayFailed", "RayMissing", "RayUnreachable", "RayWorkers", "open_ray"],
     "_reviews": ["rate_review"],
     "_rounds": ["Round", "follow_round", "look_round"],
+    "_business_arms": ["arms_against_live"],
     "_segments": ["search_slices"],
     "_notify": ["NotifyFailed", "NotifyMissing", "notify", "notify_round"],
     "_service": ["watch_service"],
@@ -176,6 +178,7 @@ __all__ = [
     "WatermarkUnfit",
     "Window",
     "World",
+    "arms_against_live",
     "attest_check",
     "backend_of",
     "bind_port",

@@ -24,6 +24,7 @@ from shipway.monitor import (
     refresh_served,
 )
 from shipway.operate._business import BUSINESS, watch_business
+from shipway.operate._business_arms import arm_monitors, watch_arms
 from shipway.operate._control import attester
 from shipway.operate._segments import watch_segments
 from shipway.operate._staleness import STALENESS
@@ -62,6 +63,7 @@ def watch_service(hands: Hands, ref: str) -> tuple[Reading, ...]:
     refresh_served(store, ref)
     watch_segments(hands, ref)
     watch_business(hands, ref)
+    watch_arms(hands, ref)
     kept = _kept_apart(store, ref, deployment)
     drop_readings(store, ref, monitors=[*monitors, *kept], now=now)
     return load_readings(store, ref)
@@ -72,7 +74,7 @@ def _kept_apart(store: Store, ref: str, deployment: JsonObject) -> list[str]:
     on, live = monitors_of(deployment), release_descriptor(deployment).digest
     about = {reading.monitor: reading.release for reading in load_readings(store, ref)}
     segments = ["segments"] if deployment.get("segments") and "segments" in on else []
-    business = [BUSINESS] if metrics_of(deployment) and BUSINESS in on else []
+    business = [BUSINESS, *arm_monitors(deployment)] if metrics_of(deployment) and BUSINESS in on else []
     return [*segments, *business, *([STALENESS] if STALENESS in on and about.get(STALENESS) == live else [])]
 
 

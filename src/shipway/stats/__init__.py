@@ -5,6 +5,7 @@ a gate or a monitor judges is an `Interval` made here.
 """
 
 from shipway.stats._agreement import cohen_kappa
+from shipway.stats._arms import ArmsDifference, arms_difference
 from shipway.stats._auc import (
     auc_contrast,
     auc_difference,
@@ -52,6 +53,7 @@ __all__ = [
     "LOG_ERROR",
     "LOSS_ASSUMPTION",
     "NEVER",
+    "ArmsDifference",
     "Bounds",
     "Calibration",
     "CalibrationTable",
@@ -63,6 +65,7 @@ __all__ = [
     "Learner",
     "Losses",
     "Performance",
+    "arms_difference",
     "auc_contrast",
     "auc_difference",
     "auc_interval",
