@@ -129,7 +129,7 @@ def days_of(
 
 def test_days_that_share_an_effect_are_seldom_called_drift() -> None:
     """Of 0.4 standard deviations, in the reference's own 20 days as well; of 0.8 one window of nine is called drift."""
-    random, called, runs = np.random.default_rng(2026), 0, 200
+    random, called, runs = np.random.default_rng(2026), 0, 100
     for _ in range(runs):
         held_out = np.concatenate([random.normal(20.0 + random.normal(0, 2.0), 5.0, 100) for _ in range(20)])
         reference = Profile(2000, predictions=reference_predictions(held_out))

@@ -201,9 +201,15 @@ def _slices(project: Project, out: Output, ref: str) -> dict[str, object] | None
         f"  {found.searched} slices searched; intervals hold for all of them together, {found.price:.1f} times as wide for that"
     )
     for one in found.found[:_WORST]:
-        sure = "sure" if not one.gap.low <= 0 <= one.gap.high else "no more than chance"
+        sure = "sure" if found.sure(one) > 0 else "no more than chance"
         out.say(f"    {one.gap.value:+.3f} [{one.gap.low:+.3f}, {one.gap.high:+.3f}] {one.name}, {one.rows:,} labels: {sure}")
-    return {"searched": found.searched, "price": found.price, "found": [one.to_json() for one in found.found[:_WORST]]}
+    return {
+        "searched": found.searched,
+        "price": found.price,
+        "measured": found.measured.value,
+        "held_out": found.held_out,
+        "found": [one.to_json() for one in found.found[:_WORST]],
+    }
 
 
 def _service(project: Project, out: Output, ref: str) -> tuple[Reading, ...]:

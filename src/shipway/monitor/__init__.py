@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from shipway.monitor._encode import Encoded, encode_features
     from shipway.monitor._entities import EntityRule
     from shipway.monitor._estimate import Estimated, estimate_window
+    from shipway.monitor._excess import LOSS, measure_excess
     from shipway.monitor._find import find_call, find_entity_outcomes, find_outcomes, find_predictions
     from shipway.monitor._foreign import ForeignWindow, WeightMalformed, WindowEmpty, measure_foreign
     from shipway.monitor._foreign_document import window_document
@@ -99,6 +100,7 @@ _HOME = {
     "_entities": ["EntityRule"],
     "_estimate": ["Estimated", "estimate_window"],
     "_find": ["find_call", "find_entity_outcomes", "find_outcomes", "find_predictions"],
+    "_excess": ["LOSS", "measure_excess"],
     "_freshness": ["check_freshness", "freshness_detail"],
     "_golden_prompts": ["Baseline", "BaselineMalformed", "PromptRun", "take_baseline"],
     "_readings": ["READING", "Reading", "ReadingPoint", "drop_readings", "keep_reading", "load_readings"],
@@ -115,6 +117,7 @@ __all__ = [
     "ALL",
     "COST_BY",
     "GAP",
+    "LOSS",
     "NOTIFIED",
     "READING",
     "AgeShare",
@@ -219,6 +222,7 @@ __all__ = [
     "measure_bias",
     "measure_cost",
     "measure_coverage",
+    "measure_excess",
     "measure_foreign",
     "measure_hours",
     "measure_labels",

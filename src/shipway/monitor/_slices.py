@@ -7,7 +7,8 @@ beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from enum import StrEnum
 from itertools import combinations, pairwise
 from typing import NamedTuple
 
@@ -24,7 +25,23 @@ from shipway.stats import NEVER, Interval, base_rate_interval, rows_still_needed
 
 LEAST_ROWS, LEAST_DAYS = 50, 7  # of a slice; fewer say nothing, and looking at them would cost the others
 MOST_VALUES, QUARTERS = 50, 4  # of a column of words; a column of numbers is cut into quarters
-_ERROR = 0.05
+ERROR = 0.05
+
+
+class Measured(StrEnum):
+    """What of a slice is measured: mean score minus mean label; by which share of the whole's mean absolute error it errs more
+    than it did on held-out rows; by how much less often it is right than it was."""
+
+    BASE_RATE = "base_rate_error"
+    SHARE = "share_of_error"
+    ACCURACY = "accuracy_lost"
+
+
+_WORDS = {
+    Measured.BASE_RATE: "",
+    Measured.SHARE: "; its share of the whole's mean absolute error less that on the held-out rows",
+    Measured.ACCURACY: "; accuracy lost against the whole, less that on the held-out rows",
+}
 
 
 class Slice(NamedTuple):
@@ -50,10 +67,23 @@ class Slice(NamedTuple):
 
 
 class Slices(NamedTuple):
-    """searched: how many slices were looked at; found: the worst first, by the side of the interval nearer to no error."""
+    """searched: how many slices were looked at; found: the worst first, by the side of the interval nearer to no error.
+
+    held_out: whether an excess is over what it was on the held-out rows, or over the whole alone.
+    """
 
     searched: int
     found: tuple[Slice, ...]
+    measured: Measured = Measured.BASE_RATE
+    held_out: bool = False
+
+    def sure(self, one: Slice) -> float:
+        """The least error that its interval allows; of an excess only what is worse is one, of a base rate either side."""
+        return max(0.0, one.gap.low) if self.measured is not Measured.BASE_RATE else _nearest(one.gap)
+
+    def most(self, one: Slice) -> float:
+        """The largest error that its interval allows."""
+        return one.gap.high if self.measured is not Measured.BASE_RATE else max(abs(one.gap.low), abs(one.gap.high))
 
     @property
     def price(self) -> float:
@@ -71,10 +101,9 @@ def measure_slices(rows: pl.DataFrame, columns: Sequence[str], *, pairs: bool = 
     count. pairs: slices of two columns as well. Slices of fewer than 50 labels or 7 days are not looked at.
     """
     known = rows.filter(pl.col("label").is_not_null() & pl.col(SCORE).is_not_nan() & pl.col(SCORE).is_not_null())
-    cut = {name: expression for name in columns if name in rows.columns and (expression := _values(known, name)) is not None}
-    groups = [(name,) for name in cut] + (list(combinations(cut, 2)) if pairs else [])
-    tables = [table for group in groups for table in _tables(known.with_columns(**cut), group)]
-    level = 1 - _ERROR / max(1, len(tables))
+    cut = {name: expression for name in columns if name in rows.columns and (expression := words_of(known, name)) is not None}
+    tables = [table for group in groups_of(cut, pairs=pairs) for table in _tables(known.with_columns(**cut), group)]
+    level = 1 - ERROR / max(1, len(tables))
     found = [_slice(name, table, level) for name, table in tables]
     return Slices(len(tables), tuple(sorted(found, key=lambda one: -_nearest(one.gap))))
 
@@ -83,14 +112,18 @@ def check_segments(monitor: MonitorSpec, slices: Slices) -> Finding:
     """Check `segments`: value is the error of the worst slice; fails when its interval, searching paid for, is beyond."""
     if not slices.found:
         return undecided(monitor, f"no segment with {LEAST_ROWS} labels on {LEAST_DAYS} days yet", needed=LEAST_ROWS)
+    if slices.measured is not Measured.BASE_RATE and not slices.held_out:
+        return undecided(monitor, "the held-out rows are not in this store, and some segments are harder than others")
     worst, (loudest, _), (_, lowest) = slices.found[0], limits_of(monitor)[0], limits_of(monitor)[-1]
-    sure, furthest = _nearest(worst.gap), max(max(abs(one.gap.low), abs(one.gap.high)) for one in slices.found)
+    sure, furthest = slices.sure(worst), max(slices.most(one) for one in slices.found)
     over = exceeded(monitor, sure)
     limit = over[1] if over else lowest
     text = f"{worst.name}: worst of {slices.searched} segments, {worst.rows:,} labels"
     text += f"; its interval is {slices.price:.1f} times as wide for having searched"
+    text += _WORDS[slices.measured]
     verdict = Verdict.FAIL if over else Verdict.PASS if furthest <= limit else Verdict.INCONCLUSIVE
-    more = rows_still_needed(worst.gap, float(np.copysign(limit, worst.gap.value))) if verdict is Verdict.INCONCLUSIVE else 0
+    side = float(np.copysign(limit, worst.gap.value)) if slices.measured is Measured.BASE_RATE else limit
+    more = rows_still_needed(worst.gap, side) if verdict is Verdict.INCONCLUSIVE else 0
     needed = more if 0 < more < NEVER else None
     if needed:
         text += f"; not enough yet, about {needed:,} more labels of it"
@@ -98,7 +131,13 @@ def check_segments(monitor: MonitorSpec, slices: Slices) -> Finding:
     return Finding(over[0] if over else loudest, check)
 
 
-def _values(rows: pl.DataFrame, name: str) -> pl.Expr | None:
+def groups_of(columns: Iterable[str], *, pairs: bool) -> list[tuple[str, ...]]:
+    """Each column, and with pairs each two of them."""
+    names = list(columns)
+    return [*((name,) for name in names), *(combinations(names, 2) if pairs else ())]
+
+
+def words_of(rows: pl.DataFrame, name: str) -> pl.Expr | None:
     """A column as words: its values, those of numbers as quarters; None where it has too many values or only one."""
     series = rows[name]
     if series.dtype.is_numeric() and series.n_unique() > MOST_VALUES:
@@ -134,7 +173,7 @@ def _tables(rows: pl.DataFrame, group: Sequence[str]) -> Iterator[tuple[str, pl.
 
 def _slice(name: str, table: pl.DataFrame, level: float) -> Slice:
     scores, labels, rows = (table[column].to_numpy() for column in ("scores", "labels", "rows"))
-    gap, alone = (base_rate_interval(scores, labels, rows, level=one) for one in (level, 1 - _ERROR))
+    gap, alone = (base_rate_interval(scores, labels, rows, level=one) for one in (level, 1 - ERROR))
     return Slice(name, int(rows.sum()), table.height, gap, alone)
 
 

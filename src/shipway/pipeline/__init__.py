@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from shipway.pipeline._functions import FunctionNames, functions_of
     from shipway.pipeline._graph import resolve
     from shipway.pipeline._hands import Hands, Opened
+    from shipway.pipeline._held_out import HeldOut, held_out_rows
     from shipway.pipeline._labels import label_ref
     from shipway.pipeline._made import ModelMade, Origins
     from shipway.pipeline._model import GOLDEN, make_model, origins_of
@@ -127,6 +128,7 @@ _HOME = {
     "_states_engine": ["StepFunctionsEngine"],
     "_step_value": ["StepControl", "measure_control"],
     "_taken": ["Changed", "DataTaken", "measure_changed", "open_place", "open_sql", "snapshot_data", "snapshot_folder"],
+    "_held_out": ["HeldOut", "held_out_rows"],
     "_score": ["rescore_reference", "score_manifest", "score_rows"],
     "_answers": ["class_scores"],
     "_scored": ["first_held_out_day", "load_scores"],
@@ -163,6 +165,7 @@ __all__ = [
     "FunctionNames",
     "Graph",
     "Hands",
+    "HeldOut",
     "Input",
     "InputKind",
     "InputMissing",
@@ -206,6 +209,7 @@ __all__ = [
     "first_held_out_day",
     "follow",
     "functions_of",
+    "held_out_rows",
     "label_ref",
     "load_run_plan",
     "load_scores",
