@@ -22,7 +22,18 @@ from shipway.kernel import media
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.models import check_golden, load_model, served_model
-from shipway.pipeline import Metric, ModelMade, ModelRefused, RunResult, ScoringFailed, Silence, make_model, measure_evaluation
+from shipway.pipeline import (
+    MADE,
+    Metric,
+    ModelMade,
+    ModelRefused,
+    RunResult,
+    ScoringFailed,
+    Silence,
+    held_out_rows,
+    make_model,
+    measure_evaluation,
+)
 from shipway.pipeline._answers import Answering, AnswerKind, answering_of, truth_of
 from shipway.pipeline._values import keep_value
 from shipway.store import Store
@@ -160,6 +171,12 @@ def test_a_model_of_a_number_is_measured_by_its_error(ran: tuple[Project, RunRes
     assert scored["label"].equals(table["height"], check_names=False)
     profile = Profile.from_json(project.store.get(made.profile, "profile"))
     assert (sorted(profile.columns), profile.score, profile.outcomes) == (["above", "x", "y"], None, None)
+    assert held_out_rows(project.store, made.model) is None  # as long as nothing says what made it
+    project.store.put_state(MADE, made.model, {"scores": made.scores.to_json(), "profile": made.profile})
+    held = held_out_rows(project.store, made.model)
+    assert held is not None
+    assert held.table.equals(table)
+    assert held.scored.equals(scored)
 
 
 def test_a_model_of_three_classes_is_measured_by_how_often_it_is_right(ran: tuple[Project, RunResult]) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 from web_client import serving
 from web_project import HOSTILE, REF, Project, split_three
 
+from shipway.kernel.check import Check, Verdict
+from shipway.monitor import Severity, keep_reading
 from shipway.web import make_app
 
 
@@ -42,3 +44,18 @@ def test_one_release_alone_says_what_it_costs_beside_its_predictor_and_has_no_ta
         page = client.get("/?refresh=off").text
     assert "1,000 predictions: 2 CPU s<" in page
     assert "Who answers" not in page
+
+
+def test_the_page_says_how_an_arm_stands_against_live_by_what_users_spend(tmp_path: Path) -> None:
+    project, (_, two) = split_three(tmp_path)
+    said = f"spend 10.2 EUR of 30 units of user, live 20.1: -9.9 [-12.4, -7.4] {HOSTILE}"
+    check = Check("business.candidate", Verdict.FAIL, 0.49, 0.38, 0.61, 0.1, 3000, text=said)
+    keep_reading(
+        project.store, REF, check.name, check, severity=Severity.PAGE, release=two, detail={}, now=project.store.clock.now()
+    )
+    with serving(make_app(project.open, links={}, endpoints=dict, record_outcomes=len)) as client:
+        page = client.get("/?refresh=off").text
+        (found,) = client.get("/api/v1/deployments").json["deployments"]
+    assert '<span class="v fail">fail</span> <small>spend 10.2 EUR of 30 units of user, live 20.1' in page
+    assert "<script>" not in page
+    assert [arm["business"] and arm["business"]["value"] for arm in found["arms"]] == [0.49, None]

@@ -124,7 +124,7 @@ class LiveFacts:
     """What a deployment's ref points at, the move that put it there, and what answers beside it.
 
     costs: what predictions of the live release and of its arms have taken, by release, where something is recorded; problems:
-    why an arm does not answer here, by its name.
+    why an arm does not answer here, business: what was said last of it against live, both by its name.
     """
 
     deployment: Digest
@@ -133,12 +133,13 @@ class LiveFacts:
     arms: tuple[Arm, ...] = ()
     costs: Mapping[str, ServingCost] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
+    business: Mapping[str, Check] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
         return {
             **self.release.to_json(),
             "deployment": self.deployment,
-            "arms": [{**arm.to_json(), "problem": self.problems.get(arm.name)} for arm in self.arms],
+            "arms": [self._arm(arm) for arm in self.arms],
             "serving": [{"release": release, **cost.to_json()} for release, cost in self.costs.items()],
             "since": instant(self.move.when),
             "who": self.move.who,
@@ -146,6 +147,10 @@ class LiveFacts:
             "action": self.move.action,
             "verdict": self.move.verdict.to_json() if self.move.verdict else None,
         }
+
+    def _arm(self, arm: Arm) -> dict[str, object]:
+        said = self.business.get(arm.name)
+        return {**arm.to_json(), "problem": self.problems.get(arm.name), "business": said.to_json() if said else None}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from datetime import datetime
 from functools import partial
 
 from shipway.kernel.canonical import Json, JsonObject
+from shipway.kernel.check import Check
 from shipway.kernel.digest import Digest
-from shipway.monitor import GAP, READING, Alert, DayVerdict
+from shipway.monitor import GAP, READING, Alert, DayVerdict, load_readings
 from shipway.release import arms_at
 from shipway.store import RefMissing, StateRow, Store
 from shipway.web._facts import DeploymentFacts, LiveFacts, Move, ProjectFacts, ReleaseFacts, Signed
@@ -135,6 +136,7 @@ def _live(reading: Reading, ref: str, *, costs: bool = True) -> LiveFacts | None
         arms=arms,
         costs={one: cost for one in releases if (cost := reading.cost(one))},
         problems=_arm_problems(reading.store, ref, found.digest) if arms else {},
+        business=_arm_business(reading.store, ref) if arms else {},
     )
 
 
@@ -144,6 +146,12 @@ def _arm_problems(store: Store, ref: str, deployment: Digest) -> dict[str, str]:
     if row is None or row.value.get("deployment") != deployment:
         return {}
     return {name: str(text) for name, text in _object(row.value.get("arms")).items()}
+
+
+def _arm_business(store: Store, ref: str) -> dict[str, Check]:
+    """What was said last of each arm against what is live, by business metrics."""
+    found = [(one.monitor.partition("business."), one.check) for one in load_readings(store, ref)]
+    return {arm: check for (before, name, arm), check in found if name and not before}
 
 
 def _candidate(reading: Reading, ref: str) -> ReleaseFacts | None:

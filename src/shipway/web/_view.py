@@ -61,13 +61,16 @@ class ComponentView:
 
 @dataclass(frozen=True, slots=True)
 class ArmView:
-    """One of the releases that answer, its share, what a thousand of its predictions took, and why it does not answer."""
+    """One of the releases that answer, its share, what a thousand of its predictions took, why it does not answer, and how it
+    stands against live by business metrics."""
 
     name: str
     release: ReleaseName
     share: str
     cost: CostView | None
     problem: str = ""
+    verdict: str = ""
+    business: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +234,12 @@ def _arms(live: LiveFacts) -> tuple[ArmView, ...]:
     ours = ArmView(LIVE, release_name(live.release.digest), _share(rest), _cost(live, live.release.digest))
     return ours, *(
         ArmView(
-            arm.name, release_name(arm.release), _share(arm.share), _cost(live, arm.release), live.problems.get(arm.name, "")
+            arm.name,
+            release_name(arm.release),
+            _share(arm.share),
+            _cost(live, arm.release),
+            live.problems.get(arm.name, ""),
+            *((said.verdict.value, said.text) if (said := live.business.get(arm.name)) else ()),
         )
         for arm in live.arms
     )
