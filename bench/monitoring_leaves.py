@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 from data_setup import MEMORY, SHIPWAY, ran
@@ -32,7 +33,25 @@ class Clock:
 def measure() -> list[Row]:
     """The rows of this part."""
     with tempfile.TemporaryDirectory(dir=MEMORY, prefix="bench-leaves-") as name:
-        return [_day(Path(name) / "store"), *_memory(Path(name))]
+        return [_day(Path(name) / "store"), _texts(), *_memory(Path(name))]
+
+
+def _texts(rows: int = 50_000) -> Row:
+    """Six descriptors of each text, over words as unequal as those of a language."""
+    random = np.random.default_rng(5)
+    words = np.array([f"word{number}" for number in range(20_000)])
+    sides = []
+    for _ in range(2):
+        places = np.minimum(random.zipf(1.2, (rows, 20)), words.size) - 1
+        sides.append(pl.DataFrame({"text": [" ".join(row) + "." for row in words[places].tolist()]}))
+    reference, took = reference_profile(sides[0]), []
+    for _ in range(ROUNDS):
+        began = time.process_time()
+        measure_profile(reference, sides[1])
+        took.append(time.process_time() - began)
+    long = sides[1]["text"].str.len_chars().mean()
+    words_of = f"profiling texts of {long:.0f} characters, six descriptors each"
+    return figure(words_of, "texts/s", rows / statistics.median(took), bar=None)
 
 
 def _day(folder: Path) -> Row:

@@ -158,3 +158,37 @@ def test_a_category_that_drifts_says_which_values_are_new() -> None:
     assert finding.check.text == "new values in 40.0% of the rows: '\\x1b[2J' 300, '" + "ZZ" * 20 + "…' 180"
     [effect] = check_effects(spec, measure_drift(reference, days[0]), 200, days[0])
     assert effect.check.text.startswith("new values in 40.0% of the rows")
+
+
+def noted(number: int, columns: Mapping[str, NDArray[Any]], *, change: str) -> Columns:
+    """The columns with one of texts, which is changed from CHANGED on."""
+    rows = len(columns["carrier"])
+    random = np.random.default_rng(number)
+    notes = [f"flight {random.integers(900)} was {['early', 'late', 'fine'][row % 3]} at gate {row}." for row in range(rows)]
+    if number < CHANGED or change == "nothing":
+        return dict(columns) | {"note": np.array(notes, dtype=object)}
+    if change == "lost":
+        return dict(columns)
+    gone = [None] * rows if change == "null" else ["same old text again."] * rows
+    return dict(columns) | {"note": np.array(gone, dtype=object)}
+
+
+@pytest.mark.parametrize(
+    ("change", "alerts"),
+    [
+        ("nothing", []),
+        ("lost", [("schema.note", "column note is lost; it had words")]),
+        ("null", [("dead_columns.note", "column note is null in all 50 rows")]),
+        ("same", [("dead_columns.note", "column note has one value in all 50 rows")]),
+    ],
+)
+def test_a_column_of_texts_is_one_column_to_whoever_watches_it(
+    tmp_path: Path, change: str, alerts: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = make_days(7, days=DAYS, rows=50)
+    known = [noted(number, day.columns, change="nothing") for number, day in enumerate(make_days(8, days=20, rows=50))]
+    frame = pl.concat([pl.DataFrame({name: pl.Series(array.tolist()) for name, array in one.items()}) for one in known])
+    reference = reference_profile(frame.drop("flight", "scheduled"), texts=["note"])
+    monkeypatch.setitem(globals(), "REFERENCE", reference)
+    result = judged(tmp_path, [changed(day, noted(at, day.columns, change=change)) for at, day in enumerate(days)])
+    assert [(alert.monitor, alert.text) for alert in result.alerts] == alerts

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from shipway.data._compare import FilesChange, compare_files, compare_snapshots, files_on_disk
     from shipway.data._contract import measure_contract
     from shipway.data._contract_result import ContractResult, Sample, Violation, render_contract
+    from shipway.data._described import described_name
     from shipway.data._diff import Asked, DataSide, compare_data, disk_side, listed_side, snapshot_side
     from shipway.data._diff_words import diff_counts, render_diff, render_diff_markdown
     from shipway.data._drift import Drift, measure_drift, measure_score_drift
@@ -73,6 +74,7 @@ _HOME = {
     "_compare": ["FilesChange", "compare_files", "compare_snapshots", "files_on_disk"],
     "_contract": ["measure_contract"],
     "_contract_result": ["ContractResult", "Sample", "Violation", "render_contract"],
+    "_described": ["described_name"],
     "_diff": ["Asked", "DataSide", "compare_data", "disk_side", "listed_side", "snapshot_side"],
     "_diff_words": ["diff_counts", "render_diff", "render_diff_markdown"],
     "_drift": ["Drift", "measure_drift", "measure_score_drift"],
@@ -160,6 +162,7 @@ __all__ = [
     "compare_rows",
     "compare_snapshots",
     "count_rows",
+    "described_name",
     "diff_counts",
     "disk_side",
     "drift_bins",

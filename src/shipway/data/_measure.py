@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from shipway.data._category import measure_category, reference_category
 from shipway.data._columns import Numbers, Words, columns_of, rows_of
+from shipway.data._described import described_name, measure_described, reference_described
 from shipway.data._errors import ProfileMismatch
 from shipway.data._numeric import NumericProfile, measure_numeric, numeric_edges
 from shipway.data._profile import ColumnProfile, Profile
@@ -18,20 +20,28 @@ if TYPE_CHECKING:
     from shipway.data._columns import Table
 
 
-def reference_profile(table: Table, *, score: ArrayLike | None = None, label: ArrayLike | None = None) -> Profile:
+def reference_profile(
+    table: Table, *, score: ArrayLike | None = None, label: ArrayLike | None = None, texts: Collection[str] = ()
+) -> Profile:
     """The profile of the reference rows; its edges and categories are those of every profile measured against it.
 
     table: arrays or a polars frame of the features, numbers or words; score: (n,) probabilities, NaN for none;
-    label: (n,) 0, 1 or NaN, needs score. A reference is time-ordered: rows after those a model was trained on.
+    label: (n,) 0, 1 or NaN, needs score; texts: columns that are texts, beside those that look like it, which are profiled by
+    descriptors. A reference is time-ordered: rows after those a model was trained on.
     Raises ProfileMismatch for times and lists, unequal lengths, a score outside 0..1, another label.
     """
     rows = rows_of(table)
-    columns = {name: _reference_column(column) for name, column in columns_of(table)}
+    described, columns = {}, dict[str, ColumnProfile]()
+    for source, rule, parts in reference_described(table, texts):
+        described[source] = rule
+        columns |= {described_name(source, name): _reference_column(part) for name, part in parts.items()}
+    known = (table.keys() if isinstance(table, Mapping) else set(table.columns)) - described.keys()
+    columns = {name: _reference_column(column) for name, column in columns_of(table, known=known)} | columns
     if score is None:
-        return Profile(rows or 0, columns)
+        return Profile(rows or 0, columns, described=described)
     scores = probabilities_of(score)
     outcomes = measure_outcome(scores, label if label is not None else scores * float("nan"), calibration_edges(scores))
-    return Profile(_same_rows(rows, scores.size), columns, measure_score(scores), outcomes)
+    return Profile(_same_rows(rows, scores.size), columns, measure_score(scores), outcomes, described=described)
 
 
 def measure_profile(
@@ -43,7 +53,10 @@ def measure_profile(
     for a column that has turned from numbers to words or back.
     """
     known, rows = reference.columns, rows_of(table)
-    columns = {name: _column(name, known[name], column) for name, column in columns_of(table, known=known)}
+    plain = set(reference.plain) if reference.described else known
+    columns = {name: _column(name, known[name], column) for name, column in columns_of(table, known=plain)}
+    for name, part in measure_described(table, reference.described):
+        columns[name] = _column(name, known[name], part)
     if score is None:
         return Profile(rows or 0, columns)
     scores = probabilities_of(score)

@@ -63,7 +63,7 @@ def profile_snapshot(
     schema = load_table(store, digest, name=name).collect_schema()
     kept = {column: kind for column, kind in schema.items() if _profiled(kind)}
     if reference is not None:
-        kept = {column: kind for column, kind in kept.items() if column in reference.columns}
+        kept = {column: kind for column, kind in kept.items() if column in reference.sources}
     parts = list(_parts(store, digest, name, rows))
     total, rest = Profile(0), parts
     if reference is None:

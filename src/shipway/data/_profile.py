@@ -5,16 +5,18 @@ Profiles of one reference add up: the profile of a month is the sum of its hours
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import cast
 
 from shipway.data._answers import AnswerProfile, answers_from_json
 from shipway.data._category import CategoryProfile, category_from_json
+from shipway.data._described import Rule, described_name
 from shipway.data._errors import ProfileMismatch
 from shipway.data._numeric import NumericProfile, numeric_from_json
 from shipway.data._scores import OutcomeProfile, ScoreProfile, outcomes_from_json, score_from_json
+from shipway.data._text import text_from_json
 from shipway.kernel.canonical import Json, JsonObject
 
 ColumnProfile = NumericProfile | CategoryProfile
@@ -25,7 +27,8 @@ class Profile:
     """`rows` rows; a column with a smaller n was absent in some of them. score and outcomes: None if never given.
 
     answers: of a model that answers a number or several classes, those whose truth is known; predictions: every answer of
-    such a model, as columns.
+    such a model, as columns. described: of a reference, the columns that stand in `columns` as their descriptors,
+    `NAME.DESCRIPTOR` each.
     """
 
     rows: int
@@ -34,6 +37,18 @@ class Profile:
     outcomes: OutcomeProfile | None = None
     answers: AnswerProfile | None = None
     predictions: Mapping[str, ColumnProfile] = field(default_factory=dict)
+    described: Mapping[str, Rule] = field(default_factory=dict)
+
+    @property
+    def plain(self) -> Collection[str]:
+        """The columns that are profiled as they are: those of `columns` that are no descriptors."""
+        made = {described_name(name, part) for name, rule in self.described.items() for part in rule.names}
+        return [name for name in self.columns if name not in made]
+
+    @property
+    def sources(self) -> Collection[str]:
+        """The columns of a table that this is of, whichever way they are profiled."""
+        return [*self.plain, *self.described]
 
     def to_json(self) -> JsonObject:
         """The object that a store keeps; bins without rows are left out."""
@@ -46,6 +61,7 @@ class Profile:
             "outcomes": self.outcomes.to_json() if self.outcomes else None,
             **({"answers": self.answers.to_json()} if self.answers else {}),
             **({"predictions": _columns_to_json(self.predictions)} if self.predictions else {}),
+            **({"described": {name: rule.to_json() for name, rule in self.described.items()}} if self.described else {}),
         }
 
     @classmethod
@@ -57,6 +73,7 @@ class Profile:
             columns, predictions = record["columns"], record.get("predictions") or {}
             score, outcomes = cast("JsonObject | None", record["score"]), cast("JsonObject | None", record["outcomes"])
             answers = cast("JsonObject | None", record.get("answers"))
+            described = cast("Mapping[str, JsonObject]", record.get("described") or {})
             return cls(
                 int(cast("int", record["rows"])),
                 _columns_from_json(columns),
@@ -64,6 +81,7 @@ class Profile:
                 outcomes_from_json(outcomes) if outcomes else None,
                 answers_from_json(answers) if answers else None,
                 _columns_from_json(predictions),
+                {name: text_from_json(rule) for name, rule in described.items()},
             )
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as problem:
             raise ProfileMismatch(f"this record is no profile: {problem!r}") from problem
@@ -85,6 +103,7 @@ def _merge(one: Profile, other: Profile) -> Profile:
         one.outcomes + other.outcomes if one.outcomes and other.outcomes else one.outcomes or other.outcomes,
         one.answers + other.answers if one.answers and other.answers else one.answers or other.answers,
         _united(one.predictions, other.predictions),
+        {**other.described, **one.described},
     )
 
 

@@ -69,7 +69,7 @@ class Measure:
 
     @cached_property
     def _logged(self) -> Array | None:
-        return logged_answers(self._table, self._reference.columns, self._classes)
+        return logged_answers(self._table, self._reference.sources, self._classes)
 
     @cached_property
     def _truth(self) -> Array:
@@ -101,7 +101,7 @@ class Measure:
 
     @cached_property
     def _features(self) -> dict[str, Array]:
-        logged = {name: input_column(name) for name in self._reference.columns}
+        logged = {name: input_column(name) for name in self._reference.sources}
         return {name: self._feature(name, column) for name, column in logged.items() if column in self._table.columns}
 
     def _feature(self, name: str, column: str) -> Array:
@@ -110,7 +110,7 @@ class Measure:
         What is no number counts as missing, a number among words as an unknown word: both drift, and say so.
         """
         series = self._table[column]
-        if isinstance(self._reference.columns[name], NumericProfile):
+        if isinstance(self._reference.columns.get(name), NumericProfile):
             return series.cast(pl.Float64, strict=False).to_numpy()
         return series.to_numpy() if series.dtype == pl.Boolean else series.cast(pl.String, strict=False).to_numpy()
 

@@ -123,8 +123,9 @@ def check_schema(
 def _expected(reference: Profile | None, began: Kinds) -> dict[str, frozenset[str]]:
     """Of a column of the reference its type counts, whatever the first day had; words may be yes or no."""
     expected = dict(began)
-    for name, column in (reference.columns if reference else {}).items():
-        kinds = {_NUMBERS} if isinstance(column, NumericProfile) else {_WORDS, _FLAGS}
+    for name in reference.sources if reference else ():
+        column = reference.columns.get(name) if reference else None  # none of a column that is described: texts
+        kinds = {_NUMBERS} if isinstance(column, NumericProfile) else {_WORDS, _FLAGS} if column else {_WORDS}
         expected[input_column(name)] = frozenset(kinds)
     return expected
 

@@ -66,7 +66,7 @@ def search_slices(store: Store, ref: str) -> Slices | None:
     if reference is None:
         return None
     monitor = MonitorSpec(name="segments")
-    return _measured(store, ref, deployment, verdicts[-1], monitor, list(reference.columns), pairs=True)
+    return _measured(store, ref, deployment, verdicts[-1], monitor, list(reference.plain), pairs=True)
 
 
 def _measured(

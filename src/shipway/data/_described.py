@@ -1,0 +1,84 @@
+"""Columns that are profiled by descriptors: which they are, and the numbers that stand for them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shipway.data._columns import Numbers
+from shipway.data._errors import ProfileMismatch
+from shipway.data._text import TEXT_NAMES, TextRule, is_text, reference_texts
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from shipway.data._columns import Table
+
+Rule = TextRule
+"""What a reference fixes for a column that is profiled by its descriptors."""
+
+
+def described_name(source: str, descriptor: str) -> str:
+    """What a descriptor of a column is called among the columns of a profile.
+
+    >>> described_name("review", "length")
+    'review.length'
+    """
+    return f"{source}.{descriptor}"
+
+
+def reference_described(table: Table, texts: Collection[str]) -> Iterator[tuple[str, Rule, Mapping[str, Numbers]]]:
+    """Every column of a reference that is described: its rule and its own descriptors. texts: columns that are, in any case.
+
+    A column stays one of words where a descriptor would have the name of another column.
+    """
+    names = list(table.keys() if isinstance(table, Mapping) else table.columns)
+    if missing := sorted(set(texts) - set(names)):
+        raise ProfileMismatch(f"there is no column {missing[0]}", where=missing[0], mend="name columns of the table")
+    for name in names:
+        series = _words(table[name], declared=name in texts)
+        if series is None:
+            continue
+        if {described_name(name, descriptor) for descriptor in TEXT_NAMES} & {*names}:
+            continue
+        if name in texts or is_text(series):
+            yield name, *reference_texts(series)
+
+
+def measure_described(table: Table, rules: Mapping[str, Rule]) -> Iterator[tuple[str, Numbers]]:
+    """The descriptors of the columns that the reference describes, under their names in a profile. Raises ProfileMismatch."""
+    for source, rule in rules.items():
+        if source in (table if isinstance(table, Mapping) else table.columns):
+            series = _words(table[source], declared=True)
+            if series is None:
+                raise ProfileMismatch(f"column {source} holds no texts, as in the reference", where=source)
+            for descriptor, numbers in rule.measure(series).items():
+                yield described_name(source, descriptor), numbers
+
+
+def _words(column: pl.Series | NDArray[np.generic], *, declared: bool) -> pl.Series | None:
+    """A column of words as strings; None of any other. declared: a column without a value is one of words, too."""
+    if isinstance(column, np.ndarray) and column.dtype.kind not in "OUST":
+        empty = declared and column.dtype.kind == "f" and bool(np.isnan(column).all())
+        return _strings([None] * column.size) if empty else None
+    if isinstance(column, np.ndarray):
+        return _strings(column.tolist())
+    import polars as pl
+
+    if column.dtype in (pl.String, pl.Categorical, pl.Enum) or (declared and column.dtype == pl.Null):
+        return column.cast(pl.String)
+    return None
+
+
+def _strings(values: list[object]) -> pl.Series:
+    """Text and bytes as text; what is neither, and NaN, as none."""
+    import polars as pl
+
+    found = [
+        value if isinstance(value, str) else value.decode("utf-8", "replace") if isinstance(value, bytes) else None
+        for value in values
+    ]
+    return pl.Series([text and text.encode("utf-8", "replace").decode() for text in found], dtype=pl.String)
