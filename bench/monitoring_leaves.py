@@ -33,7 +33,20 @@ class Clock:
 def measure() -> list[Row]:
     """The rows of this part."""
     with tempfile.TemporaryDirectory(dir=MEMORY, prefix="bench-leaves-") as name:
-        return [_day(Path(name) / "store"), _texts(), *_memory(Path(name))]
+        return [_day(Path(name) / "store"), _texts(), _vectors(), *_memory(Path(name))]
+
+
+def _vectors(rows: int = 30_000, dimension: int = 384) -> Row:
+    """Sixty-six descriptors of each vector."""
+    random = np.random.default_rng(6)
+    sides = [pl.DataFrame({"e": random.normal(size=(rows, dimension)).tolist()}) for _ in range(2)]
+    reference, took = reference_profile(sides[0]), []
+    for _ in range(ROUNDS):
+        began = time.process_time()
+        measure_profile(reference, sides[1])
+        took.append(time.process_time() - began)
+    words = f"profiling vectors of {dimension} numbers, 66 descriptors each"
+    return figure(words, "million values/s", rows * dimension / statistics.median(took) / 1e6, bar=None)
 
 
 def _texts(rows: int = 50_000) -> Row:

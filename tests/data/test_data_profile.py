@@ -318,6 +318,7 @@ def test_bins_without_rows_are_left_out_of_the_json() -> None:
 
 PROFILED = """
 import numpy as np
+import polars as pl
 from shipway.data import measure_profile, reference_profile
 from shipway.kernel.canonical import canonical_json
 from shipway.kernel.digest import digest_bytes
@@ -328,7 +329,10 @@ score = rng.uniform(0, 1, 10_001)
 label = (rng.uniform(0, 1, 10_001) < score).astype(float)
 reference = reference_profile(table, score=score, label=label)
 window = measure_profile(reference, {name: values[::3] * 1.01 for name, values in table.items()}, score=score[::3])
-print(*(digest_bytes(canonical_json(profile.to_json())) for profile in (reference, window)))
+rows = rng.normal(size=(500, 48))
+known = reference_profile(pl.DataFrame({"e": rows.tolist()}))
+profiles = (reference, window, known, measure_profile(known, pl.DataFrame({"e": (rows[::3] * 1.01).tolist()})))
+print(*(digest_bytes(canonical_json(profile.to_json())) for profile in profiles))
 """
 
 

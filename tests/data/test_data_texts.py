@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
+from typing import cast
 from zlib import crc32
 
 import numpy as np
@@ -23,7 +24,7 @@ from shipway.data import (
     merge_profiles,
     reference_profile,
 )
-from shipway.data._text import TEXT_NAMES, reference_texts
+from shipway.data._text import TEXT_NAMES, TextRule, reference_texts
 from shipway.kernel.canonical import canonical_json, parse_object
 
 VOCABULARY = [f"w{number}x" for number in range(3_000)]
@@ -38,6 +39,8 @@ def texts(seed: int, rows: int, *, known: int = 3_000) -> list[str]:
 
 
 REFERENCE = reference_profile({"review": np.array(texts(1, 3_000), dtype=object), "x": np.arange(3_000.0)})
+
+RULE = cast("TextRule", REFERENCE.described["review"])
 
 
 def measured(rows: list[str | None]) -> Profile:
@@ -81,9 +84,7 @@ ROWS = st.lists(
 @settings(max_examples=80, deadline=None)
 @given(ROWS)
 def test_descriptors_are_those_of_a_loop_over_the_texts(rows: list[str | None]) -> None:
-    known = {
-        place for place, bit in enumerate(np.unpackbits(np.frombuffer(REFERENCE.described["review"].known, np.uint8))) if bit
-    }
+    known = {place for place, bit in enumerate(np.unpackbits(np.frombuffer(RULE.known, np.uint8))) if bit}
     profile, wanted = measured(rows), [by_hand(row, known) for row in rows if row is not None]
     for name in TEXT_NAMES:
         values = np.array([row[name] for row in wanted])

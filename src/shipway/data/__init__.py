@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from shipway.data._compare import FilesChange, compare_files, compare_snapshots, files_on_disk
     from shipway.data._contract import measure_contract
     from shipway.data._contract_result import ContractResult, Sample, Violation, render_contract
-    from shipway.data._described import described_name
+    from shipway.data._described import described_name, is_vector
     from shipway.data._diff import Asked, DataSide, compare_data, disk_side, listed_side, snapshot_side
     from shipway.data._diff_words import diff_counts, render_diff, render_diff_markdown
     from shipway.data._drift import Drift, measure_drift, measure_score_drift
@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from shipway.data._splits import SplitsAsked, measure_splits
     from shipway.data._status import Status, bytes_below, measure_status
     from shipway.data._table import Frame, count_rows, load_file, load_files, load_table
+    from shipway.data._vectors import is_projection
 
 _HOME = {
     "_answers": ["AnswerProfile", "measure_answers"],
@@ -74,7 +75,8 @@ _HOME = {
     "_compare": ["FilesChange", "compare_files", "compare_snapshots", "files_on_disk"],
     "_contract": ["measure_contract"],
     "_contract_result": ["ContractResult", "Sample", "Violation", "render_contract"],
-    "_described": ["described_name"],
+    "_described": ["described_name", "is_vector"],
+    "_vectors": ["is_projection"],
     "_diff": ["Asked", "DataSide", "compare_data", "disk_side", "listed_side", "snapshot_side"],
     "_diff_words": ["diff_counts", "render_diff", "render_diff_markdown"],
     "_drift": ["Drift", "measure_drift", "measure_score_drift"],
@@ -171,6 +173,8 @@ __all__ = [
     "find_unneeded",
     "identities",
     "infer_contract",
+    "is_projection",
+    "is_vector",
     "listed_side",
     "load_file",
     "load_files",

@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 
 from shipway.data._columns import Numbers
 from shipway.data._errors import ProfileMismatch
-from shipway.data._text import TEXT_NAMES, TextRule, is_text, reference_texts
+from shipway.data._text import TEXT_NAMES, TextRule, is_text, reference_texts, text_from_json
+from shipway.data._vectors import VECTOR_NAMES, VectorRule, reference_vectors, vector_from_json
+from shipway.kernel.canonical import JsonObject
 
 if TYPE_CHECKING:
     import polars as pl
 
     from shipway.data._columns import Table
 
-Rule = TextRule
+Rule = TextRule | VectorRule
 """What a reference fixes for a column that is profiled by its descriptors."""
 
 
@@ -30,33 +32,62 @@ def described_name(source: str, descriptor: str) -> str:
     return f"{source}.{descriptor}"
 
 
-def reference_described(table: Table, texts: Collection[str]) -> Iterator[tuple[str, Rule, Mapping[str, Numbers]]]:
+def rule_from_json(record: JsonObject) -> Rule:
+    """The inverse of a rule's to_json. Raises KeyError, TypeError, ValueError."""
+    return vector_from_json(record) if record["type"] == "vector" else text_from_json(record)
+
+
+def is_vector(kind: pl.DataType) -> bool:
+    """Whether a column of this type holds lists of numbers."""
+    import polars as pl
+
+    return isinstance(kind, pl.List | pl.Array) and isinstance(kind.inner, pl.DataType) and kind.inner.is_numeric()
+
+
+def reference_described(table: Table, texts: Collection[str]) -> Iterator[tuple[str, Rule | None, Mapping[str, Numbers]]]:
     """Every column of a reference that is described: its rule and its own descriptors. texts: columns that are, in any case.
 
-    A column stays one of words where a descriptor would have the name of another column.
+    A column stays one of words where a descriptor would have the name of another column. One of lists has no rule where
+    none of them is a vector, or such a name is taken: it has no profile.
     """
     names = list(table.keys() if isinstance(table, Mapping) else table.columns)
     if missing := sorted(set(texts) - set(names)):
         raise ProfileMismatch(f"there is no column {missing[0]}", where=missing[0], mend="name columns of the table")
     for name in names:
+        if (vectors := _vectors(table[name])) is not None:
+            found = None if _taken(name, VECTOR_NAMES, names) else reference_vectors(vectors)
+            yield (name, None, {}) if found is None else (name, *found)
+            continue
         series = _words(table[name], declared=name in texts)
-        if series is None:
-            continue
-        if {described_name(name, descriptor) for descriptor in TEXT_NAMES} & {*names}:
-            continue
-        if name in texts or is_text(series):
+        if series is not None and not _taken(name, TEXT_NAMES, names) and (name in texts or is_text(series)):
             yield name, *reference_texts(series)
+
+
+def _taken(name: str, descriptors: Collection[str], names: Collection[str]) -> bool:
+    return bool({described_name(name, descriptor) for descriptor in descriptors} & {*names})
 
 
 def measure_described(table: Table, rules: Mapping[str, Rule]) -> Iterator[tuple[str, Numbers]]:
     """The descriptors of the columns that the reference describes, under their names in a profile. Raises ProfileMismatch."""
     for source, rule in rules.items():
         if source in (table if isinstance(table, Mapping) else table.columns):
-            series = _words(table[source], declared=True)
+            column = table[source]
+            series = _words(column, declared=True) if isinstance(rule, TextRule) else _vectors(column, declared=True)
             if series is None:
-                raise ProfileMismatch(f"column {source} holds no texts, as in the reference", where=source)
+                what = "texts" if isinstance(rule, TextRule) else "lists of numbers"
+                raise ProfileMismatch(f"column {source} holds no {what}, and the reference does", where=source)
             for descriptor, numbers in rule.measure(series).items():
                 yield described_name(source, descriptor), numbers
+
+
+def _vectors(column: pl.Series | NDArray[np.generic], *, declared: bool = False) -> pl.Series | None:
+    """A column of lists of numbers; None of any other. declared: a column without a value is one, too."""
+    if isinstance(column, np.ndarray):
+        return None
+    import polars as pl
+
+    fits = is_vector(column.dtype) or (declared and column.dtype == pl.Null)
+    return column.cast(pl.List(pl.Float64)) if fits else None
 
 
 def _words(column: pl.Series | NDArray[np.generic], *, declared: bool) -> pl.Series | None:

@@ -75,16 +75,16 @@ def steady_sum(place: Ints, values: Floats) -> float:
     return math.fsum(np.bincount(place, weights=values))
 
 
-def tailed_place(values: Floats, *, low: float, high: float) -> Ints:
-    """BINS uniform bins from low to high, with 0 for values below and BINS + 1 for values from high on.
+def tailed_place(values: Floats, *, low: float, high: float, bins: int = BINS) -> Ints:
+    """Uniform bins from low to high, with 0 for values below and bins + 1 for values from high on.
 
     >>> tailed_place(np.array([-1.0, 0.0, 0.5, 1.0]), low=0.0, high=1.0).tolist()
     [0, 1, 501, 1001]
     """
     place = values - low
-    place *= BINS / (high - low)
+    place *= bins / (high - low)
     place += 1
-    return np.clip(place, 0, BINS + 1, out=place).astype(np.int64)
+    return np.clip(place, 0, bins + 1, out=place).astype(np.int64)
 
 
 def unit_place(values: Floats) -> Ints:

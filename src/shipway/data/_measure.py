@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike
 
 from shipway.data._category import measure_category, reference_category
 from shipway.data._columns import Numbers, Words, columns_of, rows_of
-from shipway.data._described import described_name, measure_described, reference_described
+from shipway.data._described import Rule, described_name, measure_described, reference_described
 from shipway.data._errors import ProfileMismatch
+from shipway.data._histogram import BINS
 from shipway.data._numeric import NumericProfile, measure_numeric, numeric_edges
 from shipway.data._profile import ColumnProfile, Profile
 from shipway.data._scores import calibration_edges, measure_outcome, measure_score, probabilities_of
@@ -27,15 +28,18 @@ def reference_profile(
 
     table: arrays or a polars frame of the features, numbers or words; score: (n,) probabilities, NaN for none;
     label: (n,) 0, 1 or NaN, needs score; texts: columns that are texts, beside those that look like it, which are profiled by
-    descriptors. A reference is time-ordered: rows after those a model was trained on.
-    Raises ProfileMismatch for times and lists, unequal lengths, a score outside 0..1, another label.
+    descriptors, as lists of numbers are (a column without a usable one is left out). A reference is time-ordered: rows after
+    those a model was trained on.
+    Raises ProfileMismatch for times and other lists, unequal lengths, a score outside 0..1, another label.
     """
     rows = rows_of(table)
-    described, columns = {}, dict[str, ColumnProfile]()
+    rules, columns = dict[str, Rule | None](), dict[str, ColumnProfile]()
     for source, rule, parts in reference_described(table, texts):
-        described[source] = rule
-        columns |= {described_name(source, name): _reference_column(part) for name, part in parts.items()}
-    known = (table.keys() if isinstance(table, Mapping) else set(table.columns)) - described.keys()
+        rules[source] = rule
+        for name, part in parts.items():
+            columns[described_name(source, name)] = _reference_column(part, rule.bins if rule else BINS)
+    described = {source: rule for source, rule in rules.items() if rule is not None}
+    known = (table.keys() if isinstance(table, Mapping) else set(table.columns)) - rules.keys()
     columns = {name: _reference_column(column) for name, column in columns_of(table, known=known)} | columns
     if score is None:
         return Profile(rows or 0, columns, described=described)
@@ -76,17 +80,17 @@ def measure_outcomes(reference: Profile, *, score: ArrayLike, label: ArrayLike) 
     return Profile(0, {}, None, measure_outcome(probabilities_of(score), label, reference.outcomes.edges))
 
 
-def _reference_column(column: Numbers | Words) -> ColumnProfile:
+def _reference_column(column: Numbers | Words, bins: int = BINS) -> ColumnProfile:
     if isinstance(column, Words):
         return reference_category(column.counts, column.nulls)
     low, high = numeric_edges(column.values)
-    return measure_numeric(column.values, column.nulls, low=low, high=high)
+    return measure_numeric(column.values, column.nulls, low=low, high=high, bins=bins)
 
 
 def _column(name: str, reference: ColumnProfile, column: Numbers | Words) -> ColumnProfile:
     if isinstance(reference, NumericProfile):
         numbers = _as_numbers(name, column)
-        return measure_numeric(numbers.values, numbers.nulls, low=reference.low, high=reference.high)
+        return measure_numeric(numbers.values, numbers.nulls, low=reference.low, high=reference.high, bins=reference.size)
     words = _as_words(name, column)
     return measure_category(reference, words.counts, words.nulls)
 

@@ -18,7 +18,8 @@ _HUGE = 1e100  # numbers beyond count as infinite: their squares would leave the
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NumericProfile:
-    """n rows of numbers; `bins` holds those that are finite, in BINS bins over [low, high) and a tail on each side.
+    """n rows of numbers; `bins` holds those that are finite, in BINS bins (of vectors fewer) over [low, high) and a tail on
+    each side.
 
     squares: sum of (value - middle of low and high) squared, which keeps its digits where a plain sum of squares loses
     them. infinities: also finite numbers beyond 1e100. minimum, maximum: None without a finite number.
@@ -53,8 +54,13 @@ class NumericProfile:
             return None
         return math.sqrt(max(0.0, self.squares / rows - (mean - _middle(self.low, self.high)) ** 2))
 
+    @property
+    def size(self) -> int:
+        """Bins between low and high."""
+        return self.bins.counts.size - 2
+
     def same_edges(self, other: NumericProfile) -> bool:
-        return (self.low, self.high) == (other.low, other.high)
+        return (self.low, self.high, self.size) == (other.low, other.high, other.size)
 
     def __add__(self, other: NumericProfile) -> NumericProfile:
         """Raises ProfileMismatch when the edges differ."""
@@ -88,6 +94,7 @@ class NumericProfile:
             "min": self.minimum,
             "max": self.maximum,
             "bins": self.bins.to_json(),
+            **({"size": self.size} if self.size != BINS else {}),
         }
 
 
@@ -96,7 +103,10 @@ def numeric_from_json(record: JsonObject) -> NumericProfile:
     low, high, squares = (float(cast("float", record[key])) for key in ("low", "high", "squares"))
     n, nulls, nans, infinities = (int(cast("int", record[key])) for key in ("n", "nulls", "nans", "infinities"))
     minimum, maximum = (None if (end := record[key]) is None else float(cast("float", end)) for key in ("min", "max"))
-    bins = histogram_from_json(cast("JsonObject", record["bins"]), BINS + 2)
+    size = int(cast("int", record.get("size", BINS)))
+    if not 0 < size <= BINS:
+        raise ValueError(f"a profile of {size} bins")
+    bins = histogram_from_json(cast("JsonObject", record["bins"]), size + 2)
     return NumericProfile(low, high, n, nulls, nans, infinities, squares, minimum, maximum, bins)
 
 
@@ -110,13 +120,13 @@ def numeric_edges(values: Floats) -> tuple[float, float]:
     return low, high + max((high - low) * 1e-9, max(abs(low), abs(high)) * 1e-12, 1e-150)
 
 
-def measure_numeric(values: Floats, nulls: int, *, low: float, high: float) -> NumericProfile:
-    """values: (n,) without the nulls; NaN and infinities are counted, not binned."""
+def measure_numeric(values: Floats, nulls: int, *, low: float, high: float, bins: int = BINS) -> NumericProfile:
+    """values: (n,) without the nulls; NaN and infinities are counted, not binned. bins: between low and high."""
     finite = np.abs(values) <= _HUGE
     whole = bool(finite.all())
     kept = values if whole else values[finite]
     nans = 0 if whole else int(np.count_nonzero(np.isnan(values)))
-    apart, place = kept - _middle(low, high), tailed_place(kept, low=low, high=high)
+    apart, place = kept - _middle(low, high), tailed_place(kept, low=low, high=high, bins=bins)
     return NumericProfile(
         low=low,
         high=high,
@@ -127,7 +137,7 @@ def measure_numeric(values: Floats, nulls: int, *, low: float, high: float) -> N
         squares=steady_sum(place, apart * apart),
         minimum=float(kept.min()) if kept.size else None,
         maximum=float(kept.max()) if kept.size else None,
-        bins=histogram_of(place, kept, BINS + 2),
+        bins=histogram_of(place, kept, bins + 2),
     )
 
 

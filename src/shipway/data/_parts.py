@@ -13,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
+from shipway.data._described import is_vector
 from shipway.data._errors import DataUnreadable
 from shipway.data._listing import TABLES, Beside, columns_beside, read_in_place
 from shipway.data._measure import measure_profile, reference_profile
@@ -72,7 +73,7 @@ def profile_snapshot(
         rest = parts[1:]
     for one in workers.map(partial(_measure, reference, kept), rest):
         total = merge_profiles(total, one)
-    return Profiled(total, len(parts), tuple(column for column in schema if column not in kept))
+    return Profiled(total, len(parts), tuple(column for column in schema if column not in total.sources))
 
 
 def _parts(store: Store, digest: Digest, name: str, most: int) -> Iterator[Part]:
@@ -133,4 +134,4 @@ def _missing(kept: Mapping[str, pl.DataType], part: Part, frame: pl.LazyFrame) -
 
 
 def _profiled(kind: pl.DataType) -> bool:
-    return kind.is_numeric() or kind in (pl.Boolean, pl.String, pl.Categorical, pl.Enum, pl.Null)
+    return is_vector(kind) or kind.is_numeric() or kind in (pl.Boolean, pl.String, pl.Categorical, pl.Enum, pl.Null)

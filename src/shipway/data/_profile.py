@@ -12,11 +12,10 @@ from typing import cast
 
 from shipway.data._answers import AnswerProfile, answers_from_json
 from shipway.data._category import CategoryProfile, category_from_json
-from shipway.data._described import Rule, described_name
+from shipway.data._described import Rule, described_name, rule_from_json
 from shipway.data._errors import ProfileMismatch
 from shipway.data._numeric import NumericProfile, numeric_from_json
 from shipway.data._scores import OutcomeProfile, ScoreProfile, outcomes_from_json, score_from_json
-from shipway.data._text import text_from_json
 from shipway.kernel.canonical import Json, JsonObject
 
 ColumnProfile = NumericProfile | CategoryProfile
@@ -80,8 +79,7 @@ class Profile:
                 score_from_json(score) if score else None,
                 outcomes_from_json(outcomes) if outcomes else None,
                 answers_from_json(answers) if answers else None,
-                _columns_from_json(predictions),
-                {name: text_from_json(rule) for name, rule in described.items()},
+                {name: rule_from_json(rule) for name, rule in described.items()},
             )
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as problem:
             raise ProfileMismatch(f"this record is no profile: {problem!r}") from problem

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shipway.data._columns import Numbers
+from shipway.data._histogram import BINS
 from shipway.kernel.canonical import JsonObject
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class TextRule:
     def names(self) -> tuple[str, ...]:
         """The descriptors, in their order."""
         return TEXT_NAMES
+
+    @property
+    def bins(self) -> int:
+        """Bins of each descriptor."""
+        return BINS
 
     def measure(self, texts: pl.Series) -> dict[str, Numbers]:
         """The descriptors of a window. A null text is null in each; a text without a word has no share of unknown ones."""

@@ -23,6 +23,7 @@ from shipway.kernel.check import Check, Verdict
 from shipway.monitor._limits import exceeded, limits_of, undecided
 from shipway.monitor._measure import NUMBER
 from shipway.monitor._new_values import new_values_words
+from shipway.monitor._projections import fold_projections
 from shipway.monitor._verdict import Finding
 from shipway.spec import MonitorSpec
 from shipway.stats import DriftChance, benjamini_hochberg, drift_chance
@@ -56,15 +57,19 @@ def check_drift(monitor: MonitorSpec, reference: Profile, days: Sequence[Profile
             chance = drift_chance(drift.psi, reference=bins[0], days=bins[1], limit=limits_of(monitor)[-1][1])
             new = new_values_words(window, name)
             columns.append(_Column(f"{monitor.name}.{name}", drift.psi, chance, _indices(pieces, name), window.rows, new))
-    return _judged(monitor, columns)
+    return fold_projections(_judged(monitor, columns), monitor.name, reference)
 
 
 def check_effects(
-    monitor: MonitorSpec, drifts: Mapping[str, Drift], rows: int, current: Profile | None = None
+    monitor: MonitorSpec,
+    drifts: Mapping[str, Drift],
+    rows: int,
+    current: Profile | None = None,
+    reference: Profile | None = None,
 ) -> list[Finding]:
     """As check_drift by the effect alone, of a window that comes without days: what is noise, its reader has to know.
 
-    current: of the window, whose new values are named.
+    current: of the window, whose new values are named; reference: whose projections are told as one.
     """
     found = []
     for name, drift in drifts.items():
@@ -76,7 +81,7 @@ def check_effects(
             found.append(
                 Finding(severity, Check(f"{monitor.name}.{name}", verdict, drift.psi, threshold=limit, n=rows, text=text))
             )
-    return found
+    return fold_projections(found, monitor.name, reference) if reference else found
 
 
 def check_prediction_drift(monitor: MonitorSpec, reference: Profile, days: Sequence[Profile]) -> list[Finding]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from shipway.data import (
     Drift,
     Profile,
+    is_vector,
     measure_drift,
     measure_outcomes,
     measure_profile,
@@ -154,7 +155,7 @@ def measure_foreign(
         *_performance(monitors, outcomes, why_not_judged(known, rows)),
         *_check_bias(bias),
     ]
-    findings += check_effects(monitors["drift"], drifts, rows.height, current)
+    findings += check_effects(monitors["drift"], drifts, rows.height, current, ours)
     times = rows["time"].drop_nulls()
     return ForeignWindow(
         first=_instant(times.min()),
@@ -251,8 +252,8 @@ def _compare_columns(reference: pl.DataFrame, current: pl.DataFrame) -> ColumnFa
     both = [name for name in then if name in now]
     kinds = {name: (reference[FEATURE + name], current[FEATURE + name]) for name in both}
     empty = [name for name, (was, is_) in kinds.items() if is_.null_count() == is_.len() and was.null_count() < was.len()]
-    retyped = [name for name, (was, is_) in kinds.items() if name not in empty and _is_number(was) != _is_number(is_)]
-    several = [name for name in both if name not in empty and name not in retyped]
+    retyped = [name for name, (was, is_) in kinds.items() if name not in empty and _kind(was) != _kind(is_)]
+    several = [name for name in both if name not in {*empty, *retyped} and not is_vector(reference.schema[FEATURE + name])]
     constant = [name for name in several if kinds[name][1].n_unique() == 1 < kinds[name][0].n_unique()]
     return ColumnFacts(
         tuple(name for name in then if name not in now),
@@ -261,8 +262,8 @@ def _compare_columns(reference: pl.DataFrame, current: pl.DataFrame) -> ColumnFa
     )
 
 
-def _is_number(column: pl.Series) -> bool:
-    return column.dtype.is_numeric()
+def _kind(column: pl.Series) -> str:
+    return "numbers" if column.dtype.is_numeric() else "vectors" if is_vector(column.dtype) else "words"
 
 
 def _table(rows: pl.DataFrame, names: list[str], extra: Mapping[str, str]) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from shipway.kernel.clock import instant
 from shipway.monitor._coverage import Bias
 from shipway.monitor._foreign import SCORE_NAME, ForeignWindow
 from shipway.monitor._new_values import new_values_json
+from shipway.monitor._projections import without_lesser
 
 PICTURES = 30  # features with a picture, those that drifted most first: a page of any table stays small
 _BARS = 20
@@ -70,7 +71,8 @@ def _bias_words(bias: Bias) -> str:
 
 
 def _features(found: ForeignWindow) -> list[Json]:
-    order = sorted(found.drifts, key=lambda name: (name != SCORE_NAME, -(found.drifts[name].psi or 0.0), name))
+    told = without_lesser([*found.drifts], {name: drift.psi for name, drift in found.drifts.items()}, found.reference)
+    order = sorted(told, key=lambda name: (name != SCORE_NAME, -(found.drifts[name].psi or 0.0), name))
     rows: list[Json] = []
     for place, name in enumerate(order):
         shapes = _shapes(found.reference, found.current, name) if place < PICTURES else {}

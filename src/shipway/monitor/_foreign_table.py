@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from shipway.data import Frame
+from shipway.data import Frame, is_vector
 from shipway.monitor._columns import IDS, LABELS, SCORES, TIMES, ColumnUnknown, find_column
 from shipway.monitor._tables import INSTANT, SCORE, WEIGHT, parse_instants
 
@@ -78,7 +78,7 @@ def take_columns(frame: Frame, columns: ForeignColumns) -> pl.LazyFrame:
 
 
 def _has_profile(kind: pl.DataType) -> bool:
-    return kind.is_numeric() or kind in (pl.Boolean, pl.String, pl.Categorical, pl.Enum, pl.Null)
+    return is_vector(kind) or kind.is_numeric() or kind in (pl.Boolean, pl.String, pl.Categorical, pl.Enum, pl.Null)
 
 
 def _instants(name: str, kind: pl.DataType) -> pl.Expr:
