@@ -183,7 +183,7 @@ def test_what_is_no_pack_of_profiles_is_refused(world: World) -> None:
 def test_the_command_tells_the_hours_and_refuses_what_is_no_window(
     world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shipway.monitor._hours.release_reference", lambda _store, release: the_reference(release))
+    monkeypatch.setattr("shipway.monitor._hours_report.release_reference", lambda _store, release: the_reference(release))
     project: Any = SimpleNamespace(store=world.store)
     [record], _ = tell_hours(project, Output(as_json=False), REF, "2013-02-01T10:00:00Z..2013-02-01T12:00:00Z")
     said = capsys.readouterr().out

@@ -128,7 +128,7 @@ def _hours(project: Project, out: Output, ref: str, text: str) -> tuple[list[Jso
             new = f"; {drift['unseen']:,} rows with values that are new" if drift.get("unseen") else ""
             out.say(f"    {name:<24} population stability index {drift['psi'] or 0.0:.3f}{new}")
     if not found:
-        out.say("  no prediction of these hours is in a leaf: their days are not settled yet, or nothing was asked")
+        out.say("  no prediction of these hours is in the log: nothing was asked, or its segment is not closed yet")
     return found, _served(project, out, ref, start, end)
 
 

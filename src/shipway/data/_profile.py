@@ -79,6 +79,7 @@ class Profile:
                 score_from_json(score) if score else None,
                 outcomes_from_json(outcomes) if outcomes else None,
                 answers_from_json(answers) if answers else None,
+                _columns_from_json(predictions),
                 {name: rule_from_json(rule) for name, rule in described.items()},
             )
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as problem:

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from shipway.monitor._freshness import check_freshness, freshness_detail
     from shipway.monitor._gaps import GAP, record_unpaired
     from shipway.monitor._golden_prompts import Baseline, BaselineMalformed, PromptRun, take_baseline
-    from shipway.monitor._hours import HoursWindow, measure_hours, report_hours
+    from shipway.monitor._hours import HoursWindow, measure_hours
+    from shipway.monitor._hours_report import report_hours
     from shipway.monitor._incidents import Cause, CauseKind, Event, EventKind, Incident, group_alerts, rank_causes
     from shipway.monitor._join import Coverage, joined, measure_coverage
     from shipway.monitor._labels import Labels, measure_labels
@@ -72,7 +73,8 @@ _HOME = {
     "_compact": ["Compacted", "TimeColumn", "compact_logs"],
     "_deployments": ["Reference", "release_reference"],
     "_gaps": ["GAP", "record_unpaired"],
-    "_hours": ["HoursWindow", "measure_hours", "report_hours"],
+    "_hours": ["HoursWindow", "measure_hours"],
+    "_hours_report": ["report_hours"],
     "_join": ["Coverage", "joined", "measure_coverage"],
     "_labels": ["Labels", "measure_labels"],
     "_leaf": ["Question"],

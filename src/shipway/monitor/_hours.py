@@ -9,19 +9,14 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 
-from shipway.data import Drift, Profile, ProfileMismatch, measure_drift, merge_profiles
-from shipway.kernel.canonical import JsonObject
-from shipway.kernel.clock import instant
+from shipway.data import Profile, ProfileMismatch, merge_profiles
 from shipway.kernel.digest import Digest
-from shipway.monitor._deployments import Reference, release_reference
-from shipway.monitor._faults import past_unreadable
-from shipway.monitor._leaf import Leaf, load_leaves, load_profile
-from shipway.monitor._new_values import new_values_json
+from shipway.monitor._leaf import Leaf, Young, load_leaves, load_profile, load_young
 from shipway.store import Store
 
 HOURS_BYTES = "application/vnd.shipway.profiles.v1+msgpack+gzip"
@@ -65,45 +60,24 @@ def load_hours(store: Store, digest: Digest) -> dict[int, Profile]:
 def measure_hours(store: Store, ref: str, start: datetime, end: datetime) -> tuple[HoursWindow, ...]:
     """What each release answered from start to end behind a ref, from leaves alone; the release of most rows first.
 
-    Full hours in UTC are told apart on days of 10,000 rows and more, on others days are. A release without a row there is
+    Full hours in UTC are told apart on days of 10,000 rows and more and on those that are not settled yet, as far as they were
+    measured; on others days are. A release without a row there is
     left out. Raises ObjectMissing, ObjectDamaged.
     """
     leaves = [leaf for leaf in load_leaves(store, ref) if _day_start(leaf.day) < end and start < _day_start(leaf.day, 1)]
+    settled = {(leaf.release, leaf.day) for leaf in leaves}
+    parts: dict[Digest, list[HoursWindow]] = {}
+    for leaf in leaves:
+        parts.setdefault(leaf.release, []).extend(_inside(store, leaf, start, end))
+    for young in load_young(store, ref):
+        if (young.release, young.day) not in settled:
+            parts.setdefault(young.release, []).extend(_hours_inside(store, young, young.pack, start, end))
     windows = []
-    for release in sorted({leaf.release for leaf in leaves}):
-        spans = [span for leaf in leaves if leaf.release == release for span in _inside(store, leaf, start, end)]
+    for release, spans in sorted(parts.items()):
         if spans:
             first, last = min(span.start for span in spans), max(span.end for span in spans)
             windows.append(HoursWindow(release, first, last, merge_profiles(*(span.profile for span in spans))))
     return tuple(sorted(windows, key=lambda window: -window.profile.rows))
-
-
-def report_hours(
-    store: Store, ref: str, start: datetime, end: datetime, *, reference: Reference | None = None
-) -> list[JsonObject]:
-    """A record a release: what the window covers, its rows, and the drift of each feature against the release's reference."""
-    found = []
-    profile_of = reference or (lambda release: release_reference(store, release))
-    for window in measure_hours(store, ref, start, end):
-        drift: Mapping[str, Drift] = {}
-        with past_unreadable():  # the drift of a release that is not here is not known, its rows are
-            profile = profile_of(window.release)
-            drift = measure_drift(profile, window.profile) if profile else {}
-        found.append(
-            cast(
-                "JsonObject",
-                {
-                    "release": window.release,
-                    "from": instant(window.start),
-                    "to": instant(window.end),
-                    "rows": window.profile.rows,
-                    "features": {
-                        name: {**one._asdict(), **new_values_json(window.profile, name)} for name, one in drift.items()
-                    },
-                },
-            )
-        )
-    return found
 
 
 def _inside(store: Store, leaf: Leaf, start: datetime, end: datetime) -> Iterator[HoursWindow]:
@@ -113,10 +87,17 @@ def _inside(store: Store, leaf: Leaf, start: datetime, end: datetime) -> Iterato
         if leaf.features is not None:
             yield HoursWindow(leaf.release, first, last, load_profile(store, leaf.features))
         return
-    for hour, profile in load_hours(store, leaf.hours).items():
+    yield from _hours_inside(store, leaf, leaf.hours, start, end)
+
+
+def _hours_inside(store: Store, day: Leaf | Young, pack: Digest, start: datetime, end: datetime) -> Iterator[HoursWindow]:
+    first = _day_start(day.day)
+    if end <= first or _day_start(day.day, 1) <= start:
+        return
+    for hour, profile in load_hours(store, pack).items():
         begins = first + hour * _HOUR
         if begins < end and start < begins + _HOUR:
-            yield HoursWindow(leaf.release, begins, begins + _HOUR, profile)
+            yield HoursWindow(day.release, begins, begins + _HOUR, profile)
 
 
 def _day_start(day: date, later: int = 0) -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple, cast
@@ -15,7 +16,7 @@ from shipway.kernel.digest import Digest, parse_digest, short
 from shipway.kernel.units import Seconds
 from shipway.store import Store
 
-LEAF = "leaf"
+LEAF, YOUNG = "leaf", "young"
 PROFILE_BYTES = "application/vnd.shipway.profile.v1+json+gzip"
 
 
@@ -78,6 +79,48 @@ class Leaf:
         day, total = date.fromisoformat(str(record["day"])), float(cast("float", record["label_sum"]))
         release = parse_digest(str(record["release"]))
         return cls(release, day, **counts, label_sum=total, features=profiles[0], outcomes=profiles[1], hours=profiles[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Young:
+    """The hours of a day of one release that is not settled yet. hours: of each its rows, and when the last of them was
+    recorded, as in a leaf; pack: the digest of their profiles.
+    """
+
+    release: Digest
+    day: date
+    hours: Mapping[int, tuple[int, int]]
+    pack: Digest
+
+    @property
+    def rows(self) -> int:
+        return sum(rows for rows, _ in self.hours.values())
+
+    @property
+    def rows_at(self) -> int:
+        return max(at for _, at in self.hours.values())
+
+    def key(self, ref: str) -> str:
+        """The key of its row of state."""
+        return f"{ref.removeprefix('deploy/')}/{short(self.release)}/{self.day}"
+
+    def to_json(self) -> JsonObject:
+        """The value of its row of state."""
+        hours: JsonObject = {str(hour): [*facts] for hour, facts in self.hours.items()}
+        return {"version": 1, "release": self.release, "day": self.day.isoformat(), "hours": hours, "pack": self.pack}
+
+    @classmethod
+    def from_json(cls, record: JsonObject) -> Young:
+        """The inverse of to_json."""
+        hours = {int(hour): (int(rows), int(at)) for hour, (rows, at) in cast("dict[str, list[int]]", record["hours"]).items()}
+        release, day = parse_digest(str(record["release"])), date.fromisoformat(str(record["day"]))
+        return cls(release, day, hours, parse_digest(str(record["pack"])))
+
+
+def load_young(store: Store, ref: str) -> list[Young]:
+    """What was measured of the days of a ref that had no leaf then, by day."""
+    rows = store.states(YOUNG, f"{ref.removeprefix('deploy/')}/")
+    return sorted((Young.from_json(row.value) for row in rows), key=lambda young: (young.day, young.release))
 
 
 def load_leaves(store: Store, ref: str) -> list[Leaf]:

@@ -12,25 +12,23 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import NamedTuple
 
-import numpy as np
 import polars as pl
 
-from shipway.data import Profile, merge_profiles, reference_profile
+from shipway.data import Profile, merge_profiles
 from shipway.kernel.digest import Digest
 from shipway.monitor._deployments import Reference, rows_of_ref
 from shipway.monitor._entities import entity_rule
-from shipway.monitor._faults import past_unreadable
 from shipway.monitor._hours import CUT_ROWS, put_hours
 from shipway.monitor._join import with_labels
 from shipway.monitor._leaf import LEAF, Leaf, Question, load_leaves, put_profile
 from shipway.monitor._measure import Measure
+from shipway.monitor._references import readable_references
 from shipway.monitor._settle import Settled, settle_days
 from shipway.monitor._tables import scan_predictions, scan_scores, scan_weights
+from shipway.monitor._young import forget_young, take_young
 from shipway.store import Store
 
 _CHUNK_DAYS = 56  # read at a time: bounds memory
-# A release without a scored reference has its outcomes over twenty equal bins, and no features to compare.
-_BARE = reference_profile({}, score=np.linspace(0, 1, 1001))
 
 
 class Leaves(NamedTuple):
@@ -46,7 +44,7 @@ def refresh_leaves(store: Store, question: Question, reference: Reference) -> Le
     Rows of a release whose reference cannot be read are passed over until it can. Killed half-way, the next call goes on.
     """
     counted = _count_days(store, question)
-    references = _references(reference, {leaf.release for leaf in counted})
+    references = readable_references(reference, {leaf.release for leaf in counted})
     counted = [leaf for leaf in counted if leaf.release in references]
     settled = settle_days(counted, question)
     held = {(leaf.release, leaf.day): leaf for leaf in load_leaves(store, question.ref)}
@@ -55,16 +53,8 @@ def refresh_leaves(store: Store, question: Question, reference: Reference) -> Le
     for chunk in _chunks(wanted):
         made = _make(store, question, references, chunk, held)
         store.put_states(LEAF, {leaf.key(question.ref): leaf.to_json() for leaf in made})
+    forget_young(store, question.ref)
     return Leaves([leaf for leaf in load_leaves(store, question.ref) if leaf.release in references], settled)
-
-
-def _references(reference: Reference, releases: set[Digest]) -> dict[Digest, Profile]:
-    found = {}
-    for release in releases:
-        with past_unreadable():
-            profile = reference(release) or _BARE
-            found[release] = profile if profile.outcomes is not None else replace(profile, outcomes=_BARE.outcomes)
-    return found
 
 
 def _count_days(store: Store, question: Question) -> list[Leaf]:
@@ -116,6 +106,7 @@ def _make(
 ) -> Iterator[Leaf]:
     """The leaves of a chunk of days; features are measured only where the rows are not those measured before."""
     ready = {leaf: old for leaf in chunk if (old := _same_rows(leaf, held.get((leaf.release, leaf.day))))}
+    ready |= dict(take_young(store, question.ref, [leaf for leaf in chunk if leaf not in ready]))
     whole = any(references[leaf.release].answers for leaf in chunk)  # answers are no scores: only the whole table has them
     scan = scan_weights if len(ready) == len(chunk) and not whole else scan_predictions
     first, last = chunk[0].day, chunk[-1].day
