@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -86,6 +86,10 @@ def test_hours_of_a_day_without_a_leaf_are_told_and_what_comes_later_is_in(tmp_p
     half = Day(day.day, {name: array[:150] for name, array in day.columns.items()}, day.score[:150], day.label[:150])
     store = logged(tmp_path, [half])
     assert told(store, 3, 9)["rows"] == rows_of(half, 3, 9)
+    east = timezone(timedelta(hours=14))
+    begins = (MIDNIGHT + timedelta(hours=10)).astimezone(east)  # the next day there
+    [found] = report_hours(store, REF, begins, begins + timedelta(hours=1), reference=the_reference)
+    assert found["rows"] == rows_of(half, 10, 11)
     assert load_leaves(store, REF) == []
     rest = Day(day.day, {name: array[150:] for name, array in day.columns.items()}, day.score[150:], day.label[150:])
     log_predictions(store, [rest], writer="later", batch=77)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import polars as pl
 
@@ -32,7 +32,7 @@ def refresh_young(store: Store, ref: str, start: datetime, end: datetime, refere
     with exclusive(store.log_folder("predictions").parent / "watch.lock", wait=True):
         settled = {(leaf.release, leaf.day) for leaf in load_leaves(store, ref)}
         held = {(young.release, young.day): young for young in load_young(store, ref)}
-        there = _count_hours(store, ref, start.date(), end.date())
+        there = _count_hours(store, ref, start.astimezone(UTC).date(), end.astimezone(UTC).date())
         counted = {key: hours for key, hours in there.items() if key not in settled}
         references = readable_references(reference, {release for release, _ in counted})
         for (release, day), hours in counted.items():
