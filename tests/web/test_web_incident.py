@@ -16,8 +16,9 @@ from web_project import HOSTILE, REF
 
 from shipway.gate import release_of
 from shipway.kernel.digest import Digest, short
-from shipway.monitor import load_incidents, load_silences
+from shipway.monitor import CauseKind, load_incidents, load_silences
 from shipway.web import make_app
+from shipway.web._runbooks import runbook_of
 
 FORM = "application/x-www-form-urlencoded"
 ACCEPTS = {"Accept": "text/html"}
@@ -84,6 +85,18 @@ def test_code_that_changed_is_named_by_its_files(shown: tuple[Client, Alerted]) 
     (event,) = [one for one in load_incidents(project.store, REF)[0].events if one.kind == "code"]
     assert event.text == f"other code with release {short(project.second)}: steps.py"
     assert "steps.py" in client.get(place_of(project)).text
+
+
+def test_the_runbook_of_a_cause_is_read_where_the_cause_is(shown: tuple[Client, Alerted]) -> None:
+    client, project = shown
+    page = client.get(place_of(project)).text
+    assert "Outcomes are late or missing, so what is judged are the rows whose outcome is quick." in page
+    assert "<li><code>shipway rollback delay@prod</code> asks nobody" in page, "its commands name this deployment"
+    assert "docs/runbooks.md#release" in page
+    steps = {kind.value: runbook_of(kind.value, "delay@prod") for kind in CauseKind}
+    assert all(found is not None and found.about and len(found.steps) >= 2 for found in steps.values()), "each cause has one"
+    texts = [text for found in steps.values() if found for words in (found.about, *found.steps) for text, _ in words]
+    assert not any(mark in text for text in texts for mark in ("](", "`", "APP@ENV"))
 
 
 def test_every_monitor_that_spoke_is_a_strip_and_stands_in_words(shown: tuple[Client, Alerted]) -> None:

@@ -14,6 +14,7 @@ from shipway.web._facts import Move
 from shipway.web._monitor_view import IncidentRow, SilenceRow, incident_row, silence_rows
 from shipway.web._oncall import Retrained, Ways
 from shipway.web._rows import MoveRow, move_row
+from shipway.web._runbooks import Runbook, runbook_of
 from shipway.web._status import Level, Step
 from shipway.web._strips import Strips, make_strips, said_by
 from shipway.web._words import (
@@ -53,6 +54,16 @@ class AlertLine:
 
 
 @dataclass(frozen=True, slots=True)
+class CauseRow:
+    """What may be behind an incident, and what to do about it; runbook: None where its text is not at hand."""
+
+    likelihood: str
+    text: str
+    place: str
+    runbook: Runbook | None
+
+
+@dataclass(frozen=True, slots=True)
 class Actions:
     """The three forms of an incident. standing: the deployment that a rollback leaves; no_...: why a form is not offered, empty
     where it is; monitors, spans: values and words of the choices; last: the newest record of the deployment's history.
@@ -83,7 +94,7 @@ class IncidentPage:
     alerts: tuple[AlertLine, ...]
     informing: str
     strips: Strips | None
-    causes: tuple[Cause, ...]
+    causes: tuple[CauseRow, ...]
     events: tuple[Event, ...]
     steps: tuple[Step, ...]
     silences: tuple[SilenceRow, ...]
@@ -138,7 +149,7 @@ def make_incident_page(
         alerts=tuple(_alert_line(incident, number) for number in range(len(incident.alerts))),
         informing=listed([title_of(alert.monitor) for alert in incident.informing], most=6),
         strips=strips,
-        causes=incident.causes,
+        causes=tuple(_cause(cause, incident.ref.removeprefix("deploy/")) for cause in incident.causes),
         events=tuple(reversed(incident.events)),
         steps=incident_steps(incident),
         silences=silence_rows(silences, now),
@@ -233,6 +244,10 @@ def _standing(found: Retrained, document: JsonObject) -> tuple[Level, str, str, 
     error = cast("JsonObject", document.get("error") or {})
     what = str(error.get("what") or f"it ended with exit code {found.code} and no last word")
     return Level.BAD, "Failed", what, str(error.get("mend") or "")
+
+
+def _cause(cause: Cause, deployment: str) -> CauseRow:
+    return CauseRow(cause.likelihood, cause.text, cause.runbook, runbook_of(cause.kind.value, deployment))
 
 
 def _alert_line(incident: Incident, number: int) -> AlertLine:
