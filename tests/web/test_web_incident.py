@@ -102,7 +102,8 @@ def test_the_runbook_of_a_cause_is_read_where_the_cause_is(shown: tuple[Client, 
 def test_every_monitor_that_spoke_is_a_strip_and_stands_in_words(shown: tuple[Client, Alerted]) -> None:
     page = shown[0].get("/monitor/delay@prod").text
     words = page[page.index("The same in words") : page.index("</dl>")]
-    for title in ("Calibration error", "Base-rate error", "Drift", "Provider drift"):
+    assert "2013-05-18: pass" in words, "requests are looked at on the wall clock, two days after the newest judged day"
+    for title in ("Calibration error", "Base-rate error", "Drift", "Provider drift", "Errors"):
         assert f"<dt>{title}</dt>" in words
         assert f'y="{{}}">{title}</text>'.split("{}")[1] in page
     assert re.search(r"2013-\d\d-\d\d to 2013-\d\d-\d\d: fail", words)

@@ -45,6 +45,7 @@ class Alerted(Planned):
         self.clock.at = datetime(2013, 4, 2, 6, tzinfo=UTC)
         self.move("data/flights", self.put("snapshot", "april"))
         self._ask_the_provider()
+        self._read_the_clock()
         self.lose(388)
         self._judge()
 
@@ -65,6 +66,12 @@ class Alerted(Planned):
                 self.store, REF, "sentinel", check, severity=Severity.INFORM, release=self.second, detail={},
                 now=datetime(2013, 4, day, tzinfo=UTC),
             )  # fmt: skip
+
+    def _read_the_clock(self) -> None:
+        """Requests are looked at today, and days are judged once their labels are mature."""
+        at = datetime(2013, 5, 18, 6, tzinfo=UTC)
+        check = Check("errors", Verdict.PASS, 0.0, threshold=0.05)
+        keep_reading(self.store, REF, "errors", check, severity=Severity.PAGE, release=self.second, detail={}, now=at)
 
     def _judge(self) -> None:
         """Its labels fail to come from day 98 on."""

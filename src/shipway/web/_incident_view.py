@@ -16,7 +16,7 @@ from shipway.web._oncall import Retrained, Ways
 from shipway.web._rows import MoveRow, move_row
 from shipway.web._runbooks import Runbook, runbook_of
 from shipway.web._status import Level, Step
-from shipway.web._strips import Strips, make_strips, said_by
+from shipway.web._strips import Strips, last_day, make_strips, said_by
 from shipway.web._words import (
     ReleaseName,
     Stamp,
@@ -133,11 +133,12 @@ def make_incident_page(
     problem: tuple[str, str, str] | None = None,
 ) -> IncidentPage:
     """days, readings: of the deployment; what lies around the incident is drawn. actions: None without hands."""
-    newest = max([day.day for day in days] + [incident.last_day])
-    last = min(newest, incident.last_day + _AFTER) if not incident.open else newest
+    said = said_by(days, readings)
+    newest = last_day(said, max([day.day for day in days] + [incident.last_day])) or incident.last_day
     strips = make_strips(
-        said_by(days, readings), (*incident.alerts, *incident.informing), incident.events,
-        first=incident.first_day - AROUND, last=last,
+        said, (*incident.alerts, *incident.informing), incident.events,
+        first=incident.first_day - AROUND,
+        last=newest if incident.open else min(newest, incident.last_day + _AFTER),
     )  # fmt: skip
     ended = (incident.last_day - incident.first_day).days + 1
     return IncidentPage(

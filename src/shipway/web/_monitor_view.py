@@ -9,7 +9,7 @@ from datetime import date, datetime
 from shipway.kernel.check import Check
 from shipway.monitor import DayVerdict, Event, Incident, Reading, Severity, Silence
 from shipway.spec import MonitorSpec
-from shipway.web._strips import Strips, make_strips, said_by
+from shipway.web._strips import Strips, last_day, make_strips, said_by
 from shipway.web._words import Stamp, amount, between, limit, listed, span, stamp, title_of
 
 _SHOWN = 3  # findings of one monitor that are told apart
@@ -81,17 +81,18 @@ def make_monitor_page(
 ) -> MonitorPage:
     """monitors: those that are on; days: by day; incidents: the newest first."""
     alerts = [alert for incident in incidents for alert in (*incident.alerts, *incident.informing)]
-    judged = days[-1].day if days else None
-    first = days[0].day if days else None
+    said = said_by(days, readings)
+    last = last_day(said, days[-1].day if days else None)
+    strips = make_strips(said, alerts, events, first=days[0].day if days else None, last=last)
     rows = [row for monitor in monitors for row in _rows(monitor, days[-1:], readings, silences, now)]
     return MonitorPage(
         ref=ref,
         name=ref.removeprefix("deploy/"),
-        strips=make_strips(said_by(days, readings), alerts, events, first=first, last=judged),
+        strips=strips,
         rows=tuple(sorted(rows, key=lambda row: _ORDER.index(row.verdict))),
         incidents=tuple(incident_row(incident) for incident in incidents),
         silences=silence_rows(silences, now),
-        events=tuple(event for event in reversed(events) if first and judged and first <= event.day <= judged)[:_EVENTS],
+        events=tuple(event for event in reversed(events) if strips and strips.first <= event.day <= strips.last)[:_EVENTS],
     )
 
 

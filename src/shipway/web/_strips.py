@@ -13,6 +13,7 @@ from shipway.web._words import title_of
 
 ROW, TOP, AXIS = 29, 12, 20  # pixels: a strip with its title, a line of what happened, the days
 _MOST_DAYS, _MOST_TICKS = 400, 7
+_NEAR = timedelta(days=90)  # after the newest judged day: longer than most labels take
 _INFORMS = "informs"  # instead of fail, of what nobody is called for
 _MARKS = {EventKind.DEPLOY: "release", EventKind.CODE: "code", EventKind.DATA: "data", EventKind.PROVIDER: "provider",
           EventKind.LABELS: "labels", EventKind.GAP: "lost rows"}  # fmt: skip
@@ -101,6 +102,14 @@ def said_by(days: Sequence[DayVerdict], readings: Sequence[Reading]) -> Said:
 
 def _word(verdict: Verdict, *, quiet: bool) -> str:
     return _INFORMS if quiet and verdict is Verdict.FAIL else verdict.value
+
+
+def last_day(said: Said, judged: date | None) -> date | None:
+    """Where a drawing ends: readings are of the wall clock, so they belong to it unless the judged days are a replay of long ago."""
+    told = [day for days in said.values() for day in days]
+    if judged is None:
+        return max(told, default=None)
+    return max([judged, *(day for day in told if day <= judged + _NEAR)])
 
 
 def make_strips(
