@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
 import pytest
 from cli_project import REF, Project
+
+from shipway.cli._retraining import Retraining
+from shipway.cli._settings import Settings
+from shipway.web import Retrained
 
 pytest_plugins = ["cli_fixtures"]
 
@@ -34,6 +41,39 @@ def test_new_data_make_a_challenger_and_a_plan_and_nothing_moves(released: Proje
     assert document["promoted"] is None
     assert document["why_not"] == "the policy in force lets retrain propose only"
     assert project.store.resolve(REF) == live
+
+
+@pytest.mark.slow
+def test_a_retrain_that_a_page_started_ends_with_up_and_leaves_no_process(released: Project, tmp_path: Path) -> None:
+    project = released.copy(tmp_path / "project")
+    project.edit("strength: 1.0", "strength: 0.5")
+    with Retraining(Settings(project.root, debug=False, environ=project.environ)) as retraining:
+        retraining.start(REF, who="ann", why="the page")
+        end = time.monotonic() + 120
+        while not any("..." in line for line in running(retraining).lines) and time.monotonic() < end:
+            time.sleep(0.05)
+        assert running(retraining).running, "it is in the midst of a step"
+        assert retraining.running() == REF
+        assert working_in(project.root) != []
+    ended = running(retraining)
+    assert (ended.running, ended.code, ended.document) == (False, 130, None)
+    assert working_in(project.root) == []
+
+
+def working_in(folder: Path) -> list[str]:
+    """The processes that work there."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/cwd"):
+        with suppress(OSError):  # of somebody else, or gone by now
+            if Path(os.readlink(place)).is_relative_to(folder):
+                found.append(place.parent.name)
+    return found
+
+
+def running(retraining: Retraining) -> Retrained:
+    found = retraining.look(REF)
+    assert found is not None
+    return found
 
 
 @pytest.mark.slow
