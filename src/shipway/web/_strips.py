@@ -105,7 +105,7 @@ def _word(verdict: Verdict, *, quiet: bool) -> str:
 
 
 def last_day(said: Said, judged: date | None) -> date | None:
-    """Where a drawing ends: readings are of the wall clock, and belong to it unless the judged days are a replay of old ones."""
+    """Where a drawing ends: readings are of the wall clock, and belong to it unless the judged days are a replay."""
     told = [day for days in said.values() for day in days]
     if judged is None:
         return max(told, default=None)
