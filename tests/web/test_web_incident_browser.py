@@ -99,7 +99,10 @@ def address(client: Client, project: Alerted) -> str:
     return f"{client.url}/incidents/{next(one.id for one in load_incidents(project.store, REF) if one.open)}"
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (400, "light"), (400, "dark")])
+ALSO = [pytest.param(*also, marks=pytest.mark.slow) for also in ((1280, "dark"), (400, "light"))]
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark"), *ALSO])
 def test_the_pages_fit_and_can_be_read_and_named_by_anybody(
     browser: Browser, served: tuple[Client, Alerted], width: int, scheme: str
 ) -> None:
@@ -121,6 +124,10 @@ def test_the_pages_fit_and_can_be_read_and_named_by_anybody(
         assert audit["seen"] > 60
         for label in ("release, code", "data", "provider", "labels", "lost rows"):
             assert page.locator("svg.strips text.marked", has_text=label).first.is_visible(), label
+        assert page.locator("svg.strips .cell.fail").count() >= 2
+        assert page.locator("svg.strips .span.page").count() >= 1
+    page.get_by_role("link", name="Calibration error").first.click()
+    page.get_by_role("heading", name="What may be the cause").wait_for()
     assert complaints == []
     context.close()
 

@@ -1,22 +1,16 @@
-"""The Monitor page and the Incident page, over HTTP and in a real browser."""
+"""The Monitor page and the Incident page over HTTP, as a server shows them that has no hands."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
 from web_client import Client, serving
 from web_project import HOSTILE, REF, Project, lived
 
 from shipway.kernel.units import Seconds
 from shipway.monitor import keep_silence
 from shipway.web import make_app
-
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-         "--no-first-run"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -60,42 +54,3 @@ def test_the_pages_say_what_is_wrong_since_when_why_perhaps_and_what_to_do(serve
     for words in ("docs/runbooks.md#world", "shipway retrain", "--silence 1d", "the release did not change before it"):
         assert words in page.replace("The release", "the release"), words
     assert 'href="/monitor/delay@prod"' in client.get("/?refresh=off").text.replace("%40", "@")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not os.path.exists(CHROMIUM):
-        pytest.skip(f"needs {CHROMIUM}")
-    with sync_playwright() as started:
-        launched = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield launched
-        launched.close()
-
-
-@pytest.mark.interop
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])
-def test_a_browser_draws_them_without_a_complaint(
-    browser: Browser, served: tuple[Client, Project], width: int, scheme: str
-) -> None:
-    client, _ = served
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
-    page, complaints = context.new_page(), []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("requestfailed", lambda request: complaints.append(request.url))
-    page.goto(f"{client.url}/monitor/delay@prod", wait_until="networkidle")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.locator("svg.strips .cell.fail").count() >= 2
-    assert page.locator("svg.strips line.mark").count() >= 1
-    page.get_by_role("link", name="Base-rate error").first.click()
-    page.get_by_role("heading", name="What may be the cause").wait_for()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.locator("svg.strips .span.page").count() >= 1
-    assert page.get_by_text("shipway retrain").first.is_visible()
-    assert page.locator("script").count() == 0
-    if folder := os.environ.get("SHIPWAY_SCREENSHOTS"):
-        page.screenshot(path=f"{folder}/incident-{width}.png", full_page=True)
-        page.goto(f"{client.url}/monitor/delay@prod", wait_until="networkidle")
-        page.screenshot(path=f"{folder}/monitor-{width}.png", full_page=True)
-    assert complaints == []
-    context.close()
