@@ -202,7 +202,7 @@ def test_what_cannot_be_done_is_said_instead_of_offered(tmp_path: Path) -> None:
     project.apply(project.second, "again, so that no other")
     with plans_of(project) as client:
         page = client.get(place_of(project)).text
-        assert "no deployment delay@prod" in page
+        assert "No deployment delay@prod." in page
         assert "Retrain as" not in page
         (project.folder / "shipway.yaml").write_text(": [")
         page = client.get(place_of(project)).text

@@ -88,7 +88,7 @@ class _Hand:
         try:
             return way_back(self._store, self._project.keys, ref), ""
         except NothingToReturnTo as problem:
-            return None, f"{problem.what}."
+            return None, _sentence(problem.what)
 
     def _no_retrain(self, ref: str, running: str) -> str:
         from shipway.cli._refs import find_deploy
@@ -99,10 +99,14 @@ class _Hand:
         try:
             deploy, models = find_deploy(self._project.spec, ref), self._project.spec.models
         except ShipwayError as problem:
-            return f"{problem.what}."
+            return _sentence(problem.what)
         if deploy.target == "gateway" or not models:
             return "No model is trained for it."
         return ""
+
+
+def _sentence(what: str) -> str:
+    return f"{what[:1].upper()}{what[1:]}."
 
 
 def _forbidden(actor: Actor, action: Action, ref: str) -> str:
