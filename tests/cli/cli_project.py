@@ -106,6 +106,13 @@ class Project:
         assert old in text
         (self.root / file).write_text(text.replace(old, new))
 
+    def fit_with_sklearn(self) -> None:
+        """The model becomes one of scikit-learn, at the next run."""
+        text = (DATA / "steps_fitted.py.txt").read_text()
+        (self.root / "steps.py").write_text(text.replace("OUTSIDE_FILE", str(self.outside)))
+        (self.root / "line.py").unlink()
+        self.edit("    class: line.Line\n", "")
+
     # what a command has in its hands
 
     @cached_property
@@ -160,6 +167,7 @@ def make_project(root: Path, keys_folder: Path) -> Project:
     shutil.copy(LOCK, root / "requirements.lock")
     project = Project(root, keys_folder)
     (root / "steps.py").write_text((DATA / "steps.py.txt").read_text().replace("OUTSIDE_FILE", str(project.outside)))
+    shutil.copy(DATA / "line.py.txt", root / "line.py")
     for number, part in enumerate((points().head(300), points().tail(300)), start=1):
         part.write_parquet(root / "points" / f"{number}.parquet")
     return project

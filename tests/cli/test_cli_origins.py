@@ -39,6 +39,7 @@ MODEL = f"""  finer:
 def tuned(released: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project that made a model and one that goes on from it, declared before its base."""
     project = released.copy(tmp_path_factory.mktemp("tuned") / "project")
+    project.fit_with_sklearn()
     project.edit("models:\n", "models:\n" + MODEL)
     project.edit("line@prod: {}", "line@prod: {uses: [finer]}")
     steps = project.root / "steps.py"

@@ -17,7 +17,7 @@ def test_a_release_is_shown_with_what_is_in_it_what_was_found_and_who_signed(pro
     words = {part["kind"]: part["words"] for part in shown["components"]}
     assert words["data"].startswith("2 files, ")
     assert words["environment"].startswith("Python 3")
-    assert words["model"] == "skops, 2 inputs, answers above"
+    assert words["model"] == "python, 2 inputs, answers above"
     assert [(one["who"], one["why"], one["counts"]) for one in shown["approvals"]] == [(project.who, "looked at it", True)]
     (auc,) = [one for one in shown["evidence"]["statements"] if one["name"] == "auc"]
     assert auc["check"]["low"] < auc["check"]["value"]

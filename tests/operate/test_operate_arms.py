@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+import pytest
 from operate_help import (
     Load,
     Project,
@@ -23,6 +24,12 @@ from shipway.release import AskedArm, load_components, put_release
 from shipway.store import Store
 
 pytest_plugins = ["cli_fixtures"]
+
+
+@pytest.fixture(scope="module")
+def released(fitted: Project) -> Project:
+    """A model that brings no code answers in the process of the live one."""
+    return fitted
 
 
 def arms_of(url: str, users: range) -> dict[int, str]:

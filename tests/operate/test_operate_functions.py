@@ -12,11 +12,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
 
 from cli_project import Project
+from operate_help import ask, endpoint, move_arms, releases, supervising
 
 import shipway
 from shipway.kernel.canonical import parse_object
 from shipway.kernel.digest import Descriptor
-from shipway.release import CodeUnsigned
+from shipway.release import AskedArm, CodeUnsigned
 
 pytest_plugins = ["cli_fixtures"]
 
@@ -55,6 +56,7 @@ def _made(released: Project, tmp_path_factory: pytest.TempPathFactory) -> Projec
     project = released.copy(tmp_path_factory.mktemp("functions") / "project")
     (project.root / "features.py").write_text(FEATURES)
     (project.root / "rounding.py").write_text("def round_to(values, digits):\n    return values.round(digits)\n")
+    project.fit_with_sklearn()
     steps = (project.root / "steps.py").read_text()
     old = '    model = LogisticRegression(C=strength).fit(train.select("x", "y").to_numpy(), train["above"].to_numpy())\n'
     assert old in steps
@@ -115,6 +117,18 @@ def above(train: pl.DataFrame, strength: float = 1.0) -> Path:
 """
 
 
+def test_two_releases_with_modules_of_one_name_answer_beside_each_other(project: Project) -> None:
+    one, two = releases(project)
+    move_arms(project, one, AskedArm("candidate", two, 0.5))
+    with supervising(project) as supervisor:
+        supervisor.step()
+        url = str(endpoint(project)["url"])
+        assert {(said["x-shipway-arm"], said["x-shipway-release"]) for said in (ask(url, user) for user in range(20))} == {
+            ("live", one),
+            ("candidate", two),
+        }
+
+
 ADOPTED = """
 
 import weights
@@ -134,7 +148,7 @@ def test_a_class_of_the_project_is_a_model_in_every_way_of_asking(
     head, found, _ = steps.partition("\n\ndef above(")
     assert found
     (project.root / "steps.py").write_text(head + SAVED)
-    project.edit("    time: day\n", "    time: day\n    class: weights.Line\n")
+    project.edit("line.Line", "weights.Line")
     project.edit("auc: at least 0.6 at 95%", "equal_outputs: pass")
     for word in ("run", "release"):
         project.ask(word)
@@ -160,7 +174,7 @@ def test_a_file_that_is_there_already_is_adopted_by_a_step_that_returns_it(relea
     (project.root / "steps.py").write_text(head + ADOPTED)
     np.savez(project.root / "line.npz", weights=np.array([-1.0, 1.0]))
     project.edit("data:\n", "data:\n  fitted: line.npz\n")
-    project.edit("    time: day\n", "    time: day\n    class: weights.Line\n")
+    project.edit("line.Line", "weights.Line")
     project.edit("parameters:\n  strength: 1.0\n", "")
     project.ask("run")
     first = project.store.resolve("model/above")

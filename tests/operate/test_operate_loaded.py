@@ -44,6 +44,13 @@ from shipway.store import PredictionRecord, decode_record, list_segments, read_s
 
 pytest_plugins = ["cli_fixtures"]
 
+
+@pytest.fixture(scope="module")
+def released(fitted: Project) -> Project:
+    """A model that brings no code is loaded in the caller's process."""
+    return fitted
+
+
 X, Y = [0.0, 1.0, -0.5, 2.0], [1.0, 0.0, 0.5, 2.0]
 
 

@@ -30,6 +30,12 @@ from shipway.release import AskedArm
 pytest_plugins = ["cli_fixtures"]
 
 
+@pytest.fixture(scope="module")
+def released(fitted: Project) -> Project:
+    """A model that brings no code is served from a bundle without anybody's signature, and arms of it in one process."""
+    return fitted
+
+
 @contextmanager
 def serving(project: Project, *words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A `serve` that goes on, and where it says that it answers; killed at the end if it still runs."""

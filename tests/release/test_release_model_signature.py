@@ -50,14 +50,14 @@ def verify(folder: Path, *, public: Path | None = None) -> subprocess.CompletedP
 @pytest.mark.interop
 def test_the_real_tool_accepts_what_was_signed(signed: Path) -> None:
     assert sorted(path.name for path in signed.iterdir()) == ["above", "above.sig", "key.pem"]
-    assert sorted(path.name for path in (signed / "above").iterdir()) == ["golden.json", "model.json", "model.skops"]
+    assert sorted(path.name for path in (signed / "above").iterdir()) == ["golden.json", "model.json", "model.python"]
     done = verify(signed)
     assert done.returncode == 0, done.stderr
     assert "succeeded" in done.stdout
 
 
 def change_a_byte(folder: Path) -> None:
-    path = folder / "above" / "model.skops"
+    path = folder / "above" / "model.python"
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)

@@ -87,7 +87,8 @@ def prepare_serving(
 def prepare_apart(
     store: Store, ref: str, deployment: Digest, *, cache: Path, report: Callable[[str], None]
 ) -> dict[str, Callable[[], Serving]]:
-    """How to prepare each arm that answers in processes of its own: in another environment than the live release, or a shadow.
+    """How to prepare each arm that answers in processes of its own: in another environment than the live release, with code
+    around its model, whose modules share their names with those of another release, or a shadow.
 
     Such a one may be slow, leak or die, and costs the live release nothing but what it takes to send a request.
     """
@@ -103,16 +104,17 @@ def prepare_apart(
             return replace(found, workers=1, nice=_SHADOW_NICE, returns=False, grpc=None)
         return replace(found, workers=max(1, math.ceil(found.workers * arm.share)), returns=False, grpc=None)
 
-    apart = (arm for arm in split.arms if arm.name == SHADOW or _environment(store, ref, arm) != live)
+    apart = (arm for arm in split.arms if arm.name == SHADOW or not _fits_beside(store, ref, arm, live))
     return {arm.name: partial(prepare, arm) for arm in apart}
 
 
-def _environment(store: Store, ref: str, arm: Arm) -> Digest | None:
-    """None of a release that cannot be read: whoever starts it will tell."""
+def _fits_beside(store: Store, ref: str, arm: Arm, environment: Digest) -> bool:
+    """In one process; not of a release that cannot be read: whoever starts it will tell."""
     try:
-        return _model_and_environment(store, ref, arm.release)[1]
+        model, own = _model_and_environment(store, ref, arm.release)
+        return own == environment and "functions" not in store.get(model.digest, "model")
     except ShipwayError:
-        return None
+        return False
 
 
 def _model_and_environment(store: Store, ref: str, release: Digest) -> tuple[Component, Digest]:
