@@ -50,8 +50,8 @@ def test_a_missing_spec(project: Project) -> None:
         ("project: points", "project: [points", "2:1", ""),
         ("models:", "modles:", "14:1", "modles"),
         ("    key: point\n", "    key: point\n    tyme: day\n", "18:5", "tyme"),
-        ("approvals: 1", "approvals: many", "27:16", "many"),
-        ("at least 0.6 at 95%", "about 0.6", "26:10", "about 0.6"),
+        ("approvals: 1", "approvals: many", "28:16", "many"),
+        ("at least 0.6 at 95%", "about 0.6", "27:10", "about 0.6"),
         ("between: [-10, 10]", "between: [10, -10]", "10:", ""),
     ],
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
 import os
 import signal
 import socket
@@ -28,6 +27,7 @@ from shipway.gateway._local_models import with_local_models
 from shipway.gateway._metrics import LOWEST, SUMMED
 from shipway.gateway._targets import Targets
 from shipway.gateway._upstream import Upstream
+from shipway.kernel.child import say_ready
 from shipway.kernel.clock import RandomIds
 from shipway.kernel.errors import ShipwayError
 from shipway.kernel.pages import SharedPages
@@ -158,7 +158,7 @@ def _refuse(problem: Exception, ready_fd: int | None) -> int:
         error = StartFailed(f"{type(problem).__name__}: {problem}")
         traceback.print_exception(problem)
     said = {"code": error.code, "what": error.what, "where": error.where, "mend": error.mend}
-    _announce({"ready": False, "error": said}, ready_fd)
+    say_ready({"ready": False, "error": said}, ready_fd)
     print(error.render(), file=sys.stderr)
     return 1
 
@@ -172,7 +172,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        _announce(self._line, self._ready_fd)
+        say_ready(self._line, self._ready_fd)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accepts no more; who is connected already and has not asked yet is waited for, as uvicorn does not."""
@@ -216,13 +216,3 @@ def _listen(fd: int | None, port: int | None) -> socket.socket:
     except OSError as problem:
         where = f"fd {fd}" if fd is not None else f"127.0.0.1:{port}"
         raise PortTaken(f"cannot listen: {problem.strerror}", where=where, mend="choose another port") from problem
-
-
-def _announce(line: Mapping[str, object], ready_fd: int | None) -> None:
-    text = json.dumps(line) + "\n"
-    if ready_fd is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-        return
-    with os.fdopen(ready_fd, "w") as pipe:
-        pipe.write(text)

@@ -8,20 +8,17 @@ with exit code 1. SIGTERM ends it with exit code 0.
 from __future__ import annotations
 
 import argparse
-import ctypes
-import json
 import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from shipway.kernel.child import end_with_parent, say_ready
 from shipway.kernel.errors import ShipwayError
 from shipway.llm._weights import LocalModelMissing, find_weights, weights_digest
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _LOOPBACK = "127.0.0.1"
 
 
@@ -34,16 +31,14 @@ class LocalModelFailed(ShipwayError):
 def main(arguments: list[str]) -> int:
     """Serves until SIGTERM; the exit code."""
     options = _parser().parse_args(arguments)
-    if options.die_with_parent is not None:
-        _die_with_parent()
-        if options.die_with_parent not in (0, os.getppid()):
-            return 0  # it ended before this process could be bound to it
+    if options.die_with_parent is not None and not end_with_parent(options.die_with_parent):
+        return 0
     try:
         weights = find_weights(options.weights)
         server, port = _serve(weights, options)
     except ShipwayError as problem:
         error = {"code": problem.code, "what": problem.what, "where": problem.where, "mend": problem.mend}
-        _say({"ready": False, "error": error}, options.ready_fd)
+        say_ready({"ready": False, "error": error}, options.ready_fd)
         sys.stderr.write(problem.render() + "\n")
         return 1
     told, tell = os.pipe()
@@ -52,7 +47,7 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     digest = weights_digest(weights)
-    _say({"ready": True, "port": port, "pid": os.getpid(), "model": options.model, "weights": digest}, options.ready_fd)
+    say_ready({"ready": True, "port": port, "pid": os.getpid(), "model": options.model, "weights": digest}, options.ready_fd)
     os.read(told, 1)  # until one of them comes
     del server  # stops accepting and joins its threads
     return 0
@@ -113,24 +108,6 @@ def _free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _say(line: Mapping[str, object], ready_fd: int | None) -> None:
-    data = (json.dumps(line) + "\n").encode()
-    if ready_fd is None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.flush()
-        return
-    os.write(ready_fd, data)
-    os.close(ready_fd)
-
-
-def _die_with_parent() -> None:
-    """Best effort: nothing on systems without prctl."""
-    try:
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    except (OSError, AttributeError):
-        return
 
 
 if __name__ == "__main__":

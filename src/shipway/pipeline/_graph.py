@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 
 from shipway.kernel.canonical import Json
 from shipway.kernel.errors import nearest
 from shipway.pipeline._codecs import JSON_CODEC, fits
 from shipway.pipeline._options import check_options, given_by, needs_of
+from shipway.pipeline._ordered import order_names
 from shipway.pipeline._types import (
     Argument,
     Graph,
@@ -43,7 +45,7 @@ def resolve(
     check_options(pipeline, parameters, options)
     before = {name: needs_of(step, steps, options.get(name)) for name, step in steps.items()}
     needed = _needed(before, list(wanted))
-    ordered = [name for name in _ordered(pipeline.entry, steps, before) if name in needed]
+    ordered = [name for name in order_names(before, partial(_circle, pipeline.entry, steps)) if name in needed]
     return Graph(tuple(_node(pipeline.entry, steps[name], steps, data, parameters, options.get(name)) for name in ordered))
 
 
@@ -116,25 +118,6 @@ def _check_plain(step: Step, argument: Argument, where: str) -> None:
             f"the parameter {argument.name} of the step {step.name} is annotated as {argument.codec}",
             where=where, mend="a parameter is a dict, list, str, int, float or bool",
         )  # fmt: skip
-
-
-def _ordered(entry: str, steps: Mapping[str, Step], before: Mapping[str, list[str]]) -> list[str]:
-    """Each step after those it needs, otherwise in the file's order. Raises PipelineMalformed for a circle."""
-    done: dict[str, None] = {}
-    for first in steps:
-        path = {first: iter(before[first])} if first not in done else {}  # no recursion: a line of steps may be long
-        while path:
-            name = next(reversed(path))
-            needed = next(path[name], None)
-            if needed is None:
-                done[name] = None
-                del path[name]
-            elif needed in path:
-                names = tuple(path)
-                raise _circle(entry, steps, names[names.index(needed) :])
-            elif needed not in done:
-                path[needed] = iter(before[needed])
-    return list(done)
 
 
 def _circle(entry: str, steps: Mapping[str, Step], path: tuple[str, ...]) -> PipelineMalformed:

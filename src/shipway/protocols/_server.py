@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
 import os
 import signal
 import socket
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import uvicorn
 
 from shipway import __version__
+from shipway.kernel.child import say_ready
 from shipway.kernel.errors import ShipwayError
 from shipway.kernel.pages import SharedPages
 from shipway.protocols._accept import Acceptor
@@ -187,7 +187,7 @@ def _refuse(problem: Exception, ready_fd: int | None) -> int:
         error = StartFailed(f"{type(problem).__name__}: {problem}")
         traceback.print_exception(problem)
     said = {"code": error.code, "what": error.what, "where": error.where, "mend": error.mend}
-    _announce({"ready": False, "error": said}, ready_fd)
+    say_ready({"ready": False, "error": said}, ready_fd)
     print(error.render(), file=sys.stderr)
     return 1
 
@@ -225,7 +225,7 @@ class _Server(PatientServer):
             await self._listen_at(listener)
         if self._second:
             await self._second.start()
-        _announce(self._line, self._ready_fd)
+        say_ready(self._line, self._ready_fd)
         if self._turns:
             self._turns.setblocking(False)
             asyncio.get_running_loop().add_reader(self._turns, self._told)
@@ -309,13 +309,3 @@ def _listen(place: Place) -> socket.socket:
     except OSError as problem:
         where = f"fd {fd}" if fd is not None else f"127.0.0.1:{port}"
         raise PortTaken(f"cannot listen: {problem.strerror}", where=where, mend="choose another port") from problem
-
-
-def _announce(line: dict[str, object], ready_fd: int | None) -> None:
-    text = json.dumps(line) + "\n"
-    if ready_fd is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-        return
-    with os.fdopen(ready_fd, "w") as pipe:
-        pipe.write(text)

@@ -9,22 +9,19 @@ log sealed, exit code 0.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import os
-import signal
 import sys
 
+from shipway.kernel.child import end_with_parent
+
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main(arguments: list[str]) -> int:
     """Serves until SIGTERM; the exit code."""
     options = _parser().parse_args(arguments)
-    if options.die_with_parent is not None:
-        _die_with_parent()
-        if options.die_with_parent not in (0, os.getppid()):
-            return 0  # it ended before this process could be bound to it
+    if options.die_with_parent is not None and not end_with_parent(options.die_with_parent):
+        return 0
     for name in _ONE_THREAD:  # facts: with two threads on a busy small machine one prediction took 190 times as long
         os.environ.setdefault(name, "1")
     from shipway.protocols._server import Place, run  # numeric libraries read the variables when they are imported
@@ -48,14 +45,6 @@ def _parser() -> argparse.ArgumentParser:
     bound = "drain when the starting thread ends (Linux); PID: that of the process which should be the parent"
     parser.add_argument("--die-with-parent", nargs="?", type=int, const=0, metavar="PID", help=bound)
     return parser
-
-
-def _die_with_parent() -> None:
-    """Best effort: nothing on systems without prctl."""
-    try:
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    except (OSError, AttributeError):
-        return
 
 
 if __name__ == "__main__":

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
-import signal
 import sys
 
 import uvicorn
 
-_PR_SET_PDEATHSIG = 1
+from shipway.kernel.child import end_with_parent
 
 
 def main() -> None:
     """`python -m shipway.tracking._child PORT PARENT`; PARENT is the process that started it."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != int(sys.argv[2]):
-        return  # it ended before it could be bound to
+    if not end_with_parent(int(sys.argv[2])):
+        return
     uvicorn.run("mlflow.server.fastapi_app:app", host="127.0.0.1", port=int(sys.argv[1]), workers=1, log_level="warning")
 
 

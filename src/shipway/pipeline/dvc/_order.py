@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from shipway.data.dvc import DvcMalformed
+from shipway.pipeline._ordered import order_names
 from shipway.pipeline.dvc._types import Stage
 
 
@@ -12,21 +14,7 @@ def order_stages(stages: Sequence[Stage]) -> tuple[Stage, ...]:
     """Each stage after those it needs, otherwise in the file's order. Raises DvcMalformed for a circle."""
     by_name = {stage.name: stage for stage in stages}
     before = {stage.name: needs_of(stage, stages) for stage in stages}
-    done: dict[str, None] = {}
-    for first in by_name:
-        path = {first: iter(before[first])} if first not in done else {}  # no recursion: a line of stages may be long
-        while path:
-            name = next(reversed(path))
-            needed = next(path[name], None)
-            if needed is None:
-                done[name] = None
-                del path[name]
-            elif needed in path:
-                names = tuple(path)
-                raise _circle(by_name, names[names.index(needed) :])
-            elif needed not in done:
-                path[needed] = iter(before[needed])
-    return tuple(by_name[name] for name in done)
+    return tuple(by_name[name] for name in order_names(before, partial(_circle, by_name)))
 
 
 def needs_of(stage: Stage, stages: Sequence[Stage]) -> tuple[str, ...]:
