@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 from shipway.data import Profile, merge_profiles
 from shipway.monitor._answered import check_accuracy, check_error, report_answers
-from shipway.monitor._checks import check_base_rate, check_calibration, check_performance, report_quality, window_days
+from shipway.monitor._checks import (
+    check_base_rate,
+    check_calibration,
+    check_performance,
+    least_days,
+    report_quality,
+    window_days,
+)
 from shipway.monitor._dead import check_dead_columns
 from shipway.monitor._drifted import check_drift, check_prediction_drift
 from shipway.monitor._leaf import Leaf
@@ -100,7 +108,28 @@ def _findings(
         earlier = [leaf for leaf in leaves if leaf.day < last.day][-window_days(_REPORTED) :]
         return check_dead_columns(monitor, reference, window, windows.each(earlier))
     judge = check_prediction_drift if monitor.name == "prediction_drift" else check_drift
-    return judge(monitor, reference, windows.each(inside))
+    season = _season(monitor, last, leaves, windows)
+    if season is None:
+        return judge(monitor, reference, windows.each(inside))
+    until, profile = season
+    return [_against(finding, until) for finding in judge(monitor, profile, windows.each(inside))]
+
+
+def _season(monitor: MonitorSpec, last: Leaf, leaves: Sequence[Leaf], windows: Windows) -> tuple[date, Profile] | None:
+    """The last day and the sum of the window that the spec holds drift against; None where half of its days are not known.
+
+    Of the same release, whose leaves alone have its edges: until it has served as long, its own reference counts.
+    """
+    if monitor.reference is None:
+        return None
+    until = last.day - timedelta(seconds=monitor.reference)
+    before = _inside(leaves, until, monitor)
+    return (until, merge_profiles(*windows.each(before))) if len(before) >= least_days(monitor) else None
+
+
+def _against(finding: Finding, until: date) -> Finding:
+    text = "; ".join(filter(None, (finding.check.text, f"against the window to {until}")))
+    return replace(finding, check=replace(finding.check, text=text))
 
 
 def _without_lost(findings: Sequence[Finding]) -> list[Finding]:

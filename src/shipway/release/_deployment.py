@@ -111,7 +111,8 @@ def _monitors_object(deploy: DeploySpec) -> JsonObject:
 
 def _monitor_object(monitor: MonitorSpec) -> JsonObject:
     ticket: JsonObject = {} if monitor.ticket is None else {"ticket": monitor.ticket}
-    return {"page": monitor.page, "inform": monitor.inform, "window_seconds": monitor.window, **ticket}
+    reference: JsonObject = {} if monitor.reference is None else {"reference_seconds": monitor.reference}
+    return {"page": monitor.page, "inform": monitor.inform, "window_seconds": monitor.window, **ticket, **reference}
 
 
 def monitors_of(deployment: JsonObject) -> dict[str, MonitorSpec]:
@@ -120,7 +121,9 @@ def monitors_of(deployment: JsonObject) -> dict[str, MonitorSpec]:
     for name, value in cast("Mapping[str, Mapping[str, float | None]]", deployment["monitors"]).items():
         window = Seconds(float(value["window_seconds"] or 0.0))
         limits = {key: value.get(key) for key in ("page", "ticket", "inform")}
-        found[name] = MonitorSpec(name=name, window=window, **limits)
+        before = value.get("reference_seconds")
+        reference = None if before is None else Seconds(float(before))
+        found[name] = MonitorSpec(name=name, window=window, reference=reference, **limits)
     return {name: monitor for name, monitor in found.items() if name not in ADDED_MONITORS or not monitor.off}
 
 

@@ -57,7 +57,9 @@ def _monitor(value: Json) -> str:
     record = object_of(value)
     said = (("pages", "page"), ("opens a ticket", "ticket"), ("informs", "inform"))
     limits = [f"{word} at {_number(record.get(key))}" for word, key in said if record.get(key) is not None]
-    return f"{' and '.join(limits) or 'is measured'} over {_seconds(record.get('window_seconds'))}"
+    before = record.get("reference_seconds")
+    against = f" against {_seconds(before)} before" if before is not None else ""
+    return f"{' and '.join(limits) or 'is measured'} over {_seconds(record.get('window_seconds'))}{against}"
 
 
 def _number(value: Json) -> str:

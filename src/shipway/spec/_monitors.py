@@ -16,7 +16,8 @@ WINDOW = parse_duration("28d")  # whole weeks, so that a weekday's pattern is no
 class MonitorSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Thresholds above which it pages, opens a ticket or informs (None: never does), over a window of this many seconds.
 
-    A monitor without a threshold is off. What each one measures, and in which unit, is said in docs/monitoring.md.
+    A monitor without a threshold is off. reference: how many seconds before lies the window that drift is held against, instead
+    of the release's reference. What each one measures, and in which unit, is said in docs/monitoring.md.
     """
 
     name: str
@@ -24,6 +25,7 @@ class MonitorSpec(msgspec.Struct, frozen=True, kw_only=True):
     inform: float | None = None
     window: Seconds = WINDOW
     ticket: float | None = None
+    reference: Seconds | None = None
 
     @property
     def off(self) -> bool:
@@ -72,6 +74,7 @@ MONITORS: frozenset[str] = frozenset({*DEFAULT_MONITORS, *ADDED_MONITORS, *GATEW
 """The names of all monitors; a policy may ask each to pass."""
 
 _MAY_BE_NOTHING = {"schema", "dead_columns", "silence", "missed_run", *GATEWAY_MONITORS}  # a threshold of 0 has a meaning
+_SEASONAL = {"drift", "prediction_drift"}
 _NEVER_PAGES = {
     "drift": "drift never pages: it is red in months when nothing is wrong",
     "staleness": "a better challenger wakes nobody: what is live is as good as it was",
@@ -107,7 +110,8 @@ def _read_monitor(node: Node, default: MonitorSpec) -> MonitorSpec:
     what, nothing = f"monitor {default.name}", default.name in _MAY_BE_NOTHING
     if not isinstance(node.value, dict):
         raise node.fail(f"{what} is not {node.shown()}", mend="a threshold, as in {inform: 0.2, window: 28d}, or off")
-    entries = fields(node, ("page", "ticket", "inform", "window"), what)
+    seasonal = ("reference",) if default.name in _SEASONAL else ()
+    entries = fields(node, ("page", "ticket", "inform", "window", *seasonal), what)
     if default.name in _NEVER_PAGES and "page" in entries:
         raise node.keys["page"].fail(
             _NEVER_PAGES[default.name], mend=f"inform: {default.inform}" if default.inform else f"ticket: {default.ticket}"
@@ -115,16 +119,19 @@ def _read_monitor(node: Node, default: MonitorSpec) -> MonitorSpec:
     window = duration(entries["window"], "window") if "window" in entries else default.window
     if not window:
         raise entries["window"].fail("a window of no time", mend=f"as in {'28d' if default.window == WINDOW else '1h'}")
+    reference = duration(entries["reference"], "reference") if "reference" in entries else None
+    if reference is not None and reference < window:
+        raise entries["reference"].fail(f"{what} would be held against itself", mend="as in reference: 364d, whole weeks")
     limits = {
         name: _read_limit(entries[name], f"{name} of {what}", nothing=nothing)
         for name in ("page", "ticket", "inform")
         if name in entries
     }
     if limits:
-        return MonitorSpec(name=default.name, window=window, **limits)
+        return MonitorSpec(name=default.name, window=window, reference=reference, **limits)
     if default.off:
         raise node.fail(f"{what} has no threshold", mend="page: 5")
-    return msgspec.structs.replace(default, window=window)
+    return msgspec.structs.replace(default, window=window, reference=reference)
 
 
 def _read_limit(node: Node, what: str, *, nothing: bool) -> float:
