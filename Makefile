@@ -1,5 +1,6 @@
 # The habits of the house: each target is one command that a person types.
 #   make demo       the whole loop on the flights of 2013 (DEMO=once exits at the end)
+#   make year       all flights of 2013 on the default monitors beside what was so, for docs/monitoring.md
 #   make assistant  the second loop: a documentation assistant on local models (the same)
 #   make test       everything that must hold; make lint is part of it
 PYTHON ?= python3
@@ -11,10 +12,14 @@ JOBS ?= 2
 # two test processes more than cores: a third of the time a test waits for a server, a window or a clock, and the core with it
 WORKERS ?= 4
 
-.PHONY: demo assistant test tests compiled lint slow docs bench bench-start bench-gateway bench-semantic bench-rag bench-trust bench-render bench-data bench-serving bench-monitoring schema proto lock clean
+.PHONY: demo year assistant test tests compiled lint slow docs bench bench-start bench-gateway bench-semantic bench-rag bench-trust bench-render bench-data bench-serving bench-monitoring schema proto lock clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/python examples/flights/story.py --demo $(DEMO) --report report.json
+
+year: $(VENV)/.demo
+	$(VENV)/bin/python examples/flights/year.py --report bench/results/flights.json
+	$(VENV)/bin/python examples/flights/tables.py
 
 assistant: $(VENV)/.assistant .demo-docs/5.2
 	$(VENV)/bin/python examples/assistant/story.py --demo $(DEMO) --report report.json

@@ -16,6 +16,8 @@ def main() -> None:
     parts = [HEAD]
     for path in sorted((HERE / "results").glob("*.json")):
         rows = json.loads(path.read_text())
+        if not isinstance(rows, list):
+            continue  # flights.json: docs/monitoring.md has it
         parts.append(f"\n## {path.stem}: `make bench-{path.stem}`\n\nMachine: {rows[0]['machine']}.\n")
         parts.append("\n| figure | ours | peer | ratio | bar | holds |\n| --- | --- | --- | --- | --- | --- |\n")
         parts += [_line(row) for row in rows]

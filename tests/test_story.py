@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import json
 import os
 import subprocess
@@ -49,6 +50,46 @@ def test_pages_come_from_calibration_and_base_rate_and_never_from_drift(report: 
     assert all(month["drifted_features"] for month in report["months"]), "drift is red in every month and says nothing"
     late = [month for month in report["months"] if month["month"] in ("2013-04", "2013-05", "2013-06", "2013-07", "2013-08")]
     assert all(month["predicted_rate"] < month["base_rate"] for month in late), "far too few delays predicted"
+
+
+def test_the_monitors_are_those_that_every_deployment_has_and_each_judges_every_day(report: dict[str, Any]) -> None:
+    assert "monitors:" not in (STORY.parent / "shipway.yaml").read_text()
+    of_days = {"calibration", "base_rate", "performance", "schema", "dead_columns", "drift", "prediction_drift"}
+    for month, said in report["verdicts"].items():
+        days = calendar.monthrange(2013, int(month[5:]))[1]
+        assert {name: sum(verdicts.values()) for name, verdicts in said.items()} == dict.fromkeys(of_days, days)
+
+
+def test_what_did_not_break_never_failed_and_september_is_undecided_to_the_end(report: dict[str, Any]) -> None:
+    said = report["verdicts"]
+    assert [said[month][name]["fail"] for month in MONTHS for name in ("performance", "schema", "dead_columns")] == [0] * 24
+    september, month = said["2013-09"], report["months"][-1]
+    assert month["predicted_rate"] - month["base_rate"] > 0.05
+    assert september["base_rate"] == {"pass": 0, "fail": 0, "inconclusive": 30}
+    assert september["calibration"]["fail"] == 0
+
+
+def test_drift_alone_would_have_called_on_every_day(report: dict[str, Any]) -> None:
+    assert all(said["drift"]["fail"] == sum(said["drift"].values()) for said in report["verdicts"].values())
+
+
+def test_pages_that_overlap_are_one_incident_whose_cause_is_the_world(report: dict[str, Any]) -> None:
+    paging = [one for one in reversed(report["incidents"]) if one["severity"] == "page"]
+    assert [one["first_day"][:7] for one in paging] == ["2013-04", "2013-07"]
+    assert [{alert["monitor"] for alert in one["alerts"]} for one in paging] == [{"base_rate", "calibration"}] * 2
+    assert {one["causes"][0]["kind"] for one in paging} == {"world"}, "nobody released anything before"
+
+
+def test_an_estimate_without_labels_does_not_see_what_came_true(report: dict[str, Any]) -> None:
+    errors = {month["month"]: month["estimated"]["base_rate"] - month["base_rate"] for month in report["months"]}
+    assert errors["2013-09"] > 0.1, "it expects the delays of January"
+    assert all(month["estimated"]["supported"] > 0.99 for month in report["months"]), "and has seen all these scores before"
+
+
+def test_the_challenger_is_held_against_live_only_on_days_it_was_not_trained_on(report: dict[str, Any]) -> None:
+    stale = report["staleness"]
+    assert (stale["verdict"], stale["n"]) == ("inconclusive", 9_040), "22 to 31 August"
+    assert stale["value"] > 0
 
 
 def test_the_alert_of_july_fires_in_prometheus_and_arrives_at_a_pager(report: dict[str, Any]) -> None:

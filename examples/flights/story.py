@@ -12,30 +12,18 @@ import shutil
 import subprocess
 import sys
 import time
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
+from living import APP, REF, first_release, live_through, serving, wait_for_days  # noqa: E402
 from paging import firing, missing_tools, pager, wait_for, watching  # noqa: E402
-from telling import WAIT_SECONDS, Story, finish, get, read_options, short, start_anew  # noqa: E402 - it lies beside our folder
+from telling import Story, finish, read_options, short, start_anew  # noqa: E402 - it lies beside our folder
+from verdicts import INFORMING, VERDICTS, by_month, in_order  # noqa: E402
 
-FILES = ("shipway.yaml", "flights.py", "requirements.in", "requirements.lock")
-APP, REF = "delay@prod", "deploy/delay@prod"
 MONTHS = [f"2013-{month:02d}" for month in range(1, 10)]
-
-
-def serving(story: Story, release: str) -> str:
-    """Wait until the deployment's predictor answers for this release; its address."""
-    end = time.monotonic() + WAIT_SECONDS
-    while time.monotonic() < end:
-        for found in story.ask("deployments")["deployments"]:
-            url = found.get("endpoint")
-            if found["release"] == release and url and release in get(f"{url}/v2/models/delay"):
-                return str(url)
-        time.sleep(0.1)
-    sys.exit(f"no predictor of {release} after {WAIT_SECONDS:.0f} s")
 
 
 def main() -> None:
@@ -55,9 +43,9 @@ def tell(story: Story, months: Path) -> dict[str, Any]:
     """The story; the report."""
     started = time.monotonic()
     try:
-        first, python = _first_release(story, months)
+        first, python = first_release(story, months)
         paged = _replay(story, months, first, python)
-        _retrain(story, months, first, python)
+        stale = _retrain(story, months, first, python)
         challenger = _challenge(story)
         watched = _watch(story)
         _roll_back(story, first)
@@ -72,6 +60,9 @@ def tell(story: Story, months: Path) -> dict[str, Any]:
         "history": [{k: move[k] for k in ("ref", "from", "to", "who", "when", "why", "outcome")} for move in reversed(history)],
         "days": len(watched["days"]),
         "months": watched["months"],
+        "verdicts": watched["verdicts"],
+        "incidents": watched["incidents"],
+        "staleness": stale,
         "paged": paged,
         "challenger": challenger,
         "gate": story.gate,
@@ -81,42 +72,15 @@ def tell(story: Story, months: Path) -> dict[str, Any]:
     }
 
 
-def _first_release(story: Story, months: Path) -> tuple[str, str]:
-    with story.part("init", "A project, and January's flights"):
-        story.folder.mkdir(parents=True)
-        for name in FILES:
-            shutil.copy(HERE / name, story.folder)
-        _arrive(story, months, MONTHS[0])
-        story.run("init")
-        taken = story.run("data", "snapshot")["data"]
-        story.say(", ".join(f"{t['name']} {t['bytes']:,} bytes" for t in taken))
-    with story.part("up", "The control plane: page, API, MLflow"):
-        story.say(story.start_up())
-    with story.part("run", "Features known before departure, a model, its held-out evaluation"):
-        ran = story.run("run", "--why", "January")
-        _say_metrics(story, ran)
-    with story.part("gate", "A release, and a gate that refuses until it has seen evidence"):
-        release = str(story.run("release", "--why", "the January model")["release"])
-        story.gate_said(story.run("plan", APP)["gate"])
-        refused = story.run("apply", APP, "--why", "too early", codes=(1,))
-        story.say(f"refused: {refused['error']['what']}")
-        story.run("check", APP)
-        story.run("approve", APP, "--why", "looked at the evaluation")
-        story.gate_said(story.run("apply", APP, "--why", "first release")["gate"])
-    with story.part("serve", "A predictor that has reproduced its golden rows"):
-        story.say(f"answers at {serving(story, release)}/v2/models/delay")
-    return release, str(ran["python"])  # the booking system that is replayed uses the project's own feature code
-
-
 def _replay(story: Story, months: Path, release: str, python: str) -> dict[str, Any] | None:
     with story.part("replay", "Six months of flights, asked before they depart; what came true arrives a day later"):
         for month in MONTHS[1:7]:
-            _live_through(story, months, month, release, python)
+            live_through(story, months, month, release, python)
     with story.part("page", "July, seen by Prometheus: what Shipway judged is what rings"):
-        _wait_for_days(story, date(2013, 7, 31))
+        wait_for_days(story, date(2013, 7, 31))
         paged = _page(story, release)
     with story.part("august", "August, while somebody looks"):
-        _live_through(story, months, MONTHS[7], release, python)
+        live_through(story, months, MONTHS[7], release, python)
     return paged
 
 
@@ -141,15 +105,20 @@ def _page(story: Story, release: str) -> dict[str, Any] | None:
     return {"firing": rings, "receiver": posts[0]["receiver"], "received": received}
 
 
-def _retrain(story: Story, months: Path, release: str, python: str) -> None:
+def _retrain(story: Story, months: Path, release: str, python: str) -> dict[str, Any]:
+    """The word of the monitor `staleness`."""
     with story.part("retrain", "A challenger trained on August, while January's model goes on"):
         taken = story.run("data", "snapshot")["data"]
         story.say(", ".join(f"{t['name']}: {t['read']:,} of {t['bytes']:,} bytes read" for t in taken))
-        _say_metrics(story, story.run("run", "--why", "August, the latest mature month"))
-        story.run("release", "--why", "the August model")
+        retrained = story.run("retrain", APP, "--why", "the August model")
+        for check in (check for check in retrained["checks"] if check["low"] is not None):
+            story.say(f"{check['name']}: {check['value']:+.4f} [{check['low']:+.4f}, {check['high']:+.4f}] {check['text']}")
+        stale = retrained["staleness"]
+        story.say(f"staleness: {stale['verdict']}, {stale['text']}")
     with story.part("september", "September, still answered by January's model"):
-        _live_through(story, months, MONTHS[-1], release, python)
-        _wait_for_days(story, date(2013, 9, 30))
+        live_through(story, months, MONTHS[-1], release, python)
+        wait_for_days(story, date(2013, 9, 30))
+    return dict(stale)
 
 
 def _challenge(story: Story) -> dict[str, Any]:
@@ -172,14 +141,39 @@ def _challenge(story: Story) -> dict[str, Any]:
 
 
 def _watch(story: Story) -> dict[str, Any]:
-    with story.part("watch", "What the monitors said of each day"):
+    """What was said of the days, of the incidents and without labels; `verdicts`: counted by month."""
+    with story.part(
+        "watch", "What the default monitors said, month by month, beside what drift or an estimate would have said"
+    ):
         watched = story.run("watch", APP, "--months", codes=(0, 1))
+        counted = by_month(watched["days"], MONTHS[1:])
         for month in watched["months"]:
-            pages = sorted({alert["monitor"] for alert in month["alerts"] if alert["severity"] == "page"})
-            rates = f"predicted {month['predicted_rate']:.1%}, were late {month['base_rate']:.1%}"
-            drifted = f"{len(month['drifted_features'])} features drifted"
-            story.say(f"{month['month']}  {rates}, AUC {month['auc']:.3f}, {drifted}; pages: {', '.join(pages) or 'none'}")
-    return watched
+            _say_month(story, month, counted[month["month"]])
+        incidents = story.run("incident", APP, codes=(0, 1))["incidents"]
+        for one in reversed(incidents):
+            monitors = ", ".join(sorted({alert["monitor"] for alert in one["alerts"]}))
+            story.say(f"{one['severity']} {one['first_day']} to {one['last_day']}: {monitors}")
+            for cause in one["causes"][:1]:
+                story.say(f"  {cause['likelihood']}: {cause['text']}")
+    verdicts = {
+        month: {name: dict(zip(VERDICTS, in_order(days), strict=True)) for name, days in found["days"].items()}
+        for month, found in counted.items()
+    }
+    return {**watched, "incidents": incidents, "verdicts": verdicts}
+
+
+def _say_month(story: Story, month: dict[str, Any], counted: dict[str, Any]) -> None:
+    """What was so, who failed and who could not tell, and what nobody is woken by."""
+    days = {name: in_order(verdicts) for name, verdicts in counted["days"].items()}
+    failed = [f"{name} {fail} days" for name, (_, fail, _) in days.items() if fail and name not in INFORMING]
+    undecided = [f"{name} {open_} days" for name, (_, _, open_) in days.items() if open_ and name not in INFORMING]
+    rates = f"predicted {month['predicted_rate']:.1%}, were late {month['base_rate']:.1%}"
+    ranking = f"AUC {month['auc']:.3f} [{month['auc_low']:.3f}, {month['auc_high']:.3f}]"
+    story.say(f"{month['month']}  {rates}, {ranking}")
+    story.say(f"         failed: {', '.join(failed) or 'none'}; undecided: {', '.join(undecided) or 'none'}")
+    drifted = f"drift alone: {days['drift'][1]} of {sum(days['drift'])} days"
+    estimated = month["estimated"]
+    story.say(f"         without labels: {estimated['base_rate']:.1%} late, AUC {estimated['roc_auc']:.3f}; {drifted}")
 
 
 def _roll_back(story: Story, first: str) -> None:
@@ -215,42 +209,6 @@ def _tamper(story: Story, release: str) -> dict[str, Any]:
     return {"refused": file in what, "file": what.split(" ")[0]}
 
 
-def _live_through(story: Story, months: Path, month: str, release: str, python: str) -> None:
-    """A month's flights: their files arrive, each is asked for, and what came true is told."""
-    _arrive(story, months, month)
-    url, outcomes = serving(story, release), f"http://127.0.0.1:{story.port}/api/v1/outcomes"
-    first = date.fromisoformat(f"{month}-01")
-    last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
-    span = ["--from", str(first), "--to", str(last)]
-    command = [python, HERE / "replay.py", "--data", months, "--predict", url, "--outcomes", outcomes, *span, "--progress"]
-    environ = {**story.environ, "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
-    if done.returncode:
-        sys.exit(done.stderr)
-    story.say(done.stderr.strip().splitlines()[-1])
-
-
-def _wait_for_days(story: Story, last: date) -> None:
-    """Until the logs hold the last day: the predictor hands over a segment every few seconds."""
-    end = time.monotonic() + WAIT_SECONDS
-    while time.monotonic() < end:
-        days = story.run("watch", APP, codes=(0, 1), quiet=True)["days"]
-        if days and days[-1]["day"] == str(last):
-            return
-        time.sleep(1)
-    sys.exit(f"the last judged day is not {last} after {WAIT_SECONDS:.0f} s")
-
-
-def _arrive(story: Story, months: Path, month: str) -> None:
-    """A month's files come into the project's data folder."""
-    for name in ("flights", "weather"):
-        folder = story.folder / "data" / name
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(months / name / f"{month}.parquet", folder)
-    if not (story.folder / "data" / "planes").exists():
-        shutil.copytree(months / "planes", story.folder / "data" / "planes")
-
-
 def _flip_a_byte(project: Path, content: bytes) -> None:
     digest = hashlib.sha256(content).hexdigest()
     path = project / ".shipway" / "objects" / digest[:2] / digest[2:]
@@ -263,12 +221,6 @@ def _flip_a_byte(project: Path, content: bytes) -> None:
 def _releases(story: Story) -> list[dict[str, Any]]:
     made = [record for record in story.run("log", "release/delay")["history"] if record["outcome"] == "moved"]
     return [{"digest": m["to"], "name": m["why"], "created": m["when"]} for m in reversed(made)]
-
-
-def _say_metrics(story: Story, ran: dict[str, Any]) -> None:
-    for model in ran["models"].values():
-        for metric in model["metrics"]:
-            story.say(f"{metric['name']:<18} {metric['value']:.3f} [{metric['low']:.3f}, {metric['high']:.3f}]")
 
 
 if __name__ == "__main__":
