@@ -48,10 +48,14 @@ def test_a_folder_of_somebodys_log_is_judged_with_outcomes_that_lie_beside_it(fo
     done = watch(folder, *words, "--outcomes", "outcomes.csv", "--html", "page.html")
     assert done.exit_code == 1, done.output
     assert "fail         base_rate" in done.stdout
+    assert "  expected     roc_auc " in done.stdout
+    assert "assumes that P(label | score) is what it was in the reference; 98.5% of 1,400 rows are like" in done.stdout
     assert done.stdout.splitlines()[-1] == "next: open page.html"
     assert "<svg" in (folder / "page.html").read_text()
     document = json.loads(watch(folder, *words, "--outcomes", "outcomes.csv", "--json").stdout)
     assert (document["kind"], document["version"], document["verdict"]) == ("watch-window", 1, "fail")
+    assert document["estimated"]["of"] == "probability"
+    assert document["estimated"]["metrics"]["base_rate"]["realised"] is not None
     assert document["chosen"] == {
         "id": "request",
         "time": "at",

@@ -130,6 +130,10 @@ def _lines(document: JsonObject) -> list[str]:
     for name, verdict, number, against, text in view.checks:
         said = " ".join(part for part in (number, f"against {against}" if against else "", text) if part)
         lines.append(f"  {verdict or 'report':<12} {name:<20} {said}")
+    for name, expected, before, realised in view.expected:
+        there = f", {realised} where labels are" if realised else ""
+        lines.append(f"  {'expected':<12} {name:<20} {expected}, {before} in the reference{there}")
+    lines.append(f"  {view.assumed}")
     drifted = [shape for shape in view.shapes if shape.verdict == "fail"]
     lines += [f"  {'informs':<12} {'drift.' + shape.name:<20} {shape.text}" for shape in drifted]
     return lines

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from shipway.monitor._estimate import Estimated, estimate_window
     from shipway.monitor._excess import LOSS, measure_excess
     from shipway.monitor._find import find_call, find_entity_outcomes, find_outcomes, find_predictions
-    from shipway.monitor._foreign import ForeignWindow, WeightMalformed, WindowEmpty, measure_foreign
+    from shipway.monitor._foreign import ForeignWindow, measure_foreign
     from shipway.monitor._foreign_document import window_document
+    from shipway.monitor._foreign_estimate import EstimatedMetric, ForeignEstimate
+    from shipway.monitor._foreign_rows import WeightMalformed, WindowEmpty
     from shipway.monitor._foreign_table import ForeignColumns, choose_columns, take_columns, with_outcomes
     from shipway.monitor._freshness import check_freshness, freshness_detail
     from shipway.monitor._gaps import GAP, record_unpaired
@@ -86,7 +88,9 @@ _HOME = {
     "_columns": ["ColumnUnknown", "OutcomeColumns", "check_named", "pick_outcomes"],
     "_outcome_facts": ["OutcomeFacts", "measure_outcome_log"],
     "_coverage": ["AgeShare", "Bias", "matures_by", "maturity_curve", "measure_bias"],
-    "_foreign": ["ForeignWindow", "WeightMalformed", "WindowEmpty", "measure_foreign"],
+    "_foreign": ["ForeignWindow", "measure_foreign"],
+    "_foreign_estimate": ["EstimatedMetric", "ForeignEstimate"],
+    "_foreign_rows": ["WeightMalformed", "WindowEmpty"],
     "_foreign_document": ["window_document"],
     "_foreign_table": ["ForeignColumns", "choose_columns", "take_columns", "with_outcomes"],
     "_outcome_rows": ["OutcomeMalformed"],
@@ -141,10 +145,12 @@ __all__ = [
     "Encoded",
     "EntityRule",
     "Estimated",
+    "EstimatedMetric",
     "Event",
     "EventKind",
     "Finding",
     "ForeignColumns",
+    "ForeignEstimate",
     "ForeignWindow",
     "HoursWindow",
     "Incident",

@@ -5,14 +5,13 @@ The same profiles, the same checks and thresholds. Pages come from outcomes and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import date, datetime
+from typing import NamedTuple
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from shipway.data import (
     Drift,
@@ -25,33 +24,27 @@ from shipway.data import (
     reference_profile,
 )
 from shipway.kernel.check import Check, Verdict, worst
-from shipway.kernel.errors import ShipwayError
 from shipway.kernel.units import Seconds
 from shipway.monitor._checks import check_base_rate, check_calibration, report_quality
-from shipway.monitor._coverage import NOTABLE, AgeShare, Bias, matures_by, maturity_curve, measure_bias
+from shipway.monitor._coverage import NOTABLE, AgeShare, Bias, matures_by, measure_bias
 from shipway.monitor._drifted import check_effects
 from shipway.monitor._foreign_doubts import check_predictions, is_label, is_probability, why_not_judged
+from shipway.monitor._foreign_estimate import ForeignEstimate, estimate_foreign
+from shipway.monitor._foreign_rows import (
+    WindowEmpty,
+    arrival_curve,
+    repeat_rows,
+    repeat_values,
+    rows_inside,
+    with_mature,
+)
 from shipway.monitor._foreign_table import FEATURE
-from shipway.monitor._tables import AHEAD, SCORE, WEIGHT
+from shipway.monitor._tables import SCORE
 from shipway.monitor._verdict import Finding, Severity
-from shipway.monitor._weights import repeated_rows
 from shipway.monitor._window import Outcomes, outcomes_of
 from shipway.spec import MonitorSpec, default_monitors
 
-_MOST_ROWS = 20_000_000  # that weights may make of a window; beyond it every weight is taken in proportion
 SCORE_NAME = "prediction"
-
-
-class WindowEmpty(ShipwayError):
-    """There is nothing to compare: no prediction in the window, or no row in the reference."""
-
-    code = "monitor.window-empty"
-
-
-class WeightMalformed(ShipwayError):
-    """A weight that no row can have."""
-
-    code = "monitor.weight-malformed"
 
 
 class ColumnFacts(NamedTuple):
@@ -98,6 +91,7 @@ class ForeignWindow:
     findings: tuple[Finding, ...]
     drifts: Mapping[str, Drift]
     days: tuple[DayFacts, ...]
+    estimate: ForeignEstimate
     reference_rows: int
     reference: Profile
     current: Profile
@@ -124,29 +118,12 @@ def measure_foreign(
     arrival of labels says, else at once. Without times all rows are one window. Raises WindowEmpty, WeightMalformed,
     ProfileMismatch.
     """
-    rows, untimed, mistimed = _inside(predictions, window, now=now, until=until)
-    known = reference.collect()
-    if not rows.height or not known.height:
-        what = "the reference has no rows" if rows.height else "no prediction is in the window"
-        mend = "give other files" if rows.height else "a longer --window, or --until a day with predictions"
-        raise WindowEmpty(what, mend=mend)
-    curve = _curve(rows, now) if rows["label_time"].null_count() < rows.height else ()
-    guessed = matures_by(curve) if matures is None else None
-    counts_at = matures if matures is not None else guessed or Seconds(0.0)
-    rows = _matured(rows, counts_at, until or now)
-    measured = _repeated(rows)
-    columns = _compare_columns(known, rows)
+    inside, untimed, mistimed = rows_inside(predictions, window, now=now, until=until)
+    known = _some_rows(reference.collect(), inside)
+    rows, counts_at, guessed, curve = _labelled(inside, matures, now, until)
+    measured, columns = repeat_rows(rows), _compare_columns(known, rows)
     held = [name for name in _features(known) if name not in {*columns.lost, *columns.retyped}]
-    scored = is_probability(known[SCORE]) and is_probability(rows[SCORE])
-    both = known[SCORE].count() and rows[SCORE].count()
-    extra = {SCORE_NAME: SCORE} if both and not scored else {}
-    label = known["label"].to_numpy() if is_label(known["label"]) else None
-    score = known[SCORE].fill_null(float("nan")).to_numpy() if scored else None
-    ours = reference_profile(_table(_repeated(known), held, extra), score=_weigh(known, score), label=_weigh(known, label))
-    current = _profile(ours, measured, held, extra, scored=scored)
-    drifts = dict(measure_drift(ours, current))
-    if scored:
-        drifts[SCORE_NAME] = measure_score_drift(ours, current)
+    scored, ours, current, drifts = _profiles(known, rows, measured, held)
     outcomes, days = _days(ours, measured, rows, scored=scored)
     monitors = {name: replace_window(monitor, window) for name, monitor in default_monitors("local").items()}
     bias = measure_bias(rows.with_columns(pl.col(SCORE).fill_null(float("nan"))))
@@ -167,80 +144,66 @@ def measure_foreign(
         untimed=untimed,
         mistimed=mistimed,
         matures=counts_at,
-        estimated=guessed is not None,
+        estimated=guessed,
         curve=curve,
         bias=bias,
         columns=columns,
         findings=tuple(findings),
         drifts=drifts,
         days=days,
+        estimate=estimate_foreign(repeat_rows(known), measured, ours, current, held),
         reference_rows=known.height,
         reference=ours,
         current=current,
     )
 
 
+def _some_rows(reference: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """The reference. Raises WindowEmpty where it or the window has no rows."""
+    if rows.height and reference.height:
+        return reference
+    what = "the reference has no rows" if rows.height else "no prediction is in the window"
+    mend = "give other files" if rows.height else "a longer --window, or --until a day with predictions"
+    raise WindowEmpty(what, mend=mend)
+
+
+def _labelled(
+    rows: pl.DataFrame, matures: Seconds | None, now: datetime, until: datetime | None
+) -> tuple[pl.DataFrame, Seconds, bool, tuple[AgeShare, ...]]:
+    """The rows with `mature`, the age at which labels count, whether the curve of their arrival says so, and that curve."""
+    curve = arrival_curve(rows, now) if rows["label_time"].null_count() < rows.height else ()
+    guessed = matures_by(curve) if matures is None else None
+    counts_at = matures if matures is not None else guessed or Seconds(0.0)
+    return with_mature(rows, counts_at, until or now), counts_at, guessed is not None, curve
+
+
+class _Sides(NamedTuple):
+    """scored: predictions are probabilities on both."""
+
+    scored: bool
+    reference: Profile
+    current: Profile
+    drifts: dict[str, Drift]
+
+
+def _profiles(known: pl.DataFrame, rows: pl.DataFrame, measured: pl.DataFrame, held: list[str]) -> _Sides:
+    scored = is_probability(known[SCORE]) and is_probability(rows[SCORE])
+    both = known[SCORE].count() and rows[SCORE].count()
+    extra = {SCORE_NAME: SCORE} if both and not scored else {}
+    label = known["label"].to_numpy() if is_label(known["label"]) else None
+    score = known[SCORE].fill_null(float("nan")).to_numpy() if scored else None
+    table = _table(repeat_rows(known), held, extra)
+    reference = reference_profile(table, score=repeat_values(known, score), label=repeat_values(known, label))
+    current = _profile(reference, measured, held, extra, scored=scored)
+    drifts = dict(measure_drift(reference, current))
+    if scored:
+        drifts[SCORE_NAME] = measure_score_drift(reference, current)
+    return _Sides(scored, reference, current, drifts)
+
+
 def replace_window(monitor: MonitorSpec, window: Seconds) -> MonitorSpec:
     """The same thresholds over another window."""
     return MonitorSpec(name=monitor.name, page=monitor.page, inform=monitor.inform, window=window)
-
-
-def _inside(
-    predictions: pl.LazyFrame, window: Seconds, *, now: datetime, until: datetime | None
-) -> tuple[pl.DataFrame, int, int]:
-    """The rows of the window; how many have no time while others do; how many have one that nobody can believe."""
-    ahead = pl.col("time") > pl.lit(now + AHEAD)
-    counted = predictions.select(
-        pl.len().alias("rows"),
-        pl.col("time").count().alias("timed"),
-        ahead.sum().alias("ahead"),
-        pl.col("time").filter(~ahead).max().alias("last"),
-    ).collect()
-    rows, timed, mistimed, last = counted.row(0)
-    if not timed:
-        return predictions.collect(), 0, 0
-    end = until or (last + timedelta(microseconds=1) if last else now)
-    first = end - timedelta(seconds=window)
-    inside = predictions.filter(pl.col("time") >= pl.lit(first), pl.col("time") < pl.lit(end)).collect()
-    return inside.sort("time", maintain_order=True), rows - timed, mistimed
-
-
-def _matured(rows: pl.DataFrame, matures: Seconds, as_of: datetime) -> pl.DataFrame:
-    """With `mature`; a label of a row that is not is none yet, nor one that is said to come after as_of."""
-    old = pl.col("time") + timedelta(seconds=matures) <= pl.lit(as_of)
-    mature = old.fill_null(value=True)
-    here = mature & (pl.col("label_time") <= pl.lit(as_of)).fill_null(value=True) & pl.col("label").is_not_nan()
-    return rows.with_columns(mature=mature, label=pl.when(here).then(pl.col("label")))
-
-
-def _curve(rows: pl.DataFrame, now: datetime) -> tuple[AgeShare, ...]:
-    """Of rows that tell when their label came: that is when it arrived, counted from the event."""
-    arrived = pl.col("label_time")
-    told = rows.filter(pl.col("label").is_null() | arrived.is_not_null()).with_columns(
-        recorded=pl.col("time"), label_recorded=arrived, label_known=pl.col("label").is_not_null()
-    )
-    newest = max((end for end in (rows["label_time"].max(), rows["time"].max()) if isinstance(end, datetime)), default=now)
-    return maturity_curve(told.filter(pl.col("time").is_not_null()), now=_micros(min(newest, now)))
-
-
-def _repeated(rows: pl.DataFrame) -> pl.DataFrame:
-    """Every row as often as it stands for. Raises WeightMalformed."""
-    weights = rows[WEIGHT].fill_null(1.0)
-    if weights.len() == 0 or (weights == 1.0).all():
-        return rows
-    values = weights.to_numpy()
-    if not np.isfinite(values).all() or (values < 0).any():
-        raise WeightMalformed("a weight is a number of 0 or more", mend="--weight COLUMN, or leave it out with --ignore")
-    total = float(values.sum())
-    if not total > 0:
-        raise WeightMalformed("all weights are 0", mend="--weight COLUMN, or leave it out with --ignore")
-    return rows[repeated_rows(values * min(1.0, _MOST_ROWS / total))]
-
-
-def _weigh(rows: pl.DataFrame, values: NDArray[Any] | None) -> NDArray[Any] | None:
-    if values is None:
-        return None
-    return _repeated(rows.select(WEIGHT).with_columns(pl.Series("value", values)))["value"].to_numpy()
 
 
 def _features(rows: pl.DataFrame) -> list[str]:
@@ -303,7 +266,7 @@ def _days(
 
 def _mean(values: pl.Series) -> float | None:
     mean = values.mean()
-    return float(mean) if isinstance(mean, float) else None
+    return mean if isinstance(mean, float) and math.isfinite(mean) else None
 
 
 def _broken(columns: ColumnFacts, predictions: list[Finding]) -> list[Finding]:
@@ -349,10 +312,6 @@ def _performance(monitors: Mapping[str, MonitorSpec], outcomes: Outcomes | None,
         check_base_rate(monitors["base_rate"], outcomes),
         *report_quality(outcomes),
     ]
-
-
-def _micros(moment: datetime) -> int:
-    return int(moment.astimezone(UTC).timestamp() * 1_000_000)
 
 
 def _instant(value: object) -> datetime | None:

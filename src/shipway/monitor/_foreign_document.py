@@ -49,6 +49,7 @@ def window_document(found: ForeignWindow) -> JsonObject:
         },
         "columns": {name: list(names) for name, names in found.columns._asdict().items()},
         "checks": [finding.to_json() for finding in found.findings],
+        "estimated": found.estimate.to_json(),
         "days": [{**day._asdict(), "day": day.day.isoformat()} for day in found.days],
         "features": _features(found),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from shipway.kernel.check import Check, Verdict
+from shipway.monitor._foreign_table import classes_of
 from shipway.monitor._tables import SCORE
 from shipway.monitor._verdict import Finding, Severity
 
@@ -48,6 +49,8 @@ def why_not_judged(reference: pl.DataFrame, rows: pl.DataFrame) -> str:
         return "no row is old enough for its label"
     if not rows["label"].count():
         return "no row has a label: --outcomes FILE, or --label COLUMN"
+    if classes_of(rows):
+        return "outcomes of several classes are judged of a deployment; here the estimate stands beside them"
     for whose, table in (("the log", rows), ("the reference", reference)):
         if not _values(table[SCORE]).len():
             return f"{whose} has no prediction: --score COLUMN"

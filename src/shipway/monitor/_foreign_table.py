@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -12,7 +12,13 @@ from shipway.monitor._columns import IDS, LABELS, SCORES, TIMES, ColumnUnknown, 
 from shipway.monitor._tables import INSTANT, SCORE, WEIGHT, parse_instants
 
 _WEIGHTS = ("sample_weight", "weight", "sampled_weight")
+_CLASS_SCORES = ("probability_", "y_pred_proba_")  # before the name of a class
+_ANSWERS = ("y_pred", "predicted", "prediction", "predicted_label", "predicted_class", "answer")
+_CLASSES_NEEDED = 3  # two are a yes and a no
 _LABEL_TIMES = ("label_time", "outcome_time", "outcome_ts", "actual_ts")
+CLASS = "class."  # before the name of each class, its score
+ANSWER = "answer"  # the place of the class that was answered
+_WORDS = (pl.String, pl.Categorical, pl.Enum)
 FEATURE = "feature."  # before the name of each feature, so that none hides a column of ours
 
 
@@ -20,7 +26,8 @@ FEATURE = "feature."  # before the name of each feature, so that none hides a co
 class ForeignColumns:
     """Which column is what; None: there is none. features: those that are compared, without the columns left out.
 
-    passed_over: columns that are called like one of these and hold something else, in words.
+    passed_over: columns that are called like one of these and hold something else, in words. classes: name and column of
+    scores of each, in order; their columns are features as well. answer: the class that was answered.
     """
 
     id: str | None = None
@@ -31,6 +38,8 @@ class ForeignColumns:
     weight: str | None = None
     features: tuple[str, ...] = ()
     passed_over: tuple[str, ...] = ()
+    classes: tuple[tuple[str, str], ...] = ()
+    answer: str | None = None
 
 
 def choose_columns(frame: Frame, said: ForeignColumns, *, ignore: Sequence[str], where: str) -> ForeignColumns:
@@ -49,21 +58,81 @@ def choose_columns(frame: Frame, said: ForeignColumns, *, ignore: Sequence[str],
         given = getattr(said, what)
         found[what] = find_column(names if given else free, given, names_of, what=f"the {what}", where=where)
         free = [name for name in free if name != found[what]]
+    classes = () if said.score else _find_classes(free, schema)
+    answer = found["score"] if found["score"] in _ANSWERS else find_column(free, None, _ANSWERS, what="the answer", where=where)
+    if classes:
+        found["score"] = None
+        free = [name for name in free if name != answer]
     passed_over = []
     for what in ("score", "label", "weight"):
         column = found[what]
-        if column is not None and not (schema[column].is_numeric() or schema[column] == pl.Boolean):
+        worded = what == "label" and classes and column is not None and schema[column] in _WORDS
+        if column is not None and not (worded or schema[column].is_numeric() or schema[column] == pl.Boolean):
             if getattr(said, what):
                 kind = schema[column]
                 raise ColumnUnknown(f"the {what} is a number, and {column} is {kind}", where=where, mend=f"--{what} COLUMN")
             found[what] = None
             passed_over.append(f"{column} is {schema[column]}, and the {what} is a number: it is not used")
     features = tuple(name for name in free if _has_profile(schema[name]))
-    return ForeignColumns(**found, features=features, passed_over=tuple(passed_over))
+    whole = ForeignColumns(**found, features=features, passed_over=tuple(passed_over))  # type: ignore[arg-type]  # all of names
+    return replace(whole, classes=classes, answer=answer) if classes else whole
+
+
+def _find_classes(names: Sequence[str], schema: pl.Schema) -> tuple[tuple[str, str], ...]:
+    """Sorted, as their places are in both tables and in the outputs of a classifier."""
+    for prefix in _CLASS_SCORES:
+        found = {name.removeprefix(prefix): name for name in names if name.startswith(prefix) and schema[name].is_numeric()}
+        if len(found) >= _CLASSES_NEEDED:
+            numbers = _as_numbers(list(found))
+            order = sorted(found) if numbers is None else [name for _, name in sorted(zip(numbers, found, strict=True))]
+            return tuple((name, found[name]) for name in order)
+    return ()
+
+
+def _as_numbers(names: Sequence[str]) -> list[float] | None:
+    try:
+        return [float(name) for name in names]
+    except ValueError:
+        return None
+
+
+def classes_of(rows: pl.DataFrame | pl.LazyFrame) -> list[str]:
+    """Names of the classes that a table of take_columns has, in order."""
+    return [name.removeprefix(CLASS) for name in rows.collect_schema().names() if name.startswith(CLASS)]
+
+
+def _place(column: str, kind: pl.DataType, classes: Sequence[str]) -> pl.Expr:
+    """Of a class in their order; null for none of them. A number that is no class's name is a place."""
+    numbers = _as_numbers(classes)
+    if kind in _WORDS:
+        return pl.col(column).cast(pl.String).replace_strict(_places(classes), default=None, return_dtype=pl.Float64)
+    if numbers is None:
+        place = pl.col(column).cast(pl.Float64)
+        return pl.when(place.is_in([float(at) for at in range(len(classes))])).then(place)
+    return pl.col(column).cast(pl.Float64).replace_strict(_places(numbers), default=None, return_dtype=pl.Float64)
+
+
+def _places(names: Sequence[str | float]) -> Mapping[str | float, float]:
+    return {name: float(at) for at, name in enumerate(names)}
+
+
+def _take_classes(columns: ForeignColumns, schema: pl.Schema) -> dict[str, pl.Expr]:
+    """Scores of the classes, the place of the answer (the likeliest where no column says it), that of the label."""
+    names = [name for name, _ in columns.classes]
+    scores = {name: pl.col(column).cast(pl.Float64) for name, column in columns.classes}
+    likeliest = pl.concat_list(score.fill_nan(None) for score in scores.values()).list.arg_max().cast(pl.Float64)
+    picked = {f"{CLASS}{name}": score for name, score in scores.items()}
+    picked[ANSWER] = likeliest if columns.answer is None else _place(columns.answer, schema[columns.answer], names)
+    if columns.label is not None:
+        picked["label"] = _place(columns.label, schema[columns.label], names)
+    return picked
 
 
 def take_columns(frame: Frame, columns: ForeignColumns) -> pl.LazyFrame:
-    """id, time (INSTANT), SCORE, label, label_time, WEIGHT, null where there is none, and every feature as `feature.NAME`."""
+    """id, time (INSTANT), SCORE, label, label_time, WEIGHT, null where there is none, and every feature as `feature.NAME`.
+
+    Of several classes also the score of each as `class.NAME` and `answer`; label and answer are then places of classes.
+    """
     schema = frame.collect_schema()
     number = {"score": SCORE, "label": "label", "weight": WEIGHT}
     picked: dict[str, pl.Expr] = {}
@@ -74,6 +143,8 @@ def take_columns(frame: Frame, columns: ForeignColumns) -> pl.LazyFrame:
         name = getattr(columns, what)
         picked[what] = pl.lit(None, INSTANT) if name is None else _instants(name, schema[name])
     picked["id"] = pl.lit(None, pl.String) if columns.id is None else pl.col(columns.id).cast(pl.String, strict=False)
+    if columns.classes:
+        picked |= _take_classes(columns, schema)
     return frame.select(**picked, **{f"{FEATURE}{name}": pl.col(name) for name in columns.features})
 
 
@@ -111,14 +182,15 @@ def with_outcomes(predictions: pl.LazyFrame, outcomes: pl.DataFrame, *, name: st
         raise ColumnUnknown(f"the outcomes have {len(names)} names", where=where, mend=mend)
     if name is not None and name not in names:
         raise ColumnUnknown(f"no outcome is called {name}", where=where, mend=f"it has: {', '.join(map(str, names[:12]))}")
-    kind = outcomes.schema["value"]
-    if not (kind.is_numeric() or kind == pl.Boolean):
+    kind, classes = outcomes.schema["value"], classes_of(predictions)
+    if not (kind.is_numeric() or kind == pl.Boolean or (classes and kind in _WORDS)):
         raise ColumnUnknown(f"the value of an outcome is a number, not {kind}", where=where, mend="--outcomes FILE")
     time = pl.lit(None, INSTANT) if "time" not in outcomes.columns else _instants("time", outcomes.schema["time"])
+    label = _place("value", kind, classes) if classes else pl.col("value").cast(pl.Float64)
     newest = (
         outcomes.lazy()
         .filter(pl.col("name") == (name if name is not None else names[0]) if names else pl.lit(value=True))
-        .select(pl.col("id").cast(pl.String, strict=False), label=pl.col("value").cast(pl.Float64), label_time=time)
+        .select(pl.col("id").cast(pl.String, strict=False), label=label, label_time=time)
         .unique("id", keep="last", maintain_order=True)
     )
     joined = predictions.drop("label", "label_time").join(newest, on="id", how="left", maintain_order="left")

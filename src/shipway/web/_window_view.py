@@ -53,6 +53,8 @@ class WindowView:
     title: str
     notes: tuple[str, ...]
     checks: tuple[tuple[str, str, str, str, str], ...]
+    expected: tuple[tuple[str, str, str, str], ...]
+    assumed: str
     drawings: tuple[Drawing, ...]
     shapes: tuple[Shape, ...]
     more: str
@@ -82,6 +84,8 @@ def make_window_view(document: JsonObject) -> WindowView:
         title=_short(str(found["predictions"]), 3 * _NAME),
         notes=tuple(notes),
         checks=tuple(_check(check) for check in checks[:_CHECKS]),
+        expected=tuple(_expected(*metric) for metric in found["estimated"]["metrics"].items()),
+        assumed=_assumed(found["estimated"]),
         drawings=tuple(drawing for drawing in (_rates(found["days"]), _score(found["days"]), _curve(maturity)) if drawing),
         shapes=tuple(drawn),
         more=f"{left} more features drifted less; the JSON has their distances" if left else "",
@@ -96,6 +100,20 @@ def _check(check: Any) -> tuple[str, str, str, str, str]:
     quiet = {"report": "", "inform": "informs" if check["verdict"] == "fail" else check["verdict"]}
     verdict = quiet.get(check["severity"], check["verdict"])
     return _short(check["name"]), verdict, number, against, _short(check.get("text") or "", 3 * _NAME)
+
+
+def _expected(name: str, metric: Any) -> tuple[str, str, str, str]:
+    """Its name, and what it is expected to be, was in the reference and is where labels are."""
+    values = (metric[side] for side in ("estimated", "reference", "realised"))
+    one, other, last = ("" if value is None else f"{value:,.4g}" for value in values)
+    return name, one, other, last
+
+
+def _assumed(estimated: Any) -> str:
+    if not estimated["metrics"]:
+        return str(estimated["text"])
+    like = f"{estimated['supported']:.1%} of {estimated['rows']:,} rows are like rows of the reference"
+    return "; ".join(part for part in (estimated["assumes"], like, estimated["learner"]) if part)
 
 
 def _short(text: str, most: int = _NAME) -> str:
@@ -120,6 +138,8 @@ def _over_days(days: list[Any], series: dict[str, str], title: str, note: str, w
     lines = []
     for name, tone in series.items():
         known = [(place, day) for place, day in enumerate(days) if day[name] is not None]
+        if not known:
+            continue
         known = known[:: -(-len(known) // _POINTS)]
         places = [place / max(1, len(days) - 1) for place, _ in known]
         said = [f"{day['day']}: {name} {day[name]:.4g}, labels {day['labels']:,} of {day['rows']:,}" for _, day in known]
