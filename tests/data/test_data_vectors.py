@@ -153,7 +153,7 @@ def test_somebody_elses_log_with_embeddings_tells_all_projections_as_one() -> No
     assert names["drift.e.projection"].text.endswith("of 64 projections have drifted")
     assert names["drift.e.projection"].value == max(d.psi or 0.0 for name, d in found.drifts.items() if "projection" in name)
     shown = [row["name"] for row in window_document(found)["features"]]  # type: ignore[index, union-attr, call-overload]
-    assert len(shown) == 4
+    assert set(shown) == {"x", "e.norm", "e.nearest", "e.projection"}
     bare = take_columns(tables[1].drop("e"), ForeignColumns(features=("x",)))
     lost = measure_foreign(bare, known, window=Seconds(1.0), now=datetime(2026, 11, 29, tzinfo=UTC))
     assert lost.columns.lost == ("e",)

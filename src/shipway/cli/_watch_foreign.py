@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import click
 
@@ -135,7 +135,11 @@ def _lines(document: JsonObject) -> list[str]:
         lines.append(f"  {'expected':<12} {name:<20} {expected}, {before} in the reference{there}")
     lines.append(f"  {view.assumed}")
     drifted = [shape for shape in view.shapes if shape.verdict == "fail"]
-    lines += [f"  {'informs':<12} {'drift.' + shape.name:<20} {shape.text}" for shape in drifted]
+    checks = cast("list[dict[str, str]]", document["checks"])
+    words = {check["name"]: f"; {check['text']}" for check in checks if check.get("text")}
+    for shape in drifted:
+        name = f"drift.{shape.name}"
+        lines.append(f"  {'informs':<12} {name:<20} {shape.text}{words.get(name, '')}")
     return lines
 
 

@@ -13,7 +13,7 @@ from shipway.kernel.clock import instant
 from shipway.monitor._coverage import Bias
 from shipway.monitor._foreign import SCORE_NAME, ForeignWindow
 from shipway.monitor._new_values import new_values_json
-from shipway.monitor._projections import without_lesser
+from shipway.monitor._projections import told_names
 
 PICTURES = 30  # features with a picture, those that drifted most first: a page of any table stays small
 _BARS = 20
@@ -72,12 +72,12 @@ def _bias_words(bias: Bias) -> str:
 
 
 def _features(found: ForeignWindow) -> list[Json]:
-    told = without_lesser([*found.drifts], {name: drift.psi for name, drift in found.drifts.items()}, found.reference)
+    told = told_names(found.drifts.keys(), {name: drift.psi for name, drift in found.drifts.items()}, found.reference)
     order = sorted(told, key=lambda name: (name != SCORE_NAME, -(found.drifts[name].psi or 0.0), name))
     rows: list[Json] = []
     for place, name in enumerate(order):
         shapes = _shapes(found.reference, found.current, name) if place < PICTURES else {}
-        rows.append({"name": name, **found.drifts[name]._asdict(), **new_values_json(found.current, name), **shapes})
+        rows.append({"name": told[name], **found.drifts[name]._asdict(), **new_values_json(found.current, name), **shapes})
     return rows
 
 

@@ -37,10 +37,10 @@ def fold_projections(findings: Sequence[Finding], monitor: str, reference: Profi
     return [*left, *folded]
 
 
-def without_lesser(names: Collection[str], psi: Mapping[str, float | None], reference: Profile) -> list[str]:
-    """The columns with the one projection of each group that has moved most."""
-    lesser: set[str] = set()
-    for group in projection_groups(reference).values():
-        held = sorted(group & {*names}, key=lambda name: (psi[name] or 0.0, name))
-        lesser |= {*held[:-1]}
-    return [name for name in names if name not in lesser]
+def told_names(names: Collection[str], psi: Mapping[str, float | None], reference: Profile) -> dict[str, str]:
+    """Under which name each column is told; of each group of projections the one that moved most, under that of the group."""
+    told = {name: name for name in names}
+    for group, members in projection_groups(reference).items():
+        held = sorted(members & told.keys(), key=lambda name: (psi[name] or 0.0, name))
+        told = {name: shown for name, shown in told.items() if name not in members} | dict.fromkeys(held[-1:], group)
+    return told
