@@ -1,10 +1,13 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from monitor_logs import NOW, REF, RELEASE, FakeClock, microseconds, new_store, prediction
 
 from shipway.kernel.check import Verdict
@@ -16,11 +19,12 @@ from shipway.monitor import (
     check_errors,
     check_latency,
     check_run_age,
+    check_schedule,
     check_silence,
     compact_logs,
     measure_traffic,
 )
-from shipway.spec import ADDED_MONITORS, MonitorSpec
+from shipway.spec import ADDED_MONITORS, MonitorSpec, ScheduleSpec, parse_cron, times_before
 from shipway.store import FailureRecord, SegmentWriter, encode_record
 
 HOUR = Seconds(3600.0)
@@ -127,6 +131,62 @@ def test_a_run_that_did_not_come_is_counted() -> None:
     assert (late.severity, late.check.verdict, late.check.value) == (Severity.TICKET, Verdict.FAIL, 2.0)
     assert check_run_age(monitor, NOW - timedelta(hours=20), now=NOW).check.verdict is Verdict.PASS
     assert check_run_age(monitor, None, now=NOW).check.verdict is Verdict.INCONCLUSIVE
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("cron", "newest", "now", "missed"),
+    [
+        ("0 4 * * mon", "2026-11-16T04:20", "2026-11-23T05:59", 0),  # within the grace of two hours
+        ("0 4 * * mon", "2026-11-16T04:20", "2026-11-23T06:00", 1),
+        ("0 4 * * mon", "2026-11-23T03:59", "2026-11-23T06:00", 1),  # a run by hand a minute before is not that one
+        ("0 4 * * mon", "2026-11-23T04:00:01", "2026-11-29T23:00", 0),
+        ("0 4 * * mon", "2026-11-01T12:00", "2026-11-23T12:00", 4),
+        ("30 2 * * *", "2026-03-28T02:40", "2026-03-29T12:00", 0),  # 29 March has no 02:30 in Berlin
+        ("30 2 * * *", "2026-03-28T02:40", "2026-03-30T12:00", 1),
+        ("30 2 * * *", "2026-10-24T02:40", "2026-10-25T12:00", 1),  # 25 October has two, and one run
+        ("0 0 13 * fri", "2026-11-12T12:00", "2026-11-21T12:00", 2),  # the 13th, a Friday too, and the 20th
+        ("*/15 * * * *", "2026-11-23T08:00", "2026-11-23T12:00", 8),
+    ],
+)
+def test_a_scheduled_time_that_no_run_has_followed_is_counted_by_the_clock_on_the_wall(
+    cron: str, newest: str, now: str, missed: int
+) -> None:
+    monitor = MonitorSpec(name="missed_run", ticket=0.0, window=Seconds(7200.0))
+    schedule = ScheduleSpec(cron=cron, timezone="Europe/Berlin")
+    last, at = (datetime.fromisoformat(text).replace(tzinfo=BERLIN).astimezone(UTC) for text in (newest, now))
+    found = check_schedule(monitor, schedule, last, now=at)
+    assert (found.check.value, found.check.verdict is Verdict.FAIL, found.severity) == (missed, missed > 0, Severity.TICKET)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.sampled_from(["0 4 * * *", "30 2 * * sun", "15 1,2,3 25-31 3,10 *", "*/20 2 * * 0,3"]),
+    st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC"]),
+    st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 1)),
+)
+def test_scheduled_times_are_those_that_a_look_at_every_minute_finds(text: str, zone: str, start: datetime) -> None:
+    after, cron = start.replace(tzinfo=UTC, second=30, microsecond=0), parse_cron(text)
+    until = after + timedelta(days=4)
+    expected, minute = [], after.replace(second=0) + timedelta(minutes=1)
+    while minute <= until:
+        wall = minute.astimezone(ZoneInfo(zone))
+        day, weekday = cron.day is None or wall.day in cron.day, cron.weekday is None or wall.isoweekday() % 7 in cron.weekday
+        dated = (day or weekday) if cron.day and cron.weekday else (day and weekday)
+        fits = [field is None or value in field for field, value in
+                ((cron.minute, wall.minute), (cron.hour, wall.hour), (cron.month, wall.month))]  # fmt: skip
+        expected += [minute] if dated and all(fits) and not wall.fold else []
+        minute += timedelta(minutes=1)
+    assert list(times_before(cron, zone, after=after, until=until)) == expected[::-1]
+
+
+def test_a_run_each_six_hours_that_did_not_come_is_counted_once_the_grace_is_over() -> None:
+    monitor, schedule = MonitorSpec(name="missed_run", ticket=0.0, window=HOUR), ScheduleSpec(every=Seconds(6 * 3600.0))
+    found = [check_schedule(monitor, schedule, NOW - timedelta(hours=ago), now=NOW).check.value for ago in (6.9, 7, 13.5)]
+    assert found == [0.0, 1.0, 2.0]
+    assert check_schedule(monitor, schedule, None, now=NOW).check.verdict is Verdict.INCONCLUSIVE
 
 
 def test_a_series_without_a_change_opens_next_to_no_ticket() -> None:

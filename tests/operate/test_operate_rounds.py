@@ -20,6 +20,7 @@ from shipway.release import apply_release
 from shipway.spec import Spec
 
 pytest_plugins = ["cli_assistant_fixtures"]
+WATCHED = {"cost", "freshness", "sentinel", "contract", "errors", "latency", "silence"}
 
 
 class Turning:
@@ -56,7 +57,7 @@ def test_a_turn_looks_and_follows_and_says_so_once(live: Assistant) -> None:
     turning.turn()
     newest = live.store.resolve("release/guide")
     assert said == [f"{REF} follows to {newest[7:19]}: moved"]
-    assert {reading.monitor for reading in load_readings(live.store, REF)} == {"cost", "freshness", "sentinel"}
+    assert {reading.monitor for reading in load_readings(live.store, REF)} == WATCHED
     assert outcomes(live) == ["moved", "moved"]
 
 
@@ -83,7 +84,7 @@ def test_a_provider_that_is_down_is_told_once_and_the_loop_goes_on(live: Assista
     turning.turn()
     assert len([line for line in said if "follow" in line]) == 1
     assert "answered 503" in said[0]
-    assert {reading.monitor for reading in load_readings(live.store, REF)} == {"cost", "freshness", "sentinel"}
+    assert {reading.monitor for reading in load_readings(live.store, REF)} == WATCHED
     parrot.down = False
     turning.now += 6
     turning.turn()
@@ -113,7 +114,7 @@ def test_a_deployment_that_cannot_be_looked_at_keeps_no_other_from_it(live: Assi
     assert [line.partition(": ")[0] for line in said] == ["surroundings deploy/guide@early", f"surroundings {REF}"]
     for ref in ("deploy/guide@early", REF):
         kept = {reading.monitor: reading.check.verdict for reading in load_readings(live.store, ref)}
-        assert kept.keys() == {"cost", "freshness", "sentinel"}
+        assert kept.keys() == WATCHED
         assert kept["freshness"] is Verdict.INCONCLUSIVE
 
 

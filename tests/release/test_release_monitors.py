@@ -1,12 +1,21 @@
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import digest_bytes
 from shipway.kernel.units import Seconds
-from shipway.release import deployment_object, monitors_of
-from shipway.spec import ADDED_MONITORS, DeploySpec, MonitorSpec, default_monitors
+from shipway.release import deployment_object, monitors_of, schedule_of
+from shipway.spec import (
+    ADDED_MONITORS,
+    REQUEST_MONITORS,
+    DeploySpec,
+    MonitorSpec,
+    ScheduleSpec,
+    default_monitors,
+    parse_spec,
+)
 from shipway.store import Store, open_store
 
 
@@ -42,8 +51,22 @@ def test_a_monitor_that_came_later_can_be_changed_and_switched_off_in_the_object
     assert digest_bytes(b"{}") in str(written)
 
 
-def test_a_gateway_has_none_of_the_monitors_of_predictors(tmp_path: Path) -> None:
+def test_of_the_monitors_of_predictors_a_gateway_has_those_of_requests(tmp_path: Path) -> None:
     store = open_store(tmp_path, "test", create=True)
     written = {**of(store, default_monitors("local")), "target": "gateway", "monitors": {}}
-    assert monitors_of(written) == {}
-    assert not ADDED_MONITORS.keys() & default_monitors("gateway").keys()
+    assert monitors_of(written) == REQUEST_MONITORS, "one made before they came has them too"
+    assert ADDED_MONITORS.keys() & default_monitors("gateway").keys() == REQUEST_MONITORS.keys()
+
+
+def test_a_schedule_is_in_the_object_where_a_monitor_goes_by_it(tmp_path: Path) -> None:
+    store = open_store(tmp_path, "test", create=True)
+    release, found = store.put_bytes(b"{}", "application/json").digest, {}
+    for cron, monitors in product((None, "0 4 * * 1"), ("", "monitors: {missed_run: off}")):
+        given = f"schedule: {{cron: '{cron}', timezone: Europe/Berlin}}" if cron else ""
+        spec = parse_spec(f"project: p\n{given}\ndeploy: {{a@b: {{{monitors}}}}}", path="shipway.yaml")
+        written = deployment_object(store, release, spec.deploy["a@b"], {}, schedule=spec.schedule)
+        found[bool(cron), bool(monitors)] = schedule_of(written), monitors_of(written).get("missed_run")
+    scheduled = ScheduleSpec(cron="0 4 * * 1", timezone="Europe/Berlin")
+    on = MonitorSpec(name="missed_run", ticket=0.0, window=Seconds(7200.0))
+    assert found.pop((True, False)) == (scheduled, on)
+    assert set(found.values()) == {(None, None)}

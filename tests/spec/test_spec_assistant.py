@@ -15,6 +15,7 @@ from shipway.kernel.errors import ShipwayError
 from shipway.kernel.units import Seconds
 from shipway.spec import (
     ADDED_MONITORS,
+    REQUEST_MONITORS,
     BudgetSpec,
     DeploySpec,
     EvalSpec,
@@ -98,6 +99,7 @@ def test_the_example_is_exactly_these_values() -> None:
                 "freshness": MonitorSpec(name="freshness", page=0.0, window=Seconds(1800.0)),
                 "cost": MonitorSpec(name="cost", page=5.0, window=DAY),
                 "sentinel": MonitorSpec(name="sentinel", page=0.2, window=Seconds(3600.0)),
+                **REQUEST_MONITORS,
             },
             follow=("index/docs", "prompt/answer"),
             uses=("prompt/answer",),
@@ -241,12 +243,15 @@ def test_a_gateway_is_watched_for_freshness_and_by_a_sentinel_and_for_cost_when_
     assert parsed(indexed + "deploy: {a@b: {target: gateway}}").deploy["a@b"].monitors == {
         "freshness": freshness,
         "sentinel": sentinel,
+        **REQUEST_MONITORS,
     }
-    assert parsed(GATEWAY + "deploy: {a@b: {target: gateway}}").deploy["a@b"].monitors == {"sentinel": sentinel}
-    entry = "{target: gateway, monitors: {sentinel: off, cost: {inform: 0, window: 7d}}}"
+    bare = parsed(GATEWAY + "deploy: {a@b: {target: gateway}}").deploy["a@b"].monitors
+    assert bare == {"sentinel": sentinel, **REQUEST_MONITORS}
+    entry = "{target: gateway, monitors: {sentinel: off, silence: off, cost: {inform: 0, window: 7d}}}"
     assert parsed(indexed + f"deploy: {{a@b: {entry}}}").deploy["a@b"].monitors == {
         "freshness": freshness,
         "cost": MonitorSpec(name="cost", inform=0.0, window=Seconds(7 * 86_400.0)),
+        **{name: monitor for name, monitor in REQUEST_MONITORS.items() if name != "silence"},
     }
     assert default_monitors("local").keys() == {"calibration", "base_rate", "drift", *ADDED_MONITORS}
 

@@ -227,9 +227,10 @@ def _told(out: Output, readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
 
 def _surroundings(project: Project, out: Output, ref: str, sentinel: bool, anew: bool) -> tuple[Reading, ...]:
     """What the monitors on the wall clock say now, a line each."""
-    from shipway.operate import watch_surroundings
+    from shipway.operate import watch_calls, watch_surroundings
 
     environ = project.settings.environ
     asked = True if sentinel or anew else None
+    watch_calls(project.hands, ref)
     readings = watch_surroundings(project.hands, ref, environ=environ, spec=project.spec, sentinel=asked, anew=anew)
     return _told(out, readings)

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from shipway.monitor._outcome_rows import OutcomeMalformed
     from shipway.monitor._outcomes import OutcomeLog
     from shipway.monitor._readings import READING, Reading, ReadingPoint, drop_readings, keep_reading, load_readings
-    from shipway.monitor._runs import check_run_age
+    from shipway.monitor._runs import check_run_age, check_schedule
     from shipway.monitor._sentinel import SentinelFound, compare_prices, compare_runs, with_prices
     from shipway.monitor._served import refresh_served, report_served
     from shipway.monitor._share import share_logs
@@ -60,7 +60,15 @@ if TYPE_CHECKING:
     from shipway.monitor._slices import Slice, Slices, check_segments, measure_slices
     from shipway.monitor._tables import input_column, list_tables, scan_outcomes, scan_predictions
     from shipway.monitor._timeline import load_events, load_incidents
-    from shipway.monitor._traffic import Window, check_contract, check_errors, check_latency, check_silence, measure_traffic
+    from shipway.monitor._traffic import (
+        Window,
+        check_contract,
+        check_errors,
+        check_latency,
+        check_silence,
+        measure_calls,
+        measure_traffic,
+    )
     from shipway.monitor._verdict import DayVerdict, Finding, Severity
     from shipway.monitor._watch import AttestChecks, WatchResult, load_alerts, load_verdicts, watch
 
@@ -113,8 +121,16 @@ _HOME = {
     "_incidents": ["Cause", "CauseKind", "Event", "EventKind", "Incident", "group_alerts", "rank_causes"],
     "_timeline": ["load_events", "load_incidents"],
     "_silences": ["ALL", "Silence", "SilenceMalformed", "keep_silence", "load_silences"],
-    "_runs": ["check_run_age"],
-    "_traffic": ["Window", "check_contract", "check_errors", "check_latency", "check_silence", "measure_traffic"],
+    "_runs": ["check_run_age", "check_schedule"],
+    "_traffic": [
+        "Window",
+        "check_contract",
+        "check_errors",
+        "check_latency",
+        "check_silence",
+        "measure_calls",
+        "measure_traffic",
+    ],
     "_sentinel": ["SentinelFound", "compare_prices", "compare_runs", "with_prices"],
     "_watch": ["AttestChecks", "WatchResult", "load_alerts", "load_verdicts", "watch"],
 }
@@ -189,6 +205,7 @@ __all__ = [
     "check_latency",
     "check_named",
     "check_run_age",
+    "check_schedule",
     "check_segments",
     "check_silence",
     "choose_columns",
@@ -228,6 +245,7 @@ __all__ = [
     "matures_by",
     "maturity_curve",
     "measure_bias",
+    "measure_calls",
     "measure_cost",
     "measure_coverage",
     "measure_excess",

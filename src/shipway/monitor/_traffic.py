@@ -17,6 +17,7 @@ import polars as pl
 
 from shipway.kernel.check import Check, Verdict
 from shipway.kernel.units import Seconds
+from shipway.monitor._calls import calls_of_ref, scan_calls
 from shipway.monitor._deployments import SHADOW, deployment_ref, rows_of_ref
 from shipway.monitor._faults import past_unreadable
 from shipway.monitor._limits import exceeded, limits_of, undecided
@@ -51,7 +52,24 @@ class Window(NamedTuple):
 def measure_traffic(store: Store, ref: str, *, window: Seconds, now: datetime) -> tuple[Window, ...]:
     """The windows of five weeks that end now, the newest first, up to the one with the first request of them."""
     since = now - LOOK_BACK
-    asked = pl.concat([_answered(store, ref, since), _failures(store, ref, since)])
+    return _windows(pl.concat([_answered(store, ref, since), _failures(store, ref, since)]), window, now)
+
+
+def measure_calls(store: Store, ref: str, *, window: Seconds, now: datetime, cached: bool = True) -> tuple[Window, ...]:
+    """As measure_traffic, of calls through a gateway. cached: answers from a cache count too; they say nothing of latency.
+
+    Failed is what no provider answered after all fallbacks: 500 and above, a provider's own 429, a stream that was cut, and
+    an answer that is passages alone because no model gave one. Limits of ours and callers who left are neither.
+    """
+    calls = calls_of_ref(store, scan_calls(store, since=now - LOOK_BACK), ref)
+    calls = calls if cached else calls.filter(pl.col("cache") == "none")
+    busy = (pl.col("status") == 429) & (pl.col("error") == "gateway.upstream-said")
+    lost = busy | (pl.col("error") == "gateway.stream-cut") | pl.col("degraded").list.contains("model").fill_null(value=False)
+    status = pl.when(lost).then(502).otherwise(pl.col("status")).cast(pl.Int64)
+    return _windows(calls.select("recorded", "latency_us", status=status), window, now)
+
+
+def _windows(asked: pl.LazyFrame, window: Seconds, now: datetime) -> tuple[Window, ...]:
     back = ((pl.lit(now, dtype=INSTANT) - pl.col("recorded")).dt.total_microseconds() // int(window * 1e6)).clip(0)
     counted = (
         asked.with_columns(back.alias("back"))
@@ -74,8 +92,10 @@ def check_errors(monitor: MonitorSpec, windows: Sequence[Window]) -> Finding:
 
 
 def check_contract(monitor: MonitorSpec, windows: Sequence[Window]) -> Finding:
-    """Value: the share of requests that were refused because what they asked does not fit the model's signature."""
-    return _share(monitor, windows, [window.refused for window in windows], "did not fit the model's signature")
+    """Value: the share of requests that were refused because what they asked does not fit: a model's signature, or a gateway's
+    protocol.
+    """
+    return _share(monitor, windows, [window.refused for window in windows], "did not fit what is asked for")
 
 
 def check_latency(monitor: MonitorSpec, windows: Sequence[Window]) -> Finding:

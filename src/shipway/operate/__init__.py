@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from shipway.operate._prompts import PromptTaken, PromptUnreadable, prompt_object, take_prompts
     from shipway.operate._ray import RayFailed, RayMissing, RayUnreachable, RayWorkers, open_ray
     from shipway.operate._reconcile import Action, Start, Stop, reconcile
+    from shipway.operate._requests import watch_calls
     from shipway.operate._reviews import rate_review
     from shipway.operate._rounds import Round, follow_round, look_round
     from shipway.operate._score import BATCH, OutputRefused, Scored, ScoreTask, score_files, score_task
@@ -109,6 +110,7 @@ _HOME = {
     "_business_arms": ["arms_against_live"],
     "_segments": ["search_slices"],
     "_notify": ["NotifyFailed", "NotifyMissing", "notify", "notify_round"],
+    "_requests": ["watch_calls"],
     "_service": ["watch_service"],
     "_surroundings": ["watch_surroundings"],
     "_control": ["Control", "compact", "gather", "labels_of", "make_supervisor", "watch_all", "watch_ref"],
@@ -236,6 +238,7 @@ __all__ = [
     "tracking_url",
     "wait_until_live",
     "watch_all",
+    "watch_calls",
     "watch_ref",
     "watch_service",
     "watch_surroundings",

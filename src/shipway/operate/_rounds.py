@@ -14,6 +14,7 @@ from shipway.kernel.errors import ShipwayError
 from shipway.operate._asking import World
 from shipway.operate._follow import follow
 from shipway.operate._patience import Patience
+from shipway.operate._requests import watch_calls
 from shipway.operate._service import watch_service
 from shipway.operate._surroundings import watch_surroundings
 from shipway.pipeline import Hands, Silence
@@ -99,14 +100,19 @@ def look_round(
     report: Callable[[str], None],
     clock: Callable[[], float] = time.monotonic,
 ) -> Round:
-    """Looks at the documents, costs and providers of gateways, and once a minute at the requests of predictors. As above."""
+    """Looks at documents, costs and providers of gateways, and once a minute at the requests of every deployment. As above."""
     store, looked = hands.store, dict[str, float]()
 
     def work(ref: str) -> None:
-        if store.get(store.resolve(ref), "deployment")["target"] == "gateway":
+        gateway, due = store.get(store.resolve(ref), "deployment")["target"] == "gateway", _due(ref)
+        if due:
+            (watch_calls if gateway else watch_service)(hands, ref)
+        if gateway:
             watch_surroundings(hands, ref, environ=environ, spec=spec())
-        elif clock() - looked.get(ref, -SERVICE_SECONDS) >= SERVICE_SECONDS:
-            looked[ref] = clock()
-            watch_service(hands, ref)
+
+    def _due(ref: str) -> bool:
+        due = clock() - looked.get(ref, -SERVICE_SECONDS) >= SERVICE_SECONDS
+        looked.update({ref: clock()} if due else {})
+        return due
 
     return Round("surroundings", store, work, every=LOOK_SECONDS, report=report)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.check import Check, Verdict
+from shipway.kernel.units import Seconds
 from shipway.monitor import (
     Finding,
     Reading,
-    check_contract,
-    check_errors,
-    check_latency,
+    Window,
     check_run_age,
-    check_silence,
+    check_schedule,
     drop_readings,
     judge_amount,
     keep_reading,
@@ -26,19 +25,14 @@ from shipway.monitor import (
 from shipway.operate._business import BUSINESS, watch_business
 from shipway.operate._business_arms import arm_monitors, watch_arms
 from shipway.operate._control import attester
+from shipway.operate._requests import TRAFFIC, request_looks
 from shipway.operate._segments import watch_segments
 from shipway.operate._staleness import STALENESS
-from shipway.pipeline import Hands
-from shipway.release import load_components, metrics_of, monitors_of, release_descriptor
+from shipway.pipeline import Hands, last_run
+from shipway.release import load_components, metrics_of, monitors_of, release_descriptor, schedule_of
 from shipway.spec import MonitorSpec
 from shipway.store import Store
 
-TRAFFIC = {
-    "errors": check_errors,
-    "contract": check_contract,
-    "latency": check_latency,
-    "silence": check_silence,
-}
 SERVICE_MONITORS = frozenset({*TRAFFIC, "cost", "missed_run"})
 
 
@@ -81,17 +75,14 @@ def _kept_apart(store: Store, ref: str, deployment: JsonObject) -> list[str]:
 def _looks(
     store: Store, ref: str, deployment: JsonObject, monitors: Mapping[str, MonitorSpec], now: datetime
 ) -> Iterator[tuple[Finding, JsonObject]]:
-    found = {window: measure_traffic(store, ref, window=window, now=now) for window in {
-        monitor.window for name, monitor in monitors.items() if name in TRAFFIC
-    }}  # fmt: skip
-    for name, check in TRAFFIC.items():
-        if name in monitors:
-            windows = found[monitors[name].window]
-            newest = windows[0]._asdict() if windows else {}
-            yield (
-                check(monitors[name], windows),
-                {"window_seconds": monitors[name].window, "newest": newest, "windows": len(windows)},
-            )
+    windows: dict[Seconds, Sequence[Window]] = {}
+
+    def measure(_name: str, window: Seconds) -> Sequence[Window]:
+        if window not in windows:
+            windows[window] = measure_traffic(store, ref, window=window, now=now)
+        return windows[window]
+
+    yield from request_looks(monitors, measure)
     if "cost" in monitors:
         yield _cost(store, deployment, monitors["cost"], now)
     if "missed_run" in monitors:
@@ -111,9 +102,11 @@ def _cost(store: Store, deployment: JsonObject, monitor: MonitorSpec, now: datet
 
 
 def _run(store: Store, deployment: JsonObject, monitor: MonitorSpec, now: datetime) -> tuple[Finding, JsonObject]:
-    """The newest run is the newest move of a model of the release, whether or not it was released."""
-    release = release_descriptor(deployment).digest
+    """The newest run is the newest that made a model of the release, whether or not it was another one or was released."""
+    release, schedule = release_descriptor(deployment).digest, schedule_of(deployment)
     models = [component.name for component in load_components(store, release) if component.kind == "model"]
-    runs = [record.at for name in models for record in store.history(f"model/{name}", limit=1)]
-    newest = max(runs, default=None)
-    return check_run_age(monitor, newest, now=now), {"newest": newest.isoformat() if newest else None, "models": [*models]}
+    newest = max((at for name in models if (at := last_run(store, name))), default=None)
+    detail: JsonObject = {"newest": newest.isoformat() if newest else None, "models": [*models]}
+    if schedule is None:
+        return check_run_age(monitor, newest, now=now), detail
+    return check_schedule(monitor, schedule, newest, now=now), detail

@@ -15,6 +15,7 @@ from shipway.environment import environment_object, parse_lock
 from shipway.gate import attest, move_ref
 from shipway.kernel import media
 from shipway.kernel.canonical import JsonObject
+from shipway.kernel.clock import instant, parse_instant
 from shipway.kernel.digest import Digest
 from shipway.kernel.errors import ShipwayError
 from shipway.pipeline._code import code_object
@@ -33,6 +34,7 @@ from shipway.store import Edge, Store, while_working
 if TYPE_CHECKING:
     from shipway.pipeline._made import ModelMade
 
+RAN = "ran"  # state rows: when a run last made a model, by its name; the same again moves no ref
 MADE = "made"  # state rows: what made a model, by the model's digest
 
 
@@ -199,7 +201,15 @@ def _make_models(
         )
         _record(hands, plan, result, made[name], name=name, started=started, root=root)
         move_ref(hands.store, hands.keys, hands.actor, ref=f"model/{name}", target=made[name].model, why=why)
+        hands.store.put_state(RAN, name, {"version": 1, "at": instant(hands.store.clock.now())})
     return made
+
+
+def last_run(store: Store, model: str) -> datetime | None:
+    """When a run last made this model, the same one again too; None before the first."""
+    moved = [record.at for record in store.history(f"model/{model}", limit=1)]
+    ran = store.state(RAN, model)
+    return max([*moved, *([parse_instant(str(ran.value["at"]))] if ran else [])], default=None)
 
 
 def _record(

@@ -9,7 +9,16 @@ from shipway.kernel import media
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.kernel.units import Seconds
-from shipway.spec import ADDED_MONITORS, BATCH_SECONDS, DeploySpec, MonitorSpec, OutcomeSpec, PredictorSpec
+from shipway.spec import (
+    ADDED_MONITORS,
+    BATCH_SECONDS,
+    REQUEST_MONITORS,
+    DeploySpec,
+    MonitorSpec,
+    OutcomeSpec,
+    PredictorSpec,
+    ScheduleSpec,
+)
 from shipway.store import Store
 
 
@@ -20,9 +29,10 @@ def deployment_object(
     outcomes: Mapping[str, OutcomeSpec],
     gateway: JsonObject | None = None,
     split: JsonObject | None = None,
+    schedule: ScheduleSpec | None = None,
 ) -> JsonObject:
     """The object that `deploy/<application>@<environment>` points at; gateway: the settings of one, for that target alone;
-    split: how other releases answer beside the live one, where some do.
+    split: how other releases answer beside the live one, where some do; schedule: of the pipeline, where a monitor goes by it.
     """
     return {
         "kind": "deployment",
@@ -41,6 +51,7 @@ def deployment_object(
         **_predictors_object(deploy.predictors),
         **({"gateway": gateway} if gateway is not None else {}),
         **({"split": split} if split is not None else {}),
+        **({"schedule": _schedule_object(schedule)} if schedule and "missed_run" in deploy.monitors else {}),
     }
 
 
@@ -95,18 +106,32 @@ def _outcome_object(outcome: OutcomeSpec) -> JsonObject:
     return found
 
 
+def _schedule_object(schedule: ScheduleSpec) -> JsonObject:
+    if schedule.cron is not None:
+        return {"cron": schedule.cron, "timezone": schedule.timezone}
+    return {"every_seconds": schedule.every}
+
+
+def schedule_of(deployment: JsonObject) -> ScheduleSpec | None:
+    """When the pipeline behind a deployment should run, where it says so."""
+    found = cast("Mapping[str, Json] | None", deployment.get("schedule"))
+    if found is None:
+        return None
+    if "cron" in found:
+        return ScheduleSpec(cron=str(found["cron"]), timezone=str(found["timezone"]))
+    return ScheduleSpec(every=Seconds(float(cast("float", found["every_seconds"]))))
+
+
 def _monitors_object(deploy: DeploySpec) -> JsonObject:
-    """One of ADDED_MONITORS is left out as it is by default, and has no threshold when it is off."""
-    found: dict[str, Json] = {}
-    for name, monitor in deploy.monitors.items():
-        if monitor != ADDED_MONITORS.get(name):
-            found[name] = _monitor_object(monitor)
-    if deploy.target != "gateway":
-        off = [
-            MonitorSpec(name=name, window=usual.window) for name, usual in ADDED_MONITORS.items() if name not in deploy.monitors
-        ]
-        found |= {monitor.name: _monitor_object(monitor) for monitor in off}
-    return found
+    """One that came later is left out as it is by default, and has no threshold when it is off."""
+    usual = _later_monitors(deploy.target)
+    found = {name: _monitor_object(monitor) for name, monitor in deploy.monitors.items() if monitor != usual.get(name)}
+    off = [MonitorSpec(name=name, window=monitor.window) for name, monitor in usual.items() if name not in deploy.monitors]
+    return {**found, **{monitor.name: _monitor_object(monitor) for monitor in off}}
+
+
+def _later_monitors(target: object) -> Mapping[str, MonitorSpec]:
+    return REQUEST_MONITORS if target == "gateway" else ADDED_MONITORS
 
 
 def _monitor_object(monitor: MonitorSpec) -> JsonObject:
@@ -116,8 +141,8 @@ def _monitor_object(monitor: MonitorSpec) -> JsonObject:
 
 
 def monitors_of(deployment: JsonObject) -> dict[str, MonitorSpec]:
-    """The monitors of a deployment that are on, by name; of ADDED_MONITORS those that it says nothing of."""
-    found = {} if deployment.get("target") == "gateway" else dict(ADDED_MONITORS)
+    """The monitors of a deployment that are on, by name; of those that came later the ones that it says nothing of."""
+    found = dict(_later_monitors(deployment.get("target")))
     for name, value in cast("Mapping[str, Mapping[str, float | None]]", deployment["monitors"]).items():
         window = Seconds(float(value["window_seconds"] or 0.0))
         limits = {key: value.get(key) for key in ("page", "ticket", "inform")}

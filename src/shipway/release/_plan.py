@@ -75,7 +75,7 @@ def make_plan(
     gateway = gateway_settings(spec, prices) if deploy.target == "gateway" else None
     if gateway is not None:
         find_component(load_components(store, chosen), "prompt")  # a release of a model has nothing for a gateway to answer
-    target = store.put(deployment_object(store, chosen, deploy, spec.outcomes, gateway, split))
+    target = store.put(deployment_object(store, chosen, deploy, spec.outcomes, gateway, split, spec.schedule))
     judged = judge_move(store, keys, actor, ref=ref, target=target, policy=policy)
     live = release_behind(store, judged.source)
     plan = Plan(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from shipway.spec._gateway import BudgetSpec, GatewayKeySpec, GatewaySpec
     from shipway.spec._indexes import IndexSpec
     from shipway.spec._models import ModelSpec, OutcomeSpec
-    from shipway.spec._monitors import ADDED_MONITORS, CLOCK_MONITORS, MONITORS, MonitorSpec, default_monitors
+    from shipway.spec._monitors import ADDED_MONITORS, CLOCK_MONITORS, MONITORS, REQUEST_MONITORS, MonitorSpec, default_monitors
     from shipway.spec._names import is_pattern, legal_form, matches
     from shipway.spec._node import YamlNode
     from shipway.spec._notify import NotifySpec
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
         parse_requirement,
     )
     from shipway.spec._rule import PolicyRule, rule_of, unite
-    from shipway.spec._schedule import Cron, ScheduleSpec, parse_cron
+    from shipway.spec._schedule import Cron, ScheduleSpec, parse_cron, times_before
     from shipway.spec._spec import Spec, parse_spec
     from shipway.spec._steps import Condition, Each, StepSpec
     from shipway.spec._targets import AlertsSpec, AwsSpec, KubernetesSpec, TargetsSpec
@@ -65,7 +65,7 @@ _HOME = {
     "_indexes": ["IndexSpec"],
     "_models": ["ModelSpec", "OutcomeSpec"],
     "_notify": ["NotifySpec"],
-    "_monitors": ["ADDED_MONITORS", "CLOCK_MONITORS", "MONITORS", "MonitorSpec", "default_monitors"],
+    "_monitors": ["ADDED_MONITORS", "CLOCK_MONITORS", "MONITORS", "REQUEST_MONITORS", "MonitorSpec", "default_monitors"],
     "_names": ["is_pattern", "legal_form", "matches"],
     "_origins": ["OriginSpec"],
     "_outline": ["DataOutline", "Outline", "find_spec", "outline_of", "read_outline"],
@@ -88,7 +88,7 @@ _HOME = {
         "parse_requirement",
     ],
     "_rule": ["PolicyRule", "rule_of", "unite"],
-    "_schedule": ["Cron", "ScheduleSpec", "parse_cron"],
+    "_schedule": ["Cron", "ScheduleSpec", "parse_cron", "times_before"],
     "_spec": ["Spec", "parse_spec"],
     "_steps": ["Condition", "Each", "StepSpec"],
     "_targets": ["AlertsSpec", "AwsSpec", "KubernetesSpec", "TargetsSpec"],
@@ -103,6 +103,7 @@ __all__ = [
     "LOWER_IS_BETTER",
     "METRICS",
     "MONITORS",
+    "REQUEST_MONITORS",
     "AlertsSpec",
     "AtLeast",
     "AtMost",
@@ -166,6 +167,7 @@ __all__ = [
     "policy_to_json",
     "read_outline",
     "rule_of",
+    "times_before",
     "unite",
 ]
 

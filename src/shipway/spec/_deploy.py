@@ -40,8 +40,8 @@ class DeploySpec(msgspec.Struct, frozen=True, kw_only=True):
     segments: tuple[str, ...] = ()
 
 
-def read_deploy(key: Node, node: Node, *, known: Mapping[str, Collection[str]]) -> DeploySpec:
-    """known: kind -> the names that the spec declares, `prompt` and `index` among them."""
+def read_deploy(key: Node, node: Node, *, known: Mapping[str, Collection[str]], scheduled: bool = False) -> DeploySpec:
+    """known: kind -> the names that the spec declares, `prompt` and `index` among them; scheduled: there is a schedule."""
     application, environment = _read_key(key)
     what = f"deploy {key.raw}"
     entries = fields(
@@ -61,9 +61,9 @@ def read_deploy(key: Node, node: Node, *, known: Mapping[str, Collection[str]]) 
         workers=count(entries["workers"], "workers", least=1) if "workers" in entries else 1,
         grpc=_read_grpc(entries["grpc"], target) if "grpc" in entries else False,
         predictors=read_predictors(entries, target),
-        monitors=read_monitors(entries["monitors"], target, indexed=indexed)
+        monitors=read_monitors(entries["monitors"], target, indexed=indexed, scheduled=scheduled)
         if "monitors" in entries
-        else default_monitors(target, indexed=indexed),
+        else default_monitors(target, indexed=indexed, scheduled=scheduled),
         after=name_of(entries["after"], "an environment") if "after" in entries else None,
         follow=_read_follow(entries["follow"], known) if "follow" in entries else (),
         uses=_read_uses(entries["uses"], what, target, known) if "uses" in entries else (),

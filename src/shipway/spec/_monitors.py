@@ -54,11 +54,17 @@ ADDED_MONITORS: Mapping[str, MonitorSpec] = {
 }
 """On at a `local` target, and left out of a deployment's object where nothing is said of them, so that one made before they
 came keeps its digest."""
+REQUEST_MONITORS: Mapping[str, MonitorSpec] = {
+    name: ADDED_MONITORS[name] for name in ("contract", "errors", "latency", "silence")
+}
+"""Of a gateway too, and left out of its object likewise."""
 GATEWAY_MONITORS: Mapping[str, MonitorSpec] = {
     "freshness": MonitorSpec(name="freshness", page=0.0, window=parse_duration("15m")),
     "cost": MonitorSpec(name="cost", window=_DAY),  # off unless stated: no sum is right for everybody
     "sentinel": MonitorSpec(name="sentinel", page=0.1, window=_HOUR),
 }
+SCHEDULED = MonitorSpec(name="missed_run", ticket=0.0, window=parse_duration("2h"))
+"""On where the spec has a schedule; window: how long after its time a run may come."""
 STATED_MONITORS: Mapping[str, MonitorSpec] = {
     "cost": GATEWAY_MONITORS["cost"],
     "missed_run": MonitorSpec(name="missed_run", window=parse_duration("7d")),
@@ -82,19 +88,21 @@ _NEVER_PAGES = {
 }
 
 
-def default_monitors(target: str, *, indexed: bool = True) -> dict[str, MonitorSpec]:
-    """What watches a deployment that says nothing of monitors; indexed: whether the project has an index at all."""
+def default_monitors(target: str, *, indexed: bool = True, scheduled: bool = False) -> dict[str, MonitorSpec]:
+    """What watches a deployment that says nothing of monitors; indexed, scheduled: the project has an index, a schedule."""
     if target != "gateway":
-        return {**DEFAULT_MONITORS, **ADDED_MONITORS}
+        return {**DEFAULT_MONITORS, **ADDED_MONITORS, **({SCHEDULED.name: SCHEDULED} if scheduled else {})}
     absent = {"cost"} if indexed else {"cost", "freshness"}
-    return {name: monitor for name, monitor in GATEWAY_MONITORS.items() if name not in absent}
+    return {name: monitor for name, monitor in {**GATEWAY_MONITORS, **REQUEST_MONITORS}.items() if name not in absent}
 
 
-def read_monitors(node: Node, target: str, *, indexed: bool) -> dict[str, MonitorSpec]:
+def read_monitors(node: Node, target: str, *, indexed: bool, scheduled: bool) -> dict[str, MonitorSpec]:
     """The default monitors with what the spec changes; `off` leaves one out."""
     gateway = target == "gateway"
-    known = GATEWAY_MONITORS if gateway else {**DEFAULT_MONITORS, **ADDED_MONITORS, **STATED_MONITORS}
-    entries, defaults = fields(node, tuple(known), "monitors"), default_monitors(target, indexed=indexed)
+    known = {**GATEWAY_MONITORS, **REQUEST_MONITORS} if gateway else {**DEFAULT_MONITORS, **ADDED_MONITORS, **STATED_MONITORS}
+    defaults = default_monitors(target, indexed=indexed, scheduled=scheduled)
+    known |= {name: monitor for name, monitor in defaults.items() if name == SCHEDULED.name}
+    entries = fields(node, tuple(known), "monitors")
     if gateway and "freshness" in entries and entries["freshness"].raw != "off" and not indexed:
         raise node.keys["freshness"].fail("freshness watches an index, and the spec has none", mend="remove it")
     monitors: dict[str, MonitorSpec] = {}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -92,6 +95,37 @@ def _number(word: str, what: str, low: int, high: int) -> int:
     if not word.isdecimal() or not low <= int(word) <= high:
         raise SpecMalformed(f"{shown(word)} is no {what}", mend=f"from {low} to {high}")
     return int(word)
+
+
+def times_before(cron: Cron, timezone: str, *, after: datetime, until: datetime) -> Iterator[datetime]:
+    """The scheduled instants later than `after` and not later than `until`, in UTC, the newest first.
+
+    By the clock on the wall: an hour that does not come when clocks go forward has no run, one that comes twice has its first.
+    Days that fit either the day of the month or of the week count where both are given (POSIX). Takes a step for each day.
+
+    >>> monday, cron = datetime(2026, 11, 30, 3, tzinfo=UTC), parse_cron("0 4 * * mon")
+    >>> [f"{at:%d %H:%M}" for at in times_before(cron, "Europe/Berlin", after=monday - timedelta(days=14), until=monday)]
+    ['30 03:00', '23 03:00']
+    """
+    zone = ZoneInfo(timezone)
+    day, first = until.astimezone(zone).date(), after.astimezone(zone).date()
+    hours, minutes = cron.hour or range(24), cron.minute or range(60)
+    moments = [time(hour, minute, tzinfo=zone) for hour in reversed(hours) for minute in reversed(minutes)]
+    while day >= first:
+        for moment in moments if _is_day(cron, day) else ():
+            at = datetime.combine(day, moment).astimezone(UTC)
+            there = at.astimezone(zone).replace(tzinfo=None) == datetime.combine(day, moment).replace(tzinfo=None)
+            if there and after < at <= until:
+                yield at
+        day -= timedelta(days=1)
+
+
+def _is_day(cron: Cron, day: date) -> bool:
+    if cron.month is not None and day.month not in cron.month:
+        return False
+    fits = [day.day in cron.day] if cron.day is not None else []
+    fits += [day.isoweekday() % 7 in cron.weekday] if cron.weekday is not None else []
+    return any(fits) or not fits
 
 
 def read_schedule(node: Node) -> ScheduleSpec:

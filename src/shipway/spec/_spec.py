@@ -75,7 +75,11 @@ def read_spec(text: str, *, path: str, load_contract: LoadContract | None) -> Sp
     known = {"data": spec.data, "model": spec.models, "prompt": spec.prompts, "index": spec.indexes}
     spec = msgspec.structs.replace(
         spec,
-        deploy=named(entries.get("deploy"), "deploy", lambda key, node: read_deploy(key, node, known=known)),
+        deploy=named(
+            entries.get("deploy"),
+            "deploy",
+            lambda key, node: read_deploy(key, node, known=known, scheduled=spec.schedule is not None),
+        ),
         policy=read_policy(entries.get("policy")),
         targets=read_targets(entries["targets"]) if "targets" in entries else TargetsSpec(),
         notify=read_notify(entries["notify"]) if "notify" in entries else NotifySpec(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shipway.kernel.check import Verdict
 from shipway.monitor import Alert, Severity
+from shipway.spec import REQUEST_MONITORS
 from shipway.web._facts import DeploymentFacts
 from shipway.web._gateway_facts import GatewayFacts
 from shipway.web._status import Level, Status, Step, candidate_step, is_loud, open_alerts
@@ -19,7 +20,13 @@ def gateway_status(facts: DeploymentFacts, gateway: GatewayFacts) -> Status:
     if not gateway.readings:
         steps = (Step("shipway up", "looks at freshness, cost and the sentinel while it runs"), *candidate_step(facts))
         return Status(Level.QUIET, "Not measured", "No monitor has looked at what is live yet", (), steps)
-    unclear = [r for r in gateway.readings if r.check.verdict is Verdict.INCONCLUSIVE and is_loud(r.severity)]
+    unclear = [
+        r
+        for r in gateway.readings
+        if r.check.verdict is Verdict.INCONCLUSIVE
+        and is_loud(r.severity)
+        and r.monitor not in REQUEST_MONITORS  # no traffic yet
+    ]
     if unclear:
         sentence = f"{listed([title_of(reading.monitor) for reading in unclear], most=3)} cannot tell yet"
         notes = tuple(f"{title_of(reading.monitor)}: {reading.check.text}." for reading in unclear)
