@@ -359,6 +359,21 @@ def test_a_prediction_goes_back_to_its_columns_outcome_release_deployment_and_ev
     assert of_kind(document, "run")
 
 
+def test_an_outcome_of_a_customer_is_shown_with_the_prediction_that_it_is_of(own: Project) -> None:
+    own.edit("above: {matures: 1d}", "above: {by: point, within: 7d}")
+    assert own.cli("apply", "--why", "outcomes of points").code == 0
+    answer(own, "req-9")
+    later = instant(datetime.now(UTC) + timedelta(seconds=5))
+    with OutcomeLog(own.store) as log:
+        log.record([{"entity": "b", "name": "above", "value": value, "time": later} for value in (0, 1)])
+    gather(own.store)
+    said = [reason["text"] for reason in of_kind(why(own, "req-9:1"), "outcome")]
+    assert [text.partition(" at ")[0] for text in said] == ["outcome above = 0 of b", "outcome above = 1 of b"]
+    assert [reason["text"] for reason in of_kind(why(own, "req-9:0"), "outcome")] == ["no outcome is recorded yet"]
+    (told,) = own.ask("outcomes")["outcomes"]
+    assert (told["entities"], told["corrected"], told["orphans"]) == (1, 1, 0)
+
+
 def test_a_request_of_several_rows_is_ambiguous_and_its_rows_are_named(live: Project) -> None:
     answer(live, "req-2")
     with pytest.raises(Ambiguous, match="prediction req-2:0, prediction req-2:1"):

@@ -78,6 +78,24 @@ def test_a_search_finds_the_slice_over_all_features_and_their_pairs(hands: Hands
     assert found.searched > 20
 
 
+def test_a_scheduled_run_that_did_not_come_is_a_ticket_until_one_comes_that_may_make_the_same_model(hands: Hands) -> None:
+    store = hands.store
+    present = store.get(store.resolve(REF), "deployment")
+    monitor: JsonObject = {"page": None, "inform": None, "ticket": 0.0, "window_seconds": 7200.0}
+    monitors = {**cast("JsonObject", present["monitors"]), "missed_run": monitor}
+    changed: Any = {**present, "monitors": monitors, "schedule": {"cron": "0 4 * * *", "timezone": "UTC"}}
+    move_ref(store, hands.keys, hands.actor, ref=REF, target=store.put(changed))
+    said = []
+    for ran in (None, "2026-11-21T04:10:00Z", "2026-11-22T04:10:00Z"):
+        if ran:
+            store.put_state("ran", "delay", {"version": 1, "at": ran})
+        check = {reading.monitor: reading for reading in watch_service(hands, REF)}["missed_run"].check
+        said.append((check.verdict, check.value))
+    assert said == [(Verdict.INCONCLUSIVE, None), (Verdict.FAIL, 1.0), (Verdict.PASS, 0.0)]
+    (alert,) = [one for one in load_alerts(store, REF) if one.monitor == "missed_run"]
+    assert (alert.severity.value, alert.open) == ("ticket", False)
+
+
 def test_revenue_that_halves_pages_and_needs_neither_labels_nor_a_model_that_failed(hands: Hands) -> None:
     store = hands.store
     present = store.get(store.resolve(REF), "deployment")

@@ -13,7 +13,7 @@ from assistant_live import GOLDEN, REF, Assistant, Parrot, apply, go, look, sync
 
 from shipway.kernel.check import Verdict
 from shipway.monitor import Reading, load_alerts, load_readings
-from shipway.operate import compact, watch_surroundings
+from shipway.operate import compact, watch_calls, watch_surroundings
 from shipway.rag import SourceEmpty, SourceUnreadable
 from shipway.store import CallRecord, SegmentWriter, encode_record
 
@@ -32,8 +32,8 @@ def signs(reading: Reading) -> Any:
     return reading.detail["by"]
 
 
-def call(project: Assistant, *, usd: float) -> None:
-    """An answer that was given and paid for, as a gateway records it."""
+def call(project: Assistant, *, usd: float, status: int = 200) -> None:
+    """An answer that was given and paid for, or a failure, as a gateway records it."""
     store = project.store
     record = CallRecord(
         id=f"c{time.time_ns()}",
@@ -44,7 +44,7 @@ def call(project: Assistant, *, usd: float) -> None:
         provider="answer",
         model="parrot",
         key="team",
-        status=200,
+        status=status,
         usd=usd,
     )
     folder = store.log_folder("calls")
@@ -104,6 +104,19 @@ def test_costs_over_the_threshold_page_and_resolve_when_the_limit_is_raised(live
     live.edit("cost: {page: 0.001", "cost: {page: 1")
     apply(live)
     assert look(live)["cost"].check.verdict is Verdict.PASS
+    assert open_alerts(live) == set()
+
+
+def test_calls_that_no_provider_answers_page_until_they_are_answered(live: Assistant) -> None:
+    for _ in range(8):
+        call(live, usd=0.0, status=502)
+    watch_calls(live.hands, REF)
+    kept = look(live)
+    assert (kept["errors"].check.verdict, kept["errors"].check.value) == (Verdict.FAIL, 1.0)
+    assert open_alerts(live) == {"errors"}
+    live.edit("    monitors:\n", "    monitors:\n      errors: off\n")
+    apply(live)
+    assert "errors" not in look(live)
     assert open_alerts(live) == set()
 
 

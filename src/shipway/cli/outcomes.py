@@ -33,8 +33,9 @@ def alone(settings: Settings, as_json: bool) -> None:
         out.say("no outcome has been recorded")
     for one in found:
         unit = f" {', '.join(one.units)}" if one.units else ""
-        counts = f"{one.ids:,} predictions, {one.corrected:,} corrected, {one.repeated:,} sent again, {one.orphans:,} join none"
-        out.say(f"  {one.name:<24} {one.rows:,} rows{unit}: {counts}")
+        whose = f" ({one.entities:,} by an entity)" if one.entities else ""
+        counts = f"{one.ids:,} predictions{whose}, {one.corrected:,} corrected, {one.repeated:,} sent again"
+        out.say(f"  {one.name:<24} {one.rows:,} rows{unit}: {counts}, {one.orphans:,} join none")
     deployments: dict[str, object] = {}
     arms: dict[str, object] = {}
     for ref in project.store.refs("deploy/"):
