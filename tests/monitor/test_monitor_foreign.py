@@ -262,6 +262,8 @@ def test_outcomes_beside_the_log_are_joined_by_id_the_last_wins_and_an_id_used_t
     assert with_outcomes(current, two, name="spend", where="o").collect()["label"].count() == 1
     with pytest.raises(ColumnUnknown, match="called nil"):
         with_outcomes(current, two, name="nil", where="o")
+    with pytest.raises(ColumnUnknown, match="the id of the prediction"):
+        with_outcomes(current, outcomes.rename({"id": "entity"}), name=None, where="o")
 
 
 def test_labels_that_are_kept_from_those_with_a_low_score_are_told_and_page_nobody() -> None:

@@ -176,6 +176,8 @@ def with_outcomes(predictions: pl.LazyFrame, outcomes: pl.DataFrame, *, name: st
     name: of the outcome, where the table has several. Labels that the predictions had go. An id that stands for several rows
     labels none of them: it would be wrong for all but one. Raises ColumnUnknown.
     """
+    if "id" not in outcomes.columns:
+        raise ColumnUnknown("no column could be the id of the prediction", where=where, mend="a table with a column id")
     names = outcomes["name"].unique().to_list()
     if name is None and len(names) > 1:
         mend = f"--outcome NAME, one of: {', '.join(map(str, sorted(names, key=str)[:12]))}"
