@@ -371,7 +371,7 @@ def test_an_outcome_of_a_customer_is_shown_with_the_prediction_that_it_is_of(own
     assert [text.partition(" at ")[0] for text in said] == ["outcome above = 0 of b", "outcome above = 1 of b"]
     assert [reason["text"] for reason in of_kind(why(own, "req-9:0"), "outcome")] == ["no outcome is recorded yet"]
     (told,) = own.ask("outcomes")["outcomes"]
-    assert (told["entities"], told["corrected"], told["orphans"]) == (1, 1, 0)
+    assert (told["entities"], told["corrected"]) == (1, 1)
 
 
 def test_a_request_of_several_rows_is_ambiguous_and_its_rows_are_named(live: Project) -> None:
