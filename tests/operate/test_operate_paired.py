@@ -81,6 +81,18 @@ def test_accuracy_and_surprise_of_classes() -> None:
     assert loss.high < 0
 
 
+def test_a_probability_that_ranks_worse_is_told_and_the_same_one_has_no_difference() -> None:
+    random = np.random.default_rng(5)
+    live, day = random.random(3300), np.repeat(np.arange(11), 300).astype(np.int32)
+    label = (random.random(3300) < live).astype(np.float64)
+    noisy = Pairs(np.clip(live + random.normal(0, 0.2, 3300), 0, 1), live, label, day)
+    worse = measured(Answers(("probability",)), noisy, "auc")
+    assert worse.high < 0
+    assert (worse.n, worse.clusters) == (3300, 11)
+    same = measured(Answers(("probability",)), noisy._replace(challenger=live), "auc")
+    assert tuple(same)[:3] == (0, 0, 0)
+
+
 def test_rows_without_an_answer_or_a_truth_are_left_out_and_what_has_no_value_says_why() -> None:
     pairs = numbers(np.random.default_rng(4))
     live = pairs.live.copy()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from shipway.monitor._beside import ServingCost, measure_serving
     from shipway.monitor._business import MetricDays, check_business, measure_metric, newest_day
     from shipway.monitor._calls import scan_calls
-    from shipway.monitor._challenger import inputs_of, paired_comparison, weights_of, window_rows
+    from shipway.monitor._challenger import inputs_of, weights_of, window_rows
     from shipway.monitor._checks import window_days
     from shipway.monitor._clock import event_clock
     from shipway.monitor._columns import ColumnUnknown, OutcomeColumns, check_named, pick_outcomes
@@ -78,7 +78,7 @@ _HOME = {
     "_checks": ["window_days"],
     "_alerts": ["Alert", "fold_alerts"],
     "_arms": ["ArmOutcome", "Compared", "arm_words", "check_arm", "compare_arms"],
-    "_challenger": ["inputs_of", "paired_comparison", "weights_of", "window_rows"],
+    "_challenger": ["inputs_of", "weights_of", "window_rows"],
     "_clock": ["event_clock"],
     "_compact": ["Compacted", "TimeColumn", "compact_logs"],
     "_deployments": ["Reference", "release_reference"],
@@ -258,7 +258,6 @@ __all__ = [
     "measure_slices",
     "measure_traffic",
     "newest_day",
-    "paired_comparison",
     "pick_outcomes",
     "rank_causes",
     "record_unpaired",

@@ -1,4 +1,4 @@
-"""A challenger against what is live: the logged rows to score it on, and the paired difference on the same rows."""
+"""The logged rows on which a challenger is asked what live was asked."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from shipway.kernel.units import Seconds
 from shipway.monitor._deployments import rows_of_ref
 from shipway.monitor._entities import entity_rule
 from shipway.monitor._join import AT_ONCE, with_labels
-from shipway.monitor._tables import SCORE, WEIGHT, input_column, scan_predictions
-from shipway.stats import Interval, auc_difference
+from shipway.monitor._tables import WEIGHT, input_column, scan_predictions
 from shipway.store import Store
 
 
@@ -25,8 +24,7 @@ def window_rows(
 
     The columns of the prediction table with all inputs and `probability` (the live score), and `label`, null where the
     outcome is not known, or not mature (as `joined`, with its matures and as_of). Rows of every release that answered are
-    in it: `release` says of which. Take the inputs out with `inputs_of`, score the challenger, compare with
-    `paired_comparison`.
+    in it: `release` says of which. Take the inputs out with `inputs_of` and score the challenger.
     """
     rows = rows_of_ref(store, scan_predictions(store, first=start, last=end), ref)
     rule = entity_rule(store, ref, outcome, start, end)
@@ -45,23 +43,3 @@ def weights_of(rows: pl.DataFrame) -> NDArray[np.float64] | None:
         return None
     weights = rows[WEIGHT].fill_null(1.0).to_numpy()
     return None if (weights == 1.0).all() else weights
-
-
-def paired_comparison(
-    rows: pl.DataFrame, *, live: str = SCORE, challenger: str = "challenger", level: float = 0.95
-) -> Interval:
-    """AUC of the challenger minus AUC of live on the same rows, clustered by day; above 0 the challenger ranks better.
-
-    rows: `label` (0, 1, or null), `day`, and a column of scores for each. Rows without a label or without one of the
-    scores are left out. Raises ValueError on one class only or fewer than two days with a positive, or with a negative.
-    """
-    whole = (
-        rows.select("label", "day", live=live, challenger=challenger).drop_nulls().drop_nans(["label", "live", "challenger"])
-    )
-    return auc_difference(
-        whole["challenger"].to_numpy(),
-        whole["live"].to_numpy(),
-        whole["label"].to_numpy(),
-        whole["day"].cast(pl.Int32).to_numpy(),
-        level=level,
-    )
