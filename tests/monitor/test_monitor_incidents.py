@@ -101,6 +101,19 @@ def test_what_an_alert_says_by_itself_comes_first(monitor: str, kind: CauseKind)
     assert kinds(one)[0] == (kind, "likely")
 
 
+@pytest.mark.parametrize(
+    ("began", "ended", "likelihood"),
+    [(5, False, "likely"), (27, False, "likely"), (28, False, "less likely"), (1, True, "less likely")],
+)
+def test_a_challenger_explains_what_began_within_a_window_of_it_until_a_later_one_ends_its_ticket(
+    began: int, ended: bool, likelihood: str
+) -> None:
+    ticket = alert("staleness", 0, 0, severity=Severity.TICKET, text="challenger ab is better", over=ended)
+    (one,) = group_alerts([ticket, alert("base_rate", began, began + 3, over=False)])
+    (found,) = (cause for cause in rank_causes(one, []) if cause.text == "the data moved on: challenger ab is better")
+    assert (found.kind, found.likelihood) == (CauseKind.WORLD, likelihood)
+
+
 def test_late_labels_and_lost_rows_are_possible_causes() -> None:
     (one,) = group_alerts([alert("calibration", 0, 5)])
     late = Event(DAY, EventKind.LABELS, "labels are late: 20% of the window's rows have one, 98% are usual")

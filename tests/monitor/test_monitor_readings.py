@@ -73,6 +73,12 @@ def test_an_inconclusive_reading_neither_opens_nor_resolves(store: Store) -> Non
     assert [alert.open for alert in load_alerts(store, REF)] == [True]
 
 
+def test_an_inconclusive_reading_resolves_where_each_look_is_at_something_else(store: Store) -> None:
+    keep(store, "fail")
+    keep(store, "inconclusive", 26, undecided_ends=True)
+    assert [(alert.resolved, alert.value) for alert in load_alerts(store, REF)] == [(date(2026, 11, 25), 3.0)]
+
+
 def test_an_alert_that_opens_again_on_its_day_is_the_same_one_and_later_another(store: Store) -> None:
     for hours, verdict in ((0, "fail"), (0.5, "pass"), (1, "fail")):
         keep(store, verdict, hours)

@@ -149,7 +149,7 @@ def test_a_candidate_of_a_number_is_compared_by_its_error_and_staleness_is_a_sha
         {"mae": -1.0, "rmse": -1.0, "relative_mae": -0.25}
     )
     assert all(one.against and one.check.n == 500 for one in found)
-    stale = judge_staleness(ADDED_MONITORS["staleness"], candidate, found).check
+    stale = judge_staleness(ADDED_MONITORS["staleness"], candidate, found, on=NOW.date()).check
     assert (stale.verdict, stale.value) == (Verdict.FAIL, 0.25)
     assert " has +0.250 of live's mean absolute error [+0.250, +0.250] better than live on the same 500 rows" in stale.text
 
@@ -171,7 +171,7 @@ def test_a_candidate_of_classes_is_compared_by_name_whatever_the_order_of_its_ou
     found = {one.check.name: one.check for one in checked(hands, candidate)}
     assert found["accuracy"].value == pytest.approx(1.0 - 0.4)  # live says 1 of every row
     assert found["log_loss"].value == pytest.approx(-np.log(0.8) + np.mean(np.log([0.6, 0.4, 0.3, 0.3, 0.6])))
-    stale = judge_staleness(ADDED_MONITORS["staleness"], candidate, list(checked(hands, candidate))).check
+    stale = judge_staleness(ADDED_MONITORS["staleness"], candidate, list(checked(hands, candidate)), on=NOW.date()).check
     assert stale.verdict is Verdict.FAIL
     assert stale.value == pytest.approx(0.6)
 

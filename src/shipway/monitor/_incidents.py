@@ -192,9 +192,19 @@ def _broken(incident: Incident) -> list[Cause]:
         causes.append(Cause(CauseKind.SERVICE, f"requests or runs fail by themselves: {', '.join(serving)}", weight))
     if "cost" in families:
         causes.append(Cause(CauseKind.COST, _text_of(incident, "cost") or "more was spent than the threshold allows", 0.9))
-    if "staleness" in families:
-        causes.append(Cause(CauseKind.WORLD, f"the data moved on: {_text_of(incident, 'staleness')}".rstrip(": "), 0.8))
-    return causes
+    return [*causes, *_stale(incident)]
+
+
+def _stale(incident: Incident) -> list[Cause]:
+    """A comparison explains what began within a window of it, and while no later one has ended its ticket."""
+    said = [alert for alert in incident.alerts if _family(alert) == "staleness"]
+    if not said:
+        return []
+    newest = max(said, key=lambda alert: alert.last_day)
+    began = max((alert.first_day for alert in incident.alerts if alert not in said), default=newest.last_day)
+    ended = not newest.open and incident.open
+    weight = 0.3 if ended or (began - newest.last_day).days >= YOUNG else 0.8
+    return [Cause(CauseKind.WORLD, f"the data moved on: {newest.text}".rstrip(": "), weight)]
 
 
 def _text_of(incident: Incident, family: str) -> str:

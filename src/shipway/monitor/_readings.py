@@ -98,22 +98,26 @@ def keep_reading(
     now: datetime,
     window: Seconds | None = None,
     attest_checks: AttestChecks | None = None,
+    undecided_ends: bool = False,
 ) -> Reading:
     """Keeps what a monitor says now of a deployment, and opens, extends or resolves its alert; the reading as kept.
 
     severity: how loud a failure is; REPORT never is an alert. A failing check opens an alert of the day or extends the one
     that is open, a passing one resolves it at once, an inconclusive one does neither. An alert that opens again on the day
-    of its resolution is the same one. attest_checks: called when the verdict or the release differs from the one kept
+    of its resolution is the same one. undecided_ends: an inconclusive one resolves it too, of a monitor whose every look is
+    at something else. attest_checks: called when the verdict or the release differs from the one kept
     before. window: of the monitor; its history is thinned to days then, and has every call's point without. Several processes
     of a machine may look at once: one keeps its reading after the other, and an older look changes nothing. Calling it again
     with the same is calling it once.
     """
     reading = Reading(ref, monitor, now, severity, release, check, detail, ())
     with exclusive(store.log_folder("predictions").parent / "readings.lock", wait=True):
-        return _keep(store, reading, window, attest_checks)
+        return _keep(store, reading, window, attest_checks, undecided_ends)
 
 
-def _keep(store: Store, reading: Reading, window: Seconds | None, attest_checks: AttestChecks | None) -> Reading:
+def _keep(
+    store: Store, reading: Reading, window: Seconds | None, attest_checks: AttestChecks | None, undecided_ends: bool
+) -> Reading:
     """reading: without its history."""
     ref, monitor, now, check, release = reading.ref, reading.monitor, reading.at, reading.check, reading.release
     row = store.state(READING, f"{ref}/{monitor}")
@@ -123,7 +127,7 @@ def _keep(store: Store, reading: Reading, window: Seconds | None, attest_checks:
     every = 0.0 if window is None else max(window / 50, STEP_SECONDS)
     history = _extended(before.history if before else (), ReadingPoint(now, check.value, check.verdict), every)
     reading = replace(reading, history=history)
-    _keep_alert(store, reading)
+    _keep_alert(store, reading, undecided_ends)
     if attest_checks and (before is None or (before.check.verdict, before.release) != (check.verdict, release)):
         attest_checks(release, ref, (check,), _window(reading))
     store.put_state(READING, reading.key, reading.to_json())  # last: what came before it is done again when it is missing
@@ -155,11 +159,11 @@ def drop_readings(store: Store, ref: str, *, monitors: Collection[str], now: dat
     return tuple(reading.monitor for reading in gone)
 
 
-def _keep_alert(store: Store, reading: Reading) -> None:
+def _keep_alert(store: Store, reading: Reading, undecided_ends: bool) -> None:
     """Writes only what changes. An alert of another severity than now keeps the louder of both."""
     held = _open_alerts(store, reading)
     verdict = reading.check.verdict
-    if reading.severity is Severity.REPORT or verdict is Verdict.INCONCLUSIVE:
+    if reading.severity is Severity.REPORT or (verdict is Verdict.INCONCLUSIVE and not undecided_ends):
         return
     changed = [replace(alert, resolved=reading.at.date()) for alert in held]
     if verdict is Verdict.FAIL:

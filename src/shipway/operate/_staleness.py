@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 from shipway.kernel.check import Check, Verdict
 from shipway.kernel.digest import Digest, short
@@ -26,7 +27,8 @@ def keep_staleness(hands: Hands, ref: str, challenger: Digest, measured: Sequenc
     """Keeps what the comparison of a challenger with live says of live; None where nothing is live or the monitor is off.
 
     measured: of the challenger, as check_candidate has it. Value: by how much it is better on the rows that live answered, in
-    AUC, in accuracy of several classes, or of a number as a share of live's mean absolute error.
+    AUC, in accuracy of several classes, or of a number as a share of live's mean absolute error. Each look is of the challenger
+    of that day: one that was compared and is not surely better ends the ticket of the one before.
     """
     store, found = hands.store, hands.store.ref(ref)
     if found is None:
@@ -35,23 +37,28 @@ def keep_staleness(hands: Hands, ref: str, challenger: Digest, measured: Sequenc
     monitor = monitors_of(deployment).get(STALENESS)
     if monitor is None:
         return None
-    finding = judge_staleness(monitor, challenger, measured)
+    now = store.clock.now()
+    finding = judge_staleness(monitor, challenger, measured, on=now.date())
     release = release_descriptor(deployment).digest
     return keep_reading(
         store, ref, STALENESS, finding.check, severity=finding.severity, release=release, detail={"challenger": challenger},
-        now=store.clock.now(), window=monitor.window, attest_checks=attester(store, hands.signer),
+        now=now, window=monitor.window, attest_checks=attester(store, hands.signer),
+        undecided_ends=finding.check.value is not None,
     )  # fmt: skip
 
 
-def judge_staleness(monitor: MonitorSpec, challenger: Digest, measured: Sequence[Measured]) -> Finding:
-    """Fails when the challenger is surely better by more than a threshold; passes when it surely is not."""
+def judge_staleness(monitor: MonitorSpec, challenger: Digest, measured: Sequence[Measured], *, on: date) -> Finding:
+    """Fails when the challenger is surely better by more than a threshold; passes when it surely is not.
+
+    on: the day of the comparison, which is told. Without a value where nothing could be compared.
+    """
     paired = next((one.check for one in measured if one.against and one.check.name in _BETTER), None)
     if paired is None or paired.value is None or paired.low is None or paired.high is None:
         why = "live has no rows with outcomes that it was not trained on"
-        return undecided(monitor, f"challenger {short(challenger)} could not be compared: {why}")
+        return undecided(monitor, f"challenger {short(challenger)} could not be compared on {on}: {why}")
     side, words = _BETTER[paired.name]
     value, (low, high) = side * paired.value, sorted((side * paired.low, side * paired.high))
-    better = f"challenger {short(challenger)} {words.format(f'{value:+.3f}', f'[{low:+.3f}, {high:+.3f}]')}"
+    better = f"challenger {short(challenger)}, compared on {on}, {words.format(f'{value:+.3f}', f'[{low:+.3f}, {high:+.3f}]')}"
     limits = limits_of(monitor)
     over = next(((severity, limit) for severity, limit in limits if low > limit), None)
     severity, limit = over or (limits[0][0], limits[-1][1])
