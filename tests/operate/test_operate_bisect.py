@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime, time
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from numpy.typing import NDArray
 
@@ -25,8 +26,9 @@ from shipway.models import ModelUnknown
 from shipway.monitor import compact_logs
 from shipway.operate import BisectImpossible, Bisection, Swap, Window, bisect_models
 from shipway.operate import _bisect_model as replays
-from shipway.pipeline import Hands, Silence
-from shipway.release import Component, deployment_object, put_release
+from shipway.pipeline import MADE, Hands, Silence
+from shipway.pipeline._scored import put_scores
+from shipway.release import Component, deployment_object, load_components, put_release
 from shipway.spec import DeploySpec, OutcomeSpec
 
 DEPLOY = DeploySpec(name="delay@prod", application="delay", environment="prod")
@@ -87,6 +89,13 @@ class World:
         log_predictions(store, days, writer=f"of{writer}", release=release, deployment=deployment, weight=weight)
         log_outcomes(store, days, writer=f"told{writer}")
         compact_logs(store, now=NOW, time_column=time_column)
+
+    def hold_out(self, release: Digest, first: date) -> None:
+        """The release was evaluated on rows from that day on."""
+        store = self.hands.store
+        scores = put_scores(store, pl.DataFrame({"time": [datetime.combine(first, time(8))], "score": [0.5], "label": [1]}))
+        (model,) = (part for part in load_components(store, release) if part.kind == "model")
+        store.put_state(MADE, model.digest, {"name": "delay", "scores": scores.to_json()})
 
     def bisect(self, source: Digest, target: Digest, **more: Any) -> Bisection:
         window = Window(REF, more.pop("days", None), more.pop("rows", 50_000))
@@ -243,6 +252,23 @@ def test_what_cannot_be_told_says_why_and_how_many_more_it_takes(world: World) -
     assert refusal(days=(first, first)) == (
         "an interval needs at least two days with outcomes of both classes, and there is 1: 1 more day, about 200 requests"
     )
+
+
+def test_rows_that_one_of_the_two_may_have_been_trained_on_are_left_out_and_counted(world: World) -> None:
+    world.answers |= {("f1", "c1", "e1"): GOOD, ("f2", "c1", "e1"): WORSE}
+    one, other = world.release("f1", "c1", "e1"), world.release("f2", "c1", "e1")
+    world.serve(one, DAYS)
+    world.hold_out(one, DAYS[2].day)
+    world.hold_out(other, DAYS[12].day)
+    trained = f"from before {DAYS[12].day}, which one of the two may have been trained on"
+    for found in (world.bisect(one, other), world.bisect(other, one)):
+        kept = ("first", "days", "with_outcome", "left_out", "unseen_from", "replayed")
+        assert [found.asked[name] for name in kept] == [str(DAYS[12].day), 8, 4000, 2400, str(DAYS[12].day), 1600]
+        assert found.over == f"1,600 logged requests with outcomes on 8 days of {REF}; 2,400 {trained}, are left out"
+    with pytest.raises(BisectImpossible, match=f"all 2,400 requests .* are {trained}"):
+        world.bisect(one, other, days=(DAYS[0].day, DAYS[11].day))
+    with pytest.raises(BisectImpossible, match=f"there is 1: .*; 200 {trained}"):
+        world.bisect(one, other, days=(DAYS[11].day, DAYS[12].day))
 
 
 def test_a_model_that_asks_for_a_new_column_is_replayed_on_rows_that_were_logged_with_it(world: World) -> None:

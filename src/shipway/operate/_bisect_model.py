@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -19,8 +20,8 @@ from shipway.kernel.errors import ShipwayError
 from shipway.models import Signature, served_model
 from shipway.monitor import inputs_of, weights_of
 from shipway.operate._bisect import BisectImpossible, Bisection, Replayed, Tell
-from shipway.operate._bisect_rows import Window, check_enough, replay_rows
-from shipway.operate._checks import logged_columns
+from shipway.operate._bisect_rows import Window, check_enough, replay_rows, words_left_out
+from shipway.operate._checks import logged_columns, unseen_from
 from shipway.operate._parted import Contrast, Point, part_difference, point_words, points_of
 from shipway.operate._serving import model_of
 from shipway.pipeline import Hands, Report, open_environment, score_manifest
@@ -39,12 +40,13 @@ _AROUND = frozenset({"functions", "signature", "golden", "key", "time", "target"
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """One of the two releases: what answers in it."""
+    """One of the two releases: what answers in it; unseen: as of unseen_from."""
 
     release: Digest
     components: tuple[Component, ...]
     manifest: JsonObject
     environment: Digest
+    unseen: date | None
 
     @property
     def signature(self) -> Signature:
@@ -78,7 +80,8 @@ def bisect_models(
     report: Report,
     tell: Tell,
 ) -> Bisection:
-    """Replay logged rows with outcomes on both releases and on every mixture of one swap.
+    """Replay logged rows with outcomes on both releases and on every mixture of one swap; none from before the held-out rows of
+    the later one begin, which it may have been trained on.
 
     metric: `auc`, `brier` or `log_loss` of a probability, `absolute_error` or `squared_error` of a number; the first of its
     kind when None; tell: hears of each replay before it begins. Raises BisectImpossible, NotServable, and what opening
@@ -88,8 +91,9 @@ def bisect_models(
     score, metric = _metric(one, other, metric)
     components = _components(one, other)
     wanted = frozenset(column.name for side in (one, other) for column in side.signature.inputs)
-    rows, facts = replay_rows(hands.store, window, outcome=str(one.manifest["target"]), wanted=wanted)
-    check_enough(rows, metric, binary=score == SCORE)
+    unseen = max((side.unseen for side in (one, other) if side.unseen), default=None)
+    rows, facts = replay_rows(hands.store, window, outcome=str(one.manifest["target"]), wanted=wanted, unseen=unseen)
+    check_enough(rows, facts, metric, binary=score == SCORE)
     answers, missing = _Bench(hands, one, other, frozenset(components), rows, score, report).replay(tell)
     labels, days = rows["label"].to_numpy().astype(np.float64), rows["day"].cast(pl.Int32).to_numpy()
     numbers = _Numbers(metric, answers, labels, days, weights_of(rows))
@@ -117,13 +121,14 @@ def _over(rows: pl.DataFrame, facts: JsonObject, ref: str) -> str:
     """The rows for people."""
     asked, stand = f"{rows.height:,} logged requests", facts["stand_for"]
     every = "" if stand == rows.height else f" (which stand for {stand:,})"
-    return f"{asked}{every} with outcomes on {rows['day'].n_unique()} days of {ref}"
+    return f"{asked}{every} with outcomes on {rows['day'].n_unique()} days of {ref}{words_left_out(facts)}"
 
 
 def _side(store: Store, release: Digest, name: str | None) -> _Side:
     components = load_components(store, release)
     model, environment = model_of(components, release, name), find_component(components, "environment")
-    return _Side(release, components, served_model(store.get(model.digest, "model")), environment.digest)
+    manifest = served_model(store.get(model.digest, "model"))
+    return _Side(release, components, manifest, environment.digest, unseen_from(store, model.digest))
 
 
 def _metric(one: _Side, other: _Side, asked: str | None) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from shipway.store import Store
 
 ROWS = 50_000
 DAYS = 30
+TRAINED = "one of the two may have been trained on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +31,14 @@ class Window:
     rows: int = ROWS
 
 
-def replay_rows(store: Store, window: Window, *, outcome: str, wanted: frozenset[str]) -> tuple[pl.DataFrame, JsonObject]:
+def replay_rows(
+    store: Store, window: Window, *, outcome: str, wanted: frozenset[str], unseen: date | None
+) -> tuple[pl.DataFrame, JsonObject]:
     """Mature rows with a label whose log has all the wanted inputs, thinned evenly to the most that the window wants, and facts
-    about them. Raises BisectImpossible.
+    about them.
+
+    unseen: the day from which neither release was trained on anything; rows from before it are left out.
+    Raises BisectImpossible.
     """
     clock = event_clock(store, window.ref)
     if clock is None:
@@ -48,8 +54,12 @@ def replay_rows(store: Store, window: Window, *, outcome: str, wanted: frozenset
     labelled = kept.drop_nulls("label")
     if labelled.is_empty():
         raise _no_rows(logged, kept, outcome, wanted, window.ref, f"{start}..{end}")
-    every = -(-labelled.height // max(1, window.rows))
-    rows = labelled.gather_every(every)
+    new = labelled if unseen is None else labelled.filter(pl.col("day") >= unseen)
+    if new.is_empty():
+        what = f"all {labelled.height:,} requests with outcomes of {start}..{end} are from before {unseen}, which {TRAINED}"
+        raise BisectImpossible(what, where=window.ref, mend="name later days: --days A..B, or wait for outcomes")
+    every = -(-new.height // max(1, window.rows))
+    rows = new.gather_every(every)
     weights = weights_of(rows)
     facts: JsonObject = {
         "ref": window.ref,
@@ -59,6 +69,8 @@ def replay_rows(store: Store, window: Window, *, outcome: str, wanted: frozenset
         "days": rows["day"].n_unique(),
         "logged": logged.height,
         "with_outcome": labelled.height,
+        "left_out": labelled.height - new.height,
+        "unseen_from": str(unseen) if unseen else None,
         "replayed": rows.height,
         "stand_for": rows.height if weights is None else round(float(weights.sum())),
     }
@@ -87,7 +99,13 @@ def _no_rows(
     return BisectImpossible(what, where=ref, mend="record outcomes (shipway outcomes import), or name older days: --days A..B")
 
 
-def check_enough(rows: pl.DataFrame, metric: str, *, binary: bool) -> None:
+def words_left_out(facts: JsonObject) -> str:
+    """How many rows were left out and why, to stand behind a sentence about the others; nothing where none was."""
+    left = facts["left_out"]
+    return f"; {left:,} from before {facts['unseen_from']}, which {TRAINED}, are left out" if left else ""
+
+
+def check_enough(rows: pl.DataFrame, facts: JsonObject, metric: str, *, binary: bool) -> None:
     """Errors are clustered by day, and one day says nothing of another. Raises BisectImpossible with how many more it takes."""
     days = rows["day"].n_unique()
     if binary and not rows["label"].is_in([0.0, 1.0]).all():
@@ -100,4 +118,4 @@ def check_enough(rows: pl.DataFrame, metric: str, *, binary: bool) -> None:
         a_day = max(1, round(rows.height / max(1, rows["day"].n_unique())))
         more = f"{2 - days} more day{'s' if days == 0 else ''}, about {a_day * (2 - days):,} requests"
         what = f"an interval needs at least two days{of}, and there {'is' if days == 1 else 'are'} {days or 'none'}"
-        raise BisectImpossible(f"{what}: {more}", mend="wait, or name more days: --days A..B")
+        raise BisectImpossible(f"{what}: {more}{words_left_out(facts)}", mend="wait, or name more days: --days A..B")

@@ -132,7 +132,7 @@ def _against_live(
     if answers is None or ours is None or {*answers.outputs} != {*ours.outputs}:
         report.note(f"model {model.name} is not compared with live: the two answer other things")
         return []
-    rows = _rows(hands.store, live, str(manifest["target"]), days, _unseen_from(hands.store, model.digest))
+    rows = _rows(hands.store, live, str(manifest["target"]), days, unseen_from(hands.store, model.digest))
     if rows is None:
         return []
     columns = logged_columns(inputs_of(rows, [column.name for column in signature.inputs]), signature)
@@ -165,7 +165,7 @@ def _pairs(rows: pl.DataFrame, answers: Answers, scored: Mapping[str, np.ndarray
     return Pairs(challenger, live, truth_of_rows(rows, answers.classes), rows["day"].cast(pl.Int32).to_numpy())
 
 
-def _unseen_from(store: Store, model: Digest) -> date | None:
+def unseen_from(store: Store, model: Digest) -> date | None:
     """The first day of the held-out rows: what came before it may be what the model was trained on. None without times.
 
     On flights of which it knows three weeks of four a challenger leads by twice what it leads by on those of the next month.
