@@ -32,6 +32,7 @@ from monitor_logs import (
 
 from shipway.cli._output import Misused, Output
 from shipway.cli.watch import _hours as tell_hours
+from shipway.cli.watch import _span as span_of
 from shipway.data import CategoryProfile, NumericProfile, Profile, ProfileMismatch, merge_profiles, reference_profile
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.check import Check
@@ -185,10 +186,15 @@ def test_the_command_tells_the_hours_and_refuses_what_is_no_window(
 ) -> None:
     monkeypatch.setattr("shipway.monitor._hours_report.release_reference", lambda _store, release: the_reference(release))
     project: Any = SimpleNamespace(store=world.store)
-    [record], _ = tell_hours(project, Output(as_json=False), REF, "2013-02-01T10:00:00Z..2013-02-01T12:00:00Z")
+    asked = span_of("2013-02-01T10:00:00Z..2013-02-01T12:00:00Z")
+    [record], _ = tell_hours(project, Output(as_json=False), REF, *asked)
     said = capsys.readouterr().out
     assert f"{record['rows']} predictions from 2013-02-01T10:00:00.000000Z to 2013-02-01T12:00:00.000000Z" in said
     assert "population stability index" in said
-    assert tell_hours(project, Output(as_json=False), REF, "2014-02-01..2014-02-02") == ([], [])
-    with pytest.raises(Misused, match="no window of hours"):
-        tell_hours(project, Output(as_json=False), REF, "2013-02-01")
+    assert tell_hours(project, Output(as_json=False), REF, *span_of("2014-02-01..2014-02-02")) == ([], [])
+    for text in ("2013-02-01", "", "2013-02-01..2013-02-02..2013-02-03", "10:00..12:00"):
+        with pytest.raises(Misused, match="no window of hours"):
+            span_of(text)
+    for text in ("2013-02-02..2013-02-01", "2013-02-01..2013-02-01", "2013-02-01T12:00:00Z..2013-02-01T13:00:00+02:00"):
+        with pytest.raises(Misused, match="do not end after they begin"):
+            span_of(text)

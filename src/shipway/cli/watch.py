@@ -72,8 +72,10 @@ def command(
     from shipway.operate import gather, watch_ref
     from shipway.release import deploy_ref
 
+    span = None if hours is None else _span(hours)
     project, out = Project(settings), Output(as_json)
     ref = deploy_ref(find_deploy(project.spec, deployment))
+    project.store.resolve(ref)  # where nothing is live there is nothing to gather for
     gather(project.store)
     judged = watch_ref(project.store, project.signer, ref)
     answers = _answers(project, ref)
@@ -81,11 +83,11 @@ def command(
     verdicts, alerts = load_verdicts(project.store, ref), load_alerts(project.store, ref)
     out.say(f"{ref}: {len(verdicts)} days judged" + (f", the last {verdicts[-1].day}" if verdicts else ""))
     for alert in alerts:
-        span = f"{alert.first_day} to {alert.last_day}"
+        lasted = f"{alert.first_day} to {alert.last_day}"
         number = f"{alert.value or 0.0:.3f}"
         if alert.low is not None:
             number = f"{alert.value:+.3f} [{alert.low:+.3f}, {alert.high:+.3f}]"
-        against = f"{number} against {alert.threshold or 0.0:g}, {span}, {'open' if alert.open else 'resolved'}"
+        against = f"{number} against {alert.threshold or 0.0:g}, {lasted}, {'open' if alert.open else 'resolved'}"
         said = f": {alert.text}" if alert.text else ""
         out.say(f"  {alert.severity.value:<7} {alert.monitor:<24} {against}{said}")
     serving = _serving(project, out, ref)
@@ -101,8 +103,8 @@ def command(
         document["slices"] = _slices(project, out, ref)
     if months:
         document["months"] = report_months(project.store, ref)
-    if hours:
-        document["hours"], document["served"] = _hours(project, out, ref, hours)
+    if span:
+        document["hours"], document["served"] = _hours(project, out, ref, *span)
     silences, now = load_silences(project.store, ref), project.store.clock.now()
     open_pages = [alert for alert in alerts if alert.severity is Severity.PAGE and alert.open]
     paging = any(not any(one.covers(alert.monitor, now) for one in silences) for alert in open_pages)
@@ -111,15 +113,26 @@ def command(
         raise click.exceptions.Exit(1)
 
 
-def _hours(project: Project, out: Output, ref: str, text: str) -> tuple[list[JsonObject], list[JsonObject]]:
-    """Drift of a window of hours, a release at a time, what moved most first; and how requests were served in it."""
+def _span(text: str) -> tuple[datetime, datetime]:
+    """What --hours names, FROM before TO."""
     from shipway.kernel.clock import parse_instant
-    from shipway.monitor import report_hours
 
+    mend = "--hours 2026-11-29T10:00:00Z..2026-11-29T14:00:00Z"
     try:
         start, end = (parse_instant(part) for part in text.split(".."))
     except ValueError as problem:
-        raise Misused(f"{text!r} is no window of hours", mend="--hours 2026-11-29T10:00:00Z..2026-11-29T14:00:00Z") from problem
+        raise Misused(f"{text!r} is no window of hours", mend=mend) from problem
+    if end <= start:
+        raise Misused(f"the hours {text} do not end after they begin", mend=mend)
+    return start, end
+
+
+def _hours(
+    project: Project, out: Output, ref: str, start: datetime, end: datetime
+) -> tuple[list[JsonObject], list[JsonObject]]:
+    """Drift of a window of hours, a release at a time, what moved most first; and how requests were served in it."""
+    from shipway.monitor import report_hours
+
     found = report_hours(project.store, ref, start, end)
     for record in found:
         out.say(f"  {record['rows']} predictions from {record['from']} to {record['to']}")
