@@ -148,6 +148,41 @@ def test_what_the_audit_is_for_is_found_by_it(browser: Browser, served: tuple[Cl
     page.close()
 
 
+# the colour of a severity, wherever it stands: a word of a table, an alert's word, a cell and an edge of a strip, a key
+COLOURS = """tones => {
+  const drawn = document.createElementNS('http://www.w3.org/2000/svg', 'svg'), words = document.createElement('p');
+  document.body.append(drawn, words);
+  return tones.map(([tone, severity]) => {
+    const rect = kind => {
+      const made = document.createElementNS('http://www.w3.org/2000/svg', 'rect');
+      made.setAttribute('class', kind);
+      drawn.append(made);
+      return getComputedStyle(made).fill;
+    };
+    const word = kind => {
+      const made = document.createElement('span');
+      made.className = kind;
+      words.append(made);
+      return made;
+    };
+    return [getComputedStyle(word('v ' + tone)).color, getComputedStyle(word('v ' + severity)).color,
+      rect('cell ' + tone), rect('edge ' + severity), getComputedStyle(word('key ' + tone), '::before').backgroundColor];
+  });
+}"""
+
+
+def test_a_severity_has_one_colour_of_its_own_everywhere(browser: Browser, served: tuple[Client, Alerted]) -> None:
+    client, _ = served
+    page = browser.new_page()
+    page.goto(f"{client.url}/monitor/delay@prod")
+    found = page.evaluate(COLOURS, [["fail", "page"], ["ticket", "ticket"], ["informs", "inform"]])
+    assert [len(set(colours)) for colours in found] == [1, 1, 1]
+    assert len({colours[0] for colours in found}) == 3
+    row = page.get_by_role("row").filter(has_text="Drift of temp")
+    assert row.locator("td").first.inner_text() == "informs"
+    page.close()
+
+
 def test_a_person_silences_and_rolls_back_with_the_keyboard_alone(browser: Browser, served: tuple[Client, Alerted]) -> None:
     client, project = served
     page = browser.new_page()

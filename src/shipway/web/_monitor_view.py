@@ -9,6 +9,7 @@ from datetime import date, datetime
 from shipway.kernel.check import Check
 from shipway.monitor import DayVerdict, Event, Incident, Reading, Severity, Silence
 from shipway.spec import MonitorSpec
+from shipway.web._loudness import TONES, said_word, tone_of
 from shipway.web._strips import Strips, last_day, make_strips, said_by
 from shipway.web._words import Stamp, amount, between, limit, listed, span, stamp, title_of
 
@@ -18,11 +19,12 @@ _EVENTS = 40  # of what happened, the newest: the drawing has them all
 
 @dataclass(frozen=True, slots=True)
 class MonitorRow:
-    """What a monitor said last; when: the day or moment, empty where it has not spoken."""
+    """What a monitor said last, in a word and its tone; when: the day or moment, empty where it has not spoken."""
 
     monitor: str
     severity: str
-    verdict: str
+    tone: str
+    says: str
     value: str
     interval: str
     threshold: str
@@ -89,14 +91,14 @@ def make_monitor_page(
         ref=ref,
         name=ref.removeprefix("deploy/"),
         strips=strips,
-        rows=tuple(sorted(rows, key=lambda row: _ORDER.index(row.verdict))),
+        rows=tuple(sorted(rows, key=lambda row: _ORDER.index(row.tone))),
         incidents=tuple(incident_row(incident) for incident in incidents),
         silences=silence_rows(silences, now),
         events=tuple(event for event in reversed(events) if strips and strips.first <= event.day <= strips.last)[:_EVENTS],
     )
 
 
-_ORDER = ("fail", "inconclusive", "", "pass")
+_ORDER = (*TONES[:-1], "", TONES[-1])  # what has said nothing stands before what passes
 
 
 def incident_row(incident: Incident) -> IncidentRow:
@@ -134,17 +136,19 @@ def _rows(
         for finding in day.findings
         if finding.check.name.partition(".")[0] == monitor.name
     ]
-    found.sort(key=lambda one: (_ORDER.index(one[1].verdict.value), -(one[1].value or 0.0)))
+    found.sort(key=lambda one: (_ORDER.index(tone_of(one[1].verdict, one[0])), -(one[1].value or 0.0)))
     if not found:
-        return [MonitorRow(title_of(monitor.name), "", "", "", "", "", "", span(monitor.window), "", quiet)]
+        return [MonitorRow(title_of(monitor.name), "", "", "", "", "", "", "", span(monitor.window), "", quiet)]
     return [_row(monitor, check, severity, _day(day), quiet) for severity, check, day in found[:_SHOWN]]
 
 
 def _row(monitor: MonitorSpec, check: Check, severity: Severity, when: str, quiet: str) -> MonitorRow:
+    tone = tone_of(check.verdict, severity)
     return MonitorRow(
         monitor=title_of(check.name),
         severity=severity.value,
-        verdict=check.verdict.value,
+        tone=tone,
+        says=said_word(tone),
         value=amount(monitor.name, check.value),
         interval=between(monitor.name, check.low, check.high),
         threshold=limit(monitor.name, check.threshold),

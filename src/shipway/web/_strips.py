@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from shipway.kernel.check import Verdict, worst
 from shipway.monitor import Alert, DayVerdict, Event, EventKind, Reading, Severity
+from shipway.web._loudness import loudest, said_word, tone_of
 from shipway.web._timeline import Scale, Tick
 from shipway.web._words import title_of
 
 ROW, TOP, AXIS = 29, 12, 20  # pixels: a strip with its title, a line of what happened, the days
 _MOST_DAYS, _MOST_TICKS = 400, 7
 _NEAR = timedelta(days=90)  # after the newest judged day: longer than most labels take
-_INFORMS = "informs"  # instead of fail, of what nobody is called for
 _MARKS = {EventKind.DEPLOY: "release", EventKind.CODE: "code", EventKind.DATA: "data", EventKind.PROVIDER: "provider",
           EventKind.LABELS: "labels", EventKind.GAP: "lost rows"}  # fmt: skip
 _ROOM = 1.6  # per cent of the width that a letter of a label takes on a telephone
@@ -23,11 +22,11 @@ _LINES = 3  # of labels at most; each stands in the first that has room
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Days in a row with one verdict; x, width: per cent."""
+    """Days in a row of one tone; x, width: per cent."""
 
     x: str
     width: str
-    verdict: str
+    tone: str
     title: str
 
 
@@ -78,30 +77,25 @@ class Strips:
 
 
 Said = Mapping[str, Mapping[date, str]]
-"""What each monitor said on each day, the worst where it said more than once: a verdict, or `informs`."""
+"""The tone of what each monitor said on each day, the loudest where it said more than once."""
 
 
 def said_by(days: Sequence[DayVerdict], readings: Sequence[Reading]) -> Said:
-    """By monitor, in the order of the findings; numbers that are only reported are left out."""
-    found: dict[str, dict[date, list[Verdict]]] = {}
-    quiet: dict[str, bool] = {}
+    """By monitor, in the order of the findings; numbers that are only reported are left out.
+
+    The history of a reading has no severity: the newest one's is that of all its points.
+    """
+    found: dict[str, dict[date, list[str]]] = {}
     for day in days:
         for finding in day.findings:
             if finding.severity is not Severity.REPORT:
-                family = finding.check.name.partition(".")[0]
-                found.setdefault(family, {}).setdefault(day.day, []).append(finding.check.verdict)
-                quiet[family] = quiet.get(family, True) and finding.severity is Severity.INFORM
+                family, tone = finding.check.name.partition(".")[0], tone_of(finding.check.verdict, finding.severity)
+                found.setdefault(family, {}).setdefault(day.day, []).append(tone)
     for reading in readings:
         for point in reading.history:
-            found.setdefault(reading.monitor, {}).setdefault(point.at.date(), []).append(point.verdict)
-    return {
-        name: {day: _word(worst(verdicts), quiet=quiet.get(name, False)) for day, verdicts in sorted(told.items())}
-        for name, told in found.items()
-    }
-
-
-def _word(verdict: Verdict, *, quiet: bool) -> str:
-    return _INFORMS if quiet and verdict is Verdict.FAIL else verdict.value
+            tone = tone_of(point.verdict, reading.severity)
+            found.setdefault(reading.monitor, {}).setdefault(point.at.date(), []).append(tone)
+    return {name: {day: loudest(tones) for day, tones in sorted(told.items())} for name, told in found.items()}
 
 
 def last_day(said: Said, judged: date | None) -> date | None:
@@ -132,22 +126,22 @@ def make_strips(
 
 def _strip(name: str, y: int, days: Mapping[date, str], alerts: Sequence[Alert], scale: Scale, last: date) -> Strip:
     runs: list[tuple[date, date, str]] = []
-    for day, verdict in days.items():
+    for day, tone in days.items():
         if scale.first <= day <= last:
-            if runs and runs[-1][2] == verdict and day == runs[-1][1] + timedelta(days=1):
-                runs[-1] = (runs[-1][0], day, verdict)
+            if runs and runs[-1][2] == tone and day == runs[-1][1] + timedelta(days=1):
+                runs[-1] = (runs[-1][0], day, tone)
             else:
-                runs.append((day, day, verdict))
+                runs.append((day, day, tone))
     cells = tuple(
-        Cell(_percent(scale.x(begin)), _percent(scale.width((end - begin).days + 1)), verdict, _span(begin, end, verdict))
-        for begin, end, verdict in runs
+        Cell(_percent(scale.x(begin)), _percent(scale.width((end - begin).days + 1)), tone, _span(begin, end, tone))
+        for begin, end, tone in runs
     )
     mine = [alert for alert in alerts if alert.monitor.partition(".")[0] == name]
     return Strip(title_of(name), y, cells, tuple(_frame(alert, scale, last) for alert in mine if _inside(alert, scale, last)))
 
 
-def _span(begin: date, end: date, verdict: str) -> str:
-    return f"{begin}: {verdict}" if begin == end else f"{begin} to {end}: {verdict}"
+def _span(begin: date, end: date, tone: str) -> str:
+    return f"{begin}: {said_word(tone)}" if begin == end else f"{begin} to {end}: {said_word(tone)}"
 
 
 def _inside(alert: Alert, scale: Scale, last: date) -> bool:
