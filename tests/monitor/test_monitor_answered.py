@@ -25,6 +25,7 @@ from shipway.monitor import WatchResult, compact_logs, load_verdicts, watch
 from shipway.monitor._answered import check_accuracy, check_error, measure_macro_f1, report_answers
 from shipway.monitor._deployments import _held_out_answers
 from shipway.monitor._measure import class_places
+from shipway.monitor._unfit import _by_answers
 from shipway.pipeline import MADE
 from shipway.pipeline._scored import put_scores
 from shipway.spec import MonitorSpec, default_monitors
@@ -126,9 +127,8 @@ def test_an_error_that_stays_passes_and_nothing_asks_for_probabilities(tmp_path:
     result = judged(store, reference_of(number_reference()))
     assert result.alerts == ()
     assert checks(store, "prediction_error")[-1].verdict is Verdict.PASS
-    assert not {"calibration", "base_rate", "performance", "auc"} & {
-        finding.check.name for day in load_verdicts(store, REF) for finding in day.findings
-    }
+    said = {finding.check.name for day in load_verdicts(store, REF) for finding in day.findings}
+    assert said & {"auc", *MONITORS} == {*MONITORS} - _by_answers(["prediction"]).keys() == {"prediction_error"}
     newest = load_verdicts(store, REF)[-1]
     assert (newest.days, newest.labels, newest.verdict) == (28, 28 * ROWS, Verdict.PASS)
     reported = {finding.check.name: finding.check.value for finding in newest.findings}
@@ -148,6 +148,8 @@ def test_accuracy_of_three_classes_that_falls_pages(tmp_path: Path) -> None:
     assert (last.verdict, last.text) == (Verdict.FAIL, last.text)
     assert last.value == pytest.approx(0.3, abs=0.05)
     assert [alert.monitor for alert in result.alerts] == ["performance"]
+    judged_by = {finding.check.name for day in load_verdicts(store, REF) for finding in day.findings}
+    assert judged_by & {*MONITORS} == {*MONITORS} - _by_answers(["probability_1", "probability_2"]).keys() == {"performance"}
     reported = {finding.check.name: finding.check for finding in load_verdicts(store, REF)[-1].findings}
     assert reported["accuracy"].value == pytest.approx(0.5, abs=0.05)
     macro = reported["macro_f1"]

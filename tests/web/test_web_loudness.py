@@ -36,7 +36,7 @@ def page_of(days: list[tuple[Finding, ...]], readings: tuple[Reading, ...] = ())
     ]
     usual = default_monitors("local")
     monitors = [*(usual[name] for name in ("calibration", "base_rate", "drift")), LATENCY]
-    return make_monitor_page(REF, monitors, judged, readings, (), (), (), now=NOW)
+    return make_monitor_page(REF, monitors, judged, readings, (), (), (), unfit={}, now=NOW)
 
 
 @pytest.mark.parametrize(

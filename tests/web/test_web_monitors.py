@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from web_client import Client, serving
 from web_project import HOSTILE, REF, Project, lived
 
+from shipway.kernel.canonical import Json
+from shipway.kernel.check import Check, Verdict
 from shipway.kernel.units import Seconds
-from shipway.monitor import keep_silence
+from shipway.monitor import Severity, keep_reading, keep_silence, unfit_monitors
+from shipway.release import Component, load_components, monitors_of, put_release
 from shipway.web import make_app
 
 
@@ -54,3 +58,54 @@ def test_the_pages_say_what_is_wrong_since_when_why_perhaps_and_what_to_do(serve
     for words in ("docs/runbooks.md#world", "shipway retrain", "--silence 1d", "the release did not change before it"):
         assert words in page.replace("The release", "the release"), words
     assert 'href="/monitor/delay@prod"' in client.get("/?refresh=off").text.replace("%40", "@")
+
+
+def answering(project: Project, *outputs: str) -> None:
+    """A deployment whose model answers these columns is live."""
+    columns: list[Json] = [{"name": name, "datatype": "FP64"} for name in outputs]
+    signature: Json = {"inputs": [{"name": "temp", "datatype": "FP64"}], "outputs": columns}
+    model = project.store.put({"kind": "model", "version": 1, "target": "late", "time": None, "signature": signature})
+    parts = [part for part in load_components(project.store, project.release("january")) if part.kind != "model"]
+    release = put_release(project.store, [*parts, Component("model", "delay", model)])
+    assert project.apply(release, "first")
+
+
+@pytest.mark.parametrize(
+    ("outputs", "unfit"),
+    [
+        (["probability"], {"prediction_error"}),
+        (["probability_1", "probability_2", "probability_5"], {"calibration", "base_rate", "prediction_error"}),
+        (["prediction"], {"calibration", "base_rate", "performance"}),
+        (["prediction", "probability"], {"prediction_error"}),  # a function of the user's added one
+        (["embedding"], set()),
+    ],
+)
+def test_what_a_model_answers_says_which_monitors_have_nothing_to_look_at(
+    tmp_path: Path, outputs: list[str], unfit: set[str]
+) -> None:
+    project = Project(tmp_path)
+    answering(project, *outputs)
+    deployment = project.store.get(project.store.resolve(REF), "deployment")
+    assert set(unfit_monitors(project.store, deployment)) == unfit | {"business", "segments"}
+    assert unfit < set(monitors_of(deployment))
+    outcomes: Json = {"revenue": {"matures_seconds": 60.0, "better": "higher"}}
+    found = unfit_monitors(project.store, {**deployment, "outcomes": outcomes, "segments": ["carrier"]})
+    assert set(found) == unfit
+
+
+def test_monitors_with_nothing_to_look_at_have_a_reason_instead_of_a_row_until_they_speak(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    answering(project, "probability")
+    with serving(make_app(project.open, links={}, endpoints=dict, record_outcomes=len)) as client:
+        page = client.get("/monitor/delay@prod").text
+        why = "Rise of the error (the model answers a probability)"
+        metric = "Fall of the metric (no outcome says which way is better)"
+        for words in (why, metric, "Segments (none are declared)"):
+            assert words in page
+        assert page.count("Rise of the error") == page.count("Fall of the metric") == 1
+        assert "<td>Calibration error</td>" in page
+        check = Check("business", Verdict.PASS, 0.01, threshold=0.1)
+        release, now = project.store.resolve("release/delay"), project.clock.now()
+        keep_reading(project.store, REF, "business", check, severity=Severity.PAGE, release=release, detail={}, now=now)
+        page = client.get("/monitor/delay@prod").text
+        assert (metric in page, why in page, "<td>Fall of the metric</td>" in page) == (False, True, True)

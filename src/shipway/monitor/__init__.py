@@ -69,6 +69,7 @@ if TYPE_CHECKING:
         measure_calls,
         measure_traffic,
     )
+    from shipway.monitor._unfit import unfit_monitors
     from shipway.monitor._verdict import DayVerdict, Finding, Severity
     from shipway.monitor._watch import AttestChecks, WatchResult, load_alerts, load_verdicts, watch
 
@@ -107,6 +108,7 @@ _HOME = {
     "_share": ["share_logs"],
     "_slices": ["Slice", "Slices", "check_segments", "measure_slices"],
     "_tables": ["input_column", "list_tables", "scan_outcomes", "scan_predictions"],
+    "_unfit": ["unfit_monitors"],
     "_verdict": ["DayVerdict", "Finding", "Severity"],
     "_calls": ["scan_calls"],
     "_cost": ["COST_BY", "CostPart", "CostReading", "check_cost", "cost_by", "judge_amount", "measure_cost"],
@@ -274,6 +276,7 @@ __all__ = [
     "take_columns",
     "truth_of_rows",
     "undecided",
+    "unfit_monitors",
     "watch",
     "weights_of",
     "window_days",

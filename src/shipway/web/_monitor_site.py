@@ -9,10 +9,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from shipway.kernel.canonical import JsonObject
-from shipway.monitor import load_events, load_incidents, load_readings, load_silences, load_verdicts
+from shipway.monitor import load_events, load_incidents, load_readings, load_silences, load_verdicts, unfit_monitors
 from shipway.release import monitors_of
-from shipway.spec import MonitorSpec
 from shipway.store import Store
 from shipway.web._documents import document
 from shipway.web._labels import LabelsNow
@@ -39,15 +37,17 @@ class MonitorSite:
         check_known(request.query_params)
         with self._opening() as store:
             ref = ref_of(store, str(request.path_params["name"]))
+            deployment = store.get(store.resolve(ref), "deployment")
             verdicts = load_verdicts(store, ref)[-DAYS:]
             page = make_monitor_page(
                 ref,
-                _monitors(store.get(store.resolve(ref), "deployment")),
+                list(monitors_of(deployment).values()),
                 verdicts,
                 load_readings(store, ref),
                 load_incidents(store, ref),
                 load_events(store, ref, verdicts),
                 load_silences(store, ref),
+                unfit=unfit_monitors(store, deployment),
                 now=store.clock.now(),
             )
             known = make_labels_view(self._labels.of(store, ref))
@@ -63,12 +63,6 @@ class MonitorSite:
                 store.resolve(name)
             found = {name: [one.to_json() for one in self._labels.of(store, name).labels] for name in refs}
         return JSONResponse(document("labels", "shipway outcomes --json", ref=ref, deployments=found))
-
-
-def _monitors(deployment: JsonObject) -> list[MonitorSpec]:
-    """Those that are on and have something to look at."""
-    found = monitors_of(deployment)
-    return [monitor for name, monitor in found.items() if name != "segments" or deployment.get("segments")]
 
 
 def ref_of(store: Store, name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -49,12 +49,13 @@ class IncidentRow:
 
 @dataclass(frozen=True, slots=True)
 class MonitorPage:
-    """All monitors of a deployment on one timeline."""
+    """All monitors of a deployment on one timeline; unfit: those that have nothing to look at, and why, in words."""
 
     ref: str
     name: str
     strips: Strips | None
     rows: tuple[MonitorRow, ...]
+    unfit: str
     incidents: tuple[IncidentRow, ...]
     silences: tuple[SilenceRow, ...]
     events: tuple[Event, ...]
@@ -79,19 +80,25 @@ def make_monitor_page(
     events: Sequence[Event],
     silences: Sequence[Silence],
     *,
+    unfit: Mapping[str, str],
     now: datetime,
 ) -> MonitorPage:
-    """monitors: those that are on; days: by day; incidents: the newest first."""
+    """monitors: those that are on; days: by day; incidents: the newest first; unfit: of monitors that have nothing to look at,
+    why: they have no row, unless they have said something all the same.
+    """
     alerts = [alert for incident in incidents for alert in (*incident.alerts, *incident.informing)]
     said = said_by(days, readings)
     last = last_day(said, days[-1].day if days else None)
     strips = make_strips(said, alerts, events, first=days[0].day if days else None, last=last)
-    rows = [row for monitor in monitors for row in _rows(monitor, days[-1:], readings, silences, now)]
+    told = {monitor.name: _rows(monitor, days[-1:], readings, silences, now) for monitor in monitors}
+    absent = [name for name, rows in told.items() if name in unfit and not any(row.when for row in rows)]
+    rows = [row for name, rows in told.items() if name not in absent for row in rows]
     return MonitorPage(
         ref=ref,
         name=ref.removeprefix("deploy/"),
         strips=strips,
         rows=tuple(sorted(rows, key=lambda row: _ORDER.index(row.tone))),
+        unfit=_unfit_words({name: unfit[name] for name in absent}),
         incidents=tuple(incident_row(incident) for incident in incidents),
         silences=silence_rows(silences, now),
         events=tuple(event for event in reversed(events) if strips and strips.first <= event.day <= strips.last)[:_EVENTS],
@@ -99,6 +106,16 @@ def make_monitor_page(
 
 
 _ORDER = (*TONES[:-1], "", TONES[-1])  # what has said nothing stands before what passes
+
+
+def _unfit_words(unfit: Mapping[str, str]) -> str:
+    """Monitors with their reason, those that share one together.
+
+    >>> _unfit_words({"calibration": "a number", "segments": "none are declared", "base_rate": "a number"})
+    'Calibration error, Base-rate error (a number); Segments (none are declared)'
+    """
+    why = dict.fromkeys(unfit.values())
+    return "; ".join(f"{', '.join(title_of(name) for name in unfit if unfit[name] == one)} ({one})" for one in why)
 
 
 def incident_row(incident: Incident) -> IncidentRow:
