@@ -148,6 +148,35 @@ def test_what_the_audit_is_for_is_found_by_it(browser: Browser, served: tuple[Cl
     page.close()
 
 
+# numbers with their interval that stand on more than one line
+BROKEN = """() => {
+  const found = [];
+  let seen = 0;
+  for (const piece of document.querySelectorAll('.whole')) {
+    const range = document.createRange();
+    range.selectNodeContents(piece);
+    const tops = [...range.getClientRects()].filter(box => box.width).map(box => Math.round(box.bottom / 8));
+    seen += piece.innerText.includes('[');
+    if (Math.max(...tops) - Math.min(...tops) > 1) found.push(piece.innerText);
+  }
+  return {found, seen};
+}"""
+
+
+def test_a_number_and_its_interval_stand_on_one_line_of_a_telephone(browser: Browser, served: tuple[Client, Alerted]) -> None:
+    client, project = served
+    page = browser.new_page(viewport={"width": 400, "height": 900})
+    for path in (address(client, project), f"{client.url}/monitor/delay@prod"):
+        page.goto(path)
+        looked = page.evaluate(BROKEN)
+        assert looked["found"] == []
+        assert looked["seen"] >= 1
+        page.evaluate("""() => document.querySelectorAll('.whole').forEach(piece =>
+          Object.assign(piece.style, {whiteSpace: 'normal', display: 'inline-block', width: '60px'}))""")
+        assert page.evaluate(BROKEN)["found"] != []
+    page.close()
+
+
 # the colour of a severity, wherever it stands: a word of a table, an alert's word, a cell and an edge of a strip, a key
 COLOURS = """tones => {
   const drawn = document.createElementNS('http://www.w3.org/2000/svg', 'svg'), words = document.createElement('p');

@@ -15,6 +15,7 @@ from shipway.kernel.units import Seconds
 from shipway.monitor import Severity, keep_reading, keep_silence, unfit_monitors
 from shipway.release import Component, load_components, monitors_of, put_release
 from shipway.web import make_app
+from shipway.web._pages import unbroken
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +110,23 @@ def test_monitors_with_nothing_to_look_at_have_a_reason_instead_of_a_row_until_t
         keep_reading(project.store, REF, "business", check, severity=Severity.PAGE, release=release, detail={}, now=now)
         page = client.get("/monitor/delay@prod").text
         assert (metric in page, why in page, "<td>Fall of the metric</td>" in page) == (False, True, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("live 20.1: -9.9 [-12.4, -7.4]; AUC 0.63 [0.61, 0.66]", ["-9.9 [-12.4, -7.4]", "0.63 [0.61, 0.66]"]),
+        ("9.9 EUR [8, 12] and +1.2e+04 [+1e+04, +1.4e+04]", ["9.9 EUR [8, 12]", "+1.2e+04 [+1e+04, +1.4e+04]"]),
+        ("KS in [0.1, 0.2], 18.9% [12%, 27.4 %]", ["[0.1, 0.2]", "18.9% [12%, 27.4 %]"]),
+        ("column [a, b] of list[int] in [1, 2", []),
+    ],
+)  # fmt: skip
+def test_a_number_and_its_interval_are_one_piece_of_a_text(text: str, pieces: list[str]) -> None:
+    found = unbroken(text)
+    assert found.striptags() == text
+    assert [part.partition("</span>")[0] for part in found.split('<span class="whole">')[1:]] == pieces
+
+
+def test_markup_around_an_interval_stays_text() -> None:
+    assert str(unbroken(f"1 [0, 2]{HOSTILE}")).count("<") == 2
+    assert len(unbroken("9" * 20_000)) == 20_000  # and takes no time that grows with its square

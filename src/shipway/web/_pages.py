@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.errors import ShipwayError
@@ -23,12 +24,28 @@ from shipway.web._view import PageView
 from shipway.web._window_view import HEIGHT, WIDTH, make_window_view
 
 STATIC = Path(__file__).parent / "static"
+_NUMBER = r"[-+±]?\d[\d.,e+-]{0,20} ?%?"
+_MEASURED = re.compile(rf"(?:{_NUMBER} (?:[A-Z]{{3}} )?)?\[{_NUMBER}, {_NUMBER}\]")  # as in -9.9 EUR [-12.4, -7.4]
+
+
+def unbroken(text: str) -> Markup:
+    """A text in which a number and its interval are never on two lines.
+
+    >>> print(unbroken("AUC 0.6 [0.5, 0.7] <now>"))
+    AUC <span class="whole">0.6 [0.5, 0.7]</span> &lt;now&gt;
+    """
+    found, at = Markup(), 0
+    for piece in _MEASURED.finditer(text):
+        found += escape(text[at : piece.start()]) + Markup('<span class="whole">{}</span>').format(piece.group())
+        at = piece.end()
+    return found + escape(text[at:])
 
 
 @cache
 def _environment() -> Environment:
     loader = FileSystemLoader(Path(__file__).parent / "templates")
     made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.filters["unbroken"] = unbroken
     made.globals.update(lane_height=LANE, box_width=BOX_WIDTH, chart_height=CHART, width=WIDTH, height=HEIGHT)
     return made
 
