@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +15,12 @@ from click.testing import CliRunner, Result
 from shipway.cli._output import Misused
 from shipway.cli._settings import read_settings
 from shipway.cli.watch import command
+from shipway.data import DataEmpty, DataUnreadable
 from shipway.kernel.errors import ShipwayError
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "store"))
+
+from store_help import BUCKET, s3_client, s3_environ
 
 
 def watch(folder: Path, *words: str) -> Result:
@@ -65,6 +71,65 @@ def test_a_folder_of_somebodys_log_is_judged_with_outcomes_that_lie_beside_it(fo
         "weight": None,
     }
     assert [feature["name"] for feature in document["features"]] == ["prediction", "x"]
+
+
+def test_a_column_that_is_declared_is_a_text_whatever_it_looks_like_or_is_called(folder: Path) -> None:
+    words = ["gate A", "gate B", "no gate"] * 100
+    for name, said in (("reference.csv", words), ("log.csv", [f"{one} see http://a.b" for one in words])):
+        pl.DataFrame({"answer": said, "x": np.arange(300.0), "probability": 0.5}).write_csv(folder / name)
+    both = ("--predictions", "log.csv", "--reference", "reference.csv", "--json")
+    names = {feature["name"] for feature in json.loads(watch(folder, *both, "--text", "answer").stdout)["features"]}
+    assert {"x", "answer.length", "answer.link", "answer.unknown_words"} < names
+    assert "answer" not in names
+    for words_, why, mend in (
+        (("--text", "answr"), "in no column called answr", "meant answer?"),
+        (("--text", "x"), "column x holds no texts", "columns of words"),
+        (("--text", "x", "--ignore", "x"), "x is named as a text and as something else", "--text COLUMN"),
+    ):
+        problem = watch(folder, *both, *words_).exception
+        assert isinstance(problem, ShipwayError)
+        assert (why in problem.what, mend in str(problem.mend)) == (True, True), problem
+
+
+def test_a_csv_that_is_cut_in_the_middle_of_a_row_is_told_or_refused(folder: Path) -> None:
+    rows = [f'{at},2013-02-01T00:00:{at % 60:02},{at / 500},0.5,"gate {at}, hall"' for at in range(400)]
+    whole = "\n".join(["id,time,x,probability,note", *rows])
+    (folder / "whole.csv").write_text(whole)
+    both = ("--predictions", "log", "--reference", "whole.csv", "--json")
+    (folder / "log" / "day.parquet").unlink()
+    for end, told in (
+        (whole, []),
+        (whole + "\n", []),
+        (whole + "\n400,2013-02-01", ["day.csv seems cut: its last line has 2 of 5 fields and no end"]),
+        (whole + "\n400,2013-02-01T00:00:00,0.5,0.5,", []),
+    ):
+        (folder / "log" / "day.csv").write_text(end)
+        done = watch(folder, *both)
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        assert json.loads(done.stdout)["notes"] == told
+    (folder / "log" / "day.csv").write_text(whole[: whole.rindex(",")])  # within quotes
+    assert isinstance(watch(folder, *both).exception, DataUnreadable)
+
+
+def test_predictions_reference_and_outcomes_are_read_in_a_bucket(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in s3_environ().items():
+        monkeypatch.setenv(name, value)
+    client, address = s3_client(s3_environ()), f"s3://{BUCKET}/{folder.name}/"
+    (folder / "outcomes.csv").write_text((folder / "outcomes.csv").read_text().replace("id,late", "id,value"))
+    for path in (file for file in folder.rglob("*") if file.is_file()):
+        client.put_object(Bucket=BUCKET, Key=f"{folder.name}/{path.relative_to(folder)}", Body=path.read_bytes())
+
+    def found(place: str) -> dict[str, object]:
+        given = {"--predictions": "log", "--reference": "reference.parquet", "--outcomes": "outcomes.csv"}
+        words = [word for option, name in given.items() for word in (option, place + name)]
+        document: dict[str, object] = json.loads(watch(folder, *words, *COLUMNS, "--json").stdout)
+        return document
+
+    there = found(address)
+    assert there == {**found(""), "predictions": f"{address}log", "reference": f"{address}reference.parquet"}
+    assert there["verdict"] == "fail"
+    gone = watch(folder, "--predictions", f"{address}gone", "--reference", f"{address}reference.parquet").exception
+    assert isinstance(gone, DataEmpty)
 
 
 def test_what_does_not_fit_is_one_error(folder: Path) -> None:

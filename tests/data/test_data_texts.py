@@ -122,8 +122,11 @@ def test_texts_are_told_from_categories_by_their_values_or_by_a_person() -> None
     assert set(profile.plain) == {"city", "key"}
     taken = reference_profile(table | {"text.length": np.zeros(400)})
     assert (taken.described, list(taken.plain)) == ({}, [*table, "text.length"])
-    with pytest.raises(ProfileMismatch, match="there is no column gone"):
-        reference_profile(table, texts=["gone"])
+    with pytest.raises(ProfileMismatch, match="there is no column sayd") as unknown:
+        reference_profile(table, texts=["sayd"])
+    assert unknown.value.mend == "did you mean said?"
+    with pytest.raises(ProfileMismatch, match="column x holds no texts"):
+        reference_profile(table | {"x": np.arange(400.0)}, texts=["x"])
     with pytest.raises(ProfileMismatch, match="holds no texts"):
         measure_profile(profile, {"text": np.arange(3.0)})
     assert measure_profile(profile, {"text": np.full(3, np.nan)}).columns["text.length"].missing == 3

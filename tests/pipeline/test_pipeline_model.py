@@ -44,6 +44,7 @@ class Declared:
     target: str = "above"
     key: tuple[str, ...] = ("point",)
     time: str | None = "day"
+    texts: tuple[str, ...] = ()
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +143,7 @@ def test_a_model_of_other_values_declarations_or_surroundings_is_another() -> No
     ]  # fmt: skip
     declared = [
         Declared(step="a"), Declared(reference="a"), Declared(target="a"), Declared(key=("a",)), Declared(time=None),
+        Declared(texts=("a",)),
     ]  # fmt: skip
     first = model_key(Declared(), **asked)
     keys = {first, *(model_key(Declared(), **{**asked, **change}) for change in changed)}
@@ -214,6 +216,8 @@ def test_one_day_is_too_little_for_an_interval(ran: tuple[Project, RunResult, Mo
         (Declared(target="abvoe"), "has no column abvoe", "did you mean above?"),
         (Declared(time=None), "the column day of reference is Date: a model takes numbers", "name it as key or time"),
         (Declared(time="x"), "the time x of model above is Float64", "a date or a datetime"),
+        (Declared(texts=("yy",)), "has no column yy", "did you mean y?"),
+        (Declared(texts=("y",)), "y is a text of model above, and Float64 in reference", "leave it out of `texts`"),
         (Declared(step="count"), "count is model above and does not return a model", "annotate count"),
         (
             Declared(reference="above"),
@@ -281,10 +285,15 @@ FIXED = RANDOM.replace('strategy="stratified"', 'strategy="prior"').replace(
 )
 
 
-def test_text_flags_and_numbers_that_may_be_missing_have_their_datatypes(tmp_path: Path) -> None:
+def test_text_flags_and_numbers_that_may_be_missing_have_their_datatypes_and_a_text_that_is_declared_its_profile(
+    tmp_path: Path,
+) -> None:
     project = Project.make(tmp_path / "project")
     (project.root / "steps.py").write_text(FIXED)
-    made = make(project, project.run())
+    made = make(project, project.run(), Declared(texts=("name",)))
+    profile = Profile.from_json(project.store.get(made.profile, "profile"))
+    assert (list(profile.texts), list(profile.plain)) == (["name"], ["x", "y", "rare"])
+    assert {"name.length", "name.unknown_words"} < set(profile.columns)
     signature = Signature.from_json(project.store.get(made.model)["signature"])
     assert {column.name: column.datatype for column in signature.inputs} == {
         "x": "FP64", "y": "FP64", "name": "BYTES", "rare": "FP64",

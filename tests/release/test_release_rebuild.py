@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from release_help import REF, SECONDS, Project, make, put_live
 
+from shipway.data import Profile
 from shipway.environment import default_cache
 from shipway.kernel.digest import Digest, short
 from shipway.pipeline import Silence
@@ -91,6 +92,21 @@ def test_a_model_that_looks_outside_the_project_is_as_equal_as_it_comes_out(
     assert done.document["different"].endswith(f", not {short(file['digest'])}")
     proof = project.store.evidence(release)[-1]
     assert (proof.envelope, proof.predicate) == (done.document["evidence"], "https://shipway.dev/rebuild/v1")
+
+
+@pytest.mark.slow
+def test_a_model_with_texts_that_were_declared_is_made_again_to_the_byte_with_its_profile(
+    project: Project, tmp_path: Path
+) -> None:
+    project.edit("(pl.Int8))", '(pl.Int8), remark=pl.lit("seen it"))', file="steps.py")
+    project.edit("    time: day\n", "    time: day\n    texts: [remark]\n")
+    project.ask("run")
+    release = make(project).release
+    project.edit("    texts: [remark]\n", "")
+    profile = find_component(load_components(project.store, release), "profile").digest
+    assert Profile.from_json(project.store.get(profile, "profile")).texts == ["remark"]
+    again = rebuild(project, tmp_path / "again", release)
+    assert (again.equality, again.difference) == (Equality.BYTES, None)
 
 
 def test_a_rebuild_that_was_killed_begins_again_in_the_same_folder(project: Project, tmp_path: Path) -> None:

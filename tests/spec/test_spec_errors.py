@@ -104,6 +104,7 @@ MEANING = {
     "a tolerance of no metric": (P + "models: {m: {target: t, rebuild: {auk: 0.1}}}", "2:35", "did you mean `auc`?"),
     "a tolerance below zero": (P + "models: {m: {target: t, rebuild: {auc: -0.1}}}", "2:40", "0.005"),
     "a target that is the key": (P + "models: {m: {target: t, key: [k, t]}}", "2:22", "another column"),
+    "a text that is the target": (P + "models: {m: {target: t, texts: [a, t]}}", "2:32", "leave it out"),
     "a direction that is none": (P + "outcomes: {revenue: {better: more}}", "2:30", "better: higher"),
     "an entity without a time": (P + "outcomes: {late: {by: who}}", "2:23", "within: 7d"),
     "a time without an entity": (P + "outcomes: {late: {within: 7d}}", "2:27", "by: COLUMN"),

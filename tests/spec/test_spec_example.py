@@ -120,6 +120,8 @@ def test_what_a_model_and_a_deployment_leave_out_has_a_default() -> None:
     assert spec.models["delay"] == ModelSpec(name="delay", step="delay", target="late", reference="reference")
     assert spec.deploy["delay@prod"].monitors == MONITORS
     assert spec.outcomes["late"].matures == Seconds(0.0)
+    said = [parsed(f"project: p\nmodels: {{m: {{target: t, texts: {given}}}}}").models["m"].texts for given in ("a", "[a, b]")]
+    assert said == [("a",), ("a", "b")]
     churned = parsed("project: p\noutcomes: {churned: {by: customer, within: 7d}}").outcomes["churned"]
     week = Seconds(7 * 86400.0)
     assert (churned.by, churned.within, churned.match, churned.matures) == ("customer", week, "last", week)

@@ -32,6 +32,7 @@ class Asked(NamedTuple):
     columns: tuple[str | None, ...]
     outcome: str | None
     ignore: tuple[str, ...]
+    texts: tuple[str, ...]
     window: str
     matures: str | None
     until: str | None
@@ -43,11 +44,16 @@ def watch_foreign(settings: Settings, asked: Asked, *, as_json: bool) -> None:
     from shipway.kernel.clock import SystemClock
     from shipway.monitor import check_named, measure_foreign, window_document
 
-    out = Output(as_json)
+    out, doubts = Output(as_json), list[str]()
     with ExitStack() as held:
-        frames = [held.enter_context(open_table(settings, text, out.note)) for text in (asked.predictions, asked.reference)]
+
+        def opened(text: str) -> Frame:
+            return held.enter_context(open_table(settings, text, out.note, doubt=doubts.append))
+
+        frames = [opened(text) for text in (asked.predictions, asked.reference)]
         there = [frame.collect_schema().names() for frame in frames]
-        check_named([*there[0], *there[1]], [*filter(None, asked.columns), *asked.ignore], where=asked.predictions)
+        named = [*filter(None, asked.columns), *asked.ignore, *asked.texts]
+        check_named([*there[0], *there[1]], named, where=asked.predictions)
         predictions, columns = _taken(frames[0], asked, there[0], where=asked.predictions)
         reference, _ = _taken(frames[1], asked, there[1], where=asked.reference)
         if asked.outcomes is not None:
@@ -55,8 +61,7 @@ def watch_foreign(settings: Settings, asked: Asked, *, as_json: bool) -> None:
 
             if columns.id is None:
                 raise Misused("outcomes are joined by an id, and no column could be one", mend="--id COLUMN")
-            rows = held.enter_context(open_table(settings, asked.outcomes, out.note))
-            labels = pick_outcomes(rows, OutcomeColumns(), where=asked.outcomes)
+            labels = pick_outcomes(opened(asked.outcomes), OutcomeColumns(), where=asked.outcomes)
             predictions = with_outcomes(predictions, labels, name=asked.outcome, where=asked.outcomes)
         found = measure_foreign(
             predictions,
@@ -64,10 +69,12 @@ def watch_foreign(settings: Settings, asked: Asked, *, as_json: bool) -> None:
             window=_seconds(asked.window, "--window"),
             now=SystemClock().now(),
             matures=None if asked.matures is None else _seconds(asked.matures, "--matures"),
+            texts=asked.texts,
             until=None if asked.until is None else _moment(asked.until),
         )
     chosen = {name: getattr(columns, name) for name in ("id", "time", "score", "label", "label_time", "weight")}
-    notes = [*columns.passed_over, *([f"no value of {columns.time} is a time"] if columns.time and found.first is None else [])]
+    timeless = [f"no value of {columns.time} is a time"] if columns.time and found.first is None else []
+    notes = [*doubts, *columns.passed_over, *timeless]
     document = {
         "notes": notes,
         "predictions": asked.predictions,
@@ -89,7 +96,8 @@ def _taken(frame: Frame, asked: Asked, there: list[str], *, where: str) -> tuple
     from shipway.monitor import choose_columns, take_columns
 
     said = _said(*(column if column in there else None for column in asked.columns))
-    columns = choose_columns(frame, said, ignore=[name for name in asked.ignore if name in there], where=where)
+    ignore, texts = ([name for name in names if name in there] for names in (asked.ignore, asked.texts))
+    columns = choose_columns(frame, said, ignore=ignore, texts=texts, where=where)
     return take_columns(frame, columns), columns
 
 

@@ -42,7 +42,7 @@ def command(
     gather(project.store)
     with OutcomeLog(project.store) as log:
         for text in files:
-            with open_table(settings, text, out.note) as frame:
+            with open_table(settings, text, out.note, doubt=out.note) as frame:
                 rows = pick_outcomes(frame, chosen, where=text)
             kept = log.record_new(rows)
             out.say(f"{text}: {kept:,} recorded, {rows.height - kept:,} known already or twice")

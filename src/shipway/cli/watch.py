@@ -38,6 +38,7 @@ _WORST = 10  # slices that are told
 @click.option("--label-time", default=None, metavar="COLUMN", help="Of when a label came; `label_time` or the like.")
 @click.option("--weight", default=None, metavar="COLUMN", help="Of how many requests a row stands for; `sample_weight`.")
 @click.option("--ignore", multiple=True, metavar="COLUMN", help="A column that is no feature; may come often.")
+@click.option("--text", "texts", multiple=True, metavar="COLUMN", help="A feature that is a text; may come often.")
 @click.option("--window", default="28d", metavar="TIME", show_default=True, help="With --predictions: how far back it looks.")
 @click.option("--until", default=None, metavar="MOMENT", help="Where the window ends; after the newest event.")
 @click.option("--matures", default=None, metavar="TIME", help="The age at which labels count; else as their arrival says.")

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from shipway.data._compare import FilesChange, compare_files, compare_snapshots, files_on_disk
     from shipway.data._contract import measure_contract
     from shipway.data._contract_result import ContractResult, Sample, Violation, render_contract
+    from shipway.data._cut import cut_short
     from shipway.data._described import described_name, is_vector
     from shipway.data._diff import Asked, DataSide, compare_data, disk_side, listed_side, snapshot_side
     from shipway.data._diff_words import diff_counts, render_diff, render_diff_markdown
@@ -75,6 +76,7 @@ _HOME = {
     "_compare": ["FilesChange", "compare_files", "compare_snapshots", "files_on_disk"],
     "_contract": ["measure_contract"],
     "_contract_result": ["ContractResult", "Sample", "Violation", "render_contract"],
+    "_cut": ["cut_short"],
     "_described": ["described_name", "is_vector"],
     "_vectors": ["is_projection"],
     "_diff": ["Asked", "DataSide", "compare_data", "disk_side", "listed_side", "snapshot_side"],
@@ -164,6 +166,7 @@ __all__ = [
     "compare_rows",
     "compare_snapshots",
     "count_rows",
+    "cut_short",
     "described_name",
     "diff_counts",
     "disk_side",

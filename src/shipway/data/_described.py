@@ -13,6 +13,7 @@ from shipway.data._errors import ProfileMismatch
 from shipway.data._text import TEXT_NAMES, TextRule, is_text, reference_texts, text_from_json
 from shipway.data._vectors import VECTOR_NAMES, VectorRule, reference_vectors, vector_from_json
 from shipway.kernel.canonical import JsonObject
+from shipway.kernel.errors import nearest
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,13 +53,17 @@ def reference_described(table: Table, texts: Collection[str]) -> Iterator[tuple[
     """
     names = list(table.keys() if isinstance(table, Mapping) else table.columns)
     if missing := sorted(set(texts) - set(names)):
-        raise ProfileMismatch(f"there is no column {missing[0]}", where=missing[0], mend="name columns of the table")
+        close = nearest(missing[0], names)
+        mend = f"did you mean {close}?" if close else "name columns of the table"
+        raise ProfileMismatch(f"there is no column {missing[0]}", where=missing[0], mend=mend)
     for name in names:
         if (vectors := _vectors(table[name])) is not None:
             found = None if _taken(name, VECTOR_NAMES, names) else reference_vectors(vectors)
             yield (name, None, {}) if found is None else (name, *found)
             continue
         series = _words(table[name], declared=name in texts)
+        if series is None and name in texts:
+            raise ProfileMismatch(f"column {name} holds no texts", where=name, mend="name columns of words as texts")
         if series is not None and not _taken(name, TEXT_NAMES, names) and (name in texts or is_text(series)):
             yield name, *reference_texts(series)
 

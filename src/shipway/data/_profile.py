@@ -16,6 +16,7 @@ from shipway.data._described import Rule, described_name, rule_from_json
 from shipway.data._errors import ProfileMismatch
 from shipway.data._numeric import NumericProfile, numeric_from_json
 from shipway.data._scores import OutcomeProfile, ScoreProfile, outcomes_from_json, score_from_json
+from shipway.data._text import TextRule
 from shipway.kernel.canonical import Json, JsonObject
 
 ColumnProfile = NumericProfile | CategoryProfile
@@ -43,6 +44,11 @@ class Profile:
         """The columns that are profiled as they are: those of `columns` that are no descriptors."""
         made = {described_name(name, part) for name, rule in self.described.items() for part in rule.names}
         return [name for name in self.columns if name not in made]
+
+    @property
+    def texts(self) -> Collection[str]:
+        """The columns that are profiled as texts."""
+        return [name for name, rule in self.described.items() if isinstance(rule, TextRule)]
 
     @property
     def sources(self) -> Collection[str]:

@@ -6,7 +6,7 @@ The same profiles, the same checks and thresholds. Pages come from outcomes and 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
@@ -111,19 +111,20 @@ def measure_foreign(
     now: datetime,
     matures: Seconds | None = None,
     until: datetime | None = None,
+    texts: Collection[str] = (),
 ) -> ForeignWindow:
     """The trailing window that ends with the newest event, or at `until`, against the reference.
 
     predictions, reference: as take_columns gives them. matures: seconds after the event from which labels count; None: as the
-    arrival of labels says, else at once. Without times all rows are one window. Raises WindowEmpty, WeightMalformed,
-    ProfileMismatch.
+    arrival of labels says, else at once. texts: features that are texts, whatever they look like. Without times all rows are
+    one window. Raises WindowEmpty, WeightMalformed, ProfileMismatch.
     """
     inside, untimed, mistimed = rows_inside(predictions, window, now=now, until=until)
     known = _some_rows(reference.collect(), inside)
     rows, counts_at, guessed, curve = _labelled(inside, matures, now, until)
     measured, columns = repeat_rows(rows), _compare_columns(known, rows)
     held = [name for name in _features(known) if name not in {*columns.lost, *columns.retyped}]
-    scored, ours, current, drifts = _profiles(known, rows, measured, held)
+    scored, ours, current, drifts = _profiles(known, rows, measured, held, [name for name in held if name in texts])
     outcomes, days = _days(ours, measured, rows, scored=scored)
     monitors = {name: replace_window(monitor, window) for name, monitor in default_monitors("local").items()}
     bias = measure_bias(rows.with_columns(pl.col(SCORE).fill_null(float("nan"))))
@@ -186,14 +187,15 @@ class _Sides(NamedTuple):
     drifts: dict[str, Drift]
 
 
-def _profiles(known: pl.DataFrame, rows: pl.DataFrame, measured: pl.DataFrame, held: list[str]) -> _Sides:
+def _profiles(known: pl.DataFrame, rows: pl.DataFrame, measured: pl.DataFrame, held: list[str], texts: list[str]) -> _Sides:
     scored = is_probability(known[SCORE]) and is_probability(rows[SCORE])
     both = known[SCORE].count() and rows[SCORE].count()
     extra = {SCORE_NAME: SCORE} if both and not scored else {}
     label = known["label"].to_numpy() if is_label(known["label"]) else None
     score = known[SCORE].fill_null(float("nan")).to_numpy() if scored else None
     table = _table(repeat_rows(known), held, extra)
-    reference = reference_profile(table, score=repeat_values(known, score), label=repeat_values(known, label))
+    score, label = repeat_values(known, score), repeat_values(known, label)
+    reference = reference_profile(table, score=score, label=label, texts=texts)
     current = _profile(reference, measured, held, extra, scored=scored)
     drifts = dict(measure_drift(reference, current))
     if scored:

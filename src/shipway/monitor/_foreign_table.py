@@ -42,17 +42,21 @@ class ForeignColumns:
     answer: str | None = None
 
 
-def choose_columns(frame: Frame, said: ForeignColumns, *, ignore: Sequence[str], where: str) -> ForeignColumns:
+def choose_columns(
+    frame: Frame, said: ForeignColumns, *, ignore: Sequence[str], where: str, texts: Sequence[str] = ()
+) -> ForeignColumns:
     """What a person said, completed by guesses. Features: every column of numbers, words or yes and no that is nothing else.
 
-    Raises ColumnUnknown for a column that was named and is not there.
+    texts: features of words, whatever they are called. Raises ColumnUnknown for a column that was named and is not there, or
+    is something else.
     """
     schema = frame.collect_schema()
     names = schema.names()
     for name in ignore:
         find_column(names, name, (), what="what is left out", where=where)
     guesses = {"id": IDS, "time": TIMES, "score": SCORES, "label": LABELS, "label_time": _LABEL_TIMES, "weight": _WEIGHTS}
-    free = [name for name in names if name not in ignore]
+    _check_texts(schema, texts, [*ignore, *(getattr(said, what) for what in guesses)], where=where)
+    free = [name for name in names if name not in {*ignore, *texts}]
     found: dict[str, str | None] = {}
     for what, names_of in guesses.items():
         given = getattr(said, what)
@@ -73,9 +77,19 @@ def choose_columns(frame: Frame, said: ForeignColumns, *, ignore: Sequence[str],
                 raise ColumnUnknown(f"the {what} is a number, and {column} is {kind}", where=where, mend=f"--{what} COLUMN")
             found[what] = None
             passed_over.append(f"{column} is {schema[column]}, and the {what} is a number: it is not used")
-    features = tuple(name for name in free if _has_profile(schema[name]))
+    left = {*free, *texts}
+    features = tuple(name for name in names if name in left and _has_profile(schema[name]))
     whole = ForeignColumns(**found, features=features, passed_over=tuple(passed_over))  # type: ignore[arg-type]  # all of names
     return replace(whole, classes=classes, answer=answer) if classes else whole
+
+
+def _check_texts(schema: pl.Schema, texts: Sequence[str], taken: Sequence[str | None], *, where: str) -> None:
+    for name in texts:
+        find_column(schema.names(), name, (), what="a text", where=where)
+        if name in taken:
+            raise ColumnUnknown(f"{name} is named as a text and as something else", where=where, mend="--text COLUMN")
+        if not _has_profile(schema[name]):
+            raise ColumnUnknown(f"{name} is named as a text, and it is {schema[name]}", where=where, mend="--text COLUMN")
 
 
 def _find_classes(names: Sequence[str], schema: pl.Schema) -> tuple[tuple[str, str], ...]:

@@ -54,9 +54,10 @@ def model_key(
     The overlay is named by its content, which is this Shipway's source: another one asks the golden rows itself.
     """
     declared: JsonObject = {"step": model.step, "reference": model.reference, "target": model.target}
+    texts: JsonObject = {"texts": list(model.texts)} if model.texts else {}
     record: JsonObject = {
         "kind": "model-action", "version": 1, "file": file.digest, "reference": reference.digest,
-        "declared": {**declared, "key": list(model.key), "time": model.time},
+        "declared": {**declared, "key": list(model.key), "time": model.time, **texts},
         "base": cast("Json", origins.base), "adapters": list(origins.adapters),
         "environment": environment, "overlay": overlay.name, **({"functions": functions.to_json()} if functions else {}),
         **({"onnx": onnx} if onnx is not None else {}), **({"allow_pickle": True} if allow_pickle else {}),

@@ -129,7 +129,7 @@ def _make(
             found = take_converted(store, scoring, manifest, tables, tolerance=around.onnx, report=around.report)
             manifest = {**manifest, "onnx": found} if found else manifest
     scored = scored_table(table, model, score_columns(answers, answering), label)
-    profile = _profile(inputs, scored, answering)
+    profile = _profile(inputs, scored, answering, model.texts)
     made = ModelMade(store.put(manifest), store.put(profile.to_json()), put_scores(store, scored), table.height)
     _record_lineage(store, made, file, reference)
     return made
@@ -146,11 +146,11 @@ class _Around(NamedTuple):
     allow_pickle: bool
 
 
-def _profile(inputs: Inputs, scored: pl.DataFrame, answering: Answering) -> Profile:
+def _profile(inputs: Inputs, scored: pl.DataFrame, answering: Answering, texts: Sequence[str]) -> Profile:
     """Of features, and of scores and outcomes where an answer is one probability."""
     if answering.kind is not AnswerKind.PROBABILITY:
-        return reference_profile(inputs.values)
-    return reference_profile(inputs.values, score=scored[SCORE].to_numpy(), label=scored[LABEL].to_numpy())
+        return reference_profile(inputs.values, texts=texts)
+    return reference_profile(inputs.values, score=scored[SCORE].to_numpy(), label=scored[LABEL].to_numpy(), texts=texts)
 
 
 class _Described(NamedTuple):

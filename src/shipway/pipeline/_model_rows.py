@@ -41,6 +41,8 @@ class ModelDeclared(Protocol):
     def key(self) -> Sequence[str]: ...
     @property
     def time(self) -> str | None: ...
+    @property
+    def texts(self) -> Sequence[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +66,9 @@ class Inputs:
 
 
 def read_reference(path: Path, model: ModelDeclared) -> pl.DataFrame:
-    """The reference table. Raises ModelRefused when it has no rows, or not the columns that the model names."""
+    """The reference table. Raises ModelRefused when it has no rows, or not the columns that the model names as they are."""
     table = pl.read_parquet(path, glob=False, hive_partitioning=False)
-    for column in (model.target, *_aside(model)):
+    for column in (model.target, *_aside(model), *model.texts):
         if column not in table.columns:
             close = nearest(column, table.columns)
             raise ModelRefused(
@@ -76,6 +78,10 @@ def read_reference(path: Path, model: ModelDeclared) -> pl.DataFrame:
     if table.is_empty():
         raise ModelRefused(f"{model.reference}, the reference of model {model.name}, has no rows")
     _check_aside(table, model)
+    for column in model.texts:
+        if table[column].dtype not in _WORDS:
+            what = f"{column} is a text of model {model.name}, and {table[column].dtype} in {model.reference}"
+            raise ModelRefused(what, mend=f"leave it out of `texts` of model {model.name}")
     return table
 
 
@@ -129,13 +135,14 @@ def labels_of(target: pl.Series, classes: Sequence[object]) -> pl.Series:
     return pl.Series("label", [int(value == classes[-1]) for value in target.to_list()], dtype=pl.Int8)
 
 
+_WORDS = (pl.String, pl.Categorical, pl.Enum)
 _DATATYPES = {"f": "FP64", "i": "INT64", "b": "BOOL", "O": "BYTES"}
 
 
 def _values(series: pl.Series, model: ModelDeclared) -> Array:
     """Numbers as float64 or int64, flags as bool, text as objects; a number that may be missing is float64 with NaN."""
     kind = series.dtype
-    if kind in (pl.String, pl.Categorical, pl.Enum):
+    if kind in _WORDS:
         return np.array(series.cast(pl.String).to_list(), dtype=object)
     if not (kind.is_numeric() or kind == pl.Boolean):
         raise ModelRefused(

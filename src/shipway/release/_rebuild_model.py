@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
+from shipway.data import Profile
 from shipway.kernel.canonical import Json, JsonObject
 from shipway.kernel.digest import Descriptor, Digest
 from shipway.models import read_golden
@@ -54,6 +55,7 @@ class _Declared:
     target: str
     key: tuple[str, ...]
     time: str | None
+    texts: tuple[str, ...]
 
 
 class ModelRebuild:
@@ -73,7 +75,7 @@ class ModelRebuild:
         self._store, self._fresh, self._components = store, fresh, components
         self._environment, self._tolerances, self._cache, self._report = environment, tolerances, cache, report
         self._model = find_component(components, "model")
-        self._declared = _declared(fresh, self._model)
+        self._declared = _declared(fresh, self._model, find_component(components, "profile").digest)
 
     def run(self, *, offline: bool) -> Rebuilt:
         """The answer, whose release and folder are for the caller to say."""
@@ -182,11 +184,12 @@ def _onnx_of(manifest: JsonObject) -> float | None:
     return float(str(converted["tolerance"])) if isinstance(converted, Mapping) else None
 
 
-def _declared(fresh: Store, model: Component) -> ModelDeclared:
+def _declared(fresh: Store, model: Component, profile: Digest) -> ModelDeclared:
     manifest = fresh.get(model.digest, "model")
     if not manifest["step"]:
         raise RebuildRefused(f"no pipeline made model {model.name}", where=model.digest, mend="verify it by its digest instead")
     key = tuple(cast("list[str]", manifest["key"]))
     time = str(manifest["time"]) if manifest["time"] else None
     step, reference, target = (str(manifest[name]) for name in ("step", "reference", "target"))
-    return _Declared(model.name, step, reference, target, key, time)
+    texts = tuple(Profile.from_json(fresh.get(profile, "profile")).texts)
+    return _Declared(model.name, step, reference, target, key, time, texts)

@@ -34,7 +34,8 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     far a rebuilt model may be off and still count as equal, by what is compared (REBUILD), absolute. base, adapters: of a
     fine-tuned one, where it comes from; card: the owner's words about its use, a file. before, after: functions around it,
     `MODULE.FUNCTION` of the project's code; own: `MODULE.CLASS` of it that is the model. allow_pickle: loading it may run what
-    whoever made it put in. onnx: it is served converted to ONNX while its answers differ by no more than this.
+    whoever made it put in. onnx: it is served converted to ONNX while its answers differ by no more than this. texts: features
+    that are texts, whatever they look like.
     """
 
     name: str
@@ -52,6 +53,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     own: str | None = None
     allow_pickle: bool = False
     onnx: float | None = None
+    texts: tuple[str, ...] = ()
 
 
 EVERY = Seconds(300.0)  # between two looks at a database
@@ -83,7 +85,7 @@ def read_model(key: Node, node: Node) -> ModelSpec:
         node,
         (
             *("step", "reference", "target", "key", "time", "rebuild", "base", "adapters", "card", "before", "after", "class"),
-            *("allow_pickle", "onnx"),
+            *("allow_pickle", "onnx", "texts"),
         ),
         what,
     )
@@ -107,12 +109,15 @@ def read_model(key: Node, node: Node) -> ModelSpec:
         own=_read_function(entries["class"], f"the class of {what}") if "class" in entries else None,
         allow_pickle=flag(entries["allow_pickle"], f"allow_pickle of {what}") if "allow_pickle" in entries else False,
         onnx=_read_tolerance(entries["onnx"], f"onnx of {what}") if "onnx" in entries else None,
+        texts=texts(entries["texts"], f"the texts of {what}") if "texts" in entries else (),
     )
     for origin in (model.base, *model.adapters):
         if origin and origin.ref == f"model/{name}":
             raise key.fail(f"{what} would come from itself", mend="name the model that it was fine-tuned from")
     if model.target in (*model.key, model.time):
         raise entries["target"].fail(f"the target of {what} is its key or time too", mend="name another column")
+    if aside := [name for name in model.texts if name in (model.target, *model.key, model.time)]:
+        raise entries["texts"].fail(f"{aside[0]} is no feature of {what}, and only features are profiled", mend="leave it out")
     return model
 
 
