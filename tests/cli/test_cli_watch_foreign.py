@@ -92,7 +92,7 @@ def test_a_column_that_is_declared_is_a_text_whatever_it_looks_like_or_is_called
 
 
 def test_a_csv_that_is_cut_in_the_middle_of_a_row_is_told_or_refused(folder: Path) -> None:
-    rows = [f'{at},2013-02-01T00:00:{at % 60:02},{at / 500},0.5,"gate {at}, hall"' for at in range(400)]
+    rows = [f'{at},2013-02-01T00:00:{at % 60:02},{at / 4_000},0.5,"gate {at}, hall"' for at in range(4_000)]
     whole = "\n".join(["id,time,x,probability,note", *rows])
     (folder / "whole.csv").write_text(whole)
     both = ("--predictions", "log", "--reference", "whole.csv", "--json")
@@ -100,14 +100,18 @@ def test_a_csv_that_is_cut_in_the_middle_of_a_row_is_told_or_refused(folder: Pat
     for end, told in (
         (whole, []),
         (whole + "\n", []),
-        (whole + "\n400,2013-02-01", ["day.csv seems cut: its last line has 2 of 5 fields and no end"]),
-        (whole + "\n400,2013-02-01T00:00:00,0.5,0.5,", []),
+        (whole + "\n4000,2013-02-01", ["day.csv seems cut: its last line has 2 of 5 fields and no end"]),
+        (whole + "\n4000,2013-02-01T00:00:00,0.5,0.5,", []),
     ):
         (folder / "log" / "day.csv").write_text(end)
         done = watch(folder, *both)
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
         assert json.loads(done.stdout)["notes"] == told
-    (folder / "log" / "day.csv").write_text(whole[: whole.rindex(",")])  # within quotes
+    for end in (whole[: whole.rindex(",")], "\n".join(whole.splitlines()[:100]).removesuffix('"')):  # within quotes
+        (folder / "log" / "day.csv").write_text(end)
+        assert isinstance(watch(folder, *both).exception, DataUnreadable)
+    (folder / "log" / "day.csv").write_text(whole)
+    (folder / "whole.csv").write_text(whole[: whole.rindex(",")])
     assert isinstance(watch(folder, *both).exception, DataUnreadable)
 
 

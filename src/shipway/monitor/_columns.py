@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from shipway.data import DataUnreadable
 from shipway.kernel.errors import ShipwayError, nearest
 
 IDS = ("id", "prediction_id", "inference_id", "event_id", "request_id", "trace_id")
@@ -53,6 +54,15 @@ def find_column(columns: Sequence[str], given: str | None, guesses: Sequence[str
     return next((known[guess] for guess in guesses if guess in known), None)
 
 
+def collect_given(frame: pl.LazyFrame, what: str) -> pl.DataFrame:
+    """The rows of a table that somebody gave. Raises DataUnreadable where the file is broken further in than its columns."""
+    try:
+        return frame.collect()
+    except (pl.exceptions.ComputeError, OSError) as problem:
+        reason = str(problem).partition("\n")[0][:200]
+        raise DataUnreadable(f"{what} cannot be read: {reason}", mend="write this file again, it may be cut") from problem
+
+
 def check_named(columns: Sequence[str], named: Sequence[str], *, where: str) -> None:
     """Raises ColumnUnknown for the first of the named that is none of the columns."""
     for name in named:
@@ -93,7 +103,7 @@ def pick_outcomes(frame: pl.LazyFrame, chosen: OutcomeColumns, *, where: str) ->
         picked["time"] = pl.col(time)
     if chosen.unit is not None or "unit" in columns:
         picked["unit"] = pl.lit(chosen.unit) if chosen.unit is not None else pl.col("unit")
-    return frame.select(**picked).collect()
+    return collect_given(frame.select(**picked), where)
 
 
 def _owners(columns: Sequence[str], chosen: OutcomeColumns, *, where: str) -> dict[str, pl.Expr]:

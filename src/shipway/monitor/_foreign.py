@@ -26,6 +26,7 @@ from shipway.data import (
 from shipway.kernel.check import Check, Verdict, worst
 from shipway.kernel.units import Seconds
 from shipway.monitor._checks import check_base_rate, check_calibration, report_quality
+from shipway.monitor._columns import collect_given
 from shipway.monitor._coverage import NOTABLE, AgeShare, Bias, matures_by, measure_bias
 from shipway.monitor._drifted import check_effects
 from shipway.monitor._foreign_doubts import check_predictions, is_label, is_probability, why_not_judged
@@ -117,10 +118,10 @@ def measure_foreign(
 
     predictions, reference: as take_columns gives them. matures: seconds after the event from which labels count; None: as the
     arrival of labels says, else at once. texts: features that are texts, whatever they look like. Without times all rows are
-    one window. Raises WindowEmpty, WeightMalformed, ProfileMismatch.
+    one window. Raises WindowEmpty, WeightMalformed, ProfileMismatch, DataUnreadable.
     """
     inside, untimed, mistimed = rows_inside(predictions, window, now=now, until=until)
-    known = _some_rows(reference.collect(), inside)
+    known = _some_rows(collect_given(reference, "the reference"), inside)
     rows, counts_at, guessed, curve = _labelled(inside, matures, now, until)
     measured, columns = repeat_rows(rows), _compare_columns(known, rows)
     held = [name for name in _features(known) if name not in {*columns.lost, *columns.retyped}]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from shipway.kernel.errors import ShipwayError
 from shipway.kernel.units import Seconds
+from shipway.monitor._columns import collect_given
 from shipway.monitor._coverage import AgeShare, maturity_curve
 from shipway.monitor._tables import AHEAD, WEIGHT
 from shipway.monitor._weights import repeated_rows
@@ -40,13 +41,14 @@ def rows_inside(
         pl.col("time").count().alias("timed"),
         ahead.sum().alias("ahead"),
         pl.col("time").filter(~ahead).max().alias("last"),
-    ).collect()
-    rows, timed, mistimed, last = counted.row(0)
+    )
+    rows, timed, mistimed, last = collect_given(counted, "the log").row(0)
     if not timed:
-        return predictions.collect(), 0, 0
+        return collect_given(predictions, "the log"), 0, 0
     end = until or (last + timedelta(microseconds=1) if last else now)
     first = end - timedelta(seconds=window)
-    inside = predictions.filter(pl.col("time") >= pl.lit(first), pl.col("time") < pl.lit(end)).collect()
+    within = predictions.filter(pl.col("time") >= pl.lit(first), pl.col("time") < pl.lit(end))
+    inside = collect_given(within, "the log")
     return inside.sort("time", maintain_order=True), rows - timed, mistimed
 
 
