@@ -69,7 +69,7 @@ def command(
     if foreign["predictions"] is not None or foreign["reference"] is not None:
         _foreign(settings, deployment, foreign, as_json)
         return
-    from shipway.monitor import Severity, load_alerts, load_silences, load_verdicts, report_months
+    from shipway.monitor import Severity, load_alerts, load_silences, load_verdicts
     from shipway.operate import gather, watch_ref
     from shipway.release import deploy_ref
 
@@ -103,7 +103,7 @@ def command(
     if slices:
         document["slices"] = _slices(project, out, ref)
     if months:
-        document["months"] = report_months(project.store, ref)
+        document["months"] = _months(project, out, ref)
     if span:
         document["hours"], document["served"] = _hours(project, out, ref, *span)
     silences, now = load_silences(project.store, ref), project.store.clock.now()
@@ -112,6 +112,18 @@ def command(
     out.end("watch", document, then=f"shipway rollback {ref}" if paging else f"shipway log {ref}")
     if paging:
         raise click.exceptions.Exit(1)
+
+
+def _months(project: Project, out: Output, ref: str) -> list[JsonObject]:
+    """Calendar months; a line each on what they are expected to show without their labels."""
+    from shipway.cli._watch_months import expected_lines
+    from shipway.monitor import report_months
+    from shipway.operate import months_by_rows
+
+    found = report_months(project.store, ref, by_rows=months_by_rows(project.store, ref))
+    for line in expected_lines(found):
+        out.say(line)
+    return found
 
 
 def _span(text: str) -> tuple[datetime, datetime]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from shipway.monitor._beside import ServingCost, measure_serving
     from shipway.monitor._business import MetricDays, check_business, measure_metric, newest_day
     from shipway.monitor._calls import scan_calls
-    from shipway.monitor._challenger import inputs_of, weights_of, window_rows
+    from shipway.monitor._challenger import inputs_of, spaced_rows, weights_of, window_rows
     from shipway.monitor._checks import window_days
     from shipway.monitor._clock import event_clock
     from shipway.monitor._columns import ColumnUnknown, OutcomeColumns, check_named, pick_outcomes
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from shipway.monitor._find import find_call, find_entity_outcomes, find_outcomes, find_predictions
     from shipway.monitor._foreign import ForeignWindow, measure_foreign
     from shipway.monitor._foreign_document import window_document
-    from shipway.monitor._foreign_estimate import EstimatedMetric, ForeignEstimate
+    from shipway.monitor._foreign_estimate import MOST_ROWS, EstimatedMetric, ForeignEstimate
     from shipway.monitor._foreign_rows import WeightMalformed, WindowEmpty
     from shipway.monitor._foreign_table import ForeignColumns, choose_columns, take_columns, with_outcomes
     from shipway.monitor._freshness import check_freshness, freshness_detail
@@ -47,11 +47,12 @@ if TYPE_CHECKING:
     from shipway.monitor._limits import limits_of, undecided
     from shipway.monitor._measure import logged_outputs, truth_of_rows
     from shipway.monitor._messages import NOTIFIED, Message, due_messages
-    from shipway.monitor._months import report_months
+    from shipway.monitor._months import ByRows, report_months
     from shipway.monitor._outcome_facts import OutcomeFacts, measure_outcome_log
     from shipway.monitor._outcome_rows import OutcomeMalformed
     from shipway.monitor._outcomes import OutcomeLog
     from shipway.monitor._readings import READING, Reading, ReadingPoint, drop_readings, keep_reading, load_readings
+    from shipway.monitor._row_estimate import AnsweredRows, fit_rows_estimate
     from shipway.monitor._runs import check_run_age, check_schedule
     from shipway.monitor._sentinel import SentinelFound, compare_prices, compare_runs, with_prices
     from shipway.monitor._served import refresh_served, report_served
@@ -79,7 +80,7 @@ _HOME = {
     "_checks": ["window_days"],
     "_alerts": ["Alert", "fold_alerts"],
     "_arms": ["ArmOutcome", "Compared", "arm_words", "check_arm", "compare_arms"],
-    "_challenger": ["inputs_of", "weights_of", "window_rows"],
+    "_challenger": ["inputs_of", "spaced_rows", "weights_of", "window_rows"],
     "_clock": ["event_clock"],
     "_compact": ["Compacted", "TimeColumn", "compact_logs"],
     "_deployments": ["Reference", "release_reference"],
@@ -93,12 +94,12 @@ _HOME = {
     "_measure": ["logged_outputs", "truth_of_rows"],
     "_limits": ["limits_of", "undecided"],
     "_messages": ["NOTIFIED", "Message", "due_messages"],
-    "_months": ["report_months"],
+    "_months": ["ByRows", "report_months"],
     "_columns": ["ColumnUnknown", "OutcomeColumns", "check_named", "pick_outcomes"],
     "_outcome_facts": ["OutcomeFacts", "measure_outcome_log"],
     "_coverage": ["AgeShare", "Bias", "matures_by", "maturity_curve", "measure_bias"],
     "_foreign": ["ForeignWindow", "measure_foreign"],
-    "_foreign_estimate": ["EstimatedMetric", "ForeignEstimate"],
+    "_foreign_estimate": ["MOST_ROWS", "EstimatedMetric", "ForeignEstimate"],
     "_foreign_rows": ["WeightMalformed", "WindowEmpty"],
     "_foreign_document": ["window_document"],
     "_foreign_table": ["ForeignColumns", "choose_columns", "take_columns", "with_outcomes"],
@@ -123,6 +124,7 @@ _HOME = {
     "_incidents": ["Cause", "CauseKind", "Event", "EventKind", "Incident", "group_alerts", "rank_causes"],
     "_timeline": ["load_events", "load_incidents"],
     "_silences": ["ALL", "Silence", "SilenceMalformed", "keep_silence", "load_silences"],
+    "_row_estimate": ["AnsweredRows", "fit_rows_estimate"],
     "_runs": ["check_run_age", "check_schedule"],
     "_traffic": [
         "Window",
@@ -142,15 +144,18 @@ __all__ = [
     "COST_BY",
     "GAP",
     "LOSS",
+    "MOST_ROWS",
     "NOTIFIED",
     "READING",
     "AgeShare",
     "Alert",
+    "AnsweredRows",
     "ArmOutcome",
     "AttestChecks",
     "Baseline",
     "BaselineMalformed",
     "Bias",
+    "ByRows",
     "Cause",
     "CauseKind",
     "ColumnUnknown",
@@ -226,6 +231,7 @@ __all__ = [
     "find_learner",
     "find_outcomes",
     "find_predictions",
+    "fit_rows_estimate",
     "fold_alerts",
     "freshness_detail",
     "group_alerts",
@@ -272,6 +278,7 @@ __all__ = [
     "scan_outcomes",
     "scan_predictions",
     "share_logs",
+    "spaced_rows",
     "take_baseline",
     "take_columns",
     "truth_of_rows",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from shipway.monitor._tables import SCORE
 from shipway.stats import (
     ASSUMPTION,
     LOSS_ASSUMPTION,
+    Performance,
     brier_score,
     expected_of_classes,
     fit_class_confidence,
@@ -31,7 +32,7 @@ from shipway.stats import (
 
 Floats = NDArray[np.float64]
 _LABELS_NEEDED = 100  # in the reference, of each class: fewer tell of no prediction what it means
-_MOST_ROWS, _MOST_CELLS = 100_000, 10_000_000  # evenly spaced ones, that losses are learnt from and estimated for
+MOST_ROWS, _MOST_CELLS = 100_000, 10_000_000  # evenly spaced ones, that losses are learnt from and estimated for
 _MOST_WORDS = 1000  # of a column that says something of a loss; one of more is taken for an id
 _BELIEVED = 1e15  # size of a number; beyond, its square fits no tree
 _BINS, _BESIDE = 1000, 5  # of a score between 0 and 1; bins that count as seen beside one that was
@@ -71,6 +72,9 @@ class ForeignEstimate:
         }
 
 
+Estimate = Callable[[pl.DataFrame], ForeignEstimate]  # of rows as take_columns gives them, as often as they weigh
+
+
 def estimate_foreign(
     known: pl.DataFrame, rows: pl.DataFrame, reference: Profile, current: Profile, features: Sequence[str]
 ) -> ForeignEstimate:
@@ -81,14 +85,14 @@ def estimate_foreign(
     if classes := classes_of(known):
         if classes != classes_of(rows):
             return ForeignEstimate("the window has not the scores of the reference's classes", "classes")
-        return _of_classes(labelled, rows, classes)
+        return fit_classes(labelled, classes)(rows)
     if reference.score is not None and is_label(labelled["label"]):
         return _of_probability(labelled, rows, reference, current)
     if not labelled[SCORE].count() or is_label(labelled["label"]):
         return ForeignEstimate("an estimate is of probabilities of yes and no, of classes, or of numbers")
     if reference.score is not None and not is_probability(labelled["label"]):
         return ForeignEstimate("predictions lie between 0 and 1 and labels do not, so one is no guess of the other")
-    return _of_number(labelled, rows, features)
+    return fit_number(labelled, features)(rows)
 
 
 def _of_probability(labelled: pl.DataFrame, rows: pl.DataFrame, reference: Profile, current: Profile) -> ForeignEstimate:
@@ -111,64 +115,76 @@ def _of_probability(labelled: pl.DataFrame, rows: pl.DataFrame, reference: Profi
     )
 
 
-def _of_classes(labelled: pl.DataFrame, rows: pl.DataFrame, classes: Sequence[str]) -> ForeignEstimate:
+def fit_classes(labelled: pl.DataFrame, classes: Sequence[str]) -> Estimate:
+    """What rows would be expected to show, by what the scores of these meant. labelled: as take_columns, all with a label."""
     columns = [CLASS + name for name in classes]
     whole = [pl.col(name).is_between(0.0, 1.0) for name in columns]
-    before, now = (part.filter(*whole, pl.col(ANSWER).is_not_null()) for part in (labelled, rows))
+    before = labelled.filter(*whole, pl.col(ANSWER).is_not_null())
     least = min((before["label"] == float(place)).sum() for place in range(len(classes)))
     if least < _LABELS_NEEDED:
-        return ForeignEstimate(f"the reference has fewer than {_LABELS_NEEDED} labels of a class", "classes")
-    if not now.height:
-        return ForeignEstimate("no row of the window has a probability of each class", "classes")
-    scores, answer, label = before[columns].to_numpy(), before[ANSWER].to_numpy(), before["label"].to_numpy()
-    estimator = fit_class_confidence(scores, label, answer, chunks=[])
-    said = now[columns].to_numpy()
-    found = estimator.estimate(said, now[ANSWER].to_numpy())
-    late = now.filter(pl.col("label").is_not_null())
-    sides = [
-        expected_of_classes(
-            part[columns].to_numpy(), np.eye(len(classes))[part["label"].to_numpy().astype(np.int64)], part[ANSWER].to_numpy()
+        few = ForeignEstimate(f"the reference has fewer than {_LABELS_NEEDED} labels of a class", "classes")
+        return lambda _: few
+    scores = before[columns].to_numpy()
+    estimator = fit_class_confidence(scores, before["label"].to_numpy(), before[ANSWER].to_numpy(), chunks=[])
+    reference = _realised_classes(before, columns)
+
+    def estimate(rows: pl.DataFrame) -> ForeignEstimate:
+        now = rows.filter(*whole, pl.col(ANSWER).is_not_null())
+        if not now.height:
+            return ForeignEstimate("no row of the window has a probability of each class", "classes")
+        said, late = now[columns].to_numpy(), now.filter(pl.col("label").is_not_null())
+        found = estimator.estimate(said, now[ANSWER].to_numpy())
+        realised = _realised_classes(late, columns) if late.height else (None,) * len(found)
+        return ForeignEstimate(
+            of="classes",
+            rows=now.height,
+            supported=float(_seen(scores, said).mean()),
+            assumes=ASSUMPTION,
+            metrics=_metrics(found._fields, found, reference, realised),
         )
-        if part.height
-        else None
-        for part in (before, late)
-    ]
-    return ForeignEstimate(
-        of="classes",
-        rows=now.height,
-        supported=float(_seen(scores, said).mean()),
-        assumes=ASSUMPTION,
-        metrics=_metrics(found._fields, found, *(side or (None,) * len(found) for side in sides)),
-    )
+
+    return estimate
 
 
-def _of_number(labelled: pl.DataFrame, rows: pl.DataFrame, features: Sequence[str]) -> ForeignEstimate:
+def _realised_classes(rows: pl.DataFrame, columns: Sequence[str]) -> Performance:
+    truth = np.eye(len(columns))[rows["label"].to_numpy().astype(np.int64)]
+    return expected_of_classes(rows[columns].to_numpy(), truth, rows[ANSWER].to_numpy())
+
+
+def fit_number(labelled: pl.DataFrame, features: Sequence[str]) -> Estimate:
+    """As fit_classes, by the losses that rows like these had; features: of both."""
     names = [FEATURE + name for name in features if _tells(labelled[FEATURE + name])]
-    most = min(_MOST_ROWS, _MOST_CELLS // (len(names) + 1))
+    most = min(MOST_ROWS, _MOST_CELLS // (len(names) + 1))
     believed = [pl.col(name).abs() < _BELIEVED for name in (SCORE, "label")]
-    before, now = _spaced(labelled.filter(believed), most), _spaced(rows.filter(believed[0]), most)
+    before = _spaced(labelled.filter(believed), most)
     if before.height < _LABELS_NEEDED:
-        return ForeignEstimate(f"the reference has fewer than {_LABELS_NEEDED} labels of a prediction", "number")
-    if not now.height:
-        return ForeignEstimate("no row of the window has a prediction", "number")
+        few = ForeignEstimate(f"the reference has fewer than {_LABELS_NEEDED} labels of a prediction", "number")
+        return lambda _: few
     try:
         learner = find_learner()
     except LearnerMissing as problem:
-        return ForeignEstimate(f"{problem.what}: {problem.mend}", "number")
-    table, truths = encode_features(before, now, names), before["label"].to_numpy()
-    said, saying = before[SCORE].to_numpy(), now[SCORE].to_numpy()
+        missing = ForeignEstimate(f"{problem.what}: {problem.mend}", "number")
+        return lambda _: missing
+    table, said, truths = encode_features(before, before.clear(), names), before[SCORE].to_numpy(), before["label"].to_numpy()
     estimator = fit_direct_loss(table.reference, said, truths, learner=learner, categories=table.categories, chunks=[])
-    found = estimator.estimate(table.current, saying)
-    late = now.filter(believed[1])
-    realised = realised_losses(late[SCORE], late["label"]) if late.height else (None,) * len(found)
-    return ForeignEstimate(
-        of="number",
-        rows=now.height,
-        supported=float((_within(table) & (saying >= said.min()) & (saying <= said.max())).mean()),
-        assumes=LOSS_ASSUMPTION,
-        learner=learner.name,
-        metrics=_metrics(found._fields, found, realised_losses(said, truths), realised),
-    )
+
+    def estimate(rows: pl.DataFrame) -> ForeignEstimate:
+        now = _spaced(rows.filter(believed[0]), most)
+        if not now.height:
+            return ForeignEstimate("no row of the window has a prediction", "number")
+        both, saying = encode_features(before, now, names), now[SCORE].to_numpy()
+        found, late = estimator.estimate(both.current, saying), now.filter(believed[1])
+        realised = realised_losses(late[SCORE], late["label"]) if late.height else (None,) * len(found)
+        return ForeignEstimate(
+            of="number",
+            rows=now.height,
+            supported=float((_within(both) & (saying >= said.min()) & (saying <= said.max())).mean()),
+            assumes=LOSS_ASSUMPTION,
+            learner=learner.name,
+            metrics=_metrics(found._fields, found, realised_losses(said, truths), realised),
+        )
+
+    return estimate
 
 
 def _metrics(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,15 +17,30 @@ from shipway.monitor._checks import measure_auc, measure_error, measure_skill
 from shipway.monitor._deployments import Reference, release_reference
 from shipway.monitor._estimate import estimate_window
 from shipway.monitor._faults import past_unreadable
+from shipway.monitor._foreign_estimate import ForeignEstimate
 from shipway.monitor._leaf import Leaf, load_leaves
 from shipway.monitor._watch import load_alerts
 from shipway.monitor._window import Floats, Outcomes, Windows
 from shipway.store import Store
 
 DRIFTED = 0.2  # population stability index; the default of the drift monitor
+ByRows = Callable[[Digest, Sequence[date]], ForeignEstimate | None]  # of a release's rows of some days, read from the log
 
 
-def report_months(store: Store, ref: str, *, drifted: float = DRIFTED, reference: Reference | None = None) -> list[JsonObject]:
+class _Known(NamedTuple):
+    profile_of: Callable[[Digest], Profile | None]
+    by_rows: ByRows
+    drifted: float
+
+
+def report_months(
+    store: Store,
+    ref: str,
+    *,
+    drifted: float = DRIFTED,
+    reference: Reference | None = None,
+    by_rows: ByRows | None = None,
+) -> list[JsonObject]:
     """One record a calendar month with leaves (made by `watch`), over all releases that answered in it, oldest first.
 
     n: rows of the settled days; labels, base_rate and predicted_rate: of the rows with a label; auc, auc_low, auc_high
@@ -32,14 +48,15 @@ def report_months(store: Store, ref: str, *, drifted: float = DRIFTED, reference
     against the reference of the month's main release is above `drifted`, worst first. alerts: those that were open on
     any day of the month, also when they opened in an earlier one; an alert lasts to its resolution, or to today.
     estimated: what the scores of the main release say without a label, and what that assumes; None where its reference has
-    too few labels.
+    too few labels. by_rows: says it where stored profiles have no scores of a yes, of the main release's days.
     """
     profile_of = cache(_readable(reference or (lambda release: release_reference(store, release))))
+    known = _Known(profile_of, by_rows or (lambda *_: None), drifted)
     alerts, windows = load_alerts(store, ref), Windows(store)
     months: dict[str, list[Leaf]] = {}
     for leaf in load_leaves(store, ref):
         months.setdefault(f"{leaf.day:%Y-%m}", []).append(leaf)
-    return [_month(name, leaves, alerts, windows, profile_of, drifted) for name, leaves in months.items()]
+    return [_month(name, leaves, alerts, windows, known) for name, leaves in months.items()]
 
 
 def _readable(reference: Reference) -> Reference:
@@ -58,16 +75,16 @@ def _month(
     leaves: Sequence[Leaf],
     alerts: Iterable[Alert],
     windows: Windows,
-    profile_of: Callable[[Digest], Profile | None],
-    drifted: float,
+    known: _Known,
 ) -> JsonObject:
     releases = sorted({leaf.release for leaf in leaves}, key=lambda release: -_rows(leaves, release))
     each = [windows.outcomes([leaf for leaf in leaves if leaf.release == release]) for release in releases]
     whole = _together(each)
     auc, skill = measure_auc(whole), measure_skill(whole)
     main = [leaf for leaf in leaves if leaf.release == releases[0]]
-    reference, features = profile_of(releases[0]), windows.features(main)
-    estimated = estimate_window(reference, features) if reference else None
+    reference, features = known.profile_of(releases[0]), windows.features(main)
+    profiled = estimate_window(reference, features) if reference else None
+    estimated = profiled or _of_rows(known.by_rows, main)
     return {
         "month": name,
         "n": sum(leaf.rows for leaf in leaves),
@@ -79,10 +96,17 @@ def _month(
         "auc_high": auc.high if auc else None,
         "brier_skill": skill.value if skill else None,
         "ece": _error(each),
-        "drifted_features": _drifted(reference, features, drifted) if reference else [],
+        "drifted_features": _drifted(reference, features, known.drifted) if reference else [],
         "estimated": estimated.to_json() if estimated else None,
         "alerts": [_alert(alert) for alert in alerts if _was_open(alert, name)],
     }
+
+
+def _of_rows(by_rows: ByRows, leaves: Sequence[Leaf]) -> ForeignEstimate | None:
+    """None of a release that cannot be read."""
+    with past_unreadable():
+        return by_rows(leaves[0].release, [leaf.day for leaf in leaves])
+    return None
 
 
 def _rows(leaves: Iterable[Leaf], release: Digest) -> int:

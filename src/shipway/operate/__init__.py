@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from shipway.operate._embedders import embed_elsewhere, embedder_from_spec
     from shipway.operate._equal_outputs import measure_equal_outputs
     from shipway.operate._evaluate import EVALUATED, Evaluated, golden_sets, load_evaluated
+    from shipway.operate._expected import months_by_rows
     from shipway.operate._follow import Followed, follow
     from shipway.operate._group import PortTaken, PredictorFailed, bind_port
     from shipway.operate._in_time import TimeUp, sync_in_time
@@ -93,6 +94,7 @@ _HOME = {
     "_asked_over_http": ["NotAnswered"],
     "_equal_outputs": ["measure_equal_outputs"],
     "_evaluate": ["EVALUATED", "Evaluated", "golden_sets", "load_evaluated"],
+    "_expected": ["months_by_rows"],
     "_follow": ["Followed", "follow"],
     "_in_time": ["TimeUp", "sync_in_time"],
     "_indexes": ["backend_of", "open_named_index"],
@@ -214,6 +216,7 @@ __all__ = [
     "make_supervisor",
     "measure_equal_outputs",
     "measured_of",
+    "months_by_rows",
     "note_control",
     "notify",
     "notify_round",
