@@ -159,3 +159,5 @@ def test_what_does_not_fit_is_one_error(folder: Path) -> None:
         done = watch(folder, *words)
         assert isinstance(done.exception, ShipwayError), (words, done.exception)
     assert isinstance(watch(folder, "--reference", "reference.parquet").exception, Misused)
+    for more in (("--months",), ("--slices",), ("--hours", "2013-02-01..2013-02-02"), ("--sentinel",), ("--new-baseline",)):
+        assert isinstance(watch(folder, *both, *more).exception, Misused), more

@@ -67,6 +67,9 @@ def command(
     With --predictions it needs no project: a window of somebody else's log against a reference.
     """
     if foreign["predictions"] is not None or foreign["reference"] is not None:
+        if months or slices or hours is not None or sentinel or new_baseline:
+            mend = "leave out --months, --slices, --hours, --sentinel and --new-baseline"
+            raise Misused("--predictions judges one window of a log, and another option asks about a deployment", mend=mend)
         _foreign(settings, deployment, foreign, as_json)
         return
     from shipway.monitor import Severity, load_alerts, load_silences, load_verdicts
