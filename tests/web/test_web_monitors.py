@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from web_client import Client, serving
-from web_project import HOSTILE, REF, Project, lived
+from web_project import HOSTILE, REF, Project, lived, season
 
 from shipway.kernel.canonical import Json
 from shipway.kernel.check import Check, Verdict
@@ -16,6 +16,7 @@ from shipway.monitor import Severity, keep_reading, keep_silence, unfit_monitors
 from shipway.release import Component, load_components, monitors_of, put_release
 from shipway.web import make_app
 from shipway.web._pages import unbroken
+from shipway.web._query import DAYS
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +131,16 @@ def test_a_number_and_its_interval_are_one_piece_of_a_text(text: str, pieces: li
 def test_markup_around_an_interval_stays_text() -> None:
     assert str(unbroken(f"1 [0, 2]{HOSTILE}")).count("<") == 2
     assert len(unbroken("9" * 20_000)) == 20_000  # and takes no time that grows with its square
+
+
+def test_a_release_that_took_over_before_the_days_that_are_drawn_does_not_on_the_first_of_them(
+    tmp_path: Path,
+) -> None:
+    project = Project(tmp_path)
+    release = project.release("january")
+    assert project.apply(release, "first")
+    project.judge(season(release, days=DAYS + 5))
+    with serving(make_app(project.open, links={}, endpoints=dict, record_outcomes=len)) as client:
+        page = client.get("/monitor/delay@prod").text
+    assert "took over" not in page
+    assert "Calibration error" in page

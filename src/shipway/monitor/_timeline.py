@@ -26,13 +26,17 @@ _FILES = 4  # of changed code that are named
 _FEW = 0.5  # of the usual share of labels: below it a day's labels are late
 
 
-def load_incidents(store: Store, ref: str) -> tuple[Incident, ...]:
-    """Every incident of a deployment with its events and causes, the newest first."""
-    alerts, verdicts = load_alerts(store, ref), load_verdicts(store, ref)
-    if not any(incident for incident in group_alerts(alerts)):
+def load_incidents(store: Store, ref: str, events: Sequence[Event] | None = None) -> tuple[Incident, ...]:
+    """Every incident of a deployment with its events and causes, the newest first.
+
+    events: what happened, by `load_events` of all verdicts, for whoever has read them; else they are read here.
+    """
+    incidents = group_alerts(load_alerts(store, ref))
+    if not incidents:
         return ()
-    events = load_events(store, ref, verdicts)
-    return tuple(_whole(incident, events) for incident in reversed(group_alerts(alerts)))
+    if events is None:
+        events = load_events(store, ref, load_verdicts(store, ref))
+    return tuple(_whole(incident, events) for incident in reversed(incidents))
 
 
 def load_events(store: Store, ref: str, verdicts: Sequence[DayVerdict]) -> tuple[Event, ...]:

@@ -38,14 +38,15 @@ class MonitorSite:
         with self._opening() as store:
             ref = ref_of(store, str(request.path_params["name"]))
             deployment = store.get(store.resolve(ref), "deployment")
-            verdicts = load_verdicts(store, ref)[-DAYS:]
+            verdicts = load_verdicts(store, ref)
+            events = load_events(store, ref, verdicts)
             page = make_monitor_page(
                 ref,
                 list(monitors_of(deployment).values()),
-                verdicts,
+                verdicts[-DAYS:],
                 load_readings(store, ref),
-                load_incidents(store, ref),
-                load_events(store, ref, verdicts),
+                load_incidents(store, ref, events),
+                events,
                 load_silences(store, ref),
                 unfit=unfit_monitors(store, deployment),
                 now=store.clock.now(),
