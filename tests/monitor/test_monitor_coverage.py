@@ -189,6 +189,10 @@ def test_what_is_known_is_told_by_release_and_arm_with_weights(tmp_path: Path) -
     assert first.bias.notable
     assert second.bias is None
     assert first.curve[-1].share == pytest.approx(expected / 401, abs=0.05)
+    whole = joined(store, release=OTHER_RELEASE, start=FIRST_DAY, end=days[-1].day, outcome="late").collect()
+    arrived = whole.with_columns(label_known=pl.col("label").is_not_null())
+    assert second.curve == maturity_curve(arrived), "labels of rows that are not mature have arrived as well"
+    assert (second.labels, bool(second.curve)) == (0, True)
     found = measure_coverage(joined(store, release=RELEASE, start=FIRST_DAY, end=FIRST_DAY, outcome="late"))
     rest = days[0].score[days[0].score <= 0.2]
     assert found.score_unlabelled == pytest.approx((rest.sum() + 9.0) / (rest.size + 10))

@@ -72,26 +72,37 @@ def with_labels(
     entity: EntityRule | None = None,
 ) -> pl.LazyFrame:
     """As `joined`, for any predictions of the log; entity: of the days that they are of, and of their ref."""
+    return of_mature(known_labels(store, predictions, outcome=outcome, entity=entity), matures=matures, as_of=as_of)
+
+
+def known_labels(store: Store, predictions: pl.LazyFrame, *, outcome: str, entity: EntityRule | None = None) -> pl.LazyFrame:
+    """As `with_labels`, however young the rows are; `ambiguous` is of the ids alone, whatever an entity tells."""
     newest = (
         scan_outcomes(store)
         .filter(pl.col("name") == outcome, pl.col("entity").is_null())
         .unique("id", keep="last", maintain_order=True)
         .select("id", label="value", label_time="time", label_recorded="recorded")
     )
-    mature = pl.lit(True) if as_of is None else pl.col("time") + timedelta(seconds=matures) <= pl.lit(as_of, dtype=INSTANT)
-    counted = pl.when(pl.col("mature") & ~pl.col("ambiguous")).then(pl.col(_LABEL)).name.keep()
-    labelled = predictions.join(newest, on="id", how="left", maintain_order="left").with_columns(mature=mature)
+    labelled = predictions.join(newest, on="id", how="left", maintain_order="left")
+    counted = pl.when(~pl.col("ambiguous")).then(pl.col(_LABEL)).name.keep()
     marked = _marked(labelled, ambiguous_requests(store)).with_columns(counted)
     return marked if entity is None else _by_entity(marked, entity_labels(store, entity, outcome))
+
+
+def of_mature(known: pl.LazyFrame, *, matures: Seconds, as_of: datetime | None) -> pl.LazyFrame:
+    """Of rows with all that is known of them: `mature` beside, and the labels of mature ones alone."""
+    mature = pl.lit(True) if as_of is None else pl.col("time") + timedelta(seconds=matures) <= pl.lit(as_of, dtype=INSTANT)
+    counted = pl.when(pl.col("mature")).then(pl.col(_LABEL)).name.keep()
+    rows = known.with_columns(mature=mature).with_columns(counted)
+    return rows.with_columns(ambiguous=pl.col("ambiguous") & pl.col("label").is_null())
 
 
 def _by_entity(rows: pl.LazyFrame, labels: pl.LazyFrame) -> pl.LazyFrame:
     """Rows without a label of their own take their entity's, ambiguous ones too: an entity and a time tell them apart."""
     joined = rows.join(labels, on=list(ROW), how="left", suffix=_OTHER, maintain_order="left")
-    takes = pl.col("mature") & pl.col("label").is_null()
+    takes = pl.col("label").is_null()
     taken = [pl.when(takes).then(pl.col(name + _OTHER)).otherwise(pl.col(name)).alias(name) for name in _LABEL]
-    found = joined.with_columns(taken).drop([name + _OTHER for name in _LABEL])
-    return found.with_columns(ambiguous=pl.col("ambiguous") & pl.col("label").is_null())
+    return joined.with_columns(taken).drop([name + _OTHER for name in _LABEL])
 
 
 def _marked(predictions: pl.LazyFrame, ambiguous: pl.DataFrame) -> pl.LazyFrame:

@@ -15,7 +15,7 @@ from shipway.kernel.digest import Digest
 from shipway.monitor._coverage import AgeShare, Bias, maturity_curve, measure_bias
 from shipway.monitor._deployments import rows_of_ref
 from shipway.monitor._entities import entity_rule
-from shipway.monitor._join import with_labels
+from shipway.monitor._join import known_labels, of_mature
 from shipway.monitor._leaf import Question
 from shipway.monitor._tables import SCORE, WEIGHT, scan_weights
 from shipway.store import Store
@@ -51,10 +51,9 @@ def measure_labels(store: Store, question: Question) -> tuple[Labels, ...]:
     rows = rows_of_ref(store, scan_weights(store, first=first), question.ref)
     outcome, matures = question.outcome, question.matures
     rule = entity_rule(store, question.ref, outcome, first)
-    table = with_labels(store, rows, outcome=outcome, matures=matures, as_of=question.clock, entity=rule)
-    known = with_labels(store, rows, outcome=outcome, matures=matures, as_of=None, entity=rule)
-    everything = known.select(known_label="label", known_time="label_time", known_recorded="label_recorded")
-    found = pl.concat([table, everything], how="horizontal").collect()
+    known = known_labels(store, rows, outcome=outcome, entity=rule)
+    known = known.with_columns(known_label="label", known_time="label_time", known_recorded="label_recorded")
+    found = of_mature(known, matures=matures, as_of=question.clock).collect()
     parts = found.partition_by("release", "arm", maintain_order=True)
     return tuple(sorted((_labels(part) for part in parts), key=lambda one: (one.release, one.arm)))
 
