@@ -93,9 +93,25 @@ ROW = st.one_of(
 POOL = vectors(5, 40).tolist()
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(ROW, max_size=20), st.lists(st.integers(0, 2), min_size=20, max_size=20))
+PARTED = given(st.lists(ROW, max_size=20), st.lists(st.integers(0, 2), min_size=20, max_size=20))
+
+
+@settings(max_examples=20, deadline=None)
+@PARTED
 def test_any_partition_of_the_vectors_gives_the_same_profile(rows: list[object], part_of: list[int]) -> None:
+    compare_parts_with_the_whole(rows, part_of)
+
+
+@pytest.mark.slow
+@settings(max_examples=400, deadline=None)
+@PARTED
+def test_any_partition_of_the_vectors_gives_the_same_profile_in_four_hundred_rounds(
+    rows: list[object], part_of: list[int]
+) -> None:
+    compare_parts_with_the_whole(rows, part_of)
+
+
+def compare_parts_with_the_whole(rows: list[object], part_of: list[int]) -> None:
     held = [POOL[row] if isinstance(row, int) else row for row in rows]
     parts = [[row for row, at in zip(held, part_of, strict=False) if at == number] for number in range(3)]
     whole, *some = (measure_profile(REFERENCE, frame(chosen)) for chosen in (held, *parts))

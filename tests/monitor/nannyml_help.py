@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +28,7 @@ VECTORS = HERE / "nannyml_vectors.json"
 PYTHON = Path(sys.prefix) / "nannyml" / "bin" / "python"  # made by make slow: two gigabytes are not ours
 
 
+@cache
 def own_rows() -> dict[str, tuple[pl.DataFrame, pl.DataFrame]]:
     """Reference and analysis: overconfident scores with ties that shift, and honest ones; classes; and a number."""
     return {

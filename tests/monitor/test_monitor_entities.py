@@ -112,7 +112,7 @@ Batches = list[tuple[int, str, list[Told], bool]]
 ANY = given(ASKED, BATCHES, st.integers(-7200, 7200), st.booleans())
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @ANY
 def test_the_join_by_entity_and_time_is_that_of_brute_force(
     tmp_path_factory: pytest.TempPathFactory, asked: list[Asked], batches: Batches, skew: int, every: bool

@@ -182,7 +182,8 @@ def test_without_a_library_that_regresses_a_window_says_what_to_install_and_goes
     ],
 )
 def test_whatever_numbers_the_log_holds_the_document_is_json_and_the_page_has_no_script(change: Any) -> None:
-    for pair in ((change(numbers(2)), numbers(1)), (numbers(2), change(numbers(1)))):
+    good = [numbers(seed).gather_every(4) for seed in (1, 2)]
+    for pair in ((change(good[1]), good[0]), (good[1], change(good[0]))):
         document = window_document(measured(*pair))
         json.dumps(document, allow_nan=False)
         assert "<script" not in render_window_page({"predictions": "p", **document})
