@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from starlette.concurrency import run_in_threadpool
@@ -13,7 +13,7 @@ from starlette.routing import Route
 from shipway.kernel.digest import parse_digest
 from shipway.kernel.errors import ShipwayError
 from shipway.kernel.units import parse_duration
-from shipway.monitor import Incident, load_incidents, load_readings, load_silences, load_verdicts
+from shipway.monitor import Event, Incident, load_events, load_incidents, load_readings, load_silences, load_verdicts
 from shipway.store import RefMissing, Store
 from shipway.web._documents import document
 from shipway.web._errors import FormMalformed, NotHere, ReadOnly, status_of
@@ -55,12 +55,14 @@ class IncidentSite:
 
     def _drawn(self, request: Request, problem: ShipwayError | None = None) -> str:
         with self._opening() as store:
-            found = _find(store, request)
+            ref = ref_of(store, str(request.path_params["name"]))
+            verdicts = load_verdicts(store, ref)
+            found = _find(store, request, load_events(store, ref, verdicts))
             readings, silences = load_readings(store, found.ref), load_silences(store, found.ref)
             told = (problem.what, problem.where or "", problem.mend or "") if problem else None
             page = make_incident_page(
                 found,
-                load_verdicts(store, found.ref),
+                verdicts,
                 readings,
                 silences,
                 now=store.clock.now(),
@@ -159,11 +161,11 @@ def _read(body: bytes, needed: tuple[str, ...]) -> Fields:
     return parse_fields(body, FORM, needed=needed)
 
 
-def _find(store: Store, request: Request) -> Incident:
-    """Raises RefMissing."""
+def _find(store: Store, request: Request, events: Sequence[Event] | None = None) -> Incident:
+    """events: as of `load_incidents`. Raises RefMissing."""
     name, day = str(request.path_params["name"]), str(request.path_params["day"])
     ref = ref_of(store, name)
-    found = next((one for one in load_incidents(store, ref) if one.first_day.isoformat() == day), None)
+    found = next((one for one in load_incidents(store, ref, events) if one.first_day.isoformat() == day), None)
     if found is None:
         raise RefMissing(f"no incident of {name} began on {day[:50]}", where=ref, mend=f"shipway incident {name}")
     return found
