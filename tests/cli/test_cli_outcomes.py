@@ -49,6 +49,10 @@ def test_files_of_every_form_and_a_folder_of_them_are_outcomes_and_a_second_time
         ("late", 4, 4, 4, []),
         ("spend", 2, 2, 2, ["usd"]),
     ]
+    (folder / "c.csv").write_text((folder / "c.csv").read_text() + "r:4,1")
+    done = outcomes(folder, "import", "c.csv", "--name", "late")
+    assert done.stderr == "c.csv seems cut: its last line has 2 of 3 fields and no end\n"
+    assert done.stdout.startswith("c.csv: 1 recorded, 1 known already")
 
 
 def test_files_of_customers_are_outcomes_by_the_column_that_is_named_or_called_so(folder: Path) -> None:

@@ -53,7 +53,7 @@ def watch_foreign(settings: Settings, asked: Asked, *, as_json: bool) -> None:
         frames = [opened(text) for text in (asked.predictions, asked.reference)]
         there = [frame.collect_schema().names() for frame in frames]
         named = [*filter(None, asked.columns), *asked.ignore, *asked.texts]
-        check_named([*there[0], *there[1]], named, where=asked.predictions)
+        check_named(list(dict.fromkeys([*there[0], *there[1]])), named, where=asked.predictions)
         predictions, columns = _taken(frames[0], asked, there[0], where=asked.predictions)
         reference, _ = _taken(frames[1], asked, there[1], where=asked.reference)
         if asked.outcomes is not None:
