@@ -58,6 +58,31 @@ def test_releases_swap_24_times_under_load_and_no_request_fails(project: Project
     assert endpoint(project) == {}
 
 
+def test_who_asks_after_a_move_is_answered_by_what_it_moved_to_also_where_a_process_of_the_one_before_hangs(
+    project: Project,
+) -> None:
+    one, two = releases(project)
+    move(project, one)
+    with supervising(project) as supervisor:
+        supervisor.step()
+        url = url_of(project)
+        (hanging,) = pids_of(project)
+        os.kill(hanging, signal.SIGSTOP)
+        try:
+            move(project, two)
+            supervisor.step()
+            assert {infer(url) for _ in range(5)} == {two}
+        finally:
+            os.kill(hanging, signal.SIGCONT)
+        move(project, one)  # it says late that it stepped aside, and that is not taken for its coming back
+        supervisor.step()
+        assert pids_of(project) == [hanging]
+        assert {infer(url) for _ in range(20)} == {one}
+        move(project, two)
+        supervisor.step()
+        assert {infer(url) for _ in range(20)} == {two}
+
+
 @pytest.mark.slow
 def test_releases_start_anew_24_times_under_load_and_no_request_fails(
     project: Project, monkeypatch: pytest.MonkeyPatch

@@ -23,7 +23,7 @@ from shipway.operate._serve import Serving
 LOOPBACK = "127.0.0.1"
 _LOOK_SECONDS = 0.5  # whoever waits for a worker learns this soon that it shall stop
 WARM_SECONDS = 3600.0  # what answered before stays loaded so long, and is there at once; one such a group, for its memory
-_BACK_SECONDS = 1.0  # a process that stood aside and does not come back in this time is started anew
+_TURN_SECONDS = 1.0  # a process that does not step aside in this time hangs; one that does not come back is started anew
 _GRPC_BEYOND, _PORTS = 1000, 65_536
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - only compared with
 
@@ -131,15 +131,33 @@ class Worker:
         with suppress(OSError):  # it has died, which is noticed elsewhere
             self._turns.send(b"aside\n")
 
+    def wait_aside(self) -> None:
+        """Return when it takes nothing new; of one that hangs, when the time is up: it takes nothing either."""
+        self._hears(b"aside\n")
+
     def come_back(self) -> bool:
         """Whether it takes requests again."""
         assert self._turns is not None
         try:
-            self._turns.settimeout(_BACK_SECONDS)
             self._turns.send(b"back\n")
-            return bool(self._turns.recv(64))
         except OSError:
             return False
+        return self._hears(b"back\n")
+
+    def _hears(self, word: bytes) -> bool:
+        """Whether it says the word in time; what it said late about the turn before is passed over."""
+        assert self._turns is not None
+        said = b""
+        try:
+            self._turns.settimeout(_TURN_SECONDS)
+            while not said.endswith(word):
+                more = self._turns.recv(64)
+                if not more:
+                    return False
+                said += more
+        except OSError:
+            return False
+        return True
 
     def drain(self) -> None:
         """Ask it to finish what it has and end."""
@@ -281,6 +299,8 @@ class Group:
             self._warm, self._warm_until = old, time.monotonic() + WARM_SECONDS
             for worker in old:
                 worker.step_aside()
+            for worker in old:  # whoever asks after a move is answered by what it moved to
+                worker.wait_aside()
         else:
             self._leave(old)
 

@@ -11,7 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -89,7 +89,7 @@ def run(
     beside: a folder of pages, shared with others.
 
     turn_fd: a socket on which it is told `aside` (answer what is there, take nothing new, stay loaded) and `back`, and says
-    `back` once it takes requests again.
+    the same once it takes nothing new, or takes requests again.
     """
     try:
         process = _open(config_file, http, grpc, ready_fd, beside)
@@ -254,12 +254,21 @@ class _Server(PatientServer):
             return
         if self._turn:
             self._turn.cancel()
-        self._turn = asyncio.get_running_loop().create_task(self._return() if said[-1] == b"back" else self._leave())
+        back = said[-1] == b"back"
+        if not back:
+            self._close_door()
+            with suppress(OSError):  # who asked has ended
+                self._turns.send(b"aside\n")
+        self._turn = asyncio.get_running_loop().create_task(self._return() if back else self._leave())
+
+    def _close_door(self) -> None:
+        """Takes no new connections from here on."""
+        for server in self.servers:
+            server.close()
 
     async def _leave(self) -> None:
         """Takes no new connections; those that are open end with their next answer, idle ones after a moment."""
-        for server in self.servers:
-            server.close()
+        self._close_door()
         self._app.leave()
         if self._second:
             self._second.leave()
