@@ -161,3 +161,12 @@ def test_what_does_not_fit_is_one_error(folder: Path) -> None:
     assert isinstance(watch(folder, "--reference", "reference.parquet").exception, Misused)
     for more in (("--months",), ("--slices",), ("--hours", "2013-02-01..2013-02-02"), ("--sentinel",), ("--new-baseline",)):
         assert isinstance(watch(folder, *both, *more).exception, Misused), more
+    for given, name in (
+        (("--html", "page.html"), "--html"),
+        (("delay@prod", "--id", "request"), "--id"),
+        (("--text", "note", "--window", "7d"), "--window, --text"),
+        (("--label-time", "at"), "--label-time"),
+    ):
+        found = watch(folder, *given).exception
+        assert isinstance(found, Misused)
+        assert {*name.split(", ")} == {*found.what.split(" goes with ")[0].split(", ")}

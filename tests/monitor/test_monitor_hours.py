@@ -31,7 +31,7 @@ from monitor_logs import (
 )
 
 from shipway.cli._output import Misused, Output
-from shipway.cli.watch import _hours as tell_hours
+from shipway.cli._watch_deployment import _hours as tell_hours
 from shipway.cli.watch import _span as span_of
 from shipway.data import CategoryProfile, NumericProfile, Profile, ProfileMismatch, merge_profiles, reference_profile
 from shipway.kernel.canonical import JsonObject

@@ -18,7 +18,7 @@ from monitor_calls import call, log_calls
 from monitor_logs import NOW, OTHER_RELEASE, REF, RELEASE, FakeClock, microseconds, new_store, prediction
 
 from shipway.cli._output import Output
-from shipway.cli.watch import _served as tell_served
+from shipway.cli._watch_deployment import _served as tell_served
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Digest
 from shipway.monitor import compact_logs, refresh_served, report_served

@@ -7,17 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shipway.cli._output import Misused, Output, json_option
-from shipway.cli._refs import find_deploy
-from shipway.cli._settings import Project, Settings
+from shipway.cli._output import Misused, json_option
+from shipway.cli._settings import Settings
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from shipway.kernel.canonical import JsonObject
-    from shipway.monitor import Reading
-
-_WORST = 10  # slices that are told
+_WINDOW = "28d"
 
 
 @click.command(name="watch")
@@ -39,7 +35,7 @@ _WORST = 10  # slices that are told
 @click.option("--weight", default=None, metavar="COLUMN", help="Of how many requests a row stands for; `sample_weight`.")
 @click.option("--ignore", multiple=True, metavar="COLUMN", help="A column that is no feature; may come often.")
 @click.option("--text", "texts", multiple=True, metavar="COLUMN", help="A feature that is a text; may come often.")
-@click.option("--window", default="28d", metavar="TIME", show_default=True, help="With --predictions: how far back it looks.")
+@click.option("--window", default=_WINDOW, metavar="TIME", show_default=True, help="With --predictions: how far back it looks.")
 @click.option("--until", default=None, metavar="MOMENT", help="Where the window ends; after the newest event.")
 @click.option("--matures", default=None, metavar="TIME", help="The age at which labels count; else as their arrival says.")
 @click.option("--html", default=None, metavar="FILE", type=click.Path(path_type=Path), help="Write a page in one file, too.")
@@ -66,67 +62,25 @@ def command(
 
     With --predictions it needs no project: a window of somebody else's log against a reference.
     """
+    asked = {"months": months, "slices": slices, "hours": hours, "sentinel": sentinel, "new_baseline": new_baseline}
     if foreign["predictions"] is not None or foreign["reference"] is not None:
-        if months or slices or hours is not None or sentinel or new_baseline:
-            mend = "leave out --months, --slices, --hours, --sentinel and --new-baseline"
-            raise Misused("--predictions judges one window of a log, and another option asks about a deployment", mend=mend)
+        if strange := [name for name, value in asked.items() if value not in (False, None)]:
+            raise Misused(f"{_options(strange)} asks about a deployment, and --predictions names a log", mend="leave one out")
         _foreign(settings, deployment, foreign, as_json)
         return
-    from shipway.monitor import Severity, load_alerts, load_silences, load_verdicts
-    from shipway.operate import gather, watch_ref
-    from shipway.release import deploy_ref
+    if strange := [name for name, value in foreign.items() if value not in (None, (), _WINDOW)]:
+        raise Misused(
+            f"{_options(strange)} goes with --predictions", mend="--predictions URL --reference FILE, or leave it out"
+        )
+    from shipway.cli._watch_deployment import Wanted, watch_deployment
 
     span = None if hours is None else _span(hours)
-    project, out = Project(settings), Output(as_json)
-    ref = deploy_ref(find_deploy(project.spec, deployment))
-    project.store.resolve(ref)  # where nothing is live there is nothing to gather for
-    gather(project.store)
-    judged = watch_ref(project.store, project.signer, ref)
-    answers = _answers(project, ref)
-    readings = _surroundings(project, out, ref, sentinel, new_baseline) if answers else _service(project, out, ref)
-    verdicts, alerts = load_verdicts(project.store, ref), load_alerts(project.store, ref)
-    out.say(f"{ref}: {len(verdicts)} days judged" + (f", the last {verdicts[-1].day}" if verdicts else ""))
-    for alert in alerts:
-        lasted = f"{alert.first_day} to {alert.last_day}"
-        number = f"{alert.value or 0.0:.3f}"
-        if alert.low is not None:
-            number = f"{alert.value:+.3f} [{alert.low:+.3f}, {alert.high:+.3f}]"
-        against = f"{number} against {alert.threshold or 0.0:g}, {lasted}, {'open' if alert.open else 'resolved'}"
-        said = f": {alert.text}" if alert.text else ""
-        out.say(f"  {alert.severity.value:<7} {alert.monitor:<24} {against}{said}")
-    serving = _serving(project, out, ref)
-    document: dict[str, object] = {
-        "ref": ref,
-        "judged_now": len(judged["days"]) if judged else 0,  # type: ignore[arg-type]
-        "days": [verdict.to_json() for verdict in verdicts],
-        "alerts": [alert.to_json() for alert in alerts],
-        "readings": [reading.to_json() for reading in readings],
-        "serving": serving,
-    }
-    if slices:
-        document["slices"] = _slices(project, out, ref)
-    if months:
-        document["months"] = _months(project, out, ref)
-    if span:
-        document["hours"], document["served"] = _hours(project, out, ref, *span)
-    silences, now = load_silences(project.store, ref), project.store.clock.now()
-    open_pages = [alert for alert in alerts if alert.severity is Severity.PAGE and alert.open]
-    paging = any(not any(one.covers(alert.monitor, now) for one in silences) for alert in open_pages)
-    out.end("watch", document, then=f"shipway rollback {ref}" if paging else f"shipway log {ref}")
-    if paging:
-        raise click.exceptions.Exit(1)
+    watch_deployment(settings, deployment, Wanted(months, slices, span, sentinel, new_baseline), as_json=as_json)
 
 
-def _months(project: Project, out: Output, ref: str) -> list[JsonObject]:
-    """Calendar months; a line each on what they are expected to show without their labels."""
-    from shipway.cli._watch_months import expected_lines
-    from shipway.monitor import report_months
-    from shipway.operate import months_by_rows
-
-    found = report_months(project.store, ref, by_rows=months_by_rows(project.store, ref))
-    for line in expected_lines(found):
-        out.say(line)
-    return found
+def _options(names: list[str]) -> str:
+    """As they are typed."""
+    return ", ".join("--" + {"id_": "id", "texts": "text"}.get(name, name).replace("_", "-") for name in names)
 
 
 def _span(text: str) -> tuple[datetime, datetime]:
@@ -143,39 +97,6 @@ def _span(text: str) -> tuple[datetime, datetime]:
     return start, end
 
 
-def _hours(
-    project: Project, out: Output, ref: str, start: datetime, end: datetime
-) -> tuple[list[JsonObject], list[JsonObject]]:
-    """Drift of a window of hours, a release at a time, what moved most first; and how requests were served in it."""
-    from shipway.monitor import report_hours
-
-    found = report_hours(project.store, ref, start, end)
-    for record in found:
-        out.say(f"  {record['rows']} predictions from {record['from']} to {record['to']}")
-        features: Any = record["features"]
-        for name, drift in sorted(features.items(), key=lambda item: -(item[1]["psi"] or 0.0))[:5]:
-            new = f"; {drift['unseen']:,} rows with values that are new" if drift.get("unseen") else ""
-            out.say(f"    {name:<24} population stability index {drift['psi'] or 0.0:.3f}{new}")
-    if not found:
-        out.say("  no prediction of these hours is in the log: nothing was asked, or its segment is not closed yet")
-    return found, _served(project, out, ref, start, end)
-
-
-def _served(project: Project, out: Output, ref: str, start: datetime, end: datetime) -> list[JsonObject]:
-    """Requests, latency and cost of these hours on the wall clock, an arm and release at a time."""
-    from shipway.monitor import refresh_served, report_served
-
-    refresh_served(project.store, ref)
-    found = report_served(project.store, ref, start, end)
-    for record in found:
-        slow: Any = record["latency_ms"]
-        took = "no answer" if slow["p50"] is None else ", ".join(f"{name} {value:.3g} ms" for name, value in slow.items())
-        money = "" if record["usd"] is None else f", {record['usd']:.6f} usd"
-        asked = f"{record['requests']:,} requests, {record['failed']:,} failed, {record['refused']:,} refused"
-        out.say(f"  {record['arm']:<10} {asked}; {took}; {record['cpu_seconds']:.3f} CPU seconds{money}")
-    return found
-
-
 def _foreign(settings: Settings, deployment: str | None, given: dict[str, Any], as_json: bool) -> None:
     from shipway.cli._watch_foreign import Asked, watch_foreign
 
@@ -184,82 +105,3 @@ def _foreign(settings: Settings, deployment: str | None, given: dict[str, Any], 
         raise Misused("--predictions and --reference go together, without a deployment", mend=mend)
     columns = tuple(given.pop(name) for name in ("id_", "time", "score", "label", "label_time", "weight"))
     watch_foreign(settings, Asked(columns=columns, **given), as_json=as_json)
-
-
-def _answers(project: Project, ref: str) -> bool:
-    """Whether what is live answers a prompt."""
-    from shipway.gate import release_of
-    from shipway.operate import release_answers
-
-    release = release_of(project.store, project.store.resolve(ref))
-    return release is not None and release_answers(project.store, release)
-
-
-def _serving(project: Project, out: Output, ref: str) -> dict[str, object] | None:
-    """What predictions of the live release, and of its arms, have taken since each was first served; None where nothing is
-    recorded of the live one.
-    """
-    from shipway.gate import arms_in
-    from shipway.kernel.split import LIVE
-    from shipway.monitor import measure_serving
-
-    costs = measure_serving(project.store)
-    found: list[dict[str, object]] = []
-    for arm, release in arms_in(project.store.get(project.store.resolve(ref), "deployment")):
-        if cost := costs.get(release):
-            money = "" if cost.usd is None else f", {1000 * cost.usd / cost.rows:.6f} usd"
-            name = "" if arm == LIVE else f" of arm {arm}"
-            out.say(
-                f"  {cost.rows} predictions{name}, a thousand took {1000 * cost.cpu_seconds / cost.rows:.3f} CPU seconds{money}"
-            )
-            found.append({"arm": arm, "release": release, **cost.to_json()})
-    if not found or found[0].pop("arm") != LIVE:
-        return None
-    return {**found[0], "arms": found[1:]} if found[1:] else found[0]
-
-
-def _slices(project: Project, out: Output, ref: str) -> dict[str, object] | None:
-    """The worst slices, searched now."""
-    from shipway.operate import search_slices
-
-    found = search_slices(project.store, ref)
-    if found is None:
-        out.say("  nothing was judged yet, so there is nothing to search")
-        return None
-    out.say(
-        f"  {found.searched} slices searched; intervals hold for all of them together, {found.price:.1f} times as wide for that"
-    )
-    for one in found.found[:_WORST]:
-        sure = "sure" if found.sure(one) > 0 else "no more than chance"
-        out.say(f"    {one.gap.value:+.3f} [{one.gap.low:+.3f}, {one.gap.high:+.3f}] {one.name}, {one.rows:,} labels: {sure}")
-    return {
-        "searched": found.searched,
-        "price": found.price,
-        "measured": found.measured.value,
-        "held_out": found.held_out,
-        "found": [one.to_json() for one in found.found[:_WORST]],
-    }
-
-
-def _service(project: Project, out: Output, ref: str) -> tuple[Reading, ...]:
-    """What the monitors of requests say now, a line each."""
-    from shipway.operate import watch_service
-
-    return _told(out, watch_service(project.hands, ref))
-
-
-def _told(out: Output, readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
-    for reading in readings:
-        out.say(f"  {reading.check.verdict.value:<12} {reading.monitor:<12} {reading.check.text}")
-    return readings
-
-
-def _surroundings(project: Project, out: Output, ref: str, sentinel: bool, anew: bool) -> tuple[Reading, ...]:
-    """What the monitors on the wall clock say now, a line each."""
-    from shipway.operate import watch_calls, watch_surroundings
-
-    environ = project.settings.environ
-    asked = True if sentinel or anew else None
-    watch_calls(project.hands, ref)
-    readings = watch_surroundings(project.hands, ref, environ=environ, spec=project.spec, sentinel=asked, anew=anew)
-    return _told(out, readings)
