@@ -106,7 +106,7 @@ def expected(kind: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]
 
 def month(store: Store, by_rows: ByRows | None) -> Any:
     (found,) = report_months(store, REF, by_rows=by_rows)
-    assert (found["month"], found["n"]) == ("2013-02", 6000)
+    assert (found["month"], found["n"], found["labels"]) == ("2013-02", 6000, 6000)
     return found["estimated"]
 
 

@@ -88,7 +88,7 @@ def _month(
     return {
         "month": name,
         "n": sum(leaf.rows for leaf in leaves),
-        "labels": whole.labels,
+        "labels": whole.labels or sum(leaf.labels for leaf in leaves),  # of numbers and classes no score says yes
         "base_rate": whole.realised,
         "predicted_rate": whole.predicted,
         "auc": auc.value if auc else None,
