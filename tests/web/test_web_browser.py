@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, Playwright
 from web_assistant import CANDIDATE, assistant, pair, queue, review
 from web_assistant import REF as ASSISTANT
-from web_client import Client, serving
+from web_client import CHROMIUM, FLAGS, Client, serving
 from web_project import HOSTILE, REF, Project, lived, split_three
 
 from shipway.evals import load_reviews, rate
@@ -18,11 +17,8 @@ from shipway.gate import release_of
 from shipway.kernel.digest import short
 from shipway.web import make_app
 
+pytest_plugins = ["web_browser"]
 pytestmark = pytest.mark.interop
-
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-         "--no-first-run"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -51,21 +47,6 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, 
     app = make_app(project.open, links={}, endpoints=lambda: endpoints, record_outcomes=len, rate_review=keep)
     with serving(app) as client:
         yield client, project
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    if not os.path.exists(CHROMIUM):
-        pytest.skip(f"needs {CHROMIUM}")
-    with sync_playwright() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def browser(playwright: Playwright) -> Iterator[Browser]:
-    launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-    yield launched
-    launched.close()
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1180, "light"), (1180, "dark"), (400, "light")])

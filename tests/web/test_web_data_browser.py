@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser
-from test_web_plans_browser import browser  # noqa: F401
 from web_client import Client
 from web_data import Reviewed
 from web_plans import plans_of
 
+pytest_plugins = ["web_browser"]
 pytestmark = pytest.mark.interop
 
 
@@ -24,7 +24,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, R
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])
 def test_the_page_fits_and_a_person_rejects_with_the_keyboard(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     served: tuple[Client, Reviewed],
     width: int,
     scheme: str,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 from web_client import Client, serving
 from web_incident import Alerted
 from web_plans import plans_of
@@ -32,12 +31,9 @@ from shipway.monitor import fold_alerts, keep_silence, load_incidents, load_sile
 from shipway.release import roll_back
 from shipway.web import make_app
 
-pytest_plugins = ["cli_fixtures"]
+pytest_plugins = ["cli_fixtures", "web_browser"]
 pytestmark = pytest.mark.interop
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-         "--no-first-run"]  # fmt: skip
 
 # what a screen reader and weak eyes need: every field has a label, every button and drawing a name, headings do not jump, and
 # text stands out from what is behind it by 4.5 to 1 (WCAG 2.1, 1.4.3; relative luminance as defined there)
@@ -83,16 +79,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, A
     keep_silence(project.store, REF, "base_rate", who="grace@example.org", why=HOSTILE, seconds=Seconds(86_400.0))
     with plans_of(project) as client:
         yield client, project
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not os.path.exists(CHROMIUM):
-        pytest.skip(f"needs {CHROMIUM}")
-    with sync_playwright() as started:
-        launched = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield launched
-        launched.close()
 
 
 def address(client: Client, project: Alerted) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 from web_client import Client
 from web_plans import PROD, Planned, plans_of
 from web_project import HOSTILE
@@ -15,11 +14,9 @@ from shipway.kernel.check import Check, Verdict
 from shipway.kernel.digest import Digest
 from shipway.spec import DeploySpec
 
+pytest_plugins = ["web_browser"]
 pytestmark = pytest.mark.interop
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-         "--no-first-run"]  # fmt: skip
 STAGING = DeploySpec(name="delay@staging", application="delay", environment="staging")
 
 
@@ -32,16 +29,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, P
     project.apply(release, HOSTILE, deploy=STAGING)
     with plans_of(project) as client:
         yield client, project, release
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not os.path.exists(CHROMIUM):
-        pytest.skip(f"needs {CHROMIUM}")
-    with sync_playwright() as started:
-        launched = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield launched
-        launched.close()
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (400, "light"), (400, "dark")])

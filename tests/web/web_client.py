@@ -15,6 +15,10 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+         "--no-first-run"]  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Answer:
