@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import cast
 
 from shipway.kernel.canonical import JsonObject
 from shipway.kernel.digest import Digest
-from shipway.monitor import ALL, Cause, DayVerdict, Event, Incident, Reading, Silence
+from shipway.monitor import ALL, Alert, Cause, DayVerdict, Event, Incident, Reading, Silence
 from shipway.web._facts import Move
 from shipway.web._monitor_view import IncidentRow, SilenceRow, incident_row, silence_rows
 from shipway.web._oncall import Retrained, Ways
-from shipway.web._rows import MoveRow, move_row
+from shipway.web._rows import AlertRow, MoveRow, alert_row, move_row
 from shipway.web._runbooks import Runbook, runbook_of
 from shipway.web._status import Level, Step
 from shipway.web._strips import Strips, last_day, make_strips, said_by
 from shipway.web._words import (
     ReleaseName,
     Stamp,
-    amount,
-    between,
     count,
-    limit,
     listed,
     release_name,
     span,
@@ -36,21 +33,6 @@ _AFTER = timedelta(days=7)
 SPANS = (("1h", "1 hour"), ("4h", "4 hours"), ("1d", "1 day"), ("2d", "2 days"), ("7d", "7 days"), ("30d", "30 days"))
 _END = ("0s", "end it now")
 REFRESH = 2  # seconds between two looks at a retrain that runs
-
-
-@dataclass(frozen=True, slots=True)
-class AlertLine:
-    """One alert of an incident."""
-
-    severity: str
-    open: bool
-    monitor: str
-    value: str
-    interval: str
-    threshold: str
-    since: str
-    until: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +73,7 @@ class IncidentPage:
     day: str
     row: IncidentRow
     lasted: str
-    alerts: tuple[AlertLine, ...]
+    alerts: tuple[AlertRow, ...]
     informing: str
     strips: Strips | None
     causes: tuple[CauseRow, ...]
@@ -147,7 +129,7 @@ def make_incident_page(
         day=incident.first_day.isoformat(),
         row=incident_row(incident),
         lasted=count(ended, "day"),
-        alerts=tuple(_alert_line(incident, number) for number in range(len(incident.alerts))),
+        alerts=tuple(_alert_line(alert) for alert in incident.alerts),
         informing=listed([title_of(alert.monitor) for alert in incident.informing], most=6),
         strips=strips,
         causes=tuple(_cause(cause, incident.ref.removeprefix("deploy/")) for cause in incident.causes),
@@ -251,16 +233,6 @@ def _cause(cause: Cause, deployment: str) -> CauseRow:
     return CauseRow(cause.likelihood, cause.text, cause.runbook, runbook_of(cause.kind.value, deployment))
 
 
-def _alert_line(incident: Incident, number: int) -> AlertLine:
-    alert = incident.alerts[number]
-    return AlertLine(
-        severity=alert.severity.value,
-        open=alert.open,
-        monitor=title_of(alert.monitor),
-        value=amount(alert.monitor, alert.value),
-        interval=between(alert.monitor, alert.low, alert.high),
-        threshold=limit(alert.monitor, alert.threshold),
-        since=alert.first_day.isoformat(),
-        until="" if alert.open else alert.last_day.isoformat(),
-        text=alert.text,
-    )
+def _alert_line(alert: Alert) -> AlertRow:
+    """Until its last failing day: what an incident lasted is told by these."""
+    return replace(alert_row(alert), until="" if alert.open else alert.last_day.isoformat())

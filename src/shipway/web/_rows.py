@@ -47,7 +47,7 @@ class MoveRow:
 
 @dataclass(frozen=True, slots=True)
 class AlertRow:
-    """An alert; lasted in words."""
+    """An alert; until: the day on which it was resolved; lasted in words; text: of its last failing day."""
 
     severity: str
     open: bool
@@ -59,6 +59,7 @@ class AlertRow:
     until: str
     lasted: str
     release: ReleaseName
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +108,11 @@ def move_row(move: Move, now: datetime) -> MoveRow:
 def alert_rows(alerts: Sequence[Alert]) -> tuple[AlertRow, ...]:
     """What pages or opens a ticket: open before resolved, then the newest first."""
     loud = [alert for alert in alerts if alert.severity in _LOUD]
-    return tuple(_alert_row(alert) for alert in sorted(loud, key=lambda alert: (alert.open, alert.first_day), reverse=True))
+    return tuple(alert_row(alert) for alert in sorted(loud, key=lambda alert: (alert.open, alert.first_day), reverse=True))
 
 
-def _alert_row(alert: Alert) -> AlertRow:
+def alert_row(alert: Alert) -> AlertRow:
+    """One alert in the words of a page."""
     return AlertRow(
         severity=alert.severity.value,
         open=alert.open,
@@ -122,6 +124,7 @@ def _alert_row(alert: Alert) -> AlertRow:
         until=alert.resolved.isoformat() if alert.resolved else "",
         lasted=count((alert.last_day - alert.first_day).days + 1, "day"),
         release=release_name(alert.release),
+        text=alert.text,
     )
 
 
