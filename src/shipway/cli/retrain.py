@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from shipway.cli._output import Output, json_option
 from shipway.cli._refs import find_deploy
 from shipway.cli._settings import Project, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shipway.kernel.digest import Digest
+    from shipway.monitor import Reading
+    from shipway.operate import Measured
 
 
 @click.command(name="retrain")
@@ -24,7 +33,7 @@ def command(settings: Settings, deployment: str | None, why: str, as_json: bool)
     """
     from shipway.cli._desk import plan_of
     from shipway.cli._progress import RunReport
-    from shipway.cli._verdicts import render_check, say_plan
+    from shipway.cli._verdicts import say_plan
     from shipway.gate import release_of
     from shipway.kernel.digest import short
     from shipway.operate import check_candidate, keep_staleness, lock_candidate, promote_challenger
@@ -53,12 +62,8 @@ def command(settings: Settings, deployment: str | None, why: str, as_json: bool)
         out.end("retrain", document, then=f"shipway watch {deploy.name}")
         raise click.exceptions.Exit(2)
     measured = tuple(check_candidate(hands, spec, deploy, challenger, days=None, report=report))
-    out.say(f"challenger {short(challenger)}: {len(measured)} checks, all kept as evidence")
-    for one in measured:
-        out.say(f"  {one.subject.kind}/{one.subject.name:<10} {render_check(one.check)}")
     reading = keep_staleness(hands, ref, challenger, measured)
-    if reading is not None:
-        out.say(f"  {reading.check.verdict.value:<12} staleness: {reading.check.text}")
+    _say(out, challenger, measured, reading)
     plan = plan_of(project, deploy, challenger)
     say_plan(out, plan)
     digest, kept = keep_plan(project.store, project.actor, plan)
@@ -68,3 +73,15 @@ def command(settings: Settings, deployment: str | None, why: str, as_json: bool)
     document |= {"staleness": reading.check.to_json() if reading else None, "plan": digest}
     document |= {"promoted": moved.verdict if moved else None, "why_not": why_not or None}
     out.end("retrain", document, then=f"shipway log {ref}" if moved else f"shipway plan {deploy.name}")
+
+
+def _say(out: Output, challenger: Digest, measured: Sequence[Measured], reading: Reading | None) -> None:
+    """What was measured of the challenger, a line each."""
+    from shipway.cli._verdicts import render_check
+    from shipway.kernel.digest import short
+
+    out.say(f"challenger {short(challenger)}: {len(measured)} checks, all kept as evidence")
+    for one in measured:
+        out.say(f"  {one.subject.kind}/{one.subject.name:<10} {render_check(one.check)}")
+    if reading is not None:
+        out.say(f"  {reading.check.verdict.value:<12} staleness: {reading.check.text}")
